@@ -1,0 +1,3 @@
+module pmemfs
+
+go 1.26.0
