@@ -1,0 +1,45 @@
+package pmem
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapShared maps the file as the options say. There is no MAP_SYNC here.
+func mapShared(f *os.File, size int64, o Options) (mapping, error) {
+	flags := unix.MAP_SHARED
+	if o.Private {
+		flags = unix.MAP_PRIVATE
+	}
+	return mapWith(f, size, protection(o), flags)
+}
+
+// deviceDir refuses character devices: there is no devdax here.
+func deviceDir(os.FileInfo, string) (string, error) { return "", ErrFileType }
+
+// filesystemOf knows of no filesystem in memory.
+func filesystemOf(*os.File) string { return "" }
+
+// syncPages writes back pages of the mapping and waits until the device has them. msync stops at the drive's
+// cache, so F_FULLFSYNC follows. Source: fcntl(2) of macOS.
+func syncPages(f *os.File, pages []byte) error {
+	if err := retry(func() error { return unix.Msync(pages, unix.MS_SYNC) }); err != nil {
+		return os.NewSyscallError("msync", err)
+	}
+	if f == nil {
+		return nil
+	}
+	return syncData(f)
+}
+
+// syncData writes back every dirty page of the file and waits until the device has them.
+func syncData(f *os.File) error {
+	return os.NewSyscallError("fcntl", retry(func() error {
+		_, err := unix.FcntlInt(f.Fd(), unix.F_FULLFSYNC, 0)
+		return err
+	}))
+}
+
+// allocate is not offered: F_PREALLOCATE reserves space but leaves the file a hole.
+func allocate(*os.File, int64, int64) error { return errNoAllocate }

@@ -1,0 +1,76 @@
+package pmem
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapShared maps the file as the options say, with MAP_SYNC where the kernel accepts it: on fsdax and devdax
+// a page is then writable only once the filesystem's metadata for it is durable.
+// Source: mmap(2), MAP_SYNC and MAP_SHARED_VALIDATE. Kernels before 4.15 answer EINVAL.
+func mapShared(f *os.File, size int64, o Options) (mapping, error) {
+	prot := protection(o)
+	if o.Private {
+		return mapWith(f, size, prot, unix.MAP_PRIVATE|unix.MAP_NORESERVE)
+	}
+	m, err := mapWith(f, size, prot, unix.MAP_SHARED_VALIDATE|unix.MAP_SYNC)
+	if err == nil {
+		m.sync = true
+		return m, nil
+	}
+	if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EINVAL) {
+		return mapping{}, err
+	}
+	return mapWith(f, size, prot, unix.MAP_SHARED)
+}
+
+// deviceDir returns the sysfs folder of an open character device.
+func deviceDir(st os.FileInfo, sysfs string) (string, error) {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "", ErrFileType
+	}
+	// Rdev is 32 bits wide on some architectures, and its signedness differs.
+	dev := uint64(sys.Rdev)
+	return filepath.Join(sysfs, fmt.Sprintf("dev/char/%d:%d", unix.Major(dev), unix.Minor(dev))), nil
+}
+
+// filesystemOf returns the name of the filesystem if it lives in memory, otherwise nothing.
+func filesystemOf(f *os.File) string {
+	var st unix.Statfs_t
+	if err := retry(func() error { return unix.Fstatfs(int(f.Fd()), &st) }); err != nil {
+		return "" // only a warning depends on it
+	}
+	switch uint32(st.Type) {
+	case unix.TMPFS_MAGIC:
+		return "tmpfs"
+	case unix.RAMFS_MAGIC:
+		return "ramfs"
+	}
+	return ""
+}
+
+// syncPages writes back pages of the mapping and waits until the device has them.
+func syncPages(_ *os.File, pages []byte) error {
+	return os.NewSyscallError("msync", retry(func() error { return unix.Msync(pages, unix.MS_SYNC) }))
+}
+
+// syncData writes back every dirty page of the file and waits until the device has them.
+func syncData(f *os.File) error {
+	return os.NewSyscallError("fdatasync", retry(func() error { return unix.Fdatasync(int(f.Fd())) }))
+}
+
+// allocate makes the filesystem reserve blocks for n bytes at off and extends the file to hold them. It answers
+// errNoAllocate where the filesystem cannot do that.
+func allocate(f *os.File, off, n int64) error {
+	err := retry(func() error { return unix.Fallocate(int(f.Fd()), 0, off, n) })
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		return errNoAllocate
+	}
+	return os.NewSyscallError("fallocate", err)
+}

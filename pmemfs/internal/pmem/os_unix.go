@@ -1,0 +1,57 @@
+//go:build linux || darwin
+
+package pmem
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// A mapping is mapped memory.
+type mapping struct {
+	mem   []byte
+	sync  bool // the kernel accepted MAP_SYNC
+	unmap func() error
+}
+
+// lockFile takes an flock without waiting. It belongs to the open file, so that it also excludes another
+// open of the same process, and ends when the file is closed, however the process dies.
+func lockFile(f *os.File, exclusive bool) error {
+	how := unix.LOCK_SH
+	if exclusive {
+		how = unix.LOCK_EX
+	}
+	err := retry(func() error { return unix.Flock(int(f.Fd()), how|unix.LOCK_NB) })
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return ErrLocked
+	}
+	return err
+}
+
+// mapWith maps the file with the given flags.
+func mapWith(f *os.File, size int64, prot, flags int) (mapping, error) {
+	mem, err := unix.Mmap(int(f.Fd()), 0, int(size), prot, flags)
+	if err != nil {
+		return mapping{}, os.NewSyscallError("mmap", err)
+	}
+	return mapping{mem: mem, unmap: func() error { return os.NewSyscallError("munmap", unix.Munmap(mem)) }}, nil
+}
+
+// protection returns the mapping's access.
+func protection(o Options) int {
+	if o.ReadOnly {
+		return unix.PROT_READ
+	}
+	return unix.PROT_READ | unix.PROT_WRITE
+}
+
+// retry repeats a system call that a signal interrupted before it did anything.
+func retry(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}

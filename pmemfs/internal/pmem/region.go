@@ -1,0 +1,214 @@
+package pmem
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+)
+
+// Options says how Open maps an image. The zero value maps it read-write, exclusively, in the detected
+// domain, durable across a power cut.
+type Options struct {
+	ReadOnly   bool       // map for reading only, under a shared lock
+	Private    bool       // stores stay in this process's memory and never reach the file; shared lock
+	NoLock     bool       // take no lock: for a look at an image in use, whose content may change meanwhile
+	Domain     Domain     // 0 detects; Volatile exists only by name; the others by name are for tests
+	Durability Durability // Process leaves out system calls in the page-cache domain
+
+	sysfs string // where sysfs is mounted, for tests; empty means /sys
+}
+
+// A Region is one mapped image. See the package comment for what may be called concurrently.
+type Region struct {
+	mem  []byte   // the mapping; nil once closed
+	file *os.File // nil for memory; holds the lock
+	path string
+	size int64
+	base uintptr // address of mem[0], kept past Close for late faults
+
+	domain     Domain
+	durability Durability
+	reason     string
+	readOnly   bool
+	bypass     bool // copies go past the cache
+	bypassMin  int  // from this many bytes on
+
+	unmap  func() error
+	closed atomic.Bool
+	failed atomic.Pointer[error] // first failure of a sync; see the package comment
+	hook   atomic.Pointer[func(Range) error]
+
+	_     [LineSize]byte // the counters change at every fence: keep them off the lines above
+	count counters
+}
+
+// Open locks and maps the image at path, which is a regular file or a devdax device. The lock is an
+// advisory flock and belongs to the region: exclusive for a region that can be written, shared for
+// ReadOnly and Private, none for NoLock; it is never waited for. Nothing is written.
+//
+// Errors: ErrLocked, ErrFileType, ErrSize, ErrDomain, ErrOptions, or what the system said; all of them
+// name the path. On an error nothing stays open.
+//
+// A private region is in the volatile domain. A private mapping of a devdax device does not exist: the
+// kernel refuses it, and Open answers ErrOptions.
+func Open(path string, o Options) (*Region, error) {
+	r, err := open(path, o)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, pathless(err))
+	}
+	return r, nil
+}
+
+// pathless strips the operation and path that os puts around an error, so that they appear once.
+func pathless(err error) error {
+	var pe *os.PathError
+	if errors.As(err, &pe) && pe == err {
+		return pe.Err
+	}
+	return err
+}
+
+func open(path string, o Options) (*Region, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	flag := os.O_RDWR
+	if o.ReadOnly || o.Private {
+		flag = os.O_RDONLY
+	}
+	// The type is looked at before the open as well: opening a pipe or a tape has effects.
+	if st, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !st.Mode().IsRegular() && st.Mode()&os.ModeCharDevice == 0 {
+		return nil, ErrFileType
+	}
+	f, err := os.OpenFile(path, flag, 0)
+	if err != nil {
+		return nil, err
+	}
+	r, err := mapFile(f, path, o)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return r, nil
+}
+
+// check refuses options that contradict each other.
+func (o Options) check() error {
+	if o.ReadOnly && o.Private {
+		return fmt.Errorf("read-only and private: %w", ErrOptions)
+	}
+	if o.Durability > Process {
+		return fmt.Errorf("%s: %w", o.Durability, ErrOptions)
+	}
+	if o.Domain != 0 {
+		return o.Domain.usable()
+	}
+	return nil
+}
+
+// mapFile does Open's work on the open file, which becomes the region's. On an error it stays the caller's.
+func mapFile(f *os.File, path string, o Options) (*Region, error) {
+	if !o.NoLock {
+		if err := lockFile(f, !o.ReadOnly && !o.Private); err != nil {
+			return nil, err
+		}
+	}
+	if o.sysfs == "" {
+		o.sysfs = "/sys"
+	}
+	g, err := measure(f, o.sysfs)
+	if err != nil {
+		return nil, err
+	}
+	if g.device && o.Private {
+		return nil, fmt.Errorf("private mapping of a devdax device: %w", ErrOptions)
+	}
+	m, err := mapShared(f, g.size, o)
+	if err != nil {
+		return nil, err
+	}
+	r := newRegion(m.mem, path)
+	r.file, r.unmap, r.readOnly, r.durability = f, m.unmap, o.ReadOnly, o.Durability
+	domain, reason := o.Domain, "asked for by name"
+	switch {
+	case o.Private:
+		domain, reason = Volatile, "private mapping: stores stay in this process"
+	case domain == 0:
+		domain, reason = detect(medium{device: g.device, sync: m.sync, fs: filesystemOf(f), sysfs: o.sysfs})
+	}
+	r.setDomain(domain, reason)
+	return r, nil
+}
+
+// newRegion wraps a mapping.
+func newRegion(mem []byte, path string) *Region {
+	return &Region{mem: mem, path: path, size: int64(len(mem)), base: address(mem), bypassMin: NonTemporalMin}
+}
+
+// setDomain settles how stores become durable and why.
+func (r *Region) setDomain(d Domain, reason string) {
+	r.domain, r.reason = d, reason
+	r.bypass = cpuCanBypass && !raceEnabled && (d == CacheFlush || d == EADR)
+	switch {
+	case d == CacheFlush:
+		r.reason += "; flushed with " + flushName()
+	case d == PageCache && r.durability == Process:
+		r.reason += "; durability process: no fdatasync, a power cut may lose acknowledged changes"
+	}
+}
+
+// Bytes returns the mapping, for reading only: what is stored through it is neither checked nor counted.
+// It is nil after Close, and reading a slice kept past Close faults. Safe for any number of goroutines;
+// what is read while somebody else stores may be torn, except aligned 8-byte words.
+func (r *Region) Bytes() []byte { return r.mem }
+
+// Size returns the size in bytes. It does not change.
+func (r *Region) Size() int64 { return r.size }
+
+// Path returns the path given to Open, or a name in parentheses for memory.
+func (r *Region) Path() string { return r.path }
+
+// Domain returns the persistence domain in use.
+func (r *Region) Domain() Domain { return r.domain }
+
+// Durability returns what a durable store survives in the page-cache domain.
+func (r *Region) Durability() Durability { return r.durability }
+
+// DomainReason says in one line why this domain is in use and what it does not promise.
+func (r *Region) DomainReason() string { return r.reason }
+
+// SetPersistHook makes Persist, WriteThrough and ZeroThrough call f before each fence, after what they
+// store and before what they flush, with the smallest range that covers what is to be durable (an empty
+// one for a bare fence). An error of f is returned in place of durability: nothing is flushed or
+// fenced, but the fence is counted. It is for fault injection; nil removes it. Not safe to change
+// while another goroutine is in one of the three; f itself must be safe for the callers' concurrency.
+func (r *Region) SetPersistHook(f func(Range) error) {
+	if f == nil {
+		r.hook.Store(nil)
+		return
+	}
+	r.hook.Store(&f)
+}
+
+// Close unmaps the region and releases its lock. It makes nothing durable: stores that were not persisted
+// remain in the page cache or in the CPU's caches, and reach the medium if nothing fails. A second call
+// does nothing and returns nil. No other method may be running.
+func (r *Region) Close() error {
+	if r.closed.Swap(true) {
+		return nil
+	}
+	r.mem = nil
+	var err error
+	if r.unmap != nil {
+		err = r.unmap()
+	}
+	if r.file != nil {
+		err = errors.Join(err, r.file.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("close %s: %w", r.path, err)
+	}
+	return nil
+}

@@ -1,0 +1,199 @@
+package pmem
+
+import (
+	"runtime"
+	"unsafe"
+)
+
+// NonTemporalMin is the size in bytes from which WriteThrough and ZeroThrough store whole lines past the cache.
+// Below it, storing through the cache and flushing is faster: see BenchmarkWriteThrough.
+const NonTemporalMin = 4096
+
+// A Segment is bytes to be stored at an offset of the region.
+type Segment struct {
+	Off int64
+	Src []byte
+}
+
+// Durable is the proof that content was stored, flushed and fenced. Only WriteThrough and ZeroThrough make valid
+// ones; the zero value is none. Linking fresh blocks takes one, so that it cannot come before their content.
+type Durable struct{ ok bool }
+
+// Valid says whether this is a proof.
+func (d Durable) Valid() bool { return d.ok }
+
+// WriteThrough stores every segment and makes all of them durable with one fence. The whole lines of segments of
+// at least NonTemporalMin bytes go past the cache where the CPU can do that; the unaligned edges, and smaller
+// segments, are stored through the cache and flushed, each line once, provided that segments sharing a line
+// are neighbours in the slice. Segments must be disjoint; their words may be torn by a crash before the fence.
+//
+// On an error nothing is promised: any part may have been stored. Errors: ErrBounds (nothing was stored),
+// ErrReadOnly, ErrClosed, ErrSync, or the persist hook's. Safe for any number of goroutines on disjoint bytes. Does
+// not allocate.
+func (r *Region) WriteThrough(segs []Segment) (Durable, error) {
+	if err := r.writable(); err != nil {
+		return Durable{}, err
+	}
+	for _, s := range segs {
+		if !r.contains(s.Off, int64(len(s.Src))) {
+			return Durable{}, r.boundsError(s.Off, int64(len(s.Src)))
+		}
+	}
+	if r.domain == CacheFlush || r.domain == EADR {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
+	var c commit
+	for _, s := range segs {
+		g := Range{s.Off, int64(len(s.Src))}
+		r.copyIn(g, s.Src)
+		c.note(r, g)
+	}
+	if err := r.begin(&c); err != nil {
+		return Durable{}, err
+	}
+	if r.domain == CacheFlush {
+		var t tracker
+		for _, s := range segs {
+			r.flushEdges(&t, Range{s.Off, int64(len(s.Src))})
+		}
+	}
+	return r.finish(&c)
+}
+
+// ZeroThrough stores zeros to every range and makes them durable with one fence, as WriteThrough does.
+func (r *Region) ZeroThrough(ranges []Range) (Durable, error) {
+	if err := r.writable(); err != nil {
+		return Durable{}, err
+	}
+	for _, g := range ranges {
+		if !r.contains(g.Off, g.Len) {
+			return Durable{}, r.boundsError(g.Off, g.Len)
+		}
+	}
+	if r.domain == CacheFlush || r.domain == EADR {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
+	var c commit
+	for _, g := range ranges {
+		r.zeroIn(g)
+		c.note(r, g)
+	}
+	if err := r.begin(&c); err != nil {
+		return Durable{}, err
+	}
+	if r.domain == CacheFlush {
+		var t tracker
+		for _, g := range ranges {
+			r.flushEdges(&t, g)
+		}
+	}
+	return r.finish(&c)
+}
+
+// A commit adds up what one call stored.
+type commit struct {
+	t                     tracker
+	lines, ntLines, bytes int64
+	hull                  [2]Range // what came before, and room for the next
+	pages                 pageSet
+}
+
+// note adds one range to the sums.
+func (c *commit) note(r *Region, g Range) {
+	mid, midEnd := r.split(g)
+	c.ntLines += (midEnd - mid) / LineSize
+	for _, e := range [2]Range{{g.Off, mid - g.Off}, {midEnd, g.Off + g.Len - midEnd}} {
+		first, end := c.t.next(e.Off, e.Len)
+		c.lines += end - first
+	}
+	c.bytes += g.Len
+	c.hull[1] = g
+	c.hull[0] = hull(c.hull[:])
+	if r.domain == PageCache {
+		c.pages.add(g.Off, g.Len)
+	}
+}
+
+// begin counts the commit and gives the hook its say.
+func (r *Region) begin(c *commit) error {
+	r.count.fences.Add(1)
+	r.count.lines.Add(uint64(c.lines))
+	r.count.ntLines.Add(uint64(c.ntLines))
+	r.count.bytesThrough.Add(uint64(c.bytes))
+	if hook := r.hook.Load(); hook != nil {
+		return (*hook)(c.hull[0])
+	}
+	return nil
+}
+
+// finish fences. What the domain flushes has been flushed, on this thread.
+func (r *Region) finish(c *commit) (Durable, error) {
+	switch r.domain {
+	case PageCache:
+		if err := r.sync(&c.pages); err != nil {
+			return Durable{}, err
+		}
+	case CacheFlush, EADR:
+		storeFence()
+	}
+	return Durable{ok: true}, nil
+}
+
+// split returns the whole lines [mid, midEnd), in bytes, that go past the cache. If there are none, both are
+// the beginning of the range, so that all of it is its second edge.
+func (r *Region) split(g Range) (mid, midEnd int64) {
+	mid = (g.Off + LineSize - 1) &^ (LineSize - 1)
+	midEnd = (g.Off + g.Len) &^ (LineSize - 1)
+	if g.Len < int64(r.bypassMin) || mid >= midEnd {
+		return g.Off, g.Off
+	}
+	return mid, midEnd
+}
+
+// copyIn stores src, its whole lines past the cache if that is how this region copies.
+func (r *Region) copyIn(g Range, src []byte) {
+	dst := r.mem[g.Off : g.Off+g.Len]
+	mid, midEnd := r.split(g)
+	if !r.bypass || mid == midEnd {
+		copy(dst, src)
+		return
+	}
+	from, to := mid-g.Off, midEnd-g.Off
+	copy(dst[:from], src[:from])
+	copy(dst[to:], src[to:])
+	for ; from < to; from += chunkBytes {
+		n := min(chunkBytes, to-from)
+		copyBypass(unsafe.Pointer(&dst[from]), unsafe.Pointer(&src[from]), uintptr(n))
+	}
+}
+
+// zeroIn is copyIn with zeros.
+func (r *Region) zeroIn(g Range) {
+	dst := r.mem[g.Off : g.Off+g.Len]
+	mid, midEnd := r.split(g)
+	if !r.bypass || mid == midEnd {
+		clear(dst)
+		return
+	}
+	from, to := mid-g.Off, midEnd-g.Off
+	clear(dst[:from])
+	clear(dst[to:])
+	for ; from < to; from += chunkBytes {
+		zeroBypass(unsafe.Pointer(&dst[from]), uintptr(min(chunkBytes, to-from)))
+	}
+}
+
+// flushEdges flushes what of the range was stored through the cache, without a fence.
+func (r *Region) flushEdges(t *tracker, g Range) {
+	mid, midEnd := r.split(g)
+	if !r.bypass {
+		// The whole lines went through the cache as well; they share none with the edges.
+		r.flush(mid/LineSize, midEnd/LineSize)
+	}
+	for _, e := range [2]Range{{g.Off, mid - g.Off}, {midEnd, g.Off + g.Len - midEnd}} {
+		first, end := t.next(e.Off, e.Len)
+		r.flush(first, end)
+	}
+}
