@@ -1,0 +1,199 @@
+package alloc
+
+import (
+	"errors"
+
+	"pmemfs/pmemfs/internal/journal"
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// ErrNoSpace is returned when no block or inode is free, even after a checkpoint released the quarantine.
+var ErrNoSpace = errors.New("no space left")
+
+// reserveBlocks are kept for operations that free space: an unlink on a full filesystem may need a tree node.
+const reserveBlocks = 32
+
+// quarantineLimit is the share of the image that may wait in quarantine before a checkpoint is asked for.
+const quarantineLimit = 16
+
+// Allocator is the block and inode allocator of a filesystem.
+type Allocator struct {
+	J      *journal.Journal
+	Blocks *Bits
+	Inodes *Bits
+}
+
+// BirthEpoch is the snapshot epoch that new nodes and extents carry; snapshots will raise it.
+const BirthEpoch = 1
+
+// Op is a transaction together with what it has reserved and freed. It is used by one goroutine, and ends with Commit
+// or Abort.
+type Op struct {
+	Tx       *journal.Tx
+	a        *Allocator
+	reserved []Run
+	freed    []Run
+	inodes   []Run // reserved inode numbers
+	gone     []Run // freed inode numbers
+	// Frees marks an operation that gives space back, which may use the reserve.
+	Frees bool
+}
+
+// Begin starts an operation.
+func (a *Allocator) Begin() *Op {
+	op := opPool.Get().(*Op)
+	op.Tx, op.a = a.J.Begin(), a
+	return op
+}
+
+// Allocator returns the allocator that op belongs to.
+func (op *Op) Allocator() *Allocator { return op.a }
+
+// Reserve returns how many blocks ordinary operations leave free.
+func (a *Allocator) Reserve() int64 { return min(reserveBlocks, int64(a.Blocks.Limit()/64)) }
+
+// take reserves up to want blocks, checkpointing once when only the quarantine has any.
+func (op *Op) take(goal, want uint64, large bool) (Run, error) {
+	for try := 0; ; try++ {
+		n := int64(want)
+		if avail := op.a.Blocks.Avail(); !op.Frees {
+			n = min(n, avail-op.a.Reserve())
+		}
+		var r Run
+		if n > 0 {
+			var err error
+			if r, err = op.a.Blocks.Reserve(goal, uint64(n), large); err != nil {
+				return r, err
+			}
+		}
+		if r.Len > 0 {
+			op.reserved = append(op.reserved, r)
+			return r, nil
+		}
+		if try > 0 || op.a.Blocks.Quarantined() == 0 {
+			return Run{}, ErrNoSpace
+		}
+		if err := op.a.J.Checkpoint(); err != nil {
+			return Run{}, err
+		}
+	}
+}
+
+// AllocBlocks reserves between 1 and want blocks in one run near goal (0 for anywhere) and logs them as used. large
+// asks for 2 MiB alignment when goal is taken. Returns ErrNoSpace when nothing is free.
+func (op *Op) AllocBlocks(goal, want uint64, large bool) (Run, error) {
+	r, err := op.take(goal, want, large)
+	if err != nil {
+		return r, err
+	}
+	op.Tx.Count(-int64(r.Len), 0)
+	return r, op.a.Blocks.logRange(op.Tx, r, true)
+}
+
+// FreeBlocks logs a run, which may span groups, as free. It is reusable after a checkpoint.
+func (op *Op) FreeBlocks(start, n uint64) error {
+	for n > 0 {
+		r := Run{start, min(n, layout.GroupBits-start%layout.GroupBits)}
+		if err := op.a.Blocks.hold(r); err != nil {
+			return err
+		}
+		op.freed = append(op.freed, r)
+		op.Tx.Count(int64(r.Len), 0)
+		if err := op.a.Blocks.logRange(op.Tx, r, false); err != nil {
+			return err
+		}
+		start, n = start+r.Len, n-r.Len
+	}
+	return nil
+}
+
+// FreeNode frees the block of a tree node.
+func (op *Op) FreeNode(block uint64) error {
+	op.Tx.Drop(block)
+	return op.FreeBlocks(block, 1)
+}
+
+// ReserveInode takes a free inode number without logging it. ErrNoSpace means that the inode file must grow.
+func (op *Op) ReserveInode() (uint64, error) {
+	r, err := op.a.Inodes.Reserve(0, 1, false)
+	if err != nil {
+		return 0, err
+	}
+	if r.Len == 0 {
+		return 0, ErrNoSpace
+	}
+	op.inodes = append(op.inodes, r)
+	return r.Start, nil
+}
+
+// LogInode logs a reserved inode number as used.
+func (op *Op) LogInode(ino uint64) error {
+	op.Tx.Count(0, 1)
+	return op.a.Inodes.logRange(op.Tx, Run{ino, 1}, true)
+}
+
+// FreeInode logs an inode number as free. It may be reused at once: slots are only ever written through records.
+func (op *Op) FreeInode(ino uint64) error {
+	r := Run{ino, 1}
+	if err := op.a.Inodes.hold(r); err != nil {
+		return err
+	}
+	op.gone = append(op.gone, r)
+	op.Tx.Count(0, -1)
+	return op.a.Inodes.logRange(op.Tx, r, false)
+}
+
+// Commit makes the operation durable and stores it in place.
+func (op *Op) Commit() error {
+	seq, err := op.Tx.Commit()
+	op.Tx = nil
+	if err != nil {
+		op.rollback()
+		return err
+	}
+	for _, r := range op.reserved {
+		op.a.Blocks.Settled(r)
+	}
+	for _, r := range op.inodes {
+		op.a.Inodes.Settled(r)
+	}
+	for _, r := range op.gone {
+		op.a.Inodes.settle(r, true)
+	}
+	for _, r := range op.freed {
+		op.a.Blocks.quarantine(seq, r)
+	}
+	a := op.a
+	busy := len(op.freed) > 0 && a.Blocks.Quarantined() > int64(a.Blocks.Limit()/quarantineLimit)
+	op.recycle()
+	if busy {
+		a.J.Wake()
+	}
+	return nil
+}
+
+// Abort drops the operation; nothing has happened. After Commit it does nothing, so that it can be deferred.
+func (op *Op) Abort() {
+	if op.Tx == nil {
+		return
+	}
+	op.Tx.Abort()
+	op.Tx = nil
+	op.rollback()
+}
+
+func (op *Op) rollback() {
+	for _, r := range op.reserved {
+		op.a.Blocks.Unreserve(r)
+	}
+	for _, r := range op.inodes {
+		op.a.Inodes.Unreserve(r)
+	}
+	for _, r := range op.freed {
+		op.a.Blocks.settle(r, false)
+	}
+	for _, r := range op.gone {
+		op.a.Inodes.settle(r, false)
+	}
+	op.recycle()
+}

@@ -1,0 +1,20 @@
+package alloc
+
+import "sync"
+
+var opPool = sync.Pool{New: func() any { return new(Op) }}
+
+// recycle empties op. An Op whose Tx is nil is over; it goes back to the pool only through Done.
+func (op *Op) recycle() {
+	op.reserved, op.freed = op.reserved[:0], op.freed[:0]
+	op.inodes, op.gone = op.inodes[:0], op.gone[:0]
+	op.Frees = false
+}
+
+// Done aborts op if it has not been committed and returns it to the pool. The usual form is `defer op.Done()`.
+func (op *Op) Done() {
+	op.Abort()
+	op.recycle()
+	op.a = nil
+	opPool.Put(op)
+}

@@ -1,0 +1,76 @@
+// Package data reads and writes the bytes of files.
+//
+// A write of up to SmallMax bytes rides in the journal record: one fence. The whole blocks of a larger one are copied to
+// freshly allocated blocks with non-temporal stores and fenced before the record that maps them: two fences for any
+// size, and never a block half old and half new. Bytes between the end of a file and the end of its last block are
+// always zero.
+//
+// The caller holds the inode's lock, shared to read, exclusively to change.
+package data
+
+import (
+	"pmemfs/pmemfs/internal/extent"
+	"pmemfs/pmemfs/internal/journal"
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// SizeMax is the largest file size in bytes.
+const SizeMax = 1<<63 - 1
+
+// Read fills p from byte offset off. The caller has cut p at the end of the file.
+func Read(j *journal.Journal, in layout.Inode, p []byte, off uint64) error {
+	m := extent.Open(j, nil, in)
+	for len(p) > 0 {
+		b, within := off>>layout.BlockShift, off&(layout.BlockSize-1)
+		e, ok, err := m.Next(b)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !ok:
+			clear(p)
+			return nil
+		case e.Logical > b:
+			n := min(uint64(len(p)), e.Logical<<layout.BlockShift-off)
+			clear(p[:n])
+			p, off = p[n:], off+n
+			continue
+		}
+		n := min(uint64(len(p)), (e.End()-b)<<layout.BlockShift-within)
+		if e.Flags&layout.ExtentUnwritten != 0 {
+			clear(p[:n])
+		} else {
+			at := layout.BlockOffset(e.Phys+b-e.Logical) + int64(within)
+			copy(p[:n], j.Region().Bytes()[at:at+int64(n)])
+		}
+		p, off = p[n:], off+n
+	}
+	return nil
+}
+
+// Seek returns the first offset at or after off that is data (or, with hole, a hole), at most size. Allocated blocks
+// that were never written are holes.
+func Seek(j *journal.Journal, in layout.Inode, off uint64, hole bool) (uint64, error) {
+	m := extent.Open(j, nil, in)
+	size := in.Size()
+	for off < size {
+		b := off >> layout.BlockShift
+		e, ok, err := m.Next(b)
+		if err != nil {
+			return 0, err
+		}
+		isHole := !ok || e.Logical > b || e.Flags&layout.ExtentUnwritten != 0
+		if isHole == hole {
+			return off, nil
+		}
+		switch {
+		case !ok:
+			return size, nil
+		case e.Logical > b:
+			off = e.Logical << layout.BlockShift
+		default:
+			off = e.End() << layout.BlockShift
+		}
+	}
+	return size, nil
+}

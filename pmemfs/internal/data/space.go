@@ -1,0 +1,115 @@
+package data
+
+import (
+	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/extent"
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// FreeLimit bounds the extents that one operation frees.
+const FreeLimit = 256
+
+// zeroPart logs zeros over [from, to) of the file, which lies within one block, if that block has been written.
+func zeroPart(op *alloc.Op, m *extent.Map, from, to uint64) error {
+	if from >= to {
+		return nil
+	}
+	b := from >> layout.BlockShift
+	e, ok, err := m.Next(b)
+	if err != nil || !ok || e.Logical > b || e.Flags&layout.ExtentUnwritten != 0 {
+		return err
+	}
+	at := layout.BlockOffset(e.Phys+b-e.Logical) + int64(from&(layout.BlockSize-1))
+	op.Tx.ZeroData(at, int(to-from))
+	return nil
+}
+
+// free returns the function that gives the blocks of in back.
+func free(op *alloc.Op, in layout.Inode) func(phys, n uint64) error {
+	return func(phys, n uint64) error {
+		in.AddBlocks(-int64(n))
+		return op.FreeBlocks(phys, n)
+	}
+}
+
+// Shrink logs what makes size the end of the file, in.Size excepted: the rest of the last block is cleared and later
+// blocks are freed, at most FreeLimit extents of them. done is false when some are left for further operations.
+func Shrink(op *alloc.Op, in layout.Inode, size uint64) (done bool, err error) {
+	m := extent.Open(op.Tx.Journal(), op, in)
+	if size&(layout.BlockSize-1) != 0 && size < in.Size() {
+		end := min((size|(layout.BlockSize-1))+1, max(in.Size(), size))
+		if err := zeroPart(op, &m, size, end); err != nil {
+			return false, err
+		}
+	}
+	return FreeFrom(op, in, layout.BlocksFor(size))
+}
+
+// FreeFrom frees blocks from file block b on, at most FreeLimit extents of them.
+func FreeFrom(op *alloc.Op, in layout.Inode, b uint64) (done bool, err error) {
+	m := extent.Open(op.Tx.Journal(), op, in)
+	const end = uint64(1) << 63
+	next, err := m.Remove(b, end, FreeLimit, free(op, in))
+	return next == end, err
+}
+
+// Punch logs a hole over [off, end): parts of blocks are cleared, whole blocks freed. next is where to go on in another
+// operation, end when all is done.
+func Punch(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64, err error) {
+	m := extent.Open(op.Tx.Journal(), op, in)
+	first, last := layout.BlocksFor(off), end>>layout.BlockShift // whole blocks
+	if first > last {
+		return end, zeroPart(op, &m, off, end)
+	}
+	if err := zeroPart(op, &m, off, first<<layout.BlockShift); err != nil {
+		return off, err
+	}
+	if err := zeroPart(op, &m, last<<layout.BlockShift, end); err != nil {
+		return off, err
+	}
+	b, err := m.Remove(first, last, FreeLimit, free(op, in))
+	if err != nil || b < last {
+		return b << layout.BlockShift, err
+	}
+	return end, nil
+}
+
+// Allocate logs unwritten blocks for the holes in [off, end), at most maxPieces extents. next is where to go on, end
+// when all is done.
+func Allocate(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64, err error) {
+	m := extent.Open(op.Tx.Journal(), op, in)
+	b, last := off>>layout.BlockShift, layout.BlocksFor(end)
+	for n := 0; b < last && n < maxPieces; {
+		e, ok, err := m.Next(b)
+		if err != nil {
+			return off, err
+		}
+		if ok && e.Logical <= b {
+			b = e.End()
+			continue
+		}
+		until := last
+		if ok {
+			until = min(last, e.Logical)
+		}
+		goal, err := m.Goal(b)
+		if err != nil {
+			return off, err
+		}
+		r, err := op.AllocBlocks(goal, until-b, until-b >= largeFile>>layout.BlockShift)
+		if err != nil {
+			return off, err
+		}
+		in.AddBlocks(int64(r.Len))
+		x := layout.Extent{Logical: b, Phys: r.Start, Len: uint32(r.Len), Flags: layout.ExtentUnwritten, Birth: alloc.BirthEpoch}
+		if err := m.Insert(x); err != nil {
+			return off, err
+		}
+		b += r.Len
+		n++
+	}
+	if b >= last {
+		return end, nil
+	}
+	return b << layout.BlockShift, nil
+}

@@ -1,0 +1,231 @@
+package data
+
+import (
+	"errors"
+
+	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/extent"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+)
+
+// SmallMax is the longest write that rides in the journal record.
+const SmallMax = layout.BlockSize
+
+// maxPieces bounds the extents that one operation maps, so that its record stays small however fragmented the free
+// space is. A write that needs more is cut short; the caller goes on in another operation.
+const maxPieces = 64
+
+// largeFile is the size from which a file's blocks are placed on 2 MiB boundaries.
+const largeFile = 1 << 20
+
+// errNoProof means that a mapping of fresh blocks was about to be made without proof of their durability.
+var errNoProof = errors.New("data: blocks linked before they are durable")
+
+// piece is a run of whole blocks of a large write.
+type piece struct {
+	block uint64 // file block
+	run   alloc.Run
+	inUse bool // the run was allocated already, unwritten
+}
+
+// Write logs the write of p at byte offset off in op and in the shadow in, size excepted. It returns how many bytes of p
+// are covered, at least one unless there is an error. Large parts are durable on return, though not yet mapped.
+func Write(op *alloc.Op, in layout.Inode, p []byte, off uint64) (int, error) {
+	m := extent.Open(op.Tx.Journal(), op, in)
+	w := writer{op: op, in: in, m: &m}
+	if len(p) <= SmallMax {
+		return w.small(p, off)
+	}
+	head := int(-off & (layout.BlockSize - 1))
+	if head > 0 {
+		if n, err := w.small(p[:head], off); err != nil {
+			return n, err
+		}
+	}
+	mid := (len(p) - head) &^ (layout.BlockSize - 1)
+	if mid > 0 {
+		n, err := w.blocks(p[head:head+mid], (off+uint64(head))>>layout.BlockShift)
+		if err != nil || n < mid {
+			return head + n, err
+		}
+	}
+	if tail := p[head+mid:]; len(tail) > 0 {
+		if n, err := w.small(tail, off+uint64(head+mid)); err != nil {
+			return head + mid + n, err
+		}
+	}
+	return len(p), nil
+}
+
+type writer struct {
+	op *alloc.Op
+	in layout.Inode
+	m  *extent.Map
+}
+
+// small logs bytes that touch at most two blocks.
+func (w *writer) small(p []byte, off uint64) (int, error) {
+	done := 0
+	for done < len(p) {
+		within := int(off+uint64(done)) & (layout.BlockSize - 1)
+		n := min(len(p)-done, layout.BlockSize-within)
+		if err := w.inBlock((off+uint64(done))>>layout.BlockShift, within, p[done:done+n]); err != nil {
+			return done, err
+		}
+		done += n
+	}
+	return done, nil
+}
+
+// inBlock logs p at byte within of a file block, allocating the block if it is a hole and clearing its rest if it has
+// never been written.
+func (w *writer) inBlock(b uint64, within int, p []byte) error {
+	e, ok, err := w.m.Next(b)
+	if err != nil {
+		return err
+	}
+	mapped := ok && e.Logical <= b
+	if mapped && e.Flags&layout.ExtentUnwritten == 0 {
+		w.op.Tx.Data(layout.BlockOffset(e.Phys+b-e.Logical)+int64(within), p)
+		return nil
+	}
+	var phys uint64
+	if mapped {
+		phys = e.Phys + b - e.Logical
+		if err := w.unmap(b, 1, true); err != nil {
+			return err
+		}
+	} else {
+		goal, err := w.m.Goal(b)
+		if err != nil {
+			return err
+		}
+		r, err := w.op.AllocBlocks(goal, 1, w.in.Size() >= largeFile)
+		if err != nil {
+			return err
+		}
+		phys = r.Start
+		w.in.AddBlocks(1)
+	}
+	at := layout.BlockOffset(phys)
+	w.op.Tx.ZeroData(at, within)
+	w.op.Tx.Data(at+int64(within), p)
+	w.op.Tx.ZeroData(at+int64(within+len(p)), layout.BlockSize-within-len(p))
+	return w.m.Insert(layout.Extent{Logical: b, Phys: phys, Len: 1, Birth: alloc.BirthEpoch})
+}
+
+// unmap takes n file blocks out of the map. With keep their image blocks stay allocated.
+func (w *writer) unmap(b, n uint64, keep bool) error {
+	for from := b; from < b+n; {
+		next, err := w.m.Remove(from, b+n, maxPieces, func(phys, n uint64) error {
+			if keep {
+				return nil
+			}
+			w.in.AddBlocks(-int64(n))
+			return w.op.FreeBlocks(phys, n)
+		})
+		if err != nil {
+			return err
+		}
+		from = next
+	}
+	return nil
+}
+
+// blocks writes whole blocks from file block b: to blocks that are allocated and unwritten in place, else to fresh ones.
+func (w *writer) blocks(p []byte, b uint64) (int, error) {
+	pieces, err := w.plan(b, uint64(len(p))>>layout.BlockShift)
+	if errors.Is(err, alloc.ErrNoSpace) && len(pieces) == 0 {
+		return w.overwrite(p, b)
+	}
+	if err != nil && !errors.Is(err, alloc.ErrNoSpace) {
+		return 0, err
+	}
+	segs, done := make([]pmem.Segment, 0, 4), 0
+	for _, x := range pieces {
+		n := int(x.run.Len) << layout.BlockShift
+		segs = append(segs, pmem.Segment{Off: layout.BlockOffset(x.run.Start), Src: p[done : done+n]})
+		done += n
+	}
+	durable, err := w.op.Tx.Journal().Region().WriteThrough(segs)
+	if err != nil {
+		return 0, err
+	}
+	for _, x := range pieces {
+		if err := w.link(x, durable); err != nil {
+			return 0, err
+		}
+	}
+	return done, nil
+}
+
+// overwrite is for a full filesystem: blocks that are there are written through the record, a few at a time, so that
+// each stays whole. ErrNoSpace means that the first block is a hole.
+func (w *writer) overwrite(p []byte, b uint64) (int, error) {
+	const most = 8
+	for i := range min(most, uint64(len(p))>>layout.BlockShift) {
+		if err := w.inBlock(b+i, 0, p[i<<layout.BlockShift:(i+1)<<layout.BlockShift]); err != nil {
+			if i > 0 && errors.Is(err, alloc.ErrNoSpace) {
+				err = nil
+			}
+			return int(i) << layout.BlockShift, err
+		}
+	}
+	return min(most<<layout.BlockShift, len(p)), nil
+}
+
+// plan finds image blocks for n file blocks from b. It stops early at
+// maxPieces, and with ErrNoSpace, beside what it found, when space ends.
+func (w *writer) plan(b, n uint64) ([]piece, error) {
+	pieces := make([]piece, 0, 4)
+	large := n >= largeFile>>layout.BlockShift || w.in.Size() >= largeFile
+	goal, err := w.m.Goal(b)
+	if err != nil {
+		return nil, err
+	}
+	for end := b + n; b < end && len(pieces) < maxPieces; {
+		e, ok, err := w.m.Next(b)
+		if err != nil {
+			return nil, err
+		}
+		if ok && e.Flags&layout.ExtentUnwritten != 0 && e.Logical <= b {
+			run := alloc.Run{Start: e.Phys + b - e.Logical, Len: min(e.End(), end) - b}
+			pieces = append(pieces, piece{b, run, true})
+			b, goal = b+run.Len, run.Start+run.Len
+			continue
+		}
+		until := end
+		for ok && e.Logical < end {
+			// Blocks that are mapped and written are replaced; an unwritten extent ends the run.
+			if e.Flags&layout.ExtentUnwritten != 0 {
+				until = e.Logical
+				break
+			}
+			if e, ok, err = w.m.Next(e.End()); err != nil {
+				return nil, err
+			}
+		}
+		run, err := w.op.AllocBlocks(goal, until-b, large)
+		if err != nil {
+			return pieces, err // what is planned so far can still be written
+		}
+		pieces = append(pieces, piece{b, run, false})
+		b, goal = b+run.Len, run.Start+run.Len
+	}
+	return pieces, nil
+}
+
+// link maps a piece whose content is durable, freeing what was mapped there.
+func (w *writer) link(x piece, d pmem.Durable) error {
+	if !d.Valid() {
+		return errNoProof
+	}
+	if err := w.unmap(x.block, x.run.Len, x.inUse); err != nil {
+		return err
+	}
+	if !x.inUse {
+		w.in.AddBlocks(int64(x.run.Len))
+	}
+	return w.m.Insert(layout.Extent{Logical: x.block, Phys: x.run.Start, Len: uint32(x.run.Len), Birth: alloc.BirthEpoch})
+}

@@ -1,0 +1,262 @@
+// Package inode finds, makes and grows inodes.
+//
+// All inodes live in one file, the inode file (inode 1): chapters of a bitmap block and 2,016 blocks of 16 inodes. It
+// grows by whole runs of blocks, so there is no fixed number of inodes. Its extents are few and kept in DRAM; everything
+// else is read from the medium. Inode numbers below layout.BootInodeCount are the filesystem's own.
+//
+// A generation is the mount epoch and a counter, so no two inodes ever have the same number and generation.
+package inode
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"sync"
+	"sync/atomic"
+
+	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/extent"
+	"pmemfs/pmemfs/internal/journal"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+)
+
+// ErrStale is returned for an inode number or generation that names no file.
+var ErrStale = errors.New("stale file handle")
+
+// Growth of the inode file, in blocks.
+const (
+	growMin = 16
+	growMax = 512
+)
+
+// Table is the inode file. Safe for concurrent use; the bytes of an inode are guarded by the caller's inode locks.
+type Table struct {
+	j       *journal.Journal
+	a       *alloc.Allocator
+	boot    uint64
+	extents atomic.Pointer[[]layout.Extent]
+	gen     atomic.Uint64
+
+	growMu sync.Mutex // taken with inode locks held, before any lock of alloc or journal
+}
+
+// Open reads the extents of the inode file. boot is the block of inodes 0 to 15.
+func Open(a *alloc.Allocator, boot uint64) (*Table, error) {
+	t := &Table{j: a.J, a: a, boot: boot}
+	t.gen.Store(a.J.Epoch() << 32)
+	in, err := t.View(nil, layout.InodeFileIno)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.loadExtents(in); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Table) loadExtents(in layout.Inode) error {
+	var list []layout.Extent
+	m := extent.Open(t.j, nil, in)
+	for b := uint64(0); ; {
+		e, ok, err := m.Next(b)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			break
+		}
+		list = append(list, e)
+		b = e.End()
+	}
+	t.extents.Store(&list)
+	return nil
+}
+
+// Capacity returns how many inode numbers the inode file holds.
+func (t *Table) Capacity() (uint64, error) {
+	in, err := t.View(nil, layout.InodeFileIno)
+	if err != nil {
+		return 0, err
+	}
+	return layout.InodeCapacity(in.Size() >> layout.BlockShift), nil
+}
+
+// block returns the image block of a block of the inode file.
+func (t *Table) block(fileBlock uint64) (uint64, bool) {
+	p := t.extents.Load()
+	if p == nil {
+		return 0, false
+	}
+	list := *p
+	i := sort.Search(len(list), func(i int) bool { return list[i].End() > fileBlock })
+	if i == len(list) || list[i].Logical > fileBlock {
+		return 0, false
+	}
+	return list[i].Phys + fileBlock - list[i].Logical, true
+}
+
+// Chapter returns the block that holds the bitmap of a chapter.
+func (t *Table) Chapter(c uint64) (uint64, error) {
+	b, ok := t.block(layout.ChapterBitmap(c))
+	if !ok {
+		return 0, fmt.Errorf("%w: inode file has no chapter %d", layout.ErrDamaged, c)
+	}
+	return b, nil
+}
+
+// Offset returns the byte offset of an inode. ErrStale means that there is no such number.
+func (t *Table) Offset(ino uint64) (int64, error) {
+	if ino < layout.BootInodeCount {
+		return layout.BlockOffset(t.boot) + int64(ino)*layout.InodeSize, nil
+	}
+	if ino>>56 != 0 {
+		return 0, ErrStale
+	}
+	fileBlock, off := layout.InodeFileBlock(ino)
+	b, ok := t.block(fileBlock)
+	if !ok {
+		return 0, ErrStale
+	}
+	return layout.BlockOffset(b) + off, nil
+}
+
+// View returns an inode to read, through tx's shadow if there is one, with checksum and number verified. A slot that
+// holds no file is ErrStale; any other mismatch wraps layout.ErrDamaged.
+func (t *Table) View(tx *journal.Tx, ino uint64) (layout.Inode, error) {
+	off, err := t.Offset(ino)
+	if err != nil {
+		return nil, err
+	}
+	in := layout.Inode(journal.View(t.j, tx, off, layout.InodeSize))
+	live := &in[0] == &t.j.Region().Bytes()[off]
+	switch {
+	case live && in.Unused():
+		return nil, ErrStale
+	case live && !in.Sealed(ino):
+		return nil, fmt.Errorf("%w: inode %d at offset %d: checksum or number is wrong", layout.ErrDamaged, ino, off)
+	case in.Free():
+		return nil, ErrStale
+	}
+	return in, nil
+}
+
+// Get is View for a handle: the generation must match.
+func (t *Table) Get(tx *journal.Tx, ino, gen uint64) (layout.Inode, error) {
+	if ino < layout.RootIno {
+		return nil, ErrStale // the filesystem's own inodes are not for clients
+	}
+	in, err := t.View(tx, ino)
+	if err == nil && in.Gen() != gen {
+		return nil, ErrStale
+	}
+	return in, err
+}
+
+// Edit returns the shadow of an inode that View accepted.
+func (t *Table) Edit(op *alloc.Op, ino uint64) (layout.Inode, error) {
+	if _, err := t.View(op.Tx, ino); err != nil {
+		return nil, err
+	}
+	off, err := t.Offset(ino)
+	if err != nil {
+		return nil, err
+	}
+	return op.Tx.Inode(off), nil
+}
+
+// New logs a reserved inode number as used and returns its zeroed shadow with number, generation and birth epoch.
+func (t *Table) New(op *alloc.Op, ino uint64) (layout.Inode, error) {
+	off, err := t.Offset(ino)
+	if err != nil {
+		return nil, err
+	}
+	in := op.Tx.NewInode(off)
+	layout.InitInode(in, ino, t.gen.Add(1))
+	in.SetBirthEpoch(alloc.BirthEpoch)
+	return in, op.LogInode(ino)
+}
+
+// Free logs an inode as free; a handle to it is stale from now on.
+func (t *Table) Free(op *alloc.Op, in layout.Inode) error {
+	in.SetMode(0)
+	in.SetNlink(0)
+	return op.FreeInode(in.Ino())
+}
+
+// Reserve takes a free inode number for op, growing the inode file when there is none. It must be called before op
+// has read anything that the caller's locks do not guard.
+func (t *Table) Reserve(op *alloc.Op) (uint64, error) {
+	for {
+		ino, err := op.ReserveInode()
+		if !errors.Is(err, alloc.ErrNoSpace) {
+			return ino, err
+		}
+		if err := t.grow(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// grow adds a run of blocks to the inode file in an operation of its own: zeros first, with a fence, then the record.
+func (t *Table) grow() error {
+	t.growMu.Lock()
+	defer t.growMu.Unlock()
+	if t.a.Inodes.Avail() > 0 {
+		return nil // somebody else has grown it
+	}
+	op := t.a.Begin()
+	defer op.Done()
+	in, err := t.Edit(op, layout.InodeFileIno)
+	if err != nil {
+		return err
+	}
+	have := in.Size() >> layout.BlockShift
+	m := extent.Open(t.j, op, in)
+	goal, err := m.Goal(have)
+	if err != nil {
+		return err
+	}
+	r, err := op.AllocBlocks(goal, min(max(have/8, growMin), growMax), false)
+	if err != nil {
+		return err
+	}
+	// A stranger's data must never be taken for an inode.
+	durable, err := t.j.Region().ZeroThrough([]pmem.Range{{Off: layout.BlockOffset(r.Start), Len: int64(r.Len) << layout.BlockShift}})
+	if err != nil {
+		return err
+	}
+	if err := t.link(op, &m, in, have, r, durable); err != nil {
+		return err
+	}
+	if err := op.Commit(); err != nil {
+		return err
+	}
+	if err := t.loadExtents(layout.Inode(journal.View(t.j, nil, t.bootOffset(), layout.InodeSize))); err != nil {
+		return err
+	}
+	old, now := layout.InodeCapacity(have), layout.InodeCapacity(have+r.Len)
+	t.a.Inodes.SetLimit(now)
+	t.a.Inodes.AddAvail(int64(now - old))
+	return nil
+}
+
+func (t *Table) bootOffset() int64 {
+	return layout.BlockOffset(t.boot) + layout.InodeFileIno*layout.InodeSize
+}
+
+// link maps the zeroed run at the end of the inode file and formats the bitmaps of the chapters that begin in it.
+func (t *Table) link(op *alloc.Op, m *extent.Map, in layout.Inode, have uint64, r alloc.Run, d pmem.Durable) error {
+	if !d.Valid() {
+		return fmt.Errorf("inode file: blocks linked before they are durable")
+	}
+	for b := have; b < have+r.Len; b++ {
+		if b%layout.ChapterBlocks == 0 {
+			p := op.Tx.NewBlock(r.Start+b-have, layout.EntryBitmap)
+			layout.InitBitmap(p, layout.KindInodes, b/layout.ChapterBlocks)
+		}
+	}
+	in.SetSize((have + r.Len) << layout.BlockShift)
+	in.AddBlocks(int64(r.Len))
+	return m.Insert(layout.Extent{Logical: have, Phys: r.Start, Len: uint32(r.Len), Birth: alloc.BirthEpoch})
+}

@@ -1,0 +1,109 @@
+package journal
+
+import (
+	"sync"
+
+	"pmemfs/pmemfs/internal/invariants"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+)
+
+const shardCount = 32
+
+// dirty is the lines of a block that have been stored to since they were last flushed.
+type dirty struct {
+	lines uint64 // a bit per line
+	seal  bool   // the block's checksum is due
+}
+
+// shard guards stores in place to the blocks whose number modulo shardCount it has.
+type shard struct {
+	mu    sync.Mutex
+	dirty map[uint64]dirty
+	_     [48]byte // keep neighbours off this line
+}
+
+// lineMask returns the lines of a block that the byte range [off, off+n) within it touches.
+func lineMask(off, n int64) uint64 {
+	first, last := off/layout.LineSize, (off+n-1)/layout.LineSize
+	return ^uint64(0) >> (63 - (last - first)) << first
+}
+
+// Apply stores an entry in place. It is the one routine that does, for commits and for recovery. It returns the lines
+// of the entry's block that it stored to. The caller holds whatever guards the block.
+func Apply(region *pmem.Region, e *layout.Entry) uint64 {
+	switch {
+	case e.Kind.HasPayload():
+		region.Write(e.Off, e.Data)
+	case e.Kind == layout.EntryBitSet, e.Kind == layout.EntryBitClear:
+		return applyBits(region, e)
+	default:
+		region.Zero(e.Off, int64(e.Len))
+	}
+	return lineMask(e.Off%layout.BlockSize, int64(e.Len))
+}
+
+func applyBits(region *pmem.Region, e *layout.Entry) (lines uint64) {
+	block := region.Bytes()[e.Off : e.Off+layout.BlockSize]
+	layout.BitmapEdit(block, int(e.Arg), int(e.Len), e.Kind == layout.EntryBitSet, func(off int, word uint64) {
+		var b [8]byte
+		region.Write(e.Off+int64(off), appendWord(b[:0], word))
+		lines |= lineMask(int64(off), 8)
+	})
+	return lines
+}
+
+// applyAll stores the entries of a durable record in place and notes the lines as dirty.
+func (j *Journal) applyAll(body []byte) {
+	for len(body) > 0 {
+		e, rest, ok := layout.NextEntry(body, j.region.Size())
+		invariants.Check(ok, "record that was just encoded does not decode")
+		if !ok {
+			return
+		}
+		j.applyOne(&e)
+		body = rest
+	}
+}
+
+func (j *Journal) applyOne(e *layout.Entry) {
+	block := layout.BlockOf(e.Off)
+	s := &j.shards[block%shardCount]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.dirty[block]
+	d.lines |= Apply(j.region, e)
+	if e.Kind.Sealed4K() {
+		j.setVerified(block)
+		d.seal = true
+	}
+	s.dirty[block] = d
+}
+
+func (j *Journal) setVerified(block uint64) {
+	if w := &j.verified[block/64]; w.Load()>>(block%64)&1 == 0 {
+		w.Or(1 << (block % 64))
+	}
+}
+
+// Verify checks the deferred checksum of a metadata block, and whatever else check looks at, at the first use of the
+// block since it was opened; later calls cost one load. Blocks in the live window were verified before they were
+// changed. The error of check is returned as it is; a wrong checksum returns a *SealError.
+func (j *Journal) Verify(block uint64, check func(b []byte) error) error {
+	w := &j.verified[block/64]
+	if w.Load()>>(block%64)&1 == 1 {
+		return nil
+	}
+	b := j.region.Bytes()[layout.BlockOffset(block):layout.BlockOffset(block+1)]
+	if !layout.Sealed(b) {
+		return &SealError{Block: block}
+	}
+	if err := check(b); err != nil {
+		return err
+	}
+	j.setVerified(block)
+	return nil
+}
+
+// Unverify forgets that a block was verified: it has been freed.
+func (j *Journal) Unverify(block uint64) { j.verified[block/64].And(^(uint64(1) << (block % 64))) }

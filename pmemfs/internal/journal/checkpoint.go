@@ -1,0 +1,158 @@
+package journal
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"time"
+
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+)
+
+// SealError says that a metadata block's checksum is wrong.
+type SealError struct{ Block uint64 }
+
+// Error names the block and its byte offset.
+func (e *SealError) Error() string {
+	return fmt.Sprintf("metadata block %d (offset %d): checksum is wrong", e.Block, layout.BlockOffset(e.Block))
+}
+
+// Unwrap makes a SealError a layout.ErrDamaged.
+func (e *SealError) Unwrap() error { return layout.ErrDamaged }
+
+func appendWord(b []byte, w uint64) []byte { return binary.LittleEndian.AppendUint64(b, w) }
+
+// Checkpoint empties the window of all records that are stored in place: each line dirtied since the last checkpoint
+// is flushed once, one fence, then the tail moves in a journal head, one fence. Blocks that those records freed become
+// reusable. It runs beside commits and needs no lock of a caller. Durable on return.
+func (j *Journal) Checkpoint() error { return j.checkpoint(false) }
+
+// CheckpointClean is Checkpoint with a head that says that the filesystem was closed. The caller has stopped commits.
+func (j *Journal) CheckpointClean() error { return j.checkpoint(true) }
+
+func (j *Journal) checkpoint(clean bool) error {
+	j.ckptMu.Lock()
+	defer j.ckptMu.Unlock()
+	if err := j.Err(); err != nil {
+		return err
+	}
+	// Everything before low is stored in place, so its lines are in the dirty sets taken after this point.
+	j.mu.Lock()
+	h := layout.Head{
+		Clean: clean, Version: j.version + 1, Epoch: j.epoch, TailSeq: j.lowSeq, TailPos: j.low,
+		FreeBlocks: uint64(j.lowCnt.Free), UsedInodes: uint64(j.lowCnt.Inodes),
+	}
+	tail := j.tail
+	j.pending = false
+	j.mu.Unlock()
+	if h.TailPos == tail && !clean {
+		return nil
+	}
+	j.takeDirty()
+	if len(j.ranges) > 0 {
+		if err := j.region.Persist(j.ranges); err != nil {
+			return j.fail(err)
+		}
+	}
+	if err := WriteHead(j.region, &h); err != nil {
+		return j.fail(err)
+	}
+	j.version = h.Version
+	// Only now, with the head fenced, is the ring space before it free, and what its records freed reusable.
+	j.mu.Lock()
+	j.tail = h.TailPos
+	j.mu.Unlock()
+	j.checkpoints.Add(1)
+	if f := j.release.Load(); f != nil {
+		(*f)(h.TailSeq)
+	}
+	return nil
+}
+
+// WriteHead writes h to the journal head whose turn it is, flushes the line and fences. Durable on return.
+func WriteHead(region *pmem.Region, h *layout.Head) error {
+	var line [layout.HeadSize]byte
+	layout.EncodeHead(line[:], h)
+	off := layout.BlockOffset(layout.JournalHeadA + h.Version%2)
+	region.Write(off, line[:])
+	return region.Persist([]pmem.Range{{Off: off, Len: layout.HeadSize}})
+}
+
+// takeDirty moves the dirty sets aside, seals their metadata blocks and collects the lines to flush in j.ranges.
+func (j *Journal) takeDirty() {
+	j.ranges = j.ranges[:0]
+	for i := range j.shards {
+		s := &j.shards[i]
+		s.mu.Lock()
+		s.dirty, j.taken[i] = j.taken[i], s.dirty
+		s.mu.Unlock()
+		for block, d := range j.taken[i] {
+			if d.seal {
+				s.mu.Lock()
+				SealInPlace(j.region, block)
+				s.mu.Unlock()
+				d.lines |= 1
+			}
+			j.ranges = AppendLines(j.ranges, block, d.lines)
+		}
+		clear(j.taken[i])
+	}
+}
+
+// SealInPlace brings the deferred checksum of a metadata block up to date on the medium.
+func SealInPlace(region *pmem.Region, block uint64) {
+	off := layout.BlockOffset(block)
+	sum := layout.SealOf(region.Bytes()[off : off+layout.BlockSize])
+	region.Write(off, sum[:])
+}
+
+// AppendLines appends the runs of lines of a block, as byte ranges.
+func AppendLines(rs []pmem.Range, block uint64, lines uint64) []pmem.Range {
+	base := layout.BlockOffset(block)
+	for lines != 0 {
+		first := bits.TrailingZeros64(lines)
+		n := bits.TrailingZeros64(^(lines >> first))
+		rs = append(rs, pmem.Range{Off: base + int64(first)*layout.LineSize, Len: int64(n) * layout.LineSize})
+		if first+n == 64 {
+			break
+		}
+		lines &^= (1<<n - 1) << first
+	}
+	return rs
+}
+
+// background checkpoints when the ring fills and, so that a restart has nothing to replay, when it has been idle.
+func (j *Journal) background(idle time.Duration) {
+	defer j.stopped.Done()
+	tick := time.NewTicker(idle)
+	defer tick.Stop()
+	last := uint64(0)
+	for {
+		select {
+		case <-j.stop:
+			return
+		case <-j.wake:
+		case <-tick.C:
+			j.mu.Lock()
+			now := j.pos
+			j.mu.Unlock()
+			if now != last {
+				last = now
+				continue // still busy: wait for a quiet interval
+			}
+		}
+		// A failure is kept by fail and returned to every later commit.
+		if err := j.Checkpoint(); err != nil {
+			return
+		}
+	}
+}
+
+// Wake asks the background checkpointer for a checkpoint soon. It does not wait.
+func (j *Journal) Wake() {
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+}

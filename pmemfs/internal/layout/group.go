@@ -1,0 +1,104 @@
+package layout
+
+import "math/bits"
+
+// A bitmap block has a 64-byte header and 4,032 bytes of bits, 1 for used.
+//
+//	0 crc u32 of 4.. | 4 magic u16 | 6 kind u16 | 8 group u64 | 16 birth epoch u64 | 24 zero | 64 bits
+//
+// The same format serves the block groups of the image and the chapters of the inode file.
+const (
+	GroupBits     = (BlockSize - bitmapHeader) * 8 // objects that one bitmap block describes; part of the medium
+	bitmapHeader  = 64
+	bitmapMagic   = 0x4d42 // "BM"
+	KindBlocks    = 1      // bitmap of a block group
+	KindInodes    = 2      // bitmap of an inode file chapter
+	GroupBlocks   = GroupBits
+	BitmapWords   = (BlockSize - bitmapHeader) / 8
+	InodesPerBlk  = BlockSize / InodeSize
+	ChapterBlocks = 1 + GroupBits/InodesPerBlk // file blocks of one chapter of the inode file
+)
+
+// 63 huge pages exactly: groups begin 2 MiB aligned.
+var _ [GroupBlocks % HugeBlocks]byte = [0]byte{}
+
+// GroupCount returns how many groups cover n blocks.
+func GroupCount(n uint64) uint64 { return (n + GroupBlocks - 1) / GroupBlocks }
+
+// BitmapBlock returns the block that holds the bitmap of group g.
+func BitmapBlock(g uint64) uint64 {
+	if g == 0 {
+		return 1 // block 0 is the superblock
+	}
+	return g * GroupBlocks
+}
+
+// InitBitmap formats a bitmap block with no bit set. The caller seals it.
+func InitBitmap(b []byte, kind uint16, group uint64) {
+	clear(b[:BlockSize])
+	le.PutUint16(b[4:], bitmapMagic)
+	le.PutUint16(b[6:], kind)
+	le.PutUint64(b[8:], group)
+}
+
+// BitmapIs reports whether b is a bitmap block of that kind and group.
+func BitmapIs(b []byte, kind uint16, group uint64) bool {
+	return le.Uint16(b[4:]) == bitmapMagic && le.Uint16(b[6:]) == kind && le.Uint64(b[8:]) == group
+}
+
+// BitmapWord returns 64 bits of the bitmap.
+func BitmapWord(b []byte, i int) uint64 { return le.Uint64(b[bitmapHeader+8*i:]) }
+
+// BitmapTest reports whether bit i is set.
+func BitmapTest(b []byte, i int) bool { return b[bitmapHeader+i>>3]>>(i&7)&1 == 1 }
+
+// BitmapUsed counts the set bits.
+func BitmapUsed(b []byte) int {
+	n := 0
+	for i := range BitmapWords {
+		n += bits.OnesCount64(BitmapWord(b, i))
+	}
+	return n
+}
+
+// WordMask returns the bits of word w that the range [start, start+n) covers.
+func WordMask(w, start, n int) uint64 {
+	lo, hi := max(start-w*64, 0), min(start+n-w*64, 64)
+	if lo >= hi {
+		return 0
+	}
+	return ^uint64(0) >> (64 - (hi - lo)) << lo
+}
+
+// BitmapEdit calls store with the block-relative offset and new value of each 8-byte word that setting (or clearing)
+// bits [start, start+n) changes.
+func BitmapEdit(b []byte, start, n int, set bool, store func(off int, word uint64)) {
+	for w := start / 64; w*64 < start+n; w++ {
+		old := BitmapWord(b, w)
+		word := old &^ WordMask(w, start, n)
+		if set {
+			word = old | WordMask(w, start, n)
+		}
+		if word != old {
+			store(bitmapHeader+8*w, word)
+		}
+	}
+}
+
+// InodeFileBlock returns the block within the inode file that holds inode number ino, and the byte within it.
+func InodeFileBlock(ino uint64) (block uint64, off int64) {
+	chapter, i := ino/GroupBits, ino%GroupBits
+	return chapter*ChapterBlocks + 1 + i/InodesPerBlk, int64(i%InodesPerBlk) * InodeSize
+}
+
+// ChapterBitmap returns the block within the inode file that holds the bitmap of a chapter.
+func ChapterBitmap(chapter uint64) uint64 { return chapter * ChapterBlocks }
+
+// InodeCapacity returns how many inode numbers an inode file of n blocks holds.
+func InodeCapacity(n uint64) uint64 {
+	full, rest := n/ChapterBlocks, n%ChapterBlocks
+	if rest > 0 {
+		rest--
+	}
+	return full*GroupBits + rest*InodesPerBlk
+}

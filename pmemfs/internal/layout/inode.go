@@ -1,0 +1,226 @@
+package layout
+
+import "math"
+
+// An inode is 256 bytes, sealed whenever it is stored.
+//
+//	  0 crc u32 of 4..256 | 4 magic u16 | 6 mode u16 (S_IFMT and 07777) | 8 ino u64 | 16 generation u64
+//	 24 uid u32 | 28 gid u32 | 32 nlink u32 | 36 flags u32 | 40 size u64 (entries, for a directory)
+//	 48 blocks u64 | 56 change u64 | 64 atime i64 | 72 mtime | 80 ctime | 88 btime (ns since 1970)
+//	 96 parent u64 (directories) | 104 rdev major u32 | 108 minor u32 | 112 create verifier u64
+//	120 birth epoch u64 | 128 project u32 | 132 data height u8 | 133 xattr height u8 | 134 inline extents u16
+//	136 data root u64 | 144 xattr root u64 | 152 reserved u64 | 160 inline area, 96 bytes
+const (
+	InodeSize     = 256 // part of the medium
+	inodeMagic    = 0x4e49
+	inlineStart   = 160
+	InlineSize    = InodeSize - inlineStart // bytes of symlink target or extents kept in the inode
+	ExtentSize    = 32                      // bytes of one inline extent
+	InlineExtents = InlineSize / ExtentSize
+	LinkMax       = math.MaxInt32 // hard links; NFSv3 clients keep them in an int
+)
+
+// Inode numbers with a fixed meaning.
+const (
+	InodeFileIno = 1  // the file that holds all inodes
+	OrphanIno    = 2  // index of inodes whose blocks are still to be freed
+	BadBlocksIno = 3  // reserved for the list of quarantined bad blocks
+	RootIno      = 16 // the root directory
+)
+
+// Inode flags.
+const (
+	FlagInlineTarget = 1 << 0 // symlink: the target is in the inline area
+)
+
+// Type bits of Inode.Mode, as in stat(2).
+const (
+	ModeType    = 0xf000
+	ModeFIFO    = 0x1000
+	ModeChar    = 0x2000
+	ModeDir     = 0x4000
+	ModeBlock   = 0x6000
+	ModeRegular = 0x8000
+	ModeSymlink = 0xa000
+	ModeSocket  = 0xc000
+	ModePerm    = 0x0fff
+)
+
+// Inode is a view of the 256 bytes of an inode, on the medium or in a shadow of it.
+type Inode []byte
+
+// InitInode clears in and gives it its identity.
+func InitInode(in Inode, ino, gen uint64) {
+	clear(in[:InodeSize])
+	le.PutUint16(in[4:], inodeMagic)
+	le.PutUint64(in[8:], ino)
+	le.PutUint64(in[16:], gen)
+}
+
+// Seal stores the checksum.
+func (in Inode) Seal() { seal(in[:InodeSize]) }
+
+// Sealed reports whether checksum, magic and number are right.
+func (in Inode) Sealed(ino uint64) bool {
+	return le.Uint16(in[4:]) == inodeMagic && in.Ino() == ino && sealed(in[:InodeSize])
+}
+
+// Free reports whether the slot holds no file.
+func (in Inode) Free() bool { return in.Mode() == 0 }
+
+// Mode returns type and permission bits.
+func (in Inode) Mode() uint16 { return le.Uint16(in[6:]) }
+
+// SetMode sets type and permission bits.
+func (in Inode) SetMode(v uint16) { le.PutUint16(in[6:], v) }
+
+// IsDir reports whether the inode is a directory.
+func (in Inode) IsDir() bool { return in.Mode()&ModeType == ModeDir }
+
+// Ino returns the inode number.
+func (in Inode) Ino() uint64 { return le.Uint64(in[8:]) }
+
+// Gen returns the generation: unique among all inodes that ever had the number.
+func (in Inode) Gen() uint64 { return le.Uint64(in[16:]) }
+
+// UID returns the owner.
+func (in Inode) UID() uint32 { return le.Uint32(in[24:]) }
+
+// SetUID sets the owner.
+func (in Inode) SetUID(v uint32) { le.PutUint32(in[24:], v) }
+
+// GID returns the group.
+func (in Inode) GID() uint32 { return le.Uint32(in[28:]) }
+
+// SetGID sets the group.
+func (in Inode) SetGID(v uint32) { le.PutUint32(in[28:], v) }
+
+// Nlink returns the number of names; 2 plus subdirectories for a directory.
+func (in Inode) Nlink() uint32 { return le.Uint32(in[32:]) }
+
+// SetNlink sets the number of names.
+func (in Inode) SetNlink(v uint32) { le.PutUint32(in[32:], v) }
+
+// Flags returns the flag bits.
+func (in Inode) Flags() uint32 { return le.Uint32(in[36:]) }
+
+// SetFlags sets the flag bits.
+func (in Inode) SetFlags(v uint32) { le.PutUint32(in[36:], v) }
+
+// Size returns bytes of a file or target, entries of a directory.
+func (in Inode) Size() uint64 { return le.Uint64(in[40:]) }
+
+// SetSize sets the size.
+func (in Inode) SetSize(v uint64) { le.PutUint64(in[40:], v) }
+
+// Blocks returns all blocks that the inode owns, tree nodes included.
+func (in Inode) Blocks() uint64 { return le.Uint64(in[48:]) }
+
+// AddBlocks adds n, which may be negative.
+func (in Inode) AddBlocks(n int64) { le.PutUint64(in[48:], in.Blocks()+uint64(n)) }
+
+// Change returns the change counter.
+func (in Inode) Change() uint64 { return le.Uint64(in[56:]) }
+
+// BumpChange adds one to the change counter.
+func (in Inode) BumpChange() { le.PutUint64(in[56:], in.Change()+1) }
+
+// Atime returns the access time, ns since 1970.
+func (in Inode) Atime() int64 { return int64(le.Uint64(in[64:])) }
+
+// SetAtime sets the access time.
+func (in Inode) SetAtime(v int64) { le.PutUint64(in[64:], uint64(v)) }
+
+// Mtime returns the modification time.
+func (in Inode) Mtime() int64 { return int64(le.Uint64(in[72:])) }
+
+// SetMtime sets the modification time.
+func (in Inode) SetMtime(v int64) { le.PutUint64(in[72:], uint64(v)) }
+
+// Ctime returns the change time.
+func (in Inode) Ctime() int64 { return int64(le.Uint64(in[80:])) }
+
+// SetCtime sets the change time.
+func (in Inode) SetCtime(v int64) { le.PutUint64(in[80:], uint64(v)) }
+
+// Btime returns the birth time.
+func (in Inode) Btime() int64 { return int64(le.Uint64(in[88:])) }
+
+// SetBtime sets the birth time.
+func (in Inode) SetBtime(v int64) { le.PutUint64(in[88:], uint64(v)) }
+
+// Parent returns the inode number of a directory's parent.
+func (in Inode) Parent() uint64 { return le.Uint64(in[96:]) }
+
+// SetParent sets a directory's parent.
+func (in Inode) SetParent(v uint64) { le.PutUint64(in[96:], v) }
+
+// Rdev returns the device numbers of a device node.
+func (in Inode) Rdev() (major, minor uint32) { return le.Uint32(in[104:]), le.Uint32(in[108:]) }
+
+// SetRdev sets the device numbers.
+func (in Inode) SetRdev(major, minor uint32) {
+	le.PutUint32(in[104:], major)
+	le.PutUint32(in[108:], minor)
+}
+
+// Verifier returns the verifier of an exclusive create (RFC 1813 section 3.3.8), 0 for none.
+func (in Inode) Verifier() uint64 { return le.Uint64(in[112:]) }
+
+// SetVerifier sets the verifier.
+func (in Inode) SetVerifier(v uint64) { le.PutUint64(in[112:], v) }
+
+// BirthEpoch returns the snapshot epoch in which the inode was made.
+func (in Inode) BirthEpoch() uint64 { return le.Uint64(in[120:]) }
+
+// SetBirthEpoch sets the snapshot epoch.
+func (in Inode) SetBirthEpoch(v uint64) { le.PutUint64(in[120:], v) }
+
+// DataRoot returns the root node of the directory or extent tree; height 0 means that there is none.
+func (in Inode) DataRoot() (block uint64, height uint8) { return le.Uint64(in[136:]), in[132] }
+
+// SetDataRoot sets the root of the directory or extent tree.
+func (in Inode) SetDataRoot(block uint64, height uint8) {
+	le.PutUint64(in[136:], block)
+	in[132] = height
+}
+
+// XattrRoot returns the root node of the extended attribute tree; height 0 means that there is none.
+func (in Inode) XattrRoot() (block uint64, height uint8) { return le.Uint64(in[144:]), in[133] }
+
+// SetXattrRoot sets the root of the extended attribute tree.
+func (in Inode) SetXattrRoot(block uint64, height uint8) {
+	le.PutUint64(in[144:], block)
+	in[133] = height
+}
+
+// Inline returns the inline area.
+func (in Inode) Inline() []byte { return in[inlineStart:InodeSize] }
+
+// InlineCount returns how many extents the inline area holds.
+func (in Inode) InlineCount() int { return int(le.Uint16(in[134:])) }
+
+// SetInlineCount sets how many extents the inline area holds.
+func (in Inode) SetInlineCount(n int) { le.PutUint16(in[134:], uint16(n)) }
+
+// InlineExtent decodes inline extent i.
+func (in Inode) InlineExtent(i int) Extent {
+	b := in[inlineStart+i*ExtentSize:]
+	return DecodeExtent(le.Uint64(b), b[8:ExtentSize])
+}
+
+// SetInlineExtent encodes e as inline extent i.
+func (in Inode) SetInlineExtent(i int, e Extent) {
+	b := in[inlineStart+i*ExtentSize:]
+	le.PutUint64(b, e.Logical)
+	EncodeExtent(b[8:ExtentSize], e)
+}
+
+// The inline area is a whole number of extents, and the slots fill a block.
+var (
+	_ [InlineSize % ExtentSize]byte = [0]byte{}
+	_ [BlockSize % InodeSize]byte   = [0]byte{}
+)
+
+// Unused reports whether the slot has never held an inode since its block became part of the inode file.
+func (in Inode) Unused() bool { return le.Uint16(in[4:]) == 0 && in.Ino() == 0 }

@@ -1,0 +1,173 @@
+// Package recovery turns a medium into a state that the journal can go on from.
+//
+// It replays the records between the tail and the first invalid one, brings the deferred checksums of the metadata
+// blocks they touch up to date, flushes, fences, and then starts a new epoch with an empty window by writing a journal
+// head. Every store but the last only repeats what the window already says, so it may be interrupted at any point, any
+// number of times. Its cost is that of the window, not of the filesystem.
+package recovery
+
+import (
+	"errors"
+	"fmt"
+
+	"pmemfs/pmemfs/internal/journal"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+)
+
+// ErrTruncated is returned when the image is shorter than its superblock says.
+var ErrTruncated = errors.New("image is truncated")
+
+// Super reads the superblock, from the other copy when the first is damaged. Errors wrap layout.ErrNotImage,
+// layout.ErrDamaged, layout.ErrVersion or ErrTruncated.
+func Super(medium []byte) (*layout.Superblock, error) {
+	if len(medium) < layout.BlockSize {
+		return nil, fmt.Errorf("%w: only %d bytes long", layout.ErrNotImage, len(medium))
+	}
+	sb, err := layout.DecodeSuperblock(medium)
+	if err != nil && !errors.Is(err, layout.ErrVersion) {
+		last := (len(medium)/layout.BlockSize - 1) * layout.BlockSize
+		if b, err2 := layout.DecodeSuperblock(medium[last:]); err2 == nil && int(b.Backup)*layout.BlockSize == last {
+			sb, err = b, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if size := layout.BlockOffset(sb.Blocks); int64(len(medium)) < size {
+		return nil, fmt.Errorf("%w: %d bytes long, the superblock says %d", ErrTruncated, len(medium), size)
+	}
+	return sb, nil
+}
+
+// Head returns the newer valid journal head.
+func Head(medium []byte) (layout.Head, error) {
+	a, okA := layout.DecodeHead(medium[layout.BlockOffset(layout.JournalHeadA):])
+	b, okB := layout.DecodeHead(medium[layout.BlockOffset(layout.JournalHeadB):])
+	switch {
+	case okA && (!okB || a.Version > b.Version):
+		return a, nil
+	case okB:
+		return b, nil
+	}
+	return a, fmt.Errorf("both journal heads %w", layout.ErrDamaged)
+}
+
+// Window calls f with each valid record from the tail on and returns the head as it stands after them. It returns an
+// error that wraps layout.ErrDamaged when a record that must have been durable is not valid.
+func Window(medium []byte, sb *layout.Superblock, h layout.Head, f func(rec []byte) error) (layout.Head, error) {
+	r := reader{ring: medium[sb.RingOffset() : sb.RingOffset()+sb.RingBytes()], head: h}
+	pos, seq := h.TailPos, h.TailSeq
+	for {
+		rec, head, ok := r.record(pos, seq)
+		if !ok {
+			break
+		}
+		if f != nil {
+			if err := f(rec); err != nil {
+				return h, err
+			}
+		}
+		h.FreeBlocks += uint64(head.Free)
+		h.UsedInodes += uint64(head.Inodes)
+		pos += (uint64(head.Length) + layout.LineSize - 1) &^ (layout.LineSize - 1)
+		seq++
+		if pos-h.TailPos >= uint64(len(r.ring)) {
+			break
+		}
+	}
+	if err := r.vetEnd(pos, seq, h.TailPos+uint64(len(r.ring))); err != nil {
+		return h, err
+	}
+	h.TailPos, h.TailSeq = pos, seq
+	return h, nil
+}
+
+type reader struct {
+	ring []byte
+	head layout.Head
+	buf  []byte // for records that wrap
+}
+
+// record returns the record at pos if it is valid and has the sequence seq.
+func (r *reader) record(pos, seq uint64) ([]byte, layout.RecordHead, bool) {
+	at := pos % uint64(len(r.ring))
+	h := layout.DecodeRecordHead(r.ring[at:])
+	if h.Seq != seq || h.Epoch != r.head.Epoch || h.Length < layout.RecordHeader || int(h.Length) > len(r.ring)/4 {
+		return nil, h, false
+	}
+	rec := r.ring[at:min(at+uint64(h.Length), uint64(len(r.ring)))]
+	if n := int(h.Length) - len(rec); n > 0 {
+		r.buf = append(append(r.buf[:0], rec...), r.ring[:n]...)
+		rec = r.buf
+	}
+	return rec, h, layout.RecordSealed(rec)
+}
+
+// vetEnd looks for a valid record behind the end of the window that says that everything up to seq was durable when it
+// was appended: then the window did not end at seq, it is damaged there.
+func (r *reader) vetEnd(pos, seq, end uint64) error {
+	for p := pos + layout.LineSize; p < end; p += layout.LineSize {
+		at := p % uint64(len(r.ring))
+		h := layout.DecodeRecordHead(r.ring[at:])
+		if h.Epoch != r.head.Epoch || h.Seq <= seq || h.Fenced < seq {
+			continue
+		}
+		if _, _, ok := r.record(p, h.Seq); ok {
+			return fmt.Errorf("journal %w at position %d: record %d was durable and is not valid, record %d behind it is",
+				layout.ErrDamaged, pos, seq, h.Seq)
+		}
+	}
+	return nil
+}
+
+// Run recovers the medium for writing and returns what the journal starts from. Durable on return. The caller owns the
+// region alone.
+func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
+	medium := region.Bytes()
+	st := journal.State{Ring: sb.RingOffset(), Size: sb.RingBytes()}
+	old, err := Head(medium)
+	if err != nil {
+		return st, err
+	}
+	lines, seals := map[uint64]uint64{}, map[uint64]bool{}
+	h, err := Window(medium, sb, old, func(rec []byte) error { return replay(region, rec, lines, seals) })
+	if err != nil {
+		return st, err
+	}
+	var ranges []pmem.Range
+	for block := range seals {
+		journal.SealInPlace(region, block)
+		lines[block] |= 1
+	}
+	for block, mask := range lines {
+		ranges = journal.AppendLines(ranges, block, mask)
+	}
+	if len(ranges) > 0 {
+		if err := region.Persist(ranges); err != nil {
+			return st, err
+		}
+	}
+	h.Version, h.Epoch, h.Clean = old.Version+1, old.Epoch+1, false
+	if err := journal.WriteHead(region, &h); err != nil {
+		return st, err
+	}
+	st.Head = h
+	return st, nil
+}
+
+// replay stores the entries of a record in place and notes the lines and the blocks whose checksum is due.
+func replay(region *pmem.Region, rec []byte, lines map[uint64]uint64, seals map[uint64]bool) error {
+	for body := rec[layout.RecordHeader:]; len(body) > 0; {
+		e, rest, ok := layout.NextEntry(body, region.Size())
+		if !ok {
+			return fmt.Errorf("journal %w: record %d has a malformed entry", layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq)
+		}
+		lines[layout.BlockOf(e.Off)] |= journal.Apply(region, &e)
+		if e.Kind.Sealed4K() {
+			seals[layout.BlockOf(e.Off)] = true
+		}
+		body = rest
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package tree
+
+// Cursor walks the records of a tree in key order. It is valid while the caller's lock is held and the tree unchanged.
+type Cursor struct {
+	t     *Tree
+	p     path
+	valid bool
+}
+
+// SeekGE returns a cursor at the first record whose key is not below key.
+func (t *Tree) SeekGE(c *Cursor, key uint64) error {
+	*c = Cursor{t: t}
+	if t.Root.Height == 0 {
+		return nil
+	}
+	if _, err := t.descend(&c.p, key); err != nil {
+		return err
+	}
+	c.valid = true
+	return c.settle()
+}
+
+// SeekLE returns a cursor at the last record whose key is not above key, or an invalid one when there is none.
+func (t *Tree) SeekLE(c *Cursor, key uint64) error {
+	*c = Cursor{t: t}
+	if t.Root.Height == 0 {
+		return nil
+	}
+	exact, err := t.descend(&c.p, key)
+	if err != nil {
+		return err
+	}
+	c.valid = true
+	if exact {
+		return nil
+	}
+	if c.p[0].index > 0 {
+		c.p[0].index--
+		return nil
+	}
+	return c.back()
+}
+
+// settle moves an index past the end of a leaf to the next leaf.
+func (c *Cursor) settle() error {
+	if c.p[0].index < c.p[0].node.Count() {
+		return nil
+	}
+	return c.move(1)
+}
+
+// back moves to the last record of the leaf before.
+func (c *Cursor) back() error { return c.move(-1) }
+
+// move goes to the next or the previous leaf.
+func (c *Cursor) move(dir int) error {
+	for level := 1; level < int(c.t.Root.Height); level++ {
+		s := &c.p[level]
+		if i := s.index + dir; i < 0 || i >= s.node.Count() {
+			continue
+		}
+		s.index += dir
+		for l := level - 1; l >= 0; l-- {
+			block := c.p[l+1].node.Child(c.p[l+1].index)
+			n, err := c.t.node(block, uint8(l))
+			if err != nil {
+				c.valid = false
+				return err
+			}
+			c.p[l] = step{node: n, block: block}
+			if dir < 0 {
+				c.p[l].index = n.Count() - 1
+			}
+		}
+		return nil
+	}
+	c.valid = false
+	return nil
+}
+
+// Valid reports whether the cursor is at a record.
+func (c *Cursor) Valid() bool { return c.valid }
+
+// Key returns the key of the record.
+func (c *Cursor) Key() uint64 { return c.p[0].node.Key(c.p[0].index) }
+
+// Payload returns the payload of the record, aliasing the medium or a shadow.
+func (c *Cursor) Payload() []byte { return c.p[0].node.Payload(c.p[0].index) }
+
+// Next moves to the next record.
+func (c *Cursor) Next() error {
+	c.p[0].index++
+	return c.settle()
+}
