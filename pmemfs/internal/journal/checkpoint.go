@@ -31,12 +31,18 @@ func (j *Journal) Checkpoint() error { return j.checkpoint(false) }
 // CheckpointClean is Checkpoint with a head that says that the filesystem was closed. The caller has stopped commits.
 func (j *Journal) CheckpointClean() error { return j.checkpoint(true) }
 
-func (j *Journal) checkpoint(clean bool) error {
+func (j *Journal) checkpoint(clean bool) (err error) {
 	j.ckptMu.Lock()
 	defer j.ckptMu.Unlock()
 	if err := j.Err(); err != nil {
 		return err
 	}
+	defer func() {
+		if err != nil {
+			err = j.fail(err) // lines that were taken as dirty may never be flushed now
+		}
+	}()
+	defer j.region.Unguard(j.region.Guard(), &err)
 	// Everything before low is stored in place, so its lines are in the dirty sets taken after this point.
 	j.mu.Lock()
 	h := layout.Head{
@@ -52,11 +58,11 @@ func (j *Journal) checkpoint(clean bool) error {
 	j.takeDirty()
 	if len(j.ranges) > 0 {
 		if err := j.region.Persist(j.ranges); err != nil {
-			return j.fail(err)
+			return err
 		}
 	}
 	if err := WriteHead(j.region, &h); err != nil {
-		return j.fail(err)
+		return err
 	}
 	j.version = h.Version
 	// Only now, with the head fenced, is the ring space before it free, and what its records freed reusable.
@@ -89,15 +95,19 @@ func (j *Journal) takeDirty() {
 		s.mu.Unlock()
 		for block, d := range j.taken[i] {
 			if d.seal {
-				s.mu.Lock()
-				SealInPlace(j.region, block)
-				s.mu.Unlock()
+				s.seal(j.region, block)
 				d.lines |= 1
 			}
 			j.ranges = AppendLines(j.ranges, block, d.lines)
 		}
 		clear(j.taken[i])
 	}
+}
+
+func (s *shard) seal(region *pmem.Region, block uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	SealInPlace(region, block)
 }
 
 // SealInPlace brings the deferred checksum of a metadata block up to date on the medium.

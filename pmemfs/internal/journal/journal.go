@@ -196,7 +196,7 @@ func (j *Journal) append(rec []byte, entries uint32, counts Counts, body uint32)
 		return 0, 0, 0, err
 	}
 	h := layout.RecordHead{
-		Length: uint32(len(rec)), Seq: j.seq, Epoch: j.epoch, Fenced: j.fenced.Load(),
+		Length: uint32(len(rec)), Seq: j.seq, Epoch: j.epoch, Fenced: j.claim(),
 		Free: counts.Free, Inodes: counts.Inodes, Entries: entries,
 	}
 	layout.EncodeRecordHead(rec, &h, body)
@@ -212,6 +212,14 @@ func (j *Journal) append(rec []byte, entries uint32, counts Counts, body uint32)
 		}
 	}
 	return h.Seq, j.pos, j.base + uint64(len(j.queue)-j.head) - 1, nil
+}
+
+// claim returns the last sequence that a power cut is known to spare. Where fences are dropped at the user's wish, none is.
+func (j *Journal) claim() uint64 {
+	if j.region.Durability() == pmem.Process || j.region.Domain() == pmem.Volatile {
+		return 0
+	}
+	return j.fenced.Load()
 }
 
 // storeRing copies rec to logical position pos, in two parts when it wraps.

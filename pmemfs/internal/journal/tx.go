@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/binary"
+	"errors"
 	"sync"
 
 	"pmemfs/pmemfs/internal/layout"
@@ -35,6 +36,8 @@ type Tx struct {
 	rec     []byte
 	entries uint32
 }
+
+var errNotStored = errors.New("a durable record could not be stored in place")
 
 var txPool = sync.Pool{New: func() any { return new(Tx) }}
 
@@ -201,11 +204,18 @@ func (tx *Tx) Commit() (seq uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	stored := false
+	defer func() {
+		if !stored { // the fence was refused, or a store in place faulted: the window can no longer be emptied
+			j.fail(errNotStored)
+		}
+	}()
 	if err := j.fence(end); err != nil {
 		return 0, err
 	}
 	j.applyAll(tx.rec[layout.RecordHeader:])
 	j.applied(ticket)
+	stored = true
 	return seq, nil
 }
 

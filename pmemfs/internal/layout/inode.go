@@ -31,6 +31,7 @@ const (
 // Inode flags.
 const (
 	FlagInlineTarget = 1 << 0 // symlink: the target is in the inline area
+	FlagVerifier     = 1 << 1 // made by an exclusive create: the verifier counts
 )
 
 // Type bits of Inode.Mode, as in stat(2).

@@ -67,6 +67,9 @@ func seal(b []byte) { le.PutUint32(b, CRC(b[4:])) }
 // Seal writes the checksum of a 4 KiB metadata block (node or bitmap) into its first four bytes.
 func Seal(block []byte) { seal(block[:BlockSize]) }
 
+// Word reads 8 bytes as a number.
+func Word(b []byte) uint64 { return le.Uint64(b) }
+
 // SealOf returns the four checksum bytes that Seal would write.
 func SealOf(block []byte) [4]byte {
 	var s [4]byte

@@ -132,3 +132,6 @@ func DecodeXattr(b []byte) (x Xattr, ok bool) {
 	}
 	return x, true
 }
+
+// FirstKey is the smallest key that KeyBase returns.
+const FirstKey = 1 << (63 - HashBits)

@@ -1,0 +1,210 @@
+package pmemfs
+
+import (
+	"time"
+
+	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/data"
+	"pmemfs/pmemfs/internal/layout"
+)
+
+func now() int64 { return time.Now().UnixNano() }
+
+// Getattr returns the attributes of a file. It needs no permission, allocates nothing and costs no fence.
+func (fs *FS) Getattr(h Handle) (a Attr, err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	g, err := fs.enter(h.Ino)
+	if err != nil {
+		return a, err
+	}
+	defer g.RUnlock()
+	s := fs.stripes.of(h.Ino)
+	s.RLock()
+	defer s.RUnlock()
+	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	if err != nil {
+		return a, err
+	}
+	return attrOf(in), nil
+}
+
+// Access returns which of the Access bits in want the caller has (RFC 1813 section 3.3.4). It costs no fence.
+func (fs *FS) Access(c *Cred, h Handle, want uint32) (got uint32, err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	g, err := fs.enter(h.Ino)
+	if err != nil {
+		return 0, err
+	}
+	defer g.RUnlock()
+	s := fs.stripes.of(h.Ino)
+	s.RLock()
+	defer s.RUnlock()
+	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	if err != nil {
+		return 0, err
+	}
+	return granted(c, in, want), nil
+}
+
+// Setattr changes attributes, all in one record, and returns what they are then. One fence; durable on return. Changing
+// the size to less frees blocks, of a heavily fragmented file in further records.
+func (fs *FS) Setattr(c *Cred, h Handle, s *SetAttr) (a Attr, err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	g, err := fs.enter(h.Ino)
+	if err != nil {
+		return a, err
+	}
+	defer g.RUnlock()
+	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
+	defer ls.unlock()
+	op := fs.a.Begin()
+	defer op.Done()
+	old, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	if err != nil {
+		return a, err
+	}
+	if err := maySetattr(c, old, s); err != nil {
+		return a, err
+	}
+	if s.Mask&^SetGuard == 0 {
+		return attrOf(old), nil
+	}
+	in, err := fs.inodes.Edit(op, h.Ino)
+	if err != nil {
+		return a, err
+	}
+	t := now()
+	more := false
+	if s.Mask&SetSize != 0 {
+		if more, err = fs.resize(op, in, s.Size, t); err != nil {
+			return a, err
+		}
+	}
+	applyAttr(c, in, s, t)
+	if more {
+		fs.orphanMu.Lock()
+		defer fs.orphanMu.Unlock()
+		if err := fs.orphan(op, h.Ino); err != nil {
+			return a, err
+		}
+	}
+	a = attrOf(in)
+	if err := op.Commit(); err != nil {
+		return Attr{}, err
+	}
+	if more {
+		if err := fs.reapLocked(h.Ino); err != nil {
+			return Attr{}, err
+		}
+		a = attrOf(fs.mustView(h.Ino, in))
+	}
+	return a, nil
+}
+
+// mustView returns the inode as it is on the medium, or the given bytes if it cannot be read.
+func (fs *FS) mustView(ino uint64, in layout.Inode) layout.Inode {
+	if now, err := fs.inodes.View(nil, ino); err == nil {
+		return now
+	}
+	return in
+}
+
+// maySetattr checks a change of attributes.
+func maySetattr(c *Cred, in layout.Inode, s *SetAttr) error {
+	const set = SetMode | SetUID | SetGID | SetAtime | SetMtime
+	if s.Mask&SetGuard != 0 && s.GuardCtime != in.Ctime() {
+		return ErrNotSync
+	}
+	if s.Mask&set != 0 && !c.owns(in) {
+		return ErrPerm
+	}
+	if s.Mask&SetUID != 0 && c.UID != 0 && s.UID != in.UID() {
+		return ErrPerm
+	}
+	if s.Mask&SetGID != 0 && c.UID != 0 && s.GID != in.GID() && !c.inGroup(s.GID) {
+		return ErrPerm
+	}
+	if s.Mask&(SetAtimeNow|SetMtimeNow) != 0 && !c.owns(in) {
+		if err := allow(c, in, AccessWrite); err != nil {
+			return err
+		}
+	}
+	if s.Mask&SetSize != 0 {
+		switch {
+		case in.IsDir():
+			return ErrIsDir
+		case in.Mode()&layout.ModeType != layout.ModeRegular:
+			return ErrInvalid
+		case s.Size > data.SizeMax:
+			return ErrFileTooBig
+		}
+		return allowData(c, in, AccessWrite)
+	}
+	return nil
+}
+
+// resize changes the size of in. more is true when blocks are left to free in further operations.
+func (fs *FS) resize(op *alloc.Op, in layout.Inode, size uint64, t int64) (more bool, err error) {
+	if size < in.Size() {
+		op.Frees = true
+		done, err := data.Shrink(op, in, size)
+		if err != nil {
+			return false, err
+		}
+		more = !done
+	}
+	if size != in.Size() {
+		in.SetMode(in.Mode() &^ killBits(in))
+	}
+	in.SetSize(size)
+	in.SetMtime(t)
+	return more, nil
+}
+
+// killBits returns the set-id bits that a change of content takes away: setuid, and setgid of a file its group can run.
+func killBits(in layout.Inode) uint16 {
+	kill := uint16(0o4000)
+	if in.Mode()&0o010 != 0 {
+		kill |= 0o2000
+	}
+	return kill & in.Mode()
+}
+
+// applyAttr sets the fields of s that c may set, size excepted.
+func applyAttr(c *Cred, in layout.Inode, s *SetAttr, t int64) {
+	if s.Mask&(SetUID|SetGID) != 0 {
+		if c.UID != 0 || in.Mode()&0o111 != 0 && !in.IsDir() {
+			in.SetMode(in.Mode() &^ killBits(in))
+		}
+		if s.Mask&SetUID != 0 {
+			in.SetUID(s.UID)
+		}
+		if s.Mask&SetGID != 0 {
+			in.SetGID(s.GID)
+		}
+	}
+	if s.Mask&SetMode != 0 {
+		mode := uint16(s.Mode) & layout.ModePerm
+		if c.UID != 0 && !c.inGroup(in.GID()) && !in.IsDir() {
+			mode &^= 0o2000
+		}
+		in.SetMode(in.Mode()&layout.ModeType | mode)
+	}
+	switch {
+	case s.Mask&SetAtimeNow != 0:
+		in.SetAtime(t)
+	case s.Mask&SetAtime != 0:
+		in.SetAtime(s.Atime)
+	}
+	switch {
+	case s.Mask&SetMtimeNow != 0:
+		in.SetMtime(t)
+	case s.Mask&SetMtime != 0:
+		in.SetMtime(s.Mtime)
+	}
+	in.SetCtime(t)
+	in.BumpChange()
+}

@@ -1,0 +1,284 @@
+package pmemfs
+
+import (
+	"errors"
+
+	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/data"
+	"pmemfs/pmemfs/internal/dir"
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// making is a new file on its way into a directory.
+type making struct {
+	typ    FileType
+	attr   *SetAttr
+	target []byte // of a symbolic link
+	major  uint32
+	minor  uint32
+	verify bool // keep verifier
+	verif  uint64
+}
+
+// Create makes a regular file, or returns the one that is there as mode says. It needs write and execute permission on
+// dir. One fence; durable on return.
+func (fs *FS) Create(c *Cred, dir Handle, name []byte, o *CreateOptions) (a Attr, err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	g, err := fs.enter(dir.Ino)
+	if err != nil {
+		return a, err
+	}
+	defer g.RUnlock()
+	m := making{typ: TypeRegular, attr: &o.Attr, verify: o.Mode == Exclusive, verif: o.Verifier}
+	a, err = fs.make(c, dir, name, &m)
+	if !errors.Is(err, ErrExist) || o.Mode == Guarded {
+		return a, err
+	}
+	return fs.existing(c, dir, name, o)
+}
+
+// existing answers a Create of a name that is there.
+func (fs *FS) existing(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
+	a, err := fs.Lookup(c, dir, name)
+	if err != nil {
+		return a, err
+	}
+	if o.Mode == Exclusive {
+		s := fs.stripes.of(a.Ino)
+		s.RLock()
+		defer s.RUnlock()
+		in, err := fs.inodes.Get(nil, a.Ino, a.Gen)
+		if err != nil {
+			return Attr{}, err
+		}
+		if in.Flags()&layout.FlagVerifier == 0 || in.Verifier() != o.Verifier {
+			return Attr{}, ErrExist
+		}
+		return attrOf(in), nil
+	}
+	switch {
+	case a.Type == TypeDir:
+		return Attr{}, ErrIsDir
+	case a.Type != TypeRegular:
+		return Attr{}, ErrExist
+	case o.Attr.Mask&SetSize != 0:
+		return fs.Setattr(c, a.Handle, &SetAttr{Mask: SetSize, Size: o.Attr.Size})
+	}
+	return a, nil
+}
+
+// Mkdir makes a directory. One fence; durable on return.
+func (fs *FS) Mkdir(c *Cred, dir Handle, name []byte, s *SetAttr) (Attr, error) {
+	return fs.makeCall(c, dir, name, &making{typ: TypeDir, attr: s})
+}
+
+// Symlink makes a symbolic link. One fence; durable on return.
+func (fs *FS) Symlink(c *Cred, dir Handle, name, target []byte, s *SetAttr) (Attr, error) {
+	switch {
+	case len(target) == 0:
+		return Attr{}, ErrInvalid
+	case len(target) > SymlinkMax:
+		return Attr{}, ErrNameTooLong
+	}
+	for _, b := range target {
+		if b == 0 {
+			return Attr{}, ErrInvalid
+		}
+	}
+	return fs.makeCall(c, dir, name, &making{typ: TypeSymlink, attr: s, target: target})
+}
+
+// Mknod makes a device node, FIFO or socket. Device nodes are for root alone. One fence; durable on return.
+func (fs *FS) Mknod(c *Cred, dir Handle, name []byte, t FileType, major, minor uint32, s *SetAttr) (Attr, error) {
+	switch t {
+	case TypeChar, TypeBlock:
+		if c.UID != 0 {
+			return Attr{}, ErrPerm
+		}
+	case TypeFIFO, TypeSocket:
+		major, minor = 0, 0
+	default:
+		return Attr{}, ErrInvalid
+	}
+	return fs.makeCall(c, dir, name, &making{typ: t, attr: s, major: major, minor: minor})
+}
+
+func (fs *FS) makeCall(c *Cred, dir Handle, name []byte, m *making) (a Attr, err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	g, err := fs.enter(dir.Ino)
+	if err != nil {
+		return a, err
+	}
+	defer g.RUnlock()
+	return fs.make(c, dir, name, m)
+}
+
+// make makes a file of any type under a name that must be absent.
+func (fs *FS) make(c *Cred, h Handle, name []byte, m *making) (a Attr, err error) {
+	if err := vetName(name); err != nil {
+		if len(name) > 0 && name[0] == '.' && len(name) <= 2 {
+			return a, ErrExist // "." and ".." are always there
+		}
+		return a, err
+	}
+	op := fs.a.Begin()
+	defer op.Done()
+	ino, err := fs.inodes.Reserve(op)
+	if err != nil {
+		return a, err
+	}
+	ls := fs.stripes.lock(h.Ino, ino, 0, 0)
+	defer ls.unlock()
+	d, err := fs.directory(h)
+	if err != nil {
+		return a, err
+	}
+	view := dir.Open(fs.j, nil, d, fs.key)
+	_, found, free, err := view.Lookup(name)
+	switch {
+	case err != nil:
+		return a, err
+	case d.Nlink() == 0:
+		return a, ErrNotExist // removed while open
+	case granted(c, d, AccessExec) == 0:
+		return a, ErrAccess
+	case found:
+		return a, ErrExist
+	case granted(c, d, AccessWrite) == 0:
+		return a, ErrAccess
+	case m.typ == TypeDir && d.Nlink() >= layout.LinkMax:
+		return a, ErrTooManyLinks
+	}
+	t := now()
+	parent, err := fs.inodes.Edit(op, h.Ino)
+	if err != nil {
+		return a, err
+	}
+	in, err := fs.inodes.New(op, ino)
+	if err != nil {
+		return a, err
+	}
+	if err := fs.fill(c, op, in, parent, m, t); err != nil {
+		return a, err
+	}
+	dd := dir.Open(fs.j, op, parent, fs.key)
+	if err := dd.Insert(free, name, ino, uint8(m.typ)); err != nil {
+		return a, err
+	}
+	if m.typ == TypeDir {
+		parent.SetNlink(parent.Nlink() + 1)
+	}
+	touch(parent, t)
+	a = attrOf(in)
+	if err := op.Commit(); err != nil {
+		return Attr{}, err
+	}
+	return a, nil
+}
+
+// touch records a change of a directory's content or a file's data.
+func touch(in layout.Inode, t int64) {
+	in.SetMtime(t)
+	in.SetCtime(t)
+	in.BumpChange()
+}
+
+// fill gives a new inode its attributes. The group is the creator's, or the directory's if that has the setgid bit,
+// which a new directory inherits.
+func (fs *FS) fill(c *Cred, op *alloc.Op, in, parent layout.Inode, m *making, t int64) error {
+	mode := uint16(0o644)
+	switch m.typ {
+	case TypeDir:
+		mode = 0o755
+	case TypeSymlink:
+		mode = 0o777
+	}
+	in.SetMode(uint16(m.typ)<<12 | mode)
+	in.SetNlink(1)
+	in.SetUID(c.UID)
+	in.SetGID(c.GID)
+	setgid := parent.Mode() & 0o2000
+	if setgid != 0 {
+		in.SetGID(parent.GID())
+	}
+	in.SetAtime(t)
+	in.SetMtime(t)
+	in.SetBtime(t)
+	in.SetRdev(m.major, m.minor)
+	s := SetAttr{}
+	if m.attr != nil {
+		s = *m.attr
+		s.Mask &^= SetGuard
+	}
+	// Who may give a file away or to a group is as for Setattr.
+	if err := maySetattr(c, in, &SetAttr{Mask: s.Mask & (SetUID | SetGID), UID: s.UID, GID: s.GID}); err != nil {
+		return err
+	}
+	if m.typ == TypeSymlink {
+		s.Mask &^= SetMode
+	}
+	applyAttr(c, in, &s, t)
+	switch m.typ {
+	case TypeDir:
+		in.SetMode(in.Mode() | setgid)
+		in.SetNlink(2)
+		in.SetParent(parent.Ino())
+	case TypeSymlink:
+		return fs.fillTarget(op, in, m.target)
+	case TypeRegular:
+		if s.Mask&SetSize != 0 {
+			if s.Size > data.SizeMax {
+				return ErrFileTooBig
+			}
+			in.SetSize(s.Size)
+		}
+		if m.verify {
+			in.SetFlags(in.Flags() | layout.FlagVerifier)
+			in.SetVerifier(m.verif)
+		}
+	}
+	return nil
+}
+
+// fillTarget stores a symbolic link's target, in the inode if it fits.
+func (fs *FS) fillTarget(op *alloc.Op, in layout.Inode, target []byte) error {
+	if len(target) <= layout.InlineSize {
+		copy(in.Inline(), target)
+		in.SetFlags(in.Flags() | layout.FlagInlineTarget)
+	} else if _, err := data.Write(op, in, target, 0); err != nil {
+		return err
+	}
+	in.SetSize(uint64(len(target)))
+	return nil
+}
+
+// Readlink returns a copy of a symbolic link's target. It costs no fence.
+func (fs *FS) Readlink(c *Cred, h Handle) (target []byte, err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	g, err := fs.enter(h.Ino)
+	if err != nil {
+		return nil, err
+	}
+	defer g.RUnlock()
+	s := fs.stripes.of(h.Ino)
+	s.RLock()
+	defer s.RUnlock()
+	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	switch {
+	case err != nil:
+		return nil, err
+	case in.Mode()&layout.ModeType != layout.ModeSymlink:
+		return nil, ErrInvalid
+	case in.Size() > SymlinkMax || in.Flags()&layout.FlagInlineTarget != 0 && in.Size() > layout.InlineSize:
+		return nil, layout.ErrDamaged
+	}
+	target = make([]byte, in.Size())
+	if in.Flags()&layout.FlagInlineTarget != 0 {
+		copy(target, in.Inline())
+		return target, nil
+	}
+	return target, data.Read(fs.j, in, target, 0)
+}

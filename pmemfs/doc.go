@@ -1,0 +1,18 @@
+// Package pmemfs is a POSIX filesystem on byte-addressable persistent memory, or on an ordinary file.
+//
+// A filesystem is opened with Open and used through the methods of FS. Files are named by Handle, which is valid for as
+// long as the file exists, across renames and restarts. Every method that takes a Cred checks permissions as POSIX
+// says; every method that changes something is durable on return, in the sense of the persistence domain that Info
+// reports. All methods are safe for any number of goroutines.
+//
+// # Lock order
+//
+//	gate                one shared hold per call; Close takes all of them
+//	  renameMu          renames that move a directory to another parent
+//	    stripes         of inodes, in ascending order of stripe
+//	      orphanMu      the orphan index
+//	        inode.Table.growMu, then the locks of alloc and journal (see there)
+//	refsMu              open files; leaf
+//
+// A second stripe is taken out of order only by TryRLock, which does not wait.
+package pmemfs

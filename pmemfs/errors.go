@@ -1,0 +1,151 @@
+package pmemfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/dir"
+	"pmemfs/pmemfs/internal/inode"
+	"pmemfs/pmemfs/internal/journal"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/internal/recovery"
+	"pmemfs/pmemfs/internal/xattr"
+)
+
+// Error is what every operation's error is or wraps. Compare with errors.Is.
+type Error struct {
+	errno syscall.Errno
+	text  string
+}
+
+// Error returns the text.
+func (e *Error) Error() string { return e.text }
+
+// Errno returns the POSIX error number, for protocols to map.
+func (e *Error) Errno() syscall.Errno { return e.errno }
+
+// Is makes an Error equal to the error of io/fs and os that says the same.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case fs.ErrNotExist, fs.ErrExist, fs.ErrPermission:
+		return e.errno.Is(target)
+	case fs.ErrInvalid:
+		return e.errno == syscall.EINVAL
+	}
+	if n, ok := target.(syscall.Errno); ok {
+		return n == e.errno
+	}
+	return false
+}
+
+// Names and handles.
+var (
+	// ErrNotExist is returned when a name does not exist.
+	ErrNotExist = &Error{syscall.ENOENT, "no such file or directory"}
+	// ErrExist is returned when a name exists that must not.
+	ErrExist = &Error{syscall.EEXIST, "file exists"}
+	// ErrNotDir is returned when a directory is needed and the file is none.
+	ErrNotDir = &Error{syscall.ENOTDIR, "not a directory"}
+	// ErrIsDir is returned when the file must not be a directory.
+	ErrIsDir = &Error{syscall.EISDIR, "is a directory"}
+	// ErrNotEmpty is returned when a directory to be removed or replaced has entries.
+	ErrNotEmpty = &Error{syscall.ENOTEMPTY, "directory not empty"}
+	// ErrNameTooLong is returned for a name of more than NameMax bytes or a target of more than SymlinkMax.
+	ErrNameTooLong = &Error{syscall.ENAMETOOLONG, "name too long"}
+	// ErrStale is returned for a handle whose file is gone.
+	ErrStale = &Error{syscall.ESTALE, "stale file handle"}
+	// ErrTooManyLinks is returned when a link count would exceed 2^31 - 1.
+	ErrTooManyLinks = &Error{syscall.EMLINK, "too many links"}
+)
+
+// Permission and arguments.
+var (
+	// ErrPerm is returned when only the owner or root may do this.
+	ErrPerm = &Error{syscall.EPERM, "operation not permitted"}
+	// ErrAccess is returned when the mode bits refuse.
+	ErrAccess = &Error{syscall.EACCES, "permission denied"}
+	// ErrInvalid is returned for an argument that makes no sense.
+	ErrInvalid = &Error{syscall.EINVAL, "invalid argument"}
+	// ErrNotSync is returned when the guard of a Setattr does not match.
+	ErrNotSync = &Error{syscall.EAGAIN, "file changed since the guard was read"}
+	// ErrFileTooBig is returned for an offset beyond 8 EiB.
+	ErrFileTooBig = &Error{syscall.EFBIG, "file too large"}
+	// ErrNoXattr is returned when an extended attribute does not exist.
+	ErrNoXattr = &Error{syscall.ENODATA, "no such attribute"}
+	// ErrRange is returned for an attribute name or value that is too long.
+	ErrRange = &Error{syscall.ERANGE, "attribute too long"}
+	// ErrNotSupported is returned for an operation that the file's type does not have.
+	ErrNotSupported = &Error{syscall.EOPNOTSUPP, "operation not supported"}
+	// ErrNoData is returned by SeekData and SeekHole from an offset beyond the end of the file.
+	ErrNoData = &Error{syscall.ENXIO, "no data beyond that offset"}
+)
+
+// The medium.
+var (
+	// ErrNoSpace is returned when no block is free.
+	ErrNoSpace = &Error{syscall.ENOSPC, "no space left on device"}
+	// ErrIO is returned when the medium is damaged or refuses.
+	ErrIO = &Error{syscall.EIO, "input/output error"}
+	// ErrReadOnly is returned for changes of a filesystem that is open for reading or has failed.
+	ErrReadOnly = &Error{syscall.EROFS, "read-only filesystem"}
+	// ErrClosed is returned after Close.
+	ErrClosed = &Error{syscall.EBADF, "filesystem is closed"}
+	// ErrBusy is returned when a file is in use in a way that forbids the operation.
+	ErrBusy = &Error{syscall.EBUSY, "in use"}
+	// ErrLocked is returned by Open and Format when another process has the image open.
+	ErrLocked = &Error{syscall.EBUSY, "image is in use by another process"}
+	// ErrNotImage is returned by Open when the file is not a pmemfs image.
+	ErrNotImage = &Error{syscall.EINVAL, "not a pmemfs image"}
+	// ErrDamaged is returned by Open when the image is damaged or truncated, or of a format that this program does not know.
+	ErrDamaged = &Error{syscall.EUCLEAN, "image is damaged"}
+)
+
+// mapErr replaces the errors of lower floors by those of this package, keeping the cause in the text and the chain.
+func mapErr(err error) error {
+	var own *Error
+	var fault *pmem.FaultError
+	switch {
+	case err == nil || errors.As(err, &own):
+		return err
+	case errors.Is(err, alloc.ErrNoSpace):
+		return ErrNoSpace
+	case errors.Is(err, inode.ErrStale):
+		return ErrStale
+	case errors.Is(err, dir.ErrFull), errors.Is(err, xattr.ErrFull):
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	case errors.Is(err, journal.ErrFailed):
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+	case errors.Is(err, layout.ErrDamaged), errors.As(err, &fault):
+		return fmt.Errorf("%w: %w", ErrIO, err)
+	}
+	return fmt.Errorf("%w: %w", ErrIO, err)
+}
+
+// finish is deferred by every operation, before the guard, so that it runs after it.
+func finish(errp *error) {
+	if *errp != nil {
+		*errp = mapErr(*errp)
+	}
+}
+
+// mapOpenErr is mapErr for Open, Format and their kin.
+func mapOpenErr(path string, err error) error {
+	var base error
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, pmem.ErrLocked):
+		return fmt.Errorf("%s: %w", path, ErrLocked)
+	case errors.Is(err, layout.ErrNotImage):
+		base = ErrNotImage
+	case errors.Is(err, layout.ErrDamaged), errors.Is(err, layout.ErrVersion), errors.Is(err, recovery.ErrTruncated):
+		base = ErrDamaged
+	default:
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return fmt.Errorf("%s: %w: %w", path, base, err)
+}

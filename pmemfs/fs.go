@@ -1,0 +1,254 @@
+package pmemfs
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/dir"
+	"pmemfs/pmemfs/internal/inode"
+	"pmemfs/pmemfs/internal/journal"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/internal/recovery"
+)
+
+// Durability says what a reply stands for on an ordinary file.
+type Durability = pmem.Durability
+
+// Durabilities.
+const (
+	// DurabilityPower : what was acknowledged survives a power cut.
+	DurabilityPower = pmem.Power
+	// DurabilityProcess : it survives the end of the process, not of the machine; no fdatasync.
+	DurabilityProcess = pmem.Process
+)
+
+// ParseDurability reads "power" or "process".
+func ParseDurability(s string) (Durability, error) { return pmem.ParseDurability(s) }
+
+// Domain is a persistence domain.
+type Domain = pmem.Domain
+
+// Persistence domains; see the README.
+const (
+	DomainVolatile   = pmem.Volatile
+	DomainPageCache  = pmem.PageCache
+	DomainCacheFlush = pmem.CacheFlush
+	DomainEADR       = pmem.EADR
+)
+
+// Options are the options of Open.
+type Options struct {
+	Durability Durability
+	// Volatile asks for the volatile domain: nothing is flushed or fenced and a power cut loses all.
+	Volatile bool
+	// Logger is told what Open found; nil for none.
+	Logger *slog.Logger
+	// NoBackground leaves checkpoints to SyncAll, Close and a full journal.
+	NoBackground bool
+}
+
+const gateCount = 64
+
+type gate struct {
+	sync.RWMutex
+	_ [40]byte
+}
+
+// FS is an open filesystem.
+type FS struct {
+	region *pmem.Region
+	sb     *layout.Superblock
+	j      *journal.Journal
+	a      *alloc.Allocator
+	inodes *inode.Table
+	key    dir.Key
+	root   Handle
+
+	gates    [gateCount]gate
+	closed   bool // guarded by all gates
+	stripes  stripes
+	renameMu sync.Mutex
+	orphanMu sync.Mutex
+
+	refsMu sync.Mutex
+	refs   map[uint64]int // open files by inode number
+
+	xk0, xk1 uint64 // hash key of extended attributes
+}
+
+// Open opens an image for reading and writing: it takes the image's lock, replays the journal, and finishes what a crash
+// interrupted. ErrLocked, ErrNotImage or ErrDamaged, wrapped, say why it cannot; the image is untouched then.
+func Open(path string, o Options) (*FS, error) {
+	if err := vetImage(path); err != nil {
+		return nil, err
+	}
+	po := pmem.Options{Durability: o.Durability}
+	if o.Volatile {
+		po.Domain = pmem.Volatile
+	}
+	region, err := pmem.Open(path, po)
+	if err != nil {
+		return nil, mapOpenErr(path, err)
+	}
+	fs, err := mount(region, o)
+	if err != nil {
+		return nil, mapOpenErr(path, errors.Join(err, region.Close()))
+	}
+	return fs, nil
+}
+
+// OpenMemory makes and opens a filesystem in anonymous memory of the given size in bytes, which ends with Close. The
+// domain says which flush and fence instructions are used.
+func OpenMemory(size int64, d Domain) (*FS, error) {
+	region, err := pmem.NewMemory(size, d)
+	if err != nil {
+		return nil, err
+	}
+	if err := formatRegion(region, &FormatOptions{Size: size, RootMode: 0o755}); err != nil {
+		return nil, errors.Join(err, region.Close())
+	}
+	fs, err := mount(region, Options{NoBackground: true})
+	if err != nil {
+		return nil, mapOpenErr("memory", errors.Join(err, region.Close()))
+	}
+	return fs, nil
+}
+
+// mount recovers a region and builds the floors on it.
+func mount(region *pmem.Region, o Options) (fs *FS, err error) {
+	defer region.Unguard(region.Guard(), &err)
+	start := time.Now()
+	sb, err := recovery.Super(region.Bytes())
+	if err != nil {
+		return nil, err
+	}
+	if bad := sb.ROCompat &^ layout.KnownROCompat; bad != 0 {
+		return nil, fmt.Errorf("%w: unknown read-only features %#x", layout.ErrVersion, bad)
+	}
+	st, err := recovery.Run(region, sb)
+	if err != nil {
+		return nil, err
+	}
+	fs = &FS{region: region, sb: sb, refs: make(map[uint64]int)}
+	fs.key = dir.Key{K0: layout.Word(sb.HashKey[:8]), K1: layout.Word(sb.HashKey[8:])}
+	fs.xk0, fs.xk1 = fs.key.K1, fs.key.K0
+	fs.j = journal.New(region, st, journal.Options{NoBackground: o.NoBackground})
+	if err := fs.build(st); err != nil {
+		fs.j.Close()
+		return nil, err
+	}
+	if o.Logger != nil {
+		o.Logger.Info("filesystem open", "domain", region.Domain().String(), "why", region.DomainReason(),
+			"durability", region.Durability().String(), "epoch", st.Head.Epoch, "took", time.Since(start).Round(time.Microsecond))
+	}
+	return fs, nil
+}
+
+// build makes the allocators and the inode table, and reaps what a crash left behind.
+func (fs *FS) build(st journal.State) error {
+	fs.a = &alloc.Allocator{J: fs.j}
+	blocks := func(g uint64) (uint64, error) { return layout.BitmapBlock(g), nil }
+	fs.a.Blocks = alloc.NewBits(fs.j, layout.KindBlocks, fs.sb.Blocks, st.Head.FreeBlocks, blocks)
+	table, err := inode.Open(fs.a, fs.sb.InodeBoot)
+	if err != nil {
+		return err
+	}
+	fs.inodes = table
+	capacity, err := table.Capacity()
+	if err != nil {
+		return err
+	}
+	fs.a.Inodes = alloc.NewBits(fs.j, layout.KindInodes, capacity, capacity-st.Head.UsedInodes, table.Chapter)
+	fs.j.OnCheckpoint(fs.a.Blocks.Checkpointed)
+	root, err := table.View(nil, layout.RootIno)
+	if err != nil {
+		return fmt.Errorf("root directory: %w", err)
+	}
+	fs.root = Handle{root.Ino(), root.Gen()}
+	return fs.reapAll()
+}
+
+// Close waits for the calls in progress, checkpoints and unmaps. Durable on return; the next Open replays nothing.
+// Calls made after it return ErrClosed.
+func (fs *FS) Close() error {
+	for i := range fs.gates {
+		fs.gates[i].Lock()
+		defer fs.gates[i].Unlock()
+	}
+	if fs.closed {
+		return ErrClosed
+	}
+	fs.closed = true
+	fs.j.Close()
+	err := fs.j.CheckpointClean()
+	return mapErr(errors.Join(err, fs.region.Close()))
+}
+
+// enter begins a call that concerns inode ino. The caller releases the gate when it is done.
+func (fs *FS) enter(ino uint64) (*gate, error) {
+	g := &fs.gates[ino%gateCount]
+	g.RLock()
+	if fs.closed {
+		g.RUnlock()
+		return nil, ErrClosed
+	}
+	return g, nil
+}
+
+// Root returns the handle of the root directory.
+func (fs *FS) Root() Handle { return fs.root }
+
+// UUID returns the filesystem's identity, made by Format.
+func (fs *FS) UUID() [16]byte { return fs.sb.UUID }
+
+// HandleKey returns the image's secret key for protocol handles.
+func (fs *FS) HandleKey() [16]byte { return fs.sb.HandleKey }
+
+// Verifier returns the write verifier of RFC 1813 section 3.3.7: another one after every Open.
+func (fs *FS) Verifier() uint64 {
+	return layout.Word(fs.sb.UUID[:8]) ^ fs.j.Epoch()*0x9e3779b97f4a7c15
+}
+
+// Sync makes everything durable that was acknowledged about a file. As every acknowledged change is durable, it only
+// checks the handle and that the medium has not failed.
+func (fs *FS) Sync(h Handle) (err error) {
+	defer finish(&err)
+	if err := fs.j.Err(); err != nil {
+		return err
+	}
+	_, err = fs.Getattr(h)
+	return err
+}
+
+// SyncAll checkpoints: the journal window is empty on return unless calls are in progress.
+func (fs *FS) SyncAll() (err error) {
+	defer finish(&err)
+	g, err := fs.enter(0)
+	if err != nil {
+		return err
+	}
+	defer g.RUnlock()
+	return fs.j.Checkpoint()
+}
+
+// Statfs returns the size of the filesystem.
+func (fs *FS) Statfs() (Statfs, error) {
+	g, err := fs.enter(0)
+	if err != nil {
+		return Statfs{}, err
+	}
+	defer g.RUnlock()
+	free := max(fs.a.Blocks.Avail()+fs.a.Blocks.Quarantined(), 0)
+	avail := max(free-fs.a.Reserve(), 0)
+	files := uint64(avail)*layout.InodesPerBlk + uint64(max(fs.a.Inodes.Avail(), 0))
+	return Statfs{
+		TotalBytes: fs.sb.Blocks << layout.BlockShift, FreeBytes: uint64(free) << layout.BlockShift,
+		AvailBytes: uint64(avail) << layout.BlockShift, FreeFiles: files,
+		TotalFiles: files + uint64(fs.j.Counts().Inodes), NameMax: NameMax, BlockSize: layout.BlockSize,
+	}, nil
+}

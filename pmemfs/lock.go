@@ -1,0 +1,66 @@
+package pmemfs
+
+import (
+	"sync"
+
+	"pmemfs/pmemfs/internal/invariants"
+)
+
+// stripeCount is a power of two. Inodes that share a stripe share a lock, so memory does not grow with files.
+const stripeCount = 2048
+
+type stripe struct {
+	sync.RWMutex
+	_ [40]byte // one line each
+}
+
+// stripes are the inode locks.
+type stripes [stripeCount]stripe
+
+func stripeOf(ino uint64) int { return int((ino * 0x9e3779b97f4a7c15) >> 53) }
+
+func (s *stripes) of(ino uint64) *stripe { return &s[stripeOf(ino)] }
+
+// lockSet is the exclusive hold of the stripes of a few inodes.
+type lockSet struct {
+	s   *stripes
+	idx [4]int
+	n   int
+}
+
+// lock takes the stripes of the given inodes exclusively, in ascending order, each once. 0 stands for no inode.
+func (s *stripes) lock(a, b, c, d uint64) lockSet {
+	set := lockSet{s: s}
+	for _, ino := range [4]uint64{a, b, c, d} {
+		if ino != 0 {
+			set.insert(stripeOf(ino))
+		}
+	}
+	for i := range set.n {
+		invariants.Check(i == 0 || set.idx[i-1] < set.idx[i], "stripes %v out of order", set.idx)
+		s[set.idx[i]].Lock()
+	}
+	return set
+}
+
+func (l *lockSet) insert(x int) {
+	at := l.n
+	for i := range l.n {
+		if l.idx[i] == x {
+			return
+		}
+		if l.idx[i] > x {
+			at = i
+			break
+		}
+	}
+	copy(l.idx[at+1:l.n+1], l.idx[at:l.n])
+	l.idx[at] = x
+	l.n++
+}
+
+func (l *lockSet) unlock() {
+	for i := l.n - 1; i >= 0; i-- {
+		l.s[l.idx[i]].Unlock()
+	}
+}

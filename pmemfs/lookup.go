@@ -1,0 +1,153 @@
+package pmemfs
+
+import (
+	"errors"
+	"fmt"
+
+	"pmemfs/pmemfs/internal/dir"
+	"pmemfs/pmemfs/internal/inode"
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// directory returns the inode of a directory that h names. Its stripe is held.
+func (fs *FS) directory(h Handle) (layout.Inode, error) {
+	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	if err != nil {
+		return nil, err
+	}
+	if !in.IsDir() {
+		return nil, ErrNotDir
+	}
+	return in, nil
+}
+
+// child returns an inode that an entry of a locked directory names. That it does not exist is damage.
+func (fs *FS) child(ino uint64) (layout.Inode, error) {
+	in, err := fs.inodes.View(nil, ino)
+	if errors.Is(err, inode.ErrStale) {
+		return nil, fmt.Errorf("%w: a directory entry names inode %d, which is free", layout.ErrDamaged, ino)
+	}
+	return in, err
+}
+
+// find looks a name up in a locked directory: its own entries, "." and "..".
+func (fs *FS) find(d layout.Inode, name []byte) (ino uint64, err error) {
+	switch string(name) {
+	case ".":
+		return d.Ino(), nil
+	case "..":
+		return d.Parent(), nil
+	}
+	dd := dir.Open(fs.j, nil, d, fs.key)
+	e, found, _, err := dd.Lookup(name)
+	if err == nil && !found {
+		err = ErrNotExist
+	}
+	return e.Ino, err
+}
+
+// Lookup returns the attributes, handle included, of the file that name means in dir; "." and ".." too, of which ".."
+// of the root is the root. It needs execute permission on dir, allocates nothing and costs no fence.
+func (fs *FS) Lookup(c *Cred, dir Handle, name []byte) (a Attr, err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	if len(name) > NameMax {
+		return a, ErrNameTooLong
+	}
+	g, err := fs.enter(dir.Ino)
+	if err != nil {
+		return a, err
+	}
+	defer g.RUnlock()
+	a, ino, err := fs.lookupFast(c, dir, name)
+	if err != errContended {
+		return a, err
+	}
+	return fs.lookupSlow(c, dir, name, ino)
+}
+
+// errContended says that a lock could not be had out of order.
+var errContended = errors.New("contended")
+
+// lookupFast holds the directory's stripe and only tries the child's.
+func (fs *FS) lookupFast(c *Cred, dir Handle, name []byte) (a Attr, ino uint64, err error) {
+	s := fs.stripes.of(dir.Ino)
+	s.RLock()
+	defer s.RUnlock()
+	d, err := fs.directory(dir)
+	if err != nil {
+		return a, 0, err
+	}
+	if err := allow(c, d, AccessExec); err != nil {
+		return a, 0, err
+	}
+	if ino, err = fs.find(d, name); err != nil {
+		return a, 0, err
+	}
+	a, err = fs.childAttr(s, ino)
+	return a, ino, err
+}
+
+// childAttr returns the attributes of an inode that an entry of a directory, whose stripe is held, names. It returns
+// errContended rather than wait.
+func (fs *FS) childAttr(held *stripe, ino uint64) (Attr, error) {
+	if t := fs.stripes.of(ino); t != held {
+		if !t.TryRLock() {
+			return Attr{}, errContended
+		}
+		defer t.RUnlock()
+	}
+	in, err := fs.child(ino)
+	if err != nil {
+		return Attr{}, err
+	}
+	return attrOf(in), nil
+}
+
+// lookupSlow takes both stripes in order, which needs the answer beforehand, and looks again.
+func (fs *FS) lookupSlow(c *Cred, dir Handle, name []byte, ino uint64) (Attr, error) {
+	for {
+		a, again, err := fs.lookupBoth(c, dir, name, ino)
+		if err != nil || again == ino {
+			return a, err
+		}
+		ino = again
+	}
+}
+
+func (fs *FS) lookupBoth(c *Cred, dir Handle, name []byte, guess uint64) (a Attr, ino uint64, err error) {
+	ls := fs.stripes.lock(dir.Ino, guess, 0, 0)
+	defer ls.unlock()
+	d, err := fs.directory(dir)
+	if err != nil {
+		return a, 0, err
+	}
+	if err := allow(c, d, AccessExec); err != nil {
+		return a, 0, err
+	}
+	if ino, err = fs.find(d, name); err != nil || ino != guess {
+		return a, ino, err
+	}
+	in, err := fs.child(ino)
+	if err != nil {
+		return a, ino, err
+	}
+	return attrOf(in), ino, nil
+}
+
+// peek returns the inode number that name has in dir, to choose which stripes to lock; it may change at once. An absent
+// name is 0.
+func (fs *FS) peek(dir Handle, name []byte) (uint64, error) {
+	s := fs.stripes.of(dir.Ino)
+	s.RLock()
+	defer s.RUnlock()
+	d, err := fs.directory(dir)
+	if err != nil {
+		return 0, err
+	}
+	ino, err := fs.find(d, name)
+	if errors.Is(err, ErrNotExist) {
+		return 0, nil
+	}
+	return ino, err
+}

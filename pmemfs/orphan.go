@@ -1,0 +1,238 @@
+package pmemfs
+
+import (
+	"errors"
+
+	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/data"
+	"pmemfs/pmemfs/internal/inode"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/tree"
+	"pmemfs/pmemfs/internal/xattr"
+)
+
+// The orphan index is a tree, owned by inode layout.OrphanIno, of the inode numbers whose blocks are still to be freed:
+// files without a name that are open or too big to free in one record, and files being truncated. Open empties it.
+
+// clearLimit bounds the extended attributes that one operation deletes.
+const clearLimit = 128
+
+// orphanTree returns the index for op. The caller holds orphanMu until op is committed.
+func (fs *FS) orphanTree(op *alloc.Op) (tree.Tree, layout.Inode, error) {
+	in, err := fs.inodes.Edit(op, layout.OrphanIno)
+	if err != nil {
+		return tree.Tree{}, nil, err
+	}
+	block, height := in.DataRoot()
+	return tree.Tree{J: fs.j, Op: op, Kind: layout.TreeOrphan, Owner: layout.OrphanIno, Root: tree.Root{Block: block, Height: height}}, in, nil
+}
+
+// orphan logs ino as an orphan, if it is not one already. The caller holds orphanMu.
+func (fs *FS) orphan(op *alloc.Op, ino uint64) error { return fs.editOrphans(op, ino, true) }
+
+// editOrphans adds ino to the index or takes it out.
+func (fs *FS) editOrphans(op *alloc.Op, ino uint64, add bool) error {
+	op.Frees = true
+	t, in, err := fs.orphanTree(op)
+	if err != nil {
+		return err
+	}
+	p, err := t.Get(ino)
+	switch {
+	case err != nil:
+		return err
+	case add == (p != nil):
+		return nil
+	case add:
+		err = t.Insert(ino, []byte{})
+	default:
+		err = t.Delete(ino)
+	}
+	in.SetDataRoot(t.Root.Block, t.Root.Height)
+	in.AddBlocks(t.Nodes)
+	return err
+}
+
+// dropLink logs one name less of in, whose stripe is held. When it was the last one the inode is freed in the same
+// record, or, when the file is open or too big for that, becomes an orphan. later is true when reap is to be called
+// after the locks are released; unlock releases orphanMu, after the commit.
+func (fs *FS) dropLink(op *alloc.Op, in layout.Inode, t int64) (later bool, unlock func(), err error) {
+	op.Frees = true
+	n := in.Nlink() - 1
+	if in.IsDir() {
+		n = 0
+	}
+	in.SetNlink(n)
+	in.SetCtime(t)
+	in.BumpChange()
+	if n > 0 {
+		return false, func() {}, nil
+	}
+	held := fs.held(in.Ino())
+	if !held {
+		done, err := fs.strip(op, in)
+		if err != nil {
+			return false, func() {}, err
+		}
+		if done {
+			return false, func() {}, fs.inodes.Free(op, in)
+		}
+	}
+	fs.orphanMu.Lock()
+	return !held, fs.orphanMu.Unlock, fs.orphan(op, in.Ino())
+}
+
+// strip frees what an inode without a name owns, as much as fits one record.
+func (fs *FS) strip(op *alloc.Op, in layout.Inode) (done bool, err error) {
+	if in.Mode()&layout.ModeType == layout.ModeRegular || in.Mode()&layout.ModeType == layout.ModeSymlink && in.Flags()&layout.FlagInlineTarget == 0 {
+		if done, err := data.FreeFrom(op, in, 0); !done {
+			return false, err
+		}
+	}
+	set := xattr.Open(fs.j, op, in, fs.xk0, fs.xk1)
+	return set.Clear(clearLimit)
+}
+
+// reap finishes an orphan, unless it is open.
+func (fs *FS) reap(ino uint64) error {
+	ls := fs.stripes.lock(ino, 0, 0, 0)
+	defer ls.unlock()
+	fs.orphanMu.Lock()
+	defer fs.orphanMu.Unlock()
+	return fs.reapLocked(ino)
+}
+
+// reapLocked finishes an orphan in bounded records. The stripe of ino and orphanMu are held.
+func (fs *FS) reapLocked(ino uint64) error {
+	for {
+		done, err := fs.reapStep(ino)
+		if done || err != nil {
+			return err
+		}
+	}
+}
+
+func (fs *FS) reapStep(ino uint64) (done bool, err error) {
+	op := fs.a.Begin()
+	defer op.Done()
+	op.Frees = true
+	in, err := fs.inodes.Edit(op, ino)
+	switch {
+	case errors.Is(err, inode.ErrStale):
+		// Freed by a record that could not name the index; only the entry is left.
+	case err != nil:
+		return false, err
+	case in.Nlink() > 0:
+		done, err = data.FreeFrom(op, in, layout.BlocksFor(in.Size()))
+	case fs.held(ino):
+		return true, nil
+	default:
+		if done, err = fs.strip(op, in); done && err == nil {
+			err = fs.inodes.Free(op, in)
+		}
+	}
+	if err != nil && !errors.Is(err, inode.ErrStale) {
+		return false, err
+	}
+	if done = done || errors.Is(err, inode.ErrStale); done {
+		if err := fs.editOrphans(op, ino, false); err != nil {
+			return false, err
+		}
+	}
+	return done, op.Commit()
+}
+
+// reapAll finishes all orphans, at Open.
+func (fs *FS) reapAll() error {
+	for {
+		ino, ok, err := fs.firstOrphan()
+		if err != nil || !ok {
+			return err
+		}
+		if err := fs.reap(ino); err != nil {
+			return err
+		}
+	}
+}
+
+func (fs *FS) firstOrphan() (ino uint64, ok bool, err error) {
+	fs.orphanMu.Lock()
+	defer fs.orphanMu.Unlock()
+	op := fs.a.Begin()
+	defer op.Done()
+	t, _, err := fs.orphanTree(op)
+	if err != nil {
+		return 0, false, err
+	}
+	var c tree.Cursor
+	if err := t.SeekGE(&c, 0); err != nil || !c.Valid() {
+		return 0, false, err
+	}
+	return c.Key(), true, nil
+}
+
+// Hold says that a file is open: it survives the removal of its last name until as many calls of Release. It is not
+// kept on the medium.
+func (fs *FS) Hold(h Handle) (err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	g, err := fs.enter(h.Ino)
+	if err != nil {
+		return err
+	}
+	defer g.RUnlock()
+	s := fs.stripes.of(h.Ino)
+	s.RLock()
+	defer s.RUnlock()
+	if _, err := fs.inodes.Get(nil, h.Ino, h.Gen); err != nil {
+		return err
+	}
+	fs.refsMu.Lock()
+	fs.refs[h.Ino]++
+	fs.refsMu.Unlock()
+	return nil
+}
+
+// Release undoes a Hold. When it was the last one of a file without a name, the file is freed; durable on return.
+func (fs *FS) Release(h Handle) (err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	g, err := fs.enter(h.Ino)
+	if err != nil {
+		return err
+	}
+	defer g.RUnlock()
+	fs.refsMu.Lock()
+	fs.refs[h.Ino]--
+	last := fs.refs[h.Ino] <= 0
+	if last {
+		delete(fs.refs, h.Ino)
+	}
+	fs.refsMu.Unlock()
+	if !last {
+		return nil
+	}
+	a, err := fs.nameless(h)
+	if err != nil || !a {
+		return err
+	}
+	return fs.reap(h.Ino)
+}
+
+// nameless reports whether a file exists and has no name.
+func (fs *FS) nameless(h Handle) (bool, error) {
+	s := fs.stripes.of(h.Ino)
+	s.RLock()
+	defer s.RUnlock()
+	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	if errors.Is(err, inode.ErrStale) {
+		return false, nil
+	}
+	return err == nil && in.Nlink() == 0, err
+}
+
+func (fs *FS) held(ino uint64) bool {
+	fs.refsMu.Lock()
+	defer fs.refsMu.Unlock()
+	return fs.refs[ino] > 0
+}

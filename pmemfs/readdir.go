@@ -1,0 +1,124 @@
+package pmemfs
+
+import (
+	"errors"
+	"sync"
+
+	"pmemfs/pmemfs/internal/dir"
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// Cookies of the names that are not stored.
+const (
+	cookieDot    = 1
+	cookieDotDot = 2
+)
+
+// batchEntries is how many entries Readdir reads under one hold of the directory's lock.
+const batchEntries = 128
+
+// batch is a copied piece of a directory.
+type batch struct {
+	names   []byte
+	ents    []DirEntry
+	ends    []int // end of each name in names
+	buf     [batchEntries * 64]byte
+	entBuf  [batchEntries]DirEntry
+	endsBuf [batchEntries]int
+}
+
+var batchPool = sync.Pool{New: func() any { return new(batch) }}
+
+// Readdir calls emit with the entries that follow cookie, 0 for the start, until emit returns false. "." and ".." come
+// first. A cookie stays valid whatever is added or removed; an entry that exists throughout is seen exactly once; no lock
+// is held during emit. Read permission is needed. No fence.
+func (fs *FS) Readdir(c *Cred, h Handle, cookie uint64, withAttr bool, emit func(*DirEntry) bool) (err error) {
+	defer finish(&err)
+	b := batchPool.Get().(*batch)
+	defer batchPool.Put(b)
+	for {
+		more, err := fs.readBatch(c, h, cookie, withAttr, b)
+		if err != nil {
+			return err
+		}
+		for i := range b.ents {
+			e := &b.ents[i]
+			start := 0
+			if i > 0 {
+				start = b.ends[i-1]
+			}
+			e.Name = b.names[start:b.ends[i]]
+			cookie = e.Cookie
+			if withAttr && !e.HasAttr && !fs.lateAttr(h, e) {
+				continue // removed since
+			}
+			if !emit(e) {
+				return nil
+			}
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+// lateAttr fills in the attributes of an entry whose inode was locked when the batch was read. False means that the name
+// is gone.
+func (fs *FS) lateAttr(h Handle, e *DirEntry) bool {
+	a, err := fs.Lookup(&Cred{}, h, e.Name)
+	switch {
+	case err == nil:
+		e.Attr, e.HasAttr, e.Ino, e.Type = a, true, a.Ino, a.Type
+	case errors.Is(err, ErrNotExist), errors.Is(err, ErrStale):
+		return false
+	}
+	return true // damage of one inode does not hide its name
+}
+
+// readBatch reads entries after cookie into b. more is false at the end of the directory.
+func (fs *FS) readBatch(c *Cred, h Handle, cookie uint64, withAttr bool, b *batch) (more bool, err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	g, err := fs.enter(h.Ino)
+	if err != nil {
+		return false, err
+	}
+	defer g.RUnlock()
+	s := fs.stripes.of(h.Ino)
+	s.RLock()
+	defer s.RUnlock()
+	d, err := fs.directory(h)
+	if err != nil {
+		return false, err
+	}
+	if err := allow(c, d, AccessRead); err != nil {
+		return false, err
+	}
+	b.names, b.ents, b.ends = b.buf[:0], b.entBuf[:0], b.endsBuf[:0]
+	add := func(e DirEntry) bool {
+		if withAttr {
+			a, err := fs.childAttr(s, e.Ino)
+			e.Attr, e.HasAttr = a, err == nil
+		}
+		b.names = append(b.names, e.Name...)
+		b.ents, b.ends = append(b.ents, e), append(b.ends, len(b.names))
+		return len(b.ents) < batchEntries
+	}
+	if cookie < cookieDot {
+		add(DirEntry{Name: []byte("."), Ino: d.Ino(), Type: TypeDir, Cookie: cookieDot})
+	}
+	if cookie < cookieDotDot {
+		add(DirEntry{Name: []byte(".."), Ino: d.Parent(), Type: TypeDir, Cookie: cookieDotDot})
+	}
+	if d.Nlink() == 0 || cookie == ^uint64(0) {
+		return false, nil
+	}
+	dd := dir.Open(fs.j, nil, d, fs.key)
+	err = dd.Scan(max(cookie, cookieDotDot), func(e dir.Entry) bool {
+		more = !add(DirEntry{Name: e.Name, Ino: e.Ino, Type: FileType(e.Type), Cookie: e.Key})
+		return !more
+	})
+	return more, err
+}
+
+// vet that stored keys never collide with the two cookies.
+var _ [layout.FirstKey - cookieDotDot - 1]byte

@@ -1,0 +1,186 @@
+package pmemfs
+
+import (
+	"pmemfs/pmemfs/internal/dir"
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// Unlink removes a name that is not a directory's. The file goes with its last name, unless it is held. It needs write
+// and execute permission on dir. One fence, more for a file in more than 256 extents; durable on return.
+func (fs *FS) Unlink(c *Cred, dir Handle, name []byte) error {
+	return fs.removeCall(c, dir, name, false)
+}
+
+// Rmdir removes an empty directory. One fence; durable on return.
+func (fs *FS) Rmdir(c *Cred, dir Handle, name []byte) error {
+	return fs.removeCall(c, dir, name, true)
+}
+
+func (fs *FS) removeCall(c *Cred, dir Handle, name []byte, isDir bool) (err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	if err := vetName(name); err != nil {
+		if isDir && string(name) == ".." {
+			return ErrNotEmpty
+		}
+		return err
+	}
+	g, err := fs.enter(dir.Ino)
+	if err != nil {
+		return err
+	}
+	defer g.RUnlock()
+	for {
+		guess, err := fs.peek(dir, name)
+		if err != nil {
+			return err
+		}
+		later, again, err := fs.remove(c, dir, name, guess, isDir)
+		if again {
+			continue
+		}
+		if later && err == nil {
+			return fs.reap(guess)
+		}
+		return err
+	}
+}
+
+// remove removes a name under the stripes of the directory and of the inode that the name had a moment ago. again is
+// true when it has another one now.
+func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (later, again bool, err error) {
+	ls := fs.stripes.lock(h.Ino, guess, 0, 0)
+	defer ls.unlock()
+	op := fs.a.Begin()
+	defer op.Done()
+	d, err := fs.directory(h)
+	if err != nil {
+		return false, false, err
+	}
+	view := dir.Open(fs.j, nil, d, fs.key)
+	e, found, _, err := view.Lookup(name)
+	switch {
+	case err != nil:
+		return false, false, err
+	case granted(c, d, AccessExec) == 0:
+		return false, false, ErrAccess
+	case !found:
+		return false, false, ErrNotExist
+	case e.Ino != guess:
+		return false, true, nil
+	}
+	in, err := fs.child(guess)
+	if err != nil {
+		return false, false, err
+	}
+	if err := mayRemove(c, d, in, isDir); err != nil {
+		return false, false, err
+	}
+	t := now()
+	parent, err := fs.inodes.Edit(op, h.Ino)
+	if err != nil {
+		return false, false, err
+	}
+	gone, err := fs.inodes.Edit(op, guess)
+	if err != nil {
+		return false, false, err
+	}
+	dd := dir.Open(fs.j, op, parent, fs.key)
+	if err := dd.Remove(e); err != nil {
+		return false, false, err
+	}
+	if isDir {
+		parent.SetNlink(parent.Nlink() - 1)
+	}
+	touch(parent, t)
+	later, unlock, err := fs.dropLink(op, gone, t)
+	defer unlock()
+	if err != nil {
+		return false, false, err
+	}
+	return later, false, op.Commit()
+}
+
+// mayRemove checks the removal of child from d.
+func mayRemove(c *Cred, d, child layout.Inode, isDir bool) error {
+	if err := allow(c, d, AccessWrite|AccessExec); err != nil {
+		return err
+	}
+	if err := maySticky(c, d, child); err != nil {
+		return err
+	}
+	switch {
+	case isDir && !child.IsDir():
+		return ErrNotDir
+	case !isDir && child.IsDir():
+		return ErrIsDir
+	case isDir && child.Size() > 0:
+		return ErrNotEmpty
+	}
+	return nil
+}
+
+// Link gives a file another name. Directories have one only. One fence; durable on return.
+func (fs *FS) Link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	if err := vetName(name); err != nil {
+		return a, err
+	}
+	g, err := fs.enter(d.Ino)
+	if err != nil {
+		return a, err
+	}
+	defer g.RUnlock()
+	ls := fs.stripes.lock(h.Ino, d.Ino, 0, 0)
+	defer ls.unlock()
+	op := fs.a.Begin()
+	defer op.Done()
+	old, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	if err != nil {
+		return a, err
+	}
+	parent, err := fs.directory(d)
+	if err != nil {
+		return a, err
+	}
+	view := dir.Open(fs.j, nil, parent, fs.key)
+	_, found, free, err := view.Lookup(name)
+	switch {
+	case err != nil:
+		return a, err
+	case old.IsDir():
+		return a, ErrPerm
+	case granted(c, parent, AccessExec) == 0:
+		return a, ErrAccess
+	case found:
+		return a, ErrExist
+	case granted(c, parent, AccessWrite) == 0:
+		return a, ErrAccess
+	case old.Nlink() == 0 || parent.Nlink() == 0:
+		return a, ErrNotExist
+	case old.Nlink() >= layout.LinkMax:
+		return a, ErrTooManyLinks
+	}
+	t := now()
+	in, err := fs.inodes.Edit(op, h.Ino)
+	if err != nil {
+		return a, err
+	}
+	if parent, err = fs.inodes.Edit(op, d.Ino); err != nil {
+		return a, err
+	}
+	dd := dir.Open(fs.j, op, parent, fs.key)
+	if err := dd.Insert(free, name, h.Ino, uint8(in.Mode()>>12)); err != nil {
+		return a, err
+	}
+	in.SetNlink(in.Nlink() + 1)
+	in.SetCtime(t)
+	in.BumpChange()
+	touch(parent, t)
+	a = attrOf(in)
+	if err := op.Commit(); err != nil {
+		return Attr{}, err
+	}
+	return a, nil
+}

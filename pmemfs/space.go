@@ -1,0 +1,116 @@
+package pmemfs
+
+import (
+	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/data"
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// Allocate makes sure that later writes to [off, off+n) find space, as fallocate(2) does. The file grows to off+n unless
+// keepSize. Durable on return; a fence for each 64 extents.
+func (fs *FS) Allocate(c *Cred, h Handle, off, n uint64, keepSize bool) error {
+	return fs.spaceCall(c, h, off, n, func(op *alloc.Op, in layout.Inode, off, end uint64) (uint64, error) {
+		next, err := data.Allocate(op, in, off, end)
+		if err == nil && next == end && !keepSize && end > in.Size() {
+			in.SetSize(end)
+		}
+		return next, err
+	})
+}
+
+// PunchHole makes [off, off+n) read as zeros and frees its whole blocks; the size stays. Durable on return; a fence for
+// each 256 extents.
+func (fs *FS) PunchHole(c *Cred, h Handle, off, n uint64) error {
+	return fs.spaceCall(c, h, off, n, func(op *alloc.Op, in layout.Inode, off, end uint64) (uint64, error) {
+		op.Frees = true
+		return data.Punch(op, in, off, end)
+	})
+}
+
+type spaceStep func(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64, err error)
+
+func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, step spaceStep) (err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	switch {
+	case n == 0:
+		return ErrInvalid
+	case off > data.SizeMax || n > data.SizeMax-off:
+		return ErrFileTooBig
+	}
+	g, err := fs.enter(h.Ino)
+	if err != nil {
+		return err
+	}
+	defer g.RUnlock()
+	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
+	defer ls.unlock()
+	for end := off + n; off < end; {
+		if off, err = fs.spaceStep(c, h, off, end, step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (fs *FS) spaceStep(c *Cred, h Handle, off, end uint64, step spaceStep) (uint64, error) {
+	old, err := fs.regular(h)
+	if err != nil {
+		return off, err
+	}
+	if err := allowData(c, old, AccessWrite); err != nil {
+		return off, err
+	}
+	op := fs.a.Begin()
+	defer op.Done()
+	in, err := fs.inodes.Edit(op, h.Ino)
+	if err != nil {
+		return off, err
+	}
+	next, err := step(op, in, off, end)
+	if err != nil {
+		return off, err
+	}
+	touch(in, now())
+	return next, op.Commit()
+}
+
+// SeekData returns the first offset at or after off that holds data, ErrNoData when there is none. No fence.
+func (fs *FS) SeekData(c *Cred, h Handle, off uint64) (uint64, error) {
+	at, size, err := fs.seek(c, h, off, false)
+	if err == nil && at >= size {
+		return 0, ErrNoData
+	}
+	return at, err
+}
+
+// SeekHole returns the first offset at or after off that is in a hole; the end of the file is one. No fence.
+func (fs *FS) SeekHole(c *Cred, h Handle, off uint64) (uint64, error) {
+	at, _, err := fs.seek(c, h, off, true)
+	return at, err
+}
+
+func (fs *FS) seek(c *Cred, h Handle, off uint64, hole bool) (at, size uint64, err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	g, err := fs.enter(h.Ino)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer g.RUnlock()
+	s := fs.stripes.of(h.Ino)
+	s.RLock()
+	defer s.RUnlock()
+	in, err := fs.regular(h)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := allowData(c, in, AccessRead); err != nil {
+		return 0, 0, err
+	}
+	if off >= in.Size() {
+		return 0, 0, ErrNoData
+	}
+	at, err = data.Seek(fs.j, in, off, hole)
+	return at, in.Size(), err
+}

@@ -1,0 +1,132 @@
+package pmemfs
+
+import (
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/xattr"
+)
+
+// vetXattr checks an attribute's name and value.
+func vetXattr(name, value []byte) error {
+	if len(name) == 0 || len(name) > layout.XattrNameMax || len(value) > layout.XattrValueMax {
+		return ErrRange
+	}
+	for _, b := range name {
+		if b == 0 {
+			return ErrInvalid
+		}
+	}
+	return nil
+}
+
+// GetXattr returns a copy of an extended attribute's value. Read permission is needed. No fence.
+func (fs *FS) GetXattr(c *Cred, h Handle, name []byte) (value []byte, err error) {
+	err = fs.readXattr(c, h, func(s *xattr.Set) error {
+		v, found, err := s.Get(name)
+		if err == nil && !found {
+			err = ErrNoXattr
+		}
+		value = v
+		return err
+	})
+	return value, err
+}
+
+// ListXattr returns copies of the names of a file's extended attributes, in no order. No fence.
+func (fs *FS) ListXattr(c *Cred, h Handle) (names [][]byte, err error) {
+	err = fs.readXattr(c, h, func(s *xattr.Set) error {
+		var err error
+		names, err = s.List()
+		return err
+	})
+	return names, err
+}
+
+func (fs *FS) readXattr(c *Cred, h Handle, f func(*xattr.Set) error) (err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	g, err := fs.enter(h.Ino)
+	if err != nil {
+		return err
+	}
+	defer g.RUnlock()
+	s := fs.stripes.of(h.Ino)
+	s.RLock()
+	defer s.RUnlock()
+	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	if err != nil {
+		return err
+	}
+	if err := allowData(c, in, AccessRead); err != nil {
+		return err
+	}
+	set := xattr.Open(fs.j, nil, in, fs.xk0, fs.xk1)
+	return f(&set)
+}
+
+// SetXattr sets an extended attribute of up to 64 KiB. Write permission is needed. One fence, two for a value of more
+// than 1 KiB; durable on return.
+func (fs *FS) SetXattr(c *Cred, h Handle, name, value []byte, flags XattrFlags) error {
+	if err := vetXattr(name, value); err != nil {
+		return err
+	}
+	if flags&^(XattrCreate|XattrReplace) != 0 || flags == XattrCreate|XattrReplace {
+		return ErrInvalid
+	}
+	return fs.editXattr(c, h, func(s *xattr.Set) error {
+		if flags != 0 {
+			_, found, err := s.Get(name)
+			switch {
+			case err != nil:
+				return err
+			case found && flags == XattrCreate:
+				return ErrExist
+			case !found && flags == XattrReplace:
+				return ErrNoXattr
+			}
+		}
+		return s.Put(name, value)
+	})
+}
+
+// RemoveXattr removes an extended attribute. Write permission is needed. One fence; durable on return.
+func (fs *FS) RemoveXattr(c *Cred, h Handle, name []byte) error {
+	return fs.editXattr(c, h, func(s *xattr.Set) error {
+		found, err := s.Remove(name)
+		if err == nil && !found {
+			err = ErrNoXattr
+		}
+		return err
+	})
+}
+
+func (fs *FS) editXattr(c *Cred, h Handle, f func(*xattr.Set) error) (err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	g, err := fs.enter(h.Ino)
+	if err != nil {
+		return err
+	}
+	defer g.RUnlock()
+	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
+	defer ls.unlock()
+	op := fs.a.Begin()
+	defer op.Done()
+	old, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	if err != nil {
+		return err
+	}
+	if err := allowData(c, old, AccessWrite); err != nil {
+		return err
+	}
+	in, err := fs.inodes.Edit(op, h.Ino)
+	if err != nil {
+		return err
+	}
+	set := xattr.Open(fs.j, op, in, fs.xk0, fs.xk1)
+	if err := f(&set); err != nil {
+		return err
+	}
+	in.SetCtime(now())
+	in.BumpChange()
+	return op.Commit()
+}
