@@ -39,8 +39,8 @@
 // locked to its thread meanwhile. A thread that the kernel moves to another CPU is safe: the context
 // switch contains a DSB on arm64 and serialises on amd64. The lock costs a few nanoseconds.
 //
-// Assembly cannot be preempted, so that a garbage collection would wait for it: no single call covers
-// more than chunkBytes.
+// Assembly, Go's own copy included, cannot be preempted, so that a garbage collection would wait for it: no
+// single call covers more than chunkBytes.
 //
 // # Concurrency
 //

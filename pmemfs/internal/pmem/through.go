@@ -154,7 +154,10 @@ func (r *Region) copyIn(g Range, src []byte) {
 	dst := r.mem[g.Off : g.Off+g.Len]
 	mid, midEnd := r.split(g)
 	if !r.bypass || mid == midEnd {
-		copy(dst, src)
+		for len(dst) > 0 { // in chunks because Go's copy cannot be preempted either
+			n := copy(dst[:min(chunkBytes, len(dst))], src)
+			dst, src = dst[n:], src[n:]
+		}
 		return
 	}
 	from, to := mid-g.Off, midEnd-g.Off
@@ -168,7 +171,11 @@ func (r *Region) zeroIn(g Range) {
 	dst := r.mem[g.Off : g.Off+g.Len]
 	mid, midEnd := r.split(g)
 	if !r.bypass || mid == midEnd {
-		clear(dst)
+		for len(dst) > 0 {
+			n := min(chunkBytes, len(dst))
+			clear(dst[:n])
+			dst = dst[n:]
+		}
 		return
 	}
 	from, to := mid-g.Off, midEnd-g.Off
