@@ -9,7 +9,7 @@ type Counters struct {
 	Fences       uint64 // fences asked for: one per call of Persist, WriteThrough or ZeroThrough
 	Lines        uint64 // cache lines to flush, each once per call
 	NTLines      uint64 // whole lines to store past the cache, which need no flush
-	Syncs        uint64 // msync and fdatasync calls made
+	Syncs        uint64 // msync calls made
 	BytesThrough uint64 // bytes stored by WriteThrough and ZeroThrough
 }
 

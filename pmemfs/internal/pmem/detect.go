@@ -46,7 +46,7 @@ func pageCacheReason(fs string) string {
 	if fs != "" {
 		return "MAP_SYNC refused; file is on " + fs + ": a power cut loses all of it"
 	}
-	return "MAP_SYNC refused: an ordinary file, made durable by msync and fdatasync"
+	return "MAP_SYNC refused: an ordinary file, made durable by msync"
 }
 
 // persistenceDomains returns what the machine's persistent memory regions report, and, if they differ or

@@ -18,14 +18,14 @@
 //
 //	domain       flush                     fence                      survives
 //	volatile     -                         -                          nothing
-//	page-cache   -                         msync or fdatasync         power cut
+//	page-cache   -                         msync                      power cut
 //	cache-flush  CLWB, CLFLUSHOPT, CLFLUSH SFENCE (arm64: DSB SY)     power cut
 //	eadr         -                         SFENCE (arm64: DSB SY)     power cut
 //
 // With [Process] durability the page-cache domain makes no system call: stores then survive the death
 // of the process (they are in the kernel's page cache) but not that of the machine.
 //
-// After a failed msync or fdatasync the kernel may have dropped the dirty pages and forgotten that they
+// After a failed msync the kernel may have dropped the dirty pages and forgotten that they
 // were dirty, so that a second attempt succeeds without having written anything. A region therefore
 // remembers such a failure: every later Persist returns it ([ErrSync]) until the image is opened again.
 //
@@ -39,8 +39,8 @@
 // locked to its thread meanwhile. A thread that the kernel moves to another CPU is safe: the context
 // switch contains a DSB on arm64 and serialises on amd64. The lock costs a few nanoseconds.
 //
-// Assembly cannot be preempted, so that a garbage collection would wait for it: no single call covers
-// more than chunkBytes.
+// Assembly, Go's own copy included, cannot be preempted, so that a garbage collection would wait for it: no
+// single call covers more than chunkBytes.
 //
 // # Concurrency
 //

@@ -13,7 +13,7 @@ type Domain uint8
 // The persistence domains, from the weakest promise to the strongest.
 const (
 	Volatile   Domain = iota + 1 // nothing is ever durable; only by name
-	PageCache                    // an ordinary file: msync or fdatasync
+	PageCache                    // an ordinary file: msync
 	CacheFlush                   // persistent memory behind volatile CPU caches: flush lines, fence
 	EADR                         // persistent memory, and the CPU caches survive too: fence
 )
@@ -39,7 +39,7 @@ type Durability uint8
 
 // The durabilities.
 const (
-	Power   Durability = iota // a power cut: every fence is an msync or fdatasync
+	Power   Durability = iota // a power cut: every fence is an msync
 	Process                   // the death of this process only: no system call
 )
 

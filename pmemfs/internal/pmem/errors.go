@@ -43,7 +43,7 @@ var (
 	// ErrClosed is returned by Persist, WriteThrough and ZeroThrough after Close.
 	ErrClosed = errors.New("region is closed")
 
-	// ErrSync is returned when msync or fdatasync failed, now or in an earlier call on this region: what
+	// ErrSync is returned when msync failed, now or in an earlier call on this region: what
 	// was stored since the last success may or may not be durable, and no later call can tell.
 	ErrSync = errors.New("synchronising the image failed")
 )

@@ -30,11 +30,6 @@ func syncPages(f *os.File, pages []byte) error {
 	if f == nil {
 		return nil
 	}
-	return syncData(f)
-}
-
-// syncData writes back every dirty page of the file and waits until the device has them.
-func syncData(f *os.File) error {
 	return os.NewSyscallError("fcntl", retry(func() error {
 		_, err := unix.FcntlInt(f.Fd(), unix.F_FULLFSYNC, 0)
 		return err

@@ -55,14 +55,10 @@ func filesystemOf(f *os.File) string {
 	return ""
 }
 
-// syncPages writes back pages of the mapping and waits until the device has them.
+// syncPages writes back the dirty pages among these and waits until the device has them. For a shared mapping of a file
+// msync is fdatasync of a range. Source: the kernel's mm/msync.c.
 func syncPages(_ *os.File, pages []byte) error {
 	return os.NewSyscallError("msync", retry(func() error { return unix.Msync(pages, unix.MS_SYNC) }))
-}
-
-// syncData writes back every dirty page of the file and waits until the device has them.
-func syncData(f *os.File) error {
-	return os.NewSyscallError("fdatasync", retry(func() error { return unix.Fdatasync(int(f.Fd())) }))
 }
 
 // allocate makes the filesystem reserve blocks for n bytes at off and extends the file to hold them. It answers

@@ -102,21 +102,23 @@ func (r *Region) flush(first, end int64) {
 func (r *Region) line(n int64) unsafe.Pointer { return unsafe.Pointer(&r.mem[n*LineSize]) }
 
 // hull returns the smallest range that covers all, empty ones apart.
-func hull(ranges []Range) Range {
-	var h Range
+func hull(ranges []Range) (h Range) {
 	for _, g := range ranges {
-		if g.Len == 0 {
-			continue
-		}
-		if h.Len == 0 {
-			h = g
-			continue
-		}
-		end := max(h.Off+h.Len, g.Off+g.Len)
-		h.Off = min(h.Off, g.Off)
-		h.Len = end - h.Off
+		h = join(h, g)
 	}
 	return h
+}
+
+// join returns the smallest range that covers both, unless one of them is empty.
+func join(a, b Range) Range {
+	switch {
+	case a.Len == 0:
+		return b
+	case b.Len == 0:
+		return a
+	}
+	start, end := min(a.Off, b.Off), max(a.Off+a.Len, b.Off+b.Len)
+	return Range{start, end - start}
 }
 
 // A tracker turns a sequence of byte ranges into runs of lines, leaving out the lines that were seen just

@@ -155,7 +155,7 @@ func (r *Region) setDomain(d Domain, reason string) {
 	case d == CacheFlush:
 		r.reason += "; flushed with " + flushName()
 	case d == PageCache && r.durability == Process:
-		r.reason += "; durability process: no fdatasync, a power cut may lose acknowledged changes"
+		r.reason += "; durability process: no msync, a power cut may lose acknowledged changes"
 	}
 }
 

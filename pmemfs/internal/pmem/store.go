@@ -12,23 +12,88 @@ const wordSize = 8
 // A 32-bit build would tear words: it stops here, with a constant that overflows.
 const _ = uint64(^uint(0)>>63) - 1
 
-// Write stores src at off with ordinary cached stores. Every aligned 8-byte word that src covers as a whole
-// is stored at once and therefore never torn, neither by a crash nor for a concurrent reader; Go's copy
-// does not promise that. src must not overlap the target.
+// bulkMin is the size in bytes from which Write and Zero store whole lines past the cache where the CPU can do
+// that: fetching lines only to overwrite them is then most of the work. See BenchmarkWriteThrough.
+const bulkMin = 32 << 10
+
+// Write stores src at off, in memory only: not durable, no line flushed. Every aligned 8-byte word that src
+// covers as a whole is stored at once and therefore never torn, neither by a crash nor for a concurrent
+// reader; Go's copy does not promise that. src must not overlap the target.
 //
 // It panics, as indexing a slice does, if the target is not in the region or the region is read-only:
-// offsets from outside must be checked before. Safe for any number of goroutines on disjoint bytes; not durable.
+// offsets from outside must be checked before. Safe for any number of goroutines on disjoint bytes.
 func (r *Region) Write(off int64, src []byte) {
 	dst := r.target(off, int64(len(src)))
-	head := toWord(dst)
-	if head >= len(dst) {
-		copy(dst, src)
+	if len(dst) < bulkMin || !cpuCanBypass || raceEnabled {
+		storeWords(dst, src)
 		return
 	}
-	for i := range head {
-		dst[i] = src[i]
+	storeBulk(dst, src)
+}
+
+// Zero stores n zero bytes at off, with Write's promises.
+func (r *Region) Zero(off, n int64) {
+	dst := r.target(off, n)
+	if len(dst) < bulkMin || !cpuCanBypass || raceEnabled {
+		zeroWords(dst)
+		return
 	}
-	i := head
+	zeroBulk(dst)
+}
+
+// storeBulk is storeWords with whole lines stored past the cache. The fence is for other goroutines: such
+// stores are otherwise not ordered with those that publish them.
+func storeBulk(dst, src []byte) {
+	from, to := wholeLines(dst)
+	storeWords(dst[:from], src[:from])
+	copyLines(dst[from:to], src[from:to])
+	storeWords(dst[to:], src[to:])
+	storeFence()
+}
+
+// zeroBulk is storeBulk with zeros.
+func zeroBulk(dst []byte) {
+	from, to := wholeLines(dst)
+	zeroWords(dst[:from])
+	zeroLines(dst[from:to])
+	zeroWords(dst[to:])
+	storeFence()
+}
+
+// wholeLines returns the part [from, to) of b that is whole lines; if there are none, both are 0.
+func wholeLines(b []byte) (from, to int) {
+	from = int(-address(b) & (LineSize - 1))
+	to = from + (len(b)-from)&^(LineSize-1)
+	if from >= to {
+		return 0, 0
+	}
+	return from, to
+}
+
+// copyLines copies whole lines past the cache.
+func copyLines(dst, src []byte) {
+	for len(dst) > 0 {
+		n := min(chunkBytes, len(dst))
+		copyBypass(unsafe.Pointer(&dst[0]), unsafe.Pointer(&src[0]), uintptr(n))
+		dst, src = dst[n:], src[n:]
+	}
+}
+
+// zeroLines is copyLines with zeros.
+func zeroLines(dst []byte) {
+	for len(dst) > 0 {
+		n := min(chunkBytes, len(dst))
+		zeroBypass(unsafe.Pointer(&dst[0]), uintptr(n))
+		dst = dst[n:]
+	}
+}
+
+// storeWords copies src to dst, aligned words at once.
+func storeWords(dst, src []byte) {
+	i := min(toWord(dst), len(dst))
+	for j := range i {
+		dst[j] = src[j]
+	}
 	for ; i+4*wordSize <= len(dst); i += 4 * wordSize {
 		d, s := dst[i:i+4*wordSize:i+4*wordSize], src[i:i+4*wordSize:i+4*wordSize]
 		storeWord(d, 0, binary.NativeEndian.Uint64(s))
@@ -44,14 +109,12 @@ func (r *Region) Write(off int64, src []byte) {
 	}
 }
 
-// Zero stores n zero bytes at off, with Write's promises.
-func (r *Region) Zero(off, n int64) {
-	dst := r.target(off, n)
-	head := min(toWord(dst), len(dst))
-	for i := range head {
-		dst[i] = 0
+// zeroWords is storeWords with zeros.
+func zeroWords(dst []byte) {
+	i := min(toWord(dst), len(dst))
+	for j := range i {
+		dst[j] = 0
 	}
-	i := head
 	for ; i+4*wordSize <= len(dst); i += 4 * wordSize {
 		d := dst[i : i+4*wordSize : i+4*wordSize]
 		storeWord(d, 0, 0)

@@ -5,11 +5,15 @@ import (
 	"os"
 )
 
-// msyncMax is how many separate page ranges are worth an msync each. Every one of them waits for the device
-// and flushes its cache; fdatasync does that once, but also writes every other dirty page of the file.
-const msyncMax = 4
+// An msync writes back the dirty pages of its range, waits for them, and then flushes the device's cache, which is
+// most of its cost. So ranges are taken together, up to this many bytes apart, although that may write dirty pages
+// between them that nobody asked for; and if more than msyncMax runs remain, one msync covers all of them.
+const (
+	msyncGap = 256 << 10
+	msyncMax = 2
+)
 
-// A pageSet collects byte ranges, merging those that touch, until there are more than msyncMax; then only
+// A pageSet collects byte ranges, merging those that are close, until there are more than msyncMax; then only
 // their hull counts.
 type pageSet struct {
 	n    int
@@ -24,17 +28,17 @@ func (s *pageSet) add(off, n int64) {
 		return
 	}
 	page := int64(os.Getpagesize())
-	start, end := off&^(page-1), (off+n+page-1)&^(page-1)
-	both := [2]Range{s.hull, {start, end - start}}
-	s.hull = hull(both[:])
-	// A merged run may touch another one, so it is taken out and looked at again.
+	g := Range{off &^ (page - 1), 0}
+	g.Len = (off+n+page-1)&^(page-1) - g.Off
+	s.hull = join(s.hull, g)
+	// A merged run may be close to another one, so it is taken out and looked at again.
 	for i := 0; i < s.n; {
-		g := s.run[i]
-		if start > g.Off+g.Len || end < g.Off {
+		old := s.run[i]
+		if g.Off > old.Off+old.Len+msyncGap || g.Off+g.Len+msyncGap < old.Off {
 			i++
 			continue
 		}
-		start, end = min(start, g.Off), max(end, g.Off+g.Len)
+		g = join(g, old)
 		s.n--
 		s.run[i] = s.run[s.n]
 		i = 0
@@ -43,39 +47,38 @@ func (s *pageSet) add(off, n int64) {
 		s.many = true
 		return
 	}
-	s.run[s.n] = Range{start, end - start}
+	s.run[s.n] = g
 	s.n++
 }
 
 // sync makes the pages durable in the page-cache domain. A failure is for ever: see the package comment.
 func (r *Region) sync(s *pageSet) error {
-	if r.durability == Process || s.n == 0 {
+	if r.durability == Process || s.hull.Len == 0 {
 		return nil
 	}
-	var err error
-	switch {
-	case !s.many:
-		for _, g := range s.run[:s.n] {
-			if err = r.msync(g); err != nil {
-				break
-			}
+	if s.many {
+		return r.msync(s.hull)
+	}
+	for _, g := range s.run[:s.n] {
+		if err := r.msync(g); err != nil {
+			return err
 		}
-	case r.file != nil:
-		r.count.syncs.Add(1)
-		err = syncData(r.file)
-	default:
-		err = r.msync(s.hull)
 	}
-	if err == nil {
-		return nil
-	}
-	err = fmt.Errorf("%s: %w: %w", r.path, ErrSync, err)
-	r.failed.CompareAndSwap(nil, &err)
-	return err
+	return nil
 }
 
 // msync writes back one page-aligned range and waits for the device.
 func (r *Region) msync(g Range) error {
 	r.count.syncs.Add(1)
-	return syncPages(r.file, r.mem[g.Off:min(g.Off+g.Len, r.size)])
+	if err := syncPages(r.file, r.mem[g.Off:min(g.Off+g.Len, r.size)]); err != nil {
+		return r.fail(err)
+	}
+	return nil
+}
+
+// fail remembers the first failure of a sync. It is apart from sync so that only a failure allocates.
+func (r *Region) fail(cause error) error {
+	err := fmt.Errorf("%s: %w: %w", r.path, ErrSync, cause)
+	r.failed.CompareAndSwap(nil, &err)
+	return err
 }

@@ -1,13 +1,11 @@
 package pmem
 
-import (
-	"runtime"
-	"unsafe"
-)
+import "runtime"
 
 // NonTemporalMin is the size in bytes from which WriteThrough and ZeroThrough store whole lines past the cache.
-// Below it, storing through the cache and flushing is faster: see BenchmarkWriteThrough.
-const NonTemporalMin = 4096
+// That is the faster way from 256 bytes on (see BenchmarkWriteThrough), but the next reader has to fetch the lines
+// again, so that small writes, which tend to be read soon, go through the cache.
+const NonTemporalMin = 1024
 
 // A Segment is bytes to be stored at an offset of the region.
 type Segment struct {
@@ -96,7 +94,7 @@ func (r *Region) ZeroThrough(ranges []Range) (Durable, error) {
 type commit struct {
 	t                     tracker
 	lines, ntLines, bytes int64
-	hull                  [2]Range // what came before, and room for the next
+	hull                  Range
 	pages                 pageSet
 }
 
@@ -109,8 +107,7 @@ func (c *commit) note(r *Region, g Range) {
 		c.lines += end - first
 	}
 	c.bytes += g.Len
-	c.hull[1] = g
-	c.hull[0] = hull(c.hull[:])
+	c.hull = join(c.hull, g)
 	if r.domain == PageCache {
 		c.pages.add(g.Off, g.Len)
 	}
@@ -123,7 +120,7 @@ func (r *Region) begin(c *commit) error {
 	r.count.ntLines.Add(uint64(c.ntLines))
 	r.count.bytesThrough.Add(uint64(c.bytes))
 	if hook := r.hook.Load(); hook != nil {
-		return (*hook)(c.hull[0])
+		return (*hook)(c.hull)
 	}
 	return nil
 }
@@ -157,16 +154,16 @@ func (r *Region) copyIn(g Range, src []byte) {
 	dst := r.mem[g.Off : g.Off+g.Len]
 	mid, midEnd := r.split(g)
 	if !r.bypass || mid == midEnd {
-		copy(dst, src)
+		for len(dst) > 0 { // in chunks because Go's copy cannot be preempted either
+			n := copy(dst[:min(chunkBytes, len(dst))], src)
+			dst, src = dst[n:], src[n:]
+		}
 		return
 	}
 	from, to := mid-g.Off, midEnd-g.Off
 	copy(dst[:from], src[:from])
 	copy(dst[to:], src[to:])
-	for ; from < to; from += chunkBytes {
-		n := min(chunkBytes, to-from)
-		copyBypass(unsafe.Pointer(&dst[from]), unsafe.Pointer(&src[from]), uintptr(n))
-	}
+	copyLines(dst[from:to], src[from:to])
 }
 
 // zeroIn is copyIn with zeros.
@@ -174,15 +171,17 @@ func (r *Region) zeroIn(g Range) {
 	dst := r.mem[g.Off : g.Off+g.Len]
 	mid, midEnd := r.split(g)
 	if !r.bypass || mid == midEnd {
-		clear(dst)
+		for len(dst) > 0 {
+			n := min(chunkBytes, len(dst))
+			clear(dst[:n])
+			dst = dst[n:]
+		}
 		return
 	}
 	from, to := mid-g.Off, midEnd-g.Off
 	clear(dst[:from])
 	clear(dst[to:])
-	for ; from < to; from += chunkBytes {
-		zeroBypass(unsafe.Pointer(&dst[from]), uintptr(min(chunkBytes, to-from)))
-	}
+	zeroLines(dst[from:to])
 }
 
 // flushEdges flushes what of the range was stored through the cache, without a fence.
