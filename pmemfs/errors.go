@@ -140,7 +140,7 @@ func mapOpenErr(path string, err error) error {
 		return nil
 	case errors.Is(err, pmem.ErrLocked):
 		return fmt.Errorf("%s: %w", path, ErrLocked)
-	case errors.Is(err, layout.ErrNotImage):
+	case errors.Is(err, layout.ErrNotImage), errors.Is(err, pmem.ErrSize), errors.Is(err, pmem.ErrFileType):
 		base = ErrNotImage
 	case errors.Is(err, layout.ErrDamaged), errors.Is(err, layout.ErrVersion), errors.Is(err, recovery.ErrTruncated):
 		base = ErrDamaged

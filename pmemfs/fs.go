@@ -84,9 +84,6 @@ type FS struct {
 // Open opens an image for reading and writing: it takes the image's lock, replays the journal, and finishes what a crash
 // interrupted. ErrLocked, ErrNotImage or ErrDamaged, wrapped, say why it cannot; the image is untouched then.
 func Open(path string, o Options) (*FS, error) {
-	if err := vetImage(path); err != nil {
-		return nil, err
-	}
 	po := pmem.Options{Durability: o.Durability}
 	if o.Volatile {
 		po.Domain = pmem.Volatile

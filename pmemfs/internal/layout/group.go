@@ -102,3 +102,8 @@ func InodeCapacity(n uint64) uint64 {
 	}
 	return full*GroupBits + rest*InodesPerBlk
 }
+
+// BitmapSet sets bits [start, start+n) of a bitmap that is being formatted.
+func BitmapSet(b []byte, start, n int) {
+	BitmapEdit(b, start, n, true, func(off int, word uint64) { le.PutUint64(b[off:], word) })
+}

@@ -131,6 +131,10 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 		return st, err
 	}
 	lines, seals := map[uint64]uint64{}, map[uint64]bool{}
+	// The whole window is vetted before the first store: a damaged image is not touched.
+	if _, err := Window(medium, sb, old, func(rec []byte) error { return vet(rec, region.Size()) }); err != nil {
+		return st, err
+	}
 	h, err := Window(medium, sb, old, func(rec []byte) error { return replay(region, rec, lines, seals) })
 	if err != nil {
 		return st, err
@@ -154,6 +158,18 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	}
 	st.Head = h
 	return st, nil
+}
+
+// vet decodes all entries of a record.
+func vet(rec []byte, size int64) error {
+	for body := rec[layout.RecordHeader:]; len(body) > 0; {
+		_, rest, ok := layout.NextEntry(body, size)
+		if !ok {
+			return fmt.Errorf("journal %w: record %d has a malformed entry", layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq)
+		}
+		body = rest
+	}
+	return nil
 }
 
 // replay stores the entries of a record in place and notes the lines and the blocks whose checksum is due.

@@ -1,0 +1,242 @@
+package pmemfs
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+
+	"pmemfs/pmemfs/internal/journal"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+)
+
+// FormatOptions are the options of Format.
+type FormatOptions struct {
+	Size     int64 // bytes of a new file; 0 on a device means all of it
+	Force    bool  // format over whatever is there
+	Label    string
+	RootUID  uint32
+	RootGID  uint32
+	RootMode uint32                  // permission bits of the root directory; 0 means 0755
+	Progress func(done, total int64) // told of the allocation of blocks, in bytes; nil for none
+}
+
+// MinSize is the smallest filesystem in bytes.
+const MinSize = layout.MinBlocks * layout.BlockSize
+
+// Image regions made by Format, in blocks.
+const (
+	ringShare       = 64 // one block in so many is journal
+	maxDefaultRing  = (64 << 20) / layout.BlockSize
+	firstInodeBlock = 1 + 16 // a bitmap and 256 inodes
+)
+
+// Format makes an empty filesystem in a new file, whose blocks are really allocated, or on a device. An existing file
+// that is not empty is refused without Force, and one that is in use always. Durable on return.
+func Format(path string, o FormatOptions) error {
+	if len(o.Label) > layout.LabelMax {
+		return fmt.Errorf("label of %d bytes: %w: at most %d", len(o.Label), ErrInvalid, layout.LabelMax)
+	}
+	device, err := vetTarget(path, &o)
+	if err != nil {
+		return err
+	}
+	if !device {
+		if o.Size < MinSize {
+			return fmt.Errorf("%s: size %d: %w: at least %d bytes are needed", path, o.Size, ErrInvalid, MinSize)
+		}
+		err := pmem.CreateFile(path, o.Size, pmem.CreateOptions{Force: o.Force, Progress: o.Progress})
+		if err != nil {
+			return mapOpenErr(path, err)
+		}
+	}
+	region, err := pmem.Open(path, pmem.Options{})
+	if err != nil {
+		return mapOpenErr(path, err)
+	}
+	return mapOpenErr(path, errors.Join(formatRegion(region, &o), region.Close()))
+}
+
+// vetTarget refuses to format over something that must not be lost, and says whether path is a device.
+func vetTarget(path string, o *FormatOptions) (device bool, err error) {
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case st.IsDir():
+		return false, fmt.Errorf("%s: %w", path, ErrIsDir)
+	}
+	device = st.Mode()&os.ModeDevice != 0
+	if st.Size() == 0 && !device {
+		o.Force = true // an empty file holds nothing to lose
+		return false, nil
+	}
+	region, err := pmem.Open(path, pmem.Options{ReadOnly: true})
+	if errors.Is(err, pmem.ErrLocked) {
+		return device, mapOpenErr(path, err)
+	}
+	what := "holds other data"
+	if err == nil {
+		if layout.HasMagic(region.Bytes()) {
+			what = "is already a pmemfs image"
+		} else if device && allZero(region.Bytes()[:layout.BlockSize]) {
+			what = ""
+		}
+		if err := region.Close(); err != nil {
+			return device, err
+		}
+	} else if device {
+		return device, mapOpenErr(path, err)
+	}
+	if what != "" && !o.Force {
+		return device, fmt.Errorf("%s %s: %w: format it anyway with force", path, what, ErrExist)
+	}
+	return device, nil
+}
+
+func allZero(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// formatRegion writes everything but the superblocks, fences, then writes those.
+func formatRegion(region *pmem.Region, o *FormatOptions) (err error) {
+	defer region.Unguard(region.Guard(), &err)
+	blocks := uint64(region.Size()) >> layout.BlockShift
+	if blocks < layout.MinBlocks {
+		return fmt.Errorf("%w: %d bytes are too few, at least %d are needed", ErrInvalid, region.Size(), MinSize)
+	}
+	ring := min(max(blocks/ringShare, layout.MinRingBlocks), maxDefaultRing)
+	sb := layout.Superblock{
+		Blocks: blocks, RingBlocks: ring, Backup: blocks - 1, InodeBoot: layout.JournalRing + ring + 1,
+		Created: now(), Label: o.Label, BirthEpoch: 1,
+	}
+	for _, p := range [][]byte{sb.UUID[:], sb.HandleKey[:], sb.HashKey[:]} {
+		if _, err := rand.Read(p); err != nil {
+			return err
+		}
+	}
+	f := formatter{region: region, sb: &sb}
+	// Records that an earlier filesystem left in the ring must not be taken for this one's.
+	ringRange := pmem.Range{Off: sb.RingOffset(), Len: sb.RingBytes()}
+	heads := pmem.Range{Off: layout.BlockOffset(layout.JournalHeadA), Len: 2 * layout.BlockSize}
+	if _, err := region.ZeroThrough([]pmem.Range{heads, ringRange}); err != nil {
+		return err
+	}
+	f.bitmaps()
+	f.inodes(o)
+	if err := region.Persist(f.ranges); err != nil {
+		return err
+	}
+	head := layout.Head{Clean: true, Version: 1, Epoch: 1, TailSeq: 1, FreeBlocks: blocks - f.used, UsedInodes: layout.RootIno + 1}
+	if err := journal.WriteHead(region, &head); err != nil {
+		return err
+	}
+	return f.superblocks()
+}
+
+type formatter struct {
+	region *pmem.Region
+	sb     *layout.Superblock
+	used   uint64
+	ranges []pmem.Range
+}
+
+func (f *formatter) store(block uint64, b []byte) {
+	off := layout.BlockOffset(block)
+	f.region.Write(off, b)
+	f.ranges = append(f.ranges, pmem.Range{Off: off, Len: int64(len(b))})
+}
+
+// bitmaps writes the bitmap of each group: what lies before the free space, the bitmaps themselves, the last block.
+func (f *formatter) bitmaps() {
+	fixed := f.sb.InodeBoot - 1 + firstInodeBlock
+	b := make([]byte, layout.BlockSize)
+	for g := range layout.GroupCount(f.sb.Blocks) {
+		layout.InitBitmap(b, layout.KindBlocks, g)
+		set := func(from, to uint64) {
+			lo, hi := max(from, g*layout.GroupBlocks), min(to, (g+1)*layout.GroupBlocks)
+			if lo < hi {
+				layout.BitmapSet(b, int(lo-g*layout.GroupBlocks), int(hi-lo))
+			}
+		}
+		set(0, fixed)
+		set(layout.BitmapBlock(g), layout.BitmapBlock(g)+1)
+		set(f.sb.Backup, f.sb.Backup+1)
+		layout.Seal(b)
+		f.used += uint64(layout.BitmapUsed(b))
+		f.store(layout.BitmapBlock(g), b)
+	}
+}
+
+// inodes writes the first extent of the inode file: its bitmap and the inodes that exist from the start.
+func (f *formatter) inodes(o *FormatOptions) {
+	start := f.sb.InodeBoot - 1
+	b := make([]byte, layout.BlockSize)
+	layout.InitBitmap(b, layout.KindInodes, 0)
+	layout.BitmapSet(b, 0, layout.RootIno+1)
+	layout.Seal(b)
+	f.store(start, b)
+	clear(b)
+	slot := func(ino int) layout.Inode { return b[ino*layout.InodeSize : (ino+1)*layout.InodeSize] }
+	for _, ino := range []int{layout.InodeFileIno, layout.OrphanIno} {
+		in := slot(ino)
+		layout.InitInode(in, uint64(ino), 1)
+		in.SetMode(layout.ModeRegular | 0o600)
+		in.SetNlink(1)
+		in.SetBirthEpoch(1)
+	}
+	file := slot(layout.InodeFileIno)
+	file.SetSize(firstInodeBlock * layout.BlockSize)
+	file.AddBlocks(firstInodeBlock)
+	file.SetInlineExtent(0, layout.Extent{Phys: start, Len: firstInodeBlock, Birth: 1})
+	file.SetInlineCount(1)
+	file.Seal()
+	slot(layout.OrphanIno).Seal()
+	f.store(f.sb.InodeBoot, b)
+
+	clear(b)
+	root := slot(0) // inode 16 is the first of the next block
+	layout.InitInode(root, layout.RootIno, 1)
+	mode := o.RootMode
+	if mode == 0 {
+		mode = 0o755
+	}
+	root.SetMode(layout.ModeDir | uint16(mode)&layout.ModePerm)
+	root.SetNlink(2)
+	root.SetUID(o.RootUID)
+	root.SetGID(o.RootGID)
+	root.SetParent(layout.RootIno)
+	root.SetBirthEpoch(1)
+	root.SetAtime(f.sb.Created)
+	root.SetBtime(f.sb.Created)
+	touch(root, f.sb.Created)
+	root.Seal()
+	f.store(f.sb.InodeBoot+1, b)
+
+	clear(b)
+	for i := uint64(2); i < firstInodeBlock-1; i++ {
+		f.store(f.sb.InodeBoot+i, b)
+	}
+}
+
+// superblocks makes the image one: the backup first, so that an image with a first superblock has both.
+func (f *formatter) superblocks() error {
+	b := make([]byte, layout.BlockSize)
+	layout.EncodeSuperblock(b, f.sb)
+	for _, block := range []uint64{f.sb.Backup, layout.SuperBlock} {
+		f.ranges = f.ranges[:0]
+		f.store(block, b)
+		if err := f.region.Persist(f.ranges); err != nil {
+			return err
+		}
+	}
+	return nil
+}

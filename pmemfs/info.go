@@ -1,0 +1,99 @@
+package pmemfs
+
+import (
+	"encoding/hex"
+	"errors"
+
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/internal/recovery"
+)
+
+// Info describes an image, for people and as JSON. Sizes are bytes.
+type Info struct {
+	Path          string `json:"path"`
+	UUID          string `json:"uuid"`
+	Label         string `json:"label"`
+	FormatVersion int    `json:"format_version"`
+	SizeBytes     uint64 `json:"size_bytes"`
+	FreeBytes     uint64 `json:"free_bytes"`
+	JournalBytes  uint64 `json:"journal_bytes"`
+	UsedInodes    uint64 `json:"used_inodes"`
+	Epoch         uint64 `json:"epoch"`
+	Clean         bool   `json:"clean"`     // closed properly: the next open replays nothing
+	InUse         bool   `json:"in_use"`    // another process has it open; the figures may be a moment old
+	ReplayRecords uint64 `json:"to_replay"` // records that the next open replays
+	Created       int64  `json:"created_ns"`
+	Domain        string `json:"domain"`
+	DomainReason  string `json:"domain_reason"`
+	Durability    string `json:"durability"`
+}
+
+// Info describes the open filesystem.
+func (fs *FS) Info() Info {
+	i := describe(fs.sb)
+	c := fs.j.Counts()
+	i.Path, i.FreeBytes, i.UsedInodes = fs.region.Path(), uint64(c.Free)<<layout.BlockShift, uint64(c.Inodes)
+	i.Epoch, i.InUse = fs.j.Epoch(), true
+	i.Domain, i.DomainReason = fs.region.Domain().String(), fs.region.DomainReason()
+	i.Durability = fs.region.Durability().String()
+	return i
+}
+
+func describe(sb *layout.Superblock) Info {
+	return Info{
+		UUID: hex.EncodeToString(sb.UUID[:]), Label: sb.Label, FormatVersion: layout.FormatVersion,
+		SizeBytes: sb.Blocks << layout.BlockShift, JournalBytes: uint64(sb.RingBytes()), Created: sb.Created,
+	}
+}
+
+// ReadInfo describes the image at path without opening or changing it; it may be in use. The domain is what an Open
+// would have.
+func ReadInfo(path string) (info Info, err error) {
+	inUse := false
+	region, err := pmem.Open(path, pmem.Options{ReadOnly: true})
+	if errors.Is(err, pmem.ErrLocked) {
+		inUse = true
+		region, err = pmem.Open(path, pmem.Options{ReadOnly: true, NoLock: true})
+	}
+	if err != nil {
+		return info, mapOpenErr(path, err)
+	}
+	defer func() { err = mapOpenErr(path, errors.Join(err, region.Close())) }()
+	defer region.Unguard(region.Guard(), &err)
+	sb, err := recovery.Super(region.Bytes())
+	if err != nil {
+		return info, err
+	}
+	head, err := recovery.Head(region.Bytes())
+	if err != nil {
+		return info, err
+	}
+	// A ring in use changes under the reader; what it cannot make sense of is then not damage.
+	end, err := recovery.Window(region.Bytes(), sb, head, nil)
+	if err != nil && !inUse {
+		return info, err
+	}
+	info = describe(sb)
+	info.Path, info.InUse, info.Clean, info.Epoch = path, inUse, head.Clean && end.TailSeq == head.TailSeq, head.Epoch
+	info.ReplayRecords = end.TailSeq - head.TailSeq
+	info.FreeBytes, info.UsedInodes = end.FreeBlocks<<layout.BlockShift, end.UsedInodes
+	info.Domain, info.DomainReason = region.Domain().String(), region.DomainReason()
+	info.Durability = region.Durability().String()
+	return info, nil
+}
+
+// Counters counts what a filesystem has done to its medium since Open.
+type Counters struct {
+	Fences      uint64 `json:"fences"`
+	Lines       uint64 `json:"lines"`    // flushed from the cache, or recorded for msync
+	NTLines     uint64 `json:"nt_lines"` // stored past the cache
+	Syncs       uint64 `json:"syncs"`    // system calls
+	Checkpoints uint64 `json:"checkpoints"`
+}
+
+// Counters returns the counters.
+func (fs *FS) Counters() Counters {
+	c := fs.region.Counters()
+	return Counters{c.Fences, c.Lines, c.NTLines, c.Syncs, fs.j.Checkpoints()}
+}
