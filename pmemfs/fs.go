@@ -100,8 +100,8 @@ func Open(path string, o Options) (*FS, error) {
 }
 
 // OpenMemory makes and opens a filesystem in anonymous memory of the given size in bytes, which ends with Close. The
-// domain says which flush and fence instructions are used.
-func OpenMemory(size int64, d Domain) (*FS, error) {
+// domain says which flush and fence instructions are used; of the options only NoBackground counts.
+func OpenMemory(size int64, d Domain, o Options) (*FS, error) {
 	region, err := pmem.NewMemory(size, d)
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func OpenMemory(size int64, d Domain) (*FS, error) {
 	if err := formatRegion(region, &FormatOptions{Size: size, RootMode: 0o755}); err != nil {
 		return nil, errors.Join(err, region.Close())
 	}
-	fs, err := mount(region, Options{NoBackground: true})
+	fs, err := mount(region, Options{NoBackground: o.NoBackground})
 	if err != nil {
 		return nil, mapOpenErr("memory", errors.Join(err, region.Close()))
 	}

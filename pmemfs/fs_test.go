@@ -6,7 +6,7 @@ import (
 )
 
 func TestSmoke(t *testing.T) {
-	fs, err := OpenMemory(64<<20, DomainCacheFlush)
+	fs, err := OpenMemory(64<<20, DomainCacheFlush, Options{NoBackground: true})
 	if err != nil {
 		t.Fatal(err)
 	}

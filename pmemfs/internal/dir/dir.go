@@ -65,7 +65,7 @@ func (d *Dir) Lookup(name []byte) (e Entry, found bool, free uint64, err error) 
 	base := d.base(name)
 	free = base
 	var c tree.Cursor
-	for err = d.t.SeekGE(&c, base); err == nil && c.Valid() && c.Key() <= layout.KeyLast(base); err = c.Next() {
+	for err = d.t.SeekGE(&c, base); err == nil && c.Valid() && c.Key() <= layout.KeyLast(base); err = d.t.Next(&c) {
 		if e, err = d.decode(&c); err != nil {
 			return Entry{}, false, 0, err
 		}
@@ -118,7 +118,7 @@ func (d *Dir) Remove(e Entry) error {
 func (d *Dir) Scan(after uint64, f func(Entry) bool) error {
 	var c tree.Cursor
 	err := d.t.SeekGE(&c, after+1)
-	for ; err == nil && c.Valid(); err = c.Next() {
+	for ; err == nil && c.Valid(); err = d.t.Next(&c) {
 		e, err := d.decode(&c)
 		if err != nil {
 			return err

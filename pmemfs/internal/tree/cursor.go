@@ -1,15 +1,14 @@
 package tree
 
-// Cursor walks the records of a tree in key order. It is valid while the caller's lock is held and the tree unchanged.
+// Cursor is a place in a tree. It is valid while the caller's lock is held and the tree unchanged.
 type Cursor struct {
-	t     *Tree
 	p     path
 	valid bool
 }
 
-// SeekGE returns a cursor at the first record whose key is not below key.
+// SeekGE puts a cursor at the first record whose key is not below key.
 func (t *Tree) SeekGE(c *Cursor, key uint64) error {
-	*c = Cursor{t: t}
+	c.valid = false
 	if t.Root.Height == 0 {
 		return nil
 	}
@@ -17,12 +16,12 @@ func (t *Tree) SeekGE(c *Cursor, key uint64) error {
 		return err
 	}
 	c.valid = true
-	return c.settle()
+	return t.settle(c)
 }
 
-// SeekLE returns a cursor at the last record whose key is not above key, or an invalid one when there is none.
+// SeekLE puts a cursor at the last record whose key is not above key, or makes it invalid when there is none.
 func (t *Tree) SeekLE(c *Cursor, key uint64) error {
-	*c = Cursor{t: t}
+	c.valid = false
 	if t.Root.Height == 0 {
 		return nil
 	}
@@ -38,23 +37,20 @@ func (t *Tree) SeekLE(c *Cursor, key uint64) error {
 		c.p[0].index--
 		return nil
 	}
-	return c.back()
+	return t.move(c, -1)
 }
 
 // settle moves an index past the end of a leaf to the next leaf.
-func (c *Cursor) settle() error {
+func (t *Tree) settle(c *Cursor) error {
 	if c.p[0].index < c.p[0].node.Count() {
 		return nil
 	}
-	return c.move(1)
+	return t.move(c, 1)
 }
 
-// back moves to the last record of the leaf before.
-func (c *Cursor) back() error { return c.move(-1) }
-
 // move goes to the next or the previous leaf.
-func (c *Cursor) move(dir int) error {
-	for level := 1; level < int(c.t.Root.Height); level++ {
+func (t *Tree) move(c *Cursor, dir int) error {
+	for level := 1; level < int(t.Root.Height); level++ {
 		s := &c.p[level]
 		if i := s.index + dir; i < 0 || i >= s.node.Count() {
 			continue
@@ -62,7 +58,7 @@ func (c *Cursor) move(dir int) error {
 		s.index += dir
 		for l := level - 1; l >= 0; l-- {
 			block := c.p[l+1].node.Child(c.p[l+1].index)
-			n, err := c.t.node(block, uint8(l))
+			n, err := t.node(block, uint8(l))
 			if err != nil {
 				c.valid = false
 				return err
@@ -87,8 +83,8 @@ func (c *Cursor) Key() uint64 { return c.p[0].node.Key(c.p[0].index) }
 // Payload returns the payload of the record, aliasing the medium or a shadow.
 func (c *Cursor) Payload() []byte { return c.p[0].node.Payload(c.p[0].index) }
 
-// Next moves to the next record.
-func (c *Cursor) Next() error {
+// Next moves a cursor to the next record.
+func (t *Tree) Next(c *Cursor) error {
 	c.p[0].index++
-	return c.settle()
+	return t.settle(c)
 }

@@ -50,7 +50,7 @@ func (s *Set) find(name []byte) (key uint64, x layout.Xattr, found bool, err err
 	base := layout.KeyBase(siphash.Hash(s.k0, s.k1, name))
 	free := base
 	var c tree.Cursor
-	for err = s.t.SeekGE(&c, base); err == nil && c.Valid() && c.Key() <= layout.KeyLast(base); err = c.Next() {
+	for err = s.t.SeekGE(&c, base); err == nil && c.Valid() && c.Key() <= layout.KeyLast(base); err = s.t.Next(&c) {
 		if x, err = s.decode(&c); err != nil {
 			return 0, x, false, err
 		}
@@ -171,7 +171,7 @@ func (s *Set) List() ([][]byte, error) {
 	var names [][]byte
 	var c tree.Cursor
 	err := s.t.SeekGE(&c, 0)
-	for ; err == nil && c.Valid(); err = c.Next() {
+	for ; err == nil && c.Valid(); err = s.t.Next(&c) {
 		x, err := s.decode(&c)
 		if err != nil {
 			return nil, err
