@@ -19,7 +19,7 @@ func createMany(args []string) error {
 		return err
 	}
 	for i := range count {
-		f, err := os.OpenFile(filepath.Join(args[0], manyName(i)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		f, err := os.OpenFile(filepath.Join(args[0], manyName(i)), os.O_CREATE|os.O_WRONLY, 0o644)
 		if err != nil {
 			return err
 		}

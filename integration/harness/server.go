@@ -1,0 +1,151 @@
+package harness
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Server is one `pmemfs serve` on a port of 127.0.0.1 that is its own for
+// the whole test, also between a Kill and the next Start.
+type Server struct {
+	Image string
+	Port  int
+
+	t    testing.TB
+	args []string
+	cmd  *exec.Cmd
+	end  chan error
+	log  *log
+}
+
+// Serve starts a server on image, which it makes if it is missing, and waits
+// until it accepts connections. When the test ends the server is stopped in
+// order and its image must pass `pmemfs check`.
+func Serve(t testing.TB, image string, args ...string) *Server {
+	t.Helper()
+	s := &Server{Image: image, Port: FreePort(t), t: t, args: args, log: new(log)}
+	s.Start()
+	t.Cleanup(func() {
+		if s.cmd != nil {
+			s.Stop()
+		}
+		Check(t, image)
+		if t.Failed() {
+			t.Logf("server's output:\n%s", s.log)
+		}
+	})
+	return s
+}
+
+// FreePort returns a TCP port of 127.0.0.1 on which nothing listens.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Addr returns the host and port the server listens on.
+func (s *Server) Addr() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port))
+}
+
+// Output returns all that the server has printed so far, over all its starts.
+func (s *Server) Output() string { return s.log.String() }
+
+// Start starts a stopped or killed server again, on the same image and port.
+func (s *Server) Start() {
+	s.t.Helper()
+	args := append([]string{"serve", s.Image, "--nfs", s.Addr()}, s.args...)
+	cmd := exec.Command(Binary(s.t), args...)
+	cmd.Dir = filepath.Dir(s.Image)
+	cmd.Stdout, cmd.Stderr = s.log, s.log
+	// Whatever ends the test process must not leave a server behind.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.cmd, s.end = cmd, make(chan error, 1)
+	go func() { s.end <- cmd.Wait() }()
+	s.waitReady()
+}
+
+func (s *Server) waitReady() {
+	s.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		select {
+		case err := <-s.end:
+			s.cmd = nil
+			s.t.Fatalf("the server ended at once: %v\n%s", err, s.log)
+		default:
+		}
+		conn, err := net.DialTimeout("tcp", s.Addr(), time.Second)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.Kill()
+	s.t.Fatalf("the server does not listen on %s\n%s", s.Addr(), s.log)
+}
+
+// Kill ends the server with SIGKILL: no unmount, no last write.
+func (s *Server) Kill() {
+	s.t.Helper()
+	if err := s.cmd.Process.Kill(); err != nil {
+		s.t.Fatalf("kill: %v\n%s", err, s.log)
+	}
+	<-s.end // "signal: killed", as asked
+	s.cmd = nil
+}
+
+// Stop ends the server as Ctrl-C does and demands that it unmounts and exits
+// with status 0.
+func (s *Server) Stop() {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		s.t.Errorf("interrupt: %v\n%s", err, s.log)
+	}
+	select {
+	case err := <-s.end:
+		if err != nil {
+			s.t.Errorf("the server ended with %v\n%s", err, s.log)
+		}
+	case <-time.After(20 * time.Second):
+		s.t.Errorf("the server did not end within 20 s of SIGINT\n%s", s.log)
+		s.Kill()
+	}
+	s.cmd = nil
+}
+
+// log is a buffer that one process fills while the test reads.
+type log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+var _ fmt.Stringer = (*log)(nil)
