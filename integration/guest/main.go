@@ -21,7 +21,7 @@ var verbs = map[string]struct {
 	run   func(args []string) error
 }{
 	"tree":    {"tree DIR SEED: makes a tree of files from a seed", 2, makeTree},
-	"sum":     {"sum DIR: prints one checksum over names, modes, sizes, link targets and bytes", 1, sumTree},
+	"sum":     {"sum DIR [SKIP]: prints one checksum over names, modes, sizes, link targets and bytes, but not of DIR/SKIP", -1, sumTree},
 	"big":     {"big FILE MIB SEED: writes a large file, prints its SHA-256", 3, writeBig},
 	"sha":     {"sha FILE: prints a file's SHA-256", 1, printSum},
 	"many":    {"many DIR COUNT: creates COUNT empty files", 2, createMany},
