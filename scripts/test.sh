@@ -79,12 +79,14 @@ for part in "${parts[@]}"; do
 	status=$?
 	passed=$(count "$part" pass) failed=$(count "$part" fail) skipped=$(count "$part" skip)
 	passed=${passed:-0} failed=${failed:-0} skipped=${skipped:-0}
+	# A part that was to run tests and ran none is no success.
+	[ -f "$results/$part.json" ] && [ "$passed" -eq 0 ] && status=1
 	if [ $status -ne 0 ]; then
 		# What did not even build has no failed test to count.
 		[ "$failed" -gt 0 ] || failed=1
 		verdict=FAILED
 	else
-		# A part without tests counts as one.
+		# A part that only builds counts as one.
 		[ "$passed" -gt 0 ] || passed=1
 		verdict=ok
 	fi

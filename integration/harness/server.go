@@ -19,11 +19,12 @@ type Server struct {
 	Image string
 	Port  int
 
-	t    testing.TB
-	args []string
-	cmd  *exec.Cmd
-	end  chan error
-	log  *log
+	t     testing.TB
+	named bool // the image is on the command line, not left to the default
+	args  []string
+	cmd   *exec.Cmd
+	end   chan error
+	log   *log
 }
 
 // Serve starts a server on image, which it makes if it is missing, and waits
@@ -31,13 +32,25 @@ type Server struct {
 // order and its image must pass `pmemfs check`.
 func Serve(t testing.TB, image string, args ...string) *Server {
 	t.Helper()
-	s := &Server{Image: image, Port: FreePort(t), t: t, args: args, log: new(log)}
+	return serve(&Server{Image: image, Port: FreePort(t), t: t, named: true, args: args, log: new(log)})
+}
+
+// ServeDefault is Serve without naming an image: the server is to take
+// pmemfs.img in the folder dir, where it runs.
+func ServeDefault(t testing.TB, dir string, args ...string) *Server {
+	t.Helper()
+	return serve(&Server{Image: filepath.Join(dir, "pmemfs.img"), Port: FreePort(t), t: t, args: args, log: new(log)})
+}
+
+func serve(s *Server) *Server {
+	t := s.t
+	t.Helper()
 	s.Start()
 	t.Cleanup(func() {
 		if s.cmd != nil {
 			s.Stop()
 		}
-		Check(t, image)
+		Check(t, s.Image)
 		if t.Failed() {
 			t.Logf("server's output:\n%s", s.log)
 		}
@@ -67,7 +80,11 @@ func (s *Server) Output() string { return s.log.String() }
 // Start starts a stopped or killed server again, on the same image and port.
 func (s *Server) Start() {
 	s.t.Helper()
-	args := append([]string{"serve", s.Image, "--nfs", s.Addr()}, s.args...)
+	args := []string{"serve"}
+	if s.named {
+		args = append(args, s.Image)
+	}
+	args = append(append(args, "--nfs", s.Addr()), s.args...)
 	cmd := exec.Command(Binary(s.t), args...)
 	cmd.Dir = filepath.Dir(s.Image)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
@@ -115,8 +132,14 @@ func (s *Server) Kill() {
 // with status 0.
 func (s *Server) Stop() {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
-		s.t.Errorf("interrupt: %v\n%s", err, s.log)
+	s.StopWith(syscall.SIGINT)
+}
+
+// StopWith is Stop by another signal that has to end the server in order.
+func (s *Server) StopWith(signal syscall.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		s.t.Errorf("%v: %v\n%s", signal, err, s.log)
 	}
 	select {
 	case err := <-s.end:
@@ -124,7 +147,7 @@ func (s *Server) Stop() {
 			s.t.Errorf("the server ended with %v\n%s", err, s.log)
 		}
 	case <-time.After(20 * time.Second):
-		s.t.Errorf("the server did not end within 20 s of SIGINT\n%s", s.log)
+		s.t.Errorf("the server did not end within 20 s of %v\n%s", signal, s.log)
 		s.Kill()
 	}
 	s.cmd = nil

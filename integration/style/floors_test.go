@@ -19,9 +19,10 @@ const floors = `
 	billyadapter  pmemfs/crashtest
 	pmemfs
 	pmemfs/internal/recovery
-	pmemfs/internal/dir
+	pmemfs/internal/dir  pmemfs/internal/xattr
 	pmemfs/internal/data
 	pmemfs/internal/inode
+	pmemfs/internal/extent
 	pmemfs/internal/tree
 	pmemfs/internal/alloc
 	pmemfs/internal/journal  pmemfs/internal/check
