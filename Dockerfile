@@ -1,7 +1,7 @@
 # pmemfs in a container: one static binary, no shell, no root.
 #
-#   buildah bud -t pmemfs .          (or: docker build -t pmemfs .)
-#   podman run -d -p 2049:2049 -v pmemfs:/data pmemfs
+#   buildah bud -t pmemfs .
+#   podman run -d --network host -v pmemfs:/data pmemfs
 #
 # The image lives in the volume and survives the container.
 FROM golang:1.26 AS build

@@ -28,8 +28,8 @@ func TestFirstRun(t *testing.T) {
 	}
 	port := strconv.Itoa(server.Port)
 	for _, wanted := range []string{
-		"page-cache",               // the domain of an ordinary file
-		"127.0.0.1",                // the export's address
+		"page-cache",                // the domain of an ordinary file
+		"127.0.0.1",                 // the export's address
 		"mount -t nfs", "mount_nfs", // Linux and macOS; either may be spelled with options between
 		"port=" + port, "mountport=" + port, "nolock",
 	} {
