@@ -1,0 +1,33 @@
+# The commands of this project. `make test` is the one that has to pass.
+
+SHELL := /bin/bash
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: all build test bench fmt lint clean
+
+all: build
+
+# One static binary, bin/pmemfs.
+build:
+	CGO_ENABLED=0 go build -trimpath -o bin/pmemfs ./cmd/pmemfs
+
+# Installs what a bare Debian 12 with Go lacks, builds for every platform, and
+# runs every test: units, the same with invariants and with the race detector,
+# style, kernel client, container. Ends with a summary.
+test:
+	scripts/test.sh
+
+# The engine's nanoseconds, fences and flushed lines per operation.
+bench: build
+	bin/pmemfs bench engine
+
+fmt:
+	gofmt -w $$(git ls-files '*.go')
+
+lint:
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	go mod tidy -diff
+
+clean:
+	rm -rf bin .cache

@@ -1,0 +1,119 @@
+package harness
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// containersAptLine is what a host without the container tools has to run.
+const containersAptLine = "run: apt-get install -y buildah podman runc busybox-static"
+
+// Containers is a private store of container images and volumes below one
+// folder; nothing of it reaches the machine's own store. It needs root, or
+// sudo that asks for no password.
+type Containers struct {
+	t   testing.TB
+	dir string
+}
+
+// NewContainers makes an empty store that goes away with the test.
+func NewContainers(t testing.TB) *Containers {
+	t.Helper()
+	for _, tool := range []string{"buildah", "podman", "/usr/sbin/runc", "/bin/busybox"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("%v; %s", err, containersAptLine)
+		}
+	}
+	dir, err := os.MkdirTemp("", "pmemfs-containers-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Containers{t: t, dir: dir}
+	// Not t.TempDir: what lies there belongs to other users in part.
+	t.Cleanup(func() { c.host("rm", "-rf", dir) })
+	return c
+}
+
+// Buildah runs buildah on the store and returns its standard output, trimmed.
+func (c *Containers) Buildah(args ...string) string {
+	c.t.Helper()
+	return c.host("buildah", append(c.store(), args...)...)
+}
+
+// Podman runs podman on the store and returns its standard output, trimmed.
+func (c *Containers) Podman(args ...string) string {
+	c.t.Helper()
+	global := append(c.store(), "--cgroup-manager=cgroupfs", "--runtime", "/usr/sbin/runc")
+	return c.host("podman", append(global, args...)...)
+}
+
+func (c *Containers) store() []string {
+	return []string{"--storage-driver", "vfs", "--root", filepath.Join(c.dir, "root"), "--runroot", filepath.Join(c.dir, "run")}
+}
+
+// host runs a command as root and fails the test with what it said.
+func (c *Containers) host(name string, args ...string) string {
+	c.t.Helper()
+	if os.Geteuid() != 0 {
+		name, args = "sudo", append([]string{"-n", name}, args...)
+	}
+	var stdout, stderr strings.Builder
+	cmd := exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		c.t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, stdout.String(), stderr.String())
+	}
+	return strings.TrimSpace(stdout.String())
+}
+
+// BuildImage builds the module's Dockerfile under the name tag and downloads
+// nothing. Its base, which no test may download, is stood in for by an image
+// of this machine's own Go: a shell from busybox, with the toolchain, the
+// downloaded modules and the build cache mounted.
+func (c *Containers) BuildImage(tag string) {
+	c.t.Helper()
+	root := Root(c.t)
+	download := exec.Command("go", "mod", "download")
+	download.Dir = root
+	if out, err := download.CombinedOutput(); err != nil {
+		c.t.Fatalf("go mod download: %v\n%s", err, out)
+	}
+	c.makeBase()
+	c.Buildah("bud", "--isolation", "chroot", "--pull=never",
+		"--volume", goEnv(c.t, "GOROOT")+":/usr/local/go:ro",
+		"--volume", filepath.Join(goEnv(c.t, "GOMODCACHE"), "cache", "download")+":/modules:ro",
+		"--volume", goEnv(c.t, "GOCACHE")+":/cache:rw",
+		"--tag", tag, root)
+}
+
+// makeBase makes golang:1.26 from scratch.
+func (c *Containers) makeBase() {
+	base := c.Buildah("from", "scratch")
+	c.Buildah("copy", base, "/bin/busybox", "/bin/sh")
+	c.Buildah("copy", base, "/bin/busybox", "/bin/mkdir")
+	empty := filepath.Join(c.dir, "empty")
+	if err := os.Mkdir(empty, 0o777); err != nil {
+		c.t.Fatal(err)
+	}
+	c.Buildah("copy", base, empty, "/tmp")
+	for _, env := range []string{
+		"PATH=/usr/local/go/bin:/bin", "GOPATH=/go", "GOTOOLCHAIN=local", "GOFLAGS=-mod=readonly",
+		"GOPROXY=file:///modules", "GOSUMDB=off", "GOCACHE=/cache", "HOME=/tmp",
+	} {
+		c.Buildah("config", "--env", env, base)
+	}
+	c.Buildah("commit", "--quiet", base, "golang:1.26")
+	c.Buildah("rm", base)
+}
+
+func goEnv(t testing.TB, name string) string {
+	t.Helper()
+	out, err := exec.Command("go", "env", name).Output()
+	if err != nil {
+		t.Fatalf("go env %s: %v", name, err)
+	}
+	return strings.TrimSpace(string(out))
+}

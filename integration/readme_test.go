@@ -1,0 +1,140 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"pmemfs/integration/harness"
+)
+
+// TestDocumentedCommands runs every command of the ```console blocks of
+// README.md and CONTRIBUTING.md. Those of one block share a folder, as they do
+// for a reader. A command that no rule below knows how to run is a failure:
+// what is documented is tested.
+func TestDocumentedCommands(t *testing.T) {
+	for _, document := range []string{"README.md", "CONTRIBUTING.md"} {
+		text, err := os.ReadFile(filepath.Join(harness.Root(t), document))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := consoleBlocks(string(text))
+		if len(blocks) == 0 {
+			t.Errorf("%s has no console block", document)
+		}
+		for i, commands := range blocks {
+			t.Run(fmt.Sprintf("%s block %d", document, i+1), func(t *testing.T) {
+				dir := t.TempDir()
+				for _, command := range commands {
+					runDocumented(t, dir, command)
+				}
+			})
+		}
+	}
+}
+
+// consoleBlocks returns the commands of each block: the lines after "$ ",
+// joined where they end in a backslash.
+func consoleBlocks(text string) [][]string {
+	var blocks [][]string
+	for _, part := range strings.Split(text, "```console\n")[1:] {
+		body, _, _ := strings.Cut(part, "```")
+		body = strings.ReplaceAll(body, "\\\n", " ")
+		var commands []string
+		for line := range strings.Lines(body) {
+			command, ok := strings.CutPrefix(strings.TrimSpace(line), "$ ")
+			if ok {
+				commands = append(commands, strings.Join(strings.Fields(command), " "))
+			}
+		}
+		blocks = append(blocks, commands)
+	}
+	return blocks
+}
+
+// ourCommand recognises the spellings of our own binary.
+var ourCommand = regexp.MustCompile(`^(sudo )?(go run \./cmd/pmemfs|(\./)?(bin/)?pmemfs) `)
+
+// shownElsewhere are commands that a test of their own runs.
+var shownElsewhere = map[string]string{
+	"buildah bud -t pmemfs .":                             "TestContainer",
+	"podman run -d --network host -v pmemfs:/data pmemfs": "TestContainer",
+	"make test":       "this run",
+	"scripts/test.sh": "this run",
+}
+
+// runDocumented runs one command in dir.
+func runDocumented(t *testing.T, dir, command string) {
+	t.Helper()
+	t.Log(command)
+	ours := ourCommand.FindString(command)
+	switch {
+	case ours != "":
+		args := strings.Fields(strings.TrimPrefix(command, ours))
+		if args[0] == "serve" {
+			serveDocumented(t, dir, args[1:])
+			return
+		}
+		harness.MustRun(t, dir, args...)
+	case strings.HasPrefix(command, "sudo mount -t nfs "):
+		// TestKernelClient mounts with these options, port and address apart.
+		if !strings.Contains(command, " -o "+mountOptions(2049)+" ") {
+			t.Errorf("%s: the tests mount with %s", command, mountOptions(2049))
+		}
+	case strings.HasPrefix(command, "sudo mount_nfs "):
+		// macOS alone has this program.
+	case strings.HasPrefix(command, "sudo umount "):
+	case shownElsewhere[command] != "":
+	case strings.HasPrefix(command, "make "):
+		// A dry run shows that the target exists.
+		inModule(t, "make", "--dry-run", strings.TrimPrefix(command, "make "))
+	case strings.HasPrefix(command, "scripts/test.sh "):
+		script, err := os.ReadFile(filepath.Join(harness.Root(t), "scripts/test.sh"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range strings.Fields(command)[1:] {
+			if !strings.Contains(string(script), "part_"+part+"()") {
+				t.Errorf("%s: there is no such part", command)
+			}
+		}
+	case strings.HasPrefix(command, "go test "):
+		// Listing the tests compiles them and checks flags and pattern.
+		inModule(t, "sh", "-c", command+" -list '.*'")
+	case strings.HasPrefix(command, "go build "):
+		inModule(t, "sh", "-c", command)
+	default:
+		t.Errorf("%s: no rule says how to test this command", command)
+	}
+}
+
+// serveDocumented starts a server as documented and leaves it to the end of
+// the block. A port of its own replaces the default one, which another server
+// of this machine may have.
+func serveDocumented(t *testing.T, dir string, args []string) {
+	t.Helper()
+	for i, arg := range args {
+		if arg == "--nfs" {
+			args = append(args[:i:i], args[i+2:]...)
+			break
+		}
+	}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		harness.Serve(t, filepath.Join(dir, args[0]), args[1:]...)
+		return
+	}
+	harness.ServeDefault(t, dir, args...)
+}
+
+func inModule(t *testing.T, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = harness.Root(t)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+}

@@ -1,0 +1,94 @@
+package style
+
+import (
+	"go/ast"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"pmemfs/integration/harness"
+)
+
+// unwanted are words that do not belong in a committed file. They are put
+// together from halves so that this file does not find itself.
+var unwanted = []struct {
+	pattern *regexp.Regexp
+	why     string
+}{
+	{regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|X` + `XX|HA` + `CK)\b`), "unfinished work is finished or not committed"},
+	{regexp.MustCompile(`/wo` + `rk/|/ro` + `ot/|/ho` + `me/[a-z]`), "a path of one machine"},
+	{regexp.MustCompile(`pro` + `xy\.golang\.org|deb\.debian` + `\.org`), "a host of one build environment"},
+}
+
+// TestWords reads every file for words that do not belong there.
+func TestWords(t *testing.T) {
+	for _, name := range textFiles(t) {
+		text, err := os.ReadFile(filepath.Join(harness.Root(t), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			for _, word := range unwanted {
+				if found := word.pattern.FindString(line); found != "" {
+					t.Errorf("%s:%d: %q: %s", name, i+1, found, word.why)
+				}
+			}
+		}
+	}
+}
+
+// pmemFolder is the only package that may look at memory as it is.
+const pmemFolder = "pmemfs/internal/pmem"
+
+// TestUnsafe keeps unsafe, cgo, mappings and assembly in one package.
+func TestUnsafe(t *testing.T) {
+	for _, name := range textFiles(t) {
+		folder := filepath.ToSlash(filepath.Dir(name))
+		if filepath.Ext(name) == ".s" && folder != pmemFolder {
+			t.Errorf("%s: assembly outside %s", name, pmemFolder)
+		}
+	}
+	for _, f := range goFiles(t) {
+		for _, imported := range f.tree.Imports {
+			switch path := strings.Trim(imported.Path.Value, `"`); {
+			case path == "C":
+				t.Errorf("%s: cgo", f.at(imported.Pos()))
+			case path == "unsafe" && f.folder() != pmemFolder:
+				t.Errorf("%s: unsafe outside %s", f.at(imported.Pos()), pmemFolder)
+			}
+		}
+		if f.folder() == pmemFolder {
+			continue
+		}
+		ast.Inspect(f.tree, func(n ast.Node) bool {
+			if call, ok := n.(*ast.SelectorExpr); ok && strings.HasPrefix(call.Sel.Name, "Mmap") {
+				t.Errorf("%s: %s outside %s", f.at(n.Pos()), call.Sel.Name, pmemFolder)
+			}
+			return true
+		})
+	}
+}
+
+// TestNothingSkipped forbids the calls that make a test pass without running.
+func TestNothingSkipped(t *testing.T) {
+	receivers := map[string]bool{"t": true, "b": true, "tb": true, "f": true, "T": true}
+	for _, f := range goFiles(t) {
+		ast.Inspect(f.tree, func(n ast.Node) bool {
+			call, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			receiver, ok := call.X.(*ast.Ident)
+			if !ok || !receivers[receiver.Name] {
+				return true
+			}
+			switch call.Sel.Name {
+			case "Skip", "Skipf", "SkipNow":
+				t.Errorf("%s: a skipped test shows nothing", f.at(n.Pos()))
+			}
+			return true
+		})
+	}
+}

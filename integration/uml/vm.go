@@ -1,0 +1,254 @@
+// Package uml boots Debian's user-mode Linux: a real kernel that runs as an
+// ordinary process of an ordinary user, with a network of its own through
+// slirp, in about two seconds and without KVM.
+//
+// The guest is a shell that obeys the host. It reads commands from its second
+// console and answers each with an explicit status line, so that silence is
+// never taken for success. The first console is the kernel's log, which is
+// shown when something fails.
+//
+// Concurrency: one goroutine runs commands on a VM at a time. Watch callbacks
+// are called from the VM's own reader, one at a time, while commands run.
+// Nothing in a guest survives it.
+package uml
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// HostAddr is the host's 127.0.0.1 as the guest sees it through slirp.
+const HostAddr = "10.0.2.2"
+
+// ErrTimeout is returned when the guest did not answer in time. The guest has
+// then been killed.
+var ErrTimeout = errors.New("uml: the guest did not answer in time")
+
+// ErrStopped is returned when the guest ended before it answered.
+var ErrStopped = errors.New("uml: the guest is gone")
+
+// VM is one running guest.
+type VM struct {
+	// Release is the guest's kernel, as uname -r says it.
+	Release string
+
+	cmd     *exec.Cmd
+	control *os.File // commands to the guest
+	console *syncBuffer
+	lines   chan string // what the guest's second console says
+	exited  chan struct{}
+	nextID  int
+
+	mu    sync.Mutex
+	watch func(line string) bool
+}
+
+// Boot starts a guest whose initramfs holds programs (path in the guest to
+// path on the host) and waits until it takes commands. dir is scratch space.
+// An error carries the guest's console.
+func Boot(dir string, programs map[string]string) (*VM, error) {
+	image := filepath.Join(dir, "initramfs.cpio")
+	if err := buildImage(image, programs); err != nil {
+		return nil, fmt.Errorf("building the guest's initramfs: %w", err)
+	}
+	vm := &VM{
+		console: new(syncBuffer),
+		lines:   make(chan string, 1024),
+		exited:  make(chan struct{}),
+	}
+	if err := vm.start(image, dir); err != nil {
+		return nil, err
+	}
+	select {
+	case line := <-vm.lines:
+		release, ok := strings.CutPrefix(line, "@@READY ")
+		if !ok {
+			vm.Kill()
+			return nil, fmt.Errorf("uml: first line of the guest is %q\n%s", line, vm.Console())
+		}
+		vm.Release = release
+		return vm, nil
+	case <-vm.exited:
+		return nil, fmt.Errorf("%w during boot\n%s", ErrStopped, vm.Console())
+	case <-time.After(60 * time.Second):
+		vm.Kill()
+		return nil, fmt.Errorf("%w during boot\n%s", ErrTimeout, vm.Console())
+	}
+}
+
+// start runs the kernel. Its second console is a pair of pipes, descriptors 3
+// and 4 of the child.
+func (vm *VM) start(image, dir string) error {
+	guestIn, hostOut, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	hostIn, guestOut, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	vm.control = hostOut
+
+	cmd := exec.Command(kernelPath, "mem=512M", "initrd="+image,
+		"con=null", "con0=null,fd:1", "con1=fd:3,fd:4", "noreboot", "quiet", "loglevel=5",
+		"eth0=slirp,,"+slirpPath)
+	cmd.Dir = dir
+	// The guest's memory is a file in TMPDIR; with the scratch folder as HOME
+	// the kernel also leaves its control socket there.
+	cmd.Env = append(os.Environ(), "HOME="+dir)
+	cmd.Stdout, cmd.Stderr = vm.console, vm.console
+	cmd.ExtraFiles = []*os.File{guestIn, guestOut}
+	// A process group of its own: slirp and the kernel's threads end with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = 5 * time.Second
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting %s: %w; %s", kernelPath, err, aptLine)
+	}
+	vm.cmd = cmd
+	// The child has its own copies; ours would keep the pipes open for ever.
+	if err := errors.Join(guestIn.Close(), guestOut.Close()); err != nil {
+		return err
+	}
+	go vm.read(hostIn)
+	go func() {
+		// The status is the kernel's; what matters is that it has ended.
+		vm.console.note(cmd.Wait())
+		close(vm.exited)
+	}()
+	return nil
+}
+
+// read passes the guest's lines to the watcher, or else to who waits for an
+// answer. It ends with the guest.
+func (vm *VM) read(from *os.File) {
+	defer from.Close()
+	lines := bufio.NewScanner(from)
+	lines.Buffer(make([]byte, 64<<10), 16<<20)
+	for lines.Scan() {
+		line := strings.TrimRight(lines.Text(), "\r")
+		vm.mu.Lock()
+		watch := vm.watch
+		vm.mu.Unlock()
+		if watch != nil && watch(line) {
+			continue
+		}
+		select {
+		case vm.lines <- line:
+		case <-vm.exited:
+			return
+		}
+	}
+	vm.console.note(lines.Err())
+}
+
+// Watch makes f see every further line first; f returns true to keep a line
+// from the command that is running. It serves background programs of the
+// guest that report to /dev/tty1. A nil f ends it.
+func (vm *VM) Watch(f func(line string) bool) {
+	vm.mu.Lock()
+	defer vm.mu.Unlock()
+	vm.watch = f
+}
+
+// Run runs one shell command line in the guest and returns what it printed,
+// on both outputs, and its exit status. The command must not contain a line
+// break. After ErrTimeout the guest is dead.
+func (vm *VM) Run(timeout time.Duration, command string) (output string, status int, err error) {
+	if strings.Contains(command, "\n") {
+		return "", 0, fmt.Errorf("uml: line break in command %q", command)
+	}
+	vm.nextID++
+	end := fmt.Sprintf("@@END %d ", vm.nextID)
+	if _, err := fmt.Fprintf(vm.control, "%d %s\n", vm.nextID, command); err != nil {
+		return "", 0, fmt.Errorf("%w: %w", ErrStopped, err)
+	}
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	var out strings.Builder
+	for {
+		select {
+		case line := <-vm.lines:
+			// A program may end without a line break; the status follows it.
+			if before, text, ok := strings.Cut(line, end); ok {
+				out.WriteString(before)
+				status, err := strconv.Atoi(text)
+				return out.String(), status, err
+			}
+			out.WriteString(line)
+			out.WriteByte('\n')
+		case <-vm.exited:
+			return out.String(), 0, fmt.Errorf("%w while it ran %q\n%s", ErrStopped, command, vm.Console())
+		case <-timer.C:
+			vm.Kill()
+			return out.String(), 0, fmt.Errorf("%w (%s, %q)\n%s", ErrTimeout, timeout, command, vm.Console())
+		}
+	}
+}
+
+// Shutdown powers the guest off in order and waits for it. Calling it on a
+// guest that has ended does nothing.
+func (vm *VM) Shutdown() error {
+	select {
+	case <-vm.exited:
+		return nil
+	default:
+	}
+	if err := vm.control.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	select {
+	case <-vm.exited:
+		return nil
+	case <-time.After(20 * time.Second):
+		vm.Kill()
+		return fmt.Errorf("%w to power off\n%s", ErrTimeout, vm.Console())
+	}
+}
+
+// Kill ends the guest at once, with its helpers, and waits for it.
+func (vm *VM) Kill() {
+	// A failure means that the group has already ended.
+	vm.console.note(syscall.Kill(-vm.cmd.Process.Pid, syscall.SIGKILL))
+	<-vm.exited
+}
+
+// Console returns the kernel's log so far.
+func (vm *VM) Console() string { return vm.console.String() }
+
+// syncBuffer is a bytes.Buffer for one writer and any readers.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+var _ io.Writer = (*syncBuffer)(nil)
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// note appends an error, if there is one, to the log that failures show.
+func (b *syncBuffer) note(err error) {
+	if err != nil {
+		fmt.Fprintf(b, "[host] %v\n", err)
+	}
+}

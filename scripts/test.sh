@@ -1,0 +1,102 @@
+#!/bin/bash
+# Runs every test of pmemfs in parts and ends with a summary. A part that fails
+# does not stop the others, but the whole then fails. The parts can be named:
+#
+#   scripts/test.sh              all of them
+#   scripts/test.sh unit style   only these
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+# A checkout may belong to another user than the one who builds it; then git
+# refuses to tell Go the revision, which no test needs.
+export GOFLAGS="${GOFLAGS:-} -buildvcs=false"
+# A bare environment has no home; Go's caches then go below the checkout.
+if [ -z "${HOME:-}" ]; then
+	export HOME="$PWD/.cache/home"
+	mkdir -p "$HOME"
+fi
+
+gotestsum=gotest.tools/gotestsum@v1.13.0
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+
+# packages lists the module's packages that match patterns, less integration.
+packages() {
+	local all
+	all=$(go list "$@") || return
+	grep -v '^pmemfs/integration' <<<"$all"
+}
+
+# go_test NAME ARGUMENTS...: go test through gotestsum, which keeps the count.
+go_test() {
+	local name=$1
+	shift
+	go run "$gotestsum" --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary skipped \
+		--jsonfile "$results/$name.json" -- "$@"
+}
+
+part_packages() { scripts/install.sh; }
+
+part_build() { go build ./... && CGO_ENABLED=0 go build -trimpath -o bin/pmemfs ./cmd/pmemfs; }
+
+# Every platform that the assembly and the build tags tell apart.
+part_cross() {
+	local target status=0
+	for target in linux/arm64 linux/riscv64 darwin/arm64; do
+		echo "building for $target"
+		CGO_ENABLED=0 GOOS=${target%/*} GOARCH=${target#*/} go build -o /dev/null ./cmd/pmemfs || status=1
+	done
+	return $status
+}
+
+part_unit() {
+	local list
+	list=$(packages ./...) && go_test unit $list
+}
+part_invariants() {
+	local list
+	list=$(packages ./...) && go_test invariants -tags=invariants $list
+}
+part_race() {
+	local list
+	list=$(packages ./pmemfs/... ./server/... ./billyadapter/...) && go_test race -race $list
+}
+part_style() { go_test style ./integration/style; }
+part_integration() {
+	go_test integration -p=1 -count=1 -timeout=15m ./integration ./integration/harness ./integration/uml ./integration/guest
+}
+
+# count NAME ACTION: how many tests of a part ended so.
+count() { grep -c "\"Action\":\"$2\".*\"Test\":" "$results/$1.json" 2>/dev/null || true; }
+
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=(packages build cross style unit invariants race integration)
+passed_all=0 failed_all=0 summary=()
+for part in "${parts[@]}"; do
+	echo "=== $part"
+	start=$SECONDS
+	"part_$part" </dev/null
+	status=$?
+	passed=$(count "$part" pass) failed=$(count "$part" fail) skipped=$(count "$part" skip)
+	passed=${passed:-0} failed=${failed:-0} skipped=${skipped:-0}
+	# A part that was to run tests and ran none is no success.
+	[ -f "$results/$part.json" ] && [ "$passed" -eq 0 ] && status=1
+	if [ $status -ne 0 ]; then
+		# What did not even build has no failed test to count.
+		[ "$failed" -gt 0 ] || failed=1
+		verdict=FAILED
+	else
+		# A part that only builds counts as one.
+		[ "$passed" -gt 0 ] || passed=1
+		verdict=ok
+	fi
+	passed_all=$((passed_all + passed)) failed_all=$((failed_all + failed))
+	summary+=("$(printf '%-14s %-7s %5d passed %4d failed %4d skipped %5d s' \
+		"$part" "$verdict" "$passed" "$failed" "$skipped" $((SECONDS - start)))")
+done
+
+echo "=== summary"
+printf '%s\n' "${summary[@]}"
+echo "total time $SECONDS s"
+echo "$passed_all passed, $failed_all failed"
+[ "$failed_all" -eq 0 ]
