@@ -101,7 +101,7 @@ var (
 	// ErrNotImage is returned by Open when the file is not a pmemfs image.
 	ErrNotImage = &Error{syscall.EINVAL, "not a pmemfs image"}
 	// ErrDamaged is returned by Open when the image is damaged or truncated, or of a format that this program does not know.
-	ErrDamaged = &Error{syscall.EUCLEAN, "image is damaged"}
+	ErrDamaged = &Error{syscall.EIO, "image is damaged"}
 )
 
 // mapErr replaces the errors of lower floors by those of this package, keeping the cause in the text and the chain.

@@ -289,3 +289,10 @@ func (j *Journal) Close() {
 	close(j.stop)
 	j.stopped.Wait()
 }
+
+// Appended returns the logical position behind the last record: the bytes of ring that were ever used.
+func (j *Journal) Appended() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.pos
+}
