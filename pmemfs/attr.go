@@ -72,7 +72,7 @@ func (fs *FS) Setattr(c *Cred, h Handle, s *SetAttr) (a Attr, err error) {
 	if s.Mask&^SetGuard == 0 {
 		return attrOf(old), nil
 	}
-	in, err := fs.inodes.Edit(op, h.Ino)
+	in, err := fs.inodes.Shadow(op, h.Ino)
 	if err != nil {
 		return a, err
 	}

@@ -152,7 +152,7 @@ func (fs *FS) make(c *Cred, h Handle, name []byte, m *making) (a Attr, err error
 		return a, ErrTooManyLinks
 	}
 	t := now()
-	parent, err := fs.inodes.Edit(op, h.Ino)
+	parent, err := fs.inodes.Shadow(op, h.Ino)
 	if err != nil {
 		return a, err
 	}

@@ -95,7 +95,7 @@ func (fs *FS) writeStep(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr,
 	}
 	op := fs.a.Begin()
 	defer op.Done()
-	in, err := fs.inodes.Edit(op, h.Ino)
+	in, err := fs.inodes.Shadow(op, h.Ino)
 	if err != nil {
 		return 0, a, err
 	}

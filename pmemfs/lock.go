@@ -64,3 +64,19 @@ func (l *lockSet) unlock() {
 		l.s[l.idx[i]].Unlock()
 	}
 }
+
+// try adds the stripe of one more inode without waiting, since it is out of order. False means that it is taken.
+func (l *lockSet) try(ino uint64) bool {
+	x := stripeOf(ino)
+	for _, have := range l.idx[:l.n] {
+		if have == x {
+			return true
+		}
+	}
+	if !l.s[x].TryLock() {
+		return false
+	}
+	l.idx[l.n] = x
+	l.n++
+	return true
+}

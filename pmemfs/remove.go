@@ -30,64 +30,61 @@ func (fs *FS) removeCall(c *Cred, dir Handle, name []byte, isDir bool) (err erro
 		return err
 	}
 	defer g.RUnlock()
-	for {
-		guess, err := fs.peek(dir, name)
-		if err != nil {
-			return err
-		}
-		later, again, err := fs.remove(c, dir, name, guess, isDir)
+	for guess := uint64(0); ; {
+		ino, later, again, err := fs.remove(c, dir, name, guess, isDir)
 		if again {
+			guess = ino
 			continue
 		}
 		if later && err == nil {
-			return fs.reap(guess)
+			return fs.reap(ino)
 		}
 		return err
 	}
 }
 
-// remove removes a name under the stripes of the directory and of the inode that the name had a moment ago. again is
-// true when it has another one now.
-func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (later, again bool, err error) {
+// remove removes a name under the stripes of the directory and of its inode. guess is the inode that the name had a
+// moment ago, 0 when it has not been looked at. again is true when it has another one, ino, whose stripe was taken.
+func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (ino uint64, later, again bool, err error) {
 	ls := fs.stripes.lock(h.Ino, guess, 0, 0)
 	defer ls.unlock()
 	op := fs.a.Begin()
 	defer op.Done()
 	d, err := fs.directory(h)
 	if err != nil {
-		return false, false, err
+		return 0, false, false, err
 	}
 	view := dir.Open(fs.j, nil, d, fs.key)
 	e, found, _, err := view.Lookup(name)
 	switch {
 	case err != nil:
-		return false, false, err
+		return 0, false, false, err
 	case granted(c, d, AccessExec) == 0:
-		return false, false, ErrAccess
+		return 0, false, false, ErrAccess
 	case !found:
-		return false, false, ErrNotExist
-	case e.Ino != guess:
-		return false, true, nil
+		return 0, false, false, ErrNotExist
+	case e.Ino != guess && !ls.try(e.Ino):
+		return e.Ino, false, true, nil
 	}
-	in, err := fs.child(guess)
+	in, err := fs.child(e.Ino)
 	if err != nil {
-		return false, false, err
+		return 0, false, false, err
 	}
 	if err := mayRemove(c, d, in, isDir); err != nil {
-		return false, false, err
+		return 0, false, false, err
 	}
 	t := now()
-	parent, err := fs.inodes.Edit(op, h.Ino)
+	parent, err := fs.inodes.Shadow(op, h.Ino)
 	if err != nil {
-		return false, false, err
+		return 0, false, false, err
 	}
-	gone, err := fs.inodes.Edit(op, guess)
+	gone, err := fs.inodes.Shadow(op, e.Ino)
 	if err != nil {
-		return false, false, err
+		return 0, false, false, err
 	}
 	dd := dir.Open(fs.j, op, parent, fs.key)
 	if err := dd.Remove(e); err != nil {
-		return false, false, err
+		return 0, false, false, err
 	}
 	if isDir {
 		parent.SetNlink(parent.Nlink() - 1)
@@ -96,9 +93,9 @@ func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (
 	later, unlock, err := fs.dropLink(op, gone, t)
 	defer unlock()
 	if err != nil {
-		return false, false, err
+		return 0, false, false, err
 	}
-	return later, false, op.Commit()
+	return e.Ino, later, false, op.Commit()
 }
 
 // mayRemove checks the removal of child from d.
@@ -163,11 +160,11 @@ func (fs *FS) Link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error)
 		return a, ErrTooManyLinks
 	}
 	t := now()
-	in, err := fs.inodes.Edit(op, h.Ino)
+	in, err := fs.inodes.Shadow(op, h.Ino)
 	if err != nil {
 		return a, err
 	}
-	if parent, err = fs.inodes.Edit(op, d.Ino); err != nil {
+	if parent, err = fs.inodes.Shadow(op, d.Ino); err != nil {
 		return a, err
 	}
 	dd := dir.Open(fs.j, op, parent, fs.key)

@@ -12,7 +12,7 @@ type moving struct {
 	from, to         Handle
 	fromName, toName []byte
 	flags            RenameFlags
-	src, dst         uint64 // inode numbers; dst 0 for none
+	src, dst         uint64 // inode numbers; 0 for none, or not looked at
 	ancestry         bool   // renameMu is held
 }
 
@@ -89,11 +89,12 @@ func (fs *FS) peekBoth(m *moving) (err error) {
 }
 
 func (fs *FS) renameLoop(m *moving) error {
+	m.src, m.dst = 0, 0
 	for {
-		if err := fs.peekBoth(m); err != nil {
-			return err
-		}
 		if m.ancestry {
+			if err := fs.peekBoth(m); err != nil {
+				return err
+			}
 			if err := fs.vetAncestry(m); err != nil {
 				return err
 			}
@@ -158,13 +159,13 @@ func (fs *FS) parentOf(ino uint64) (uint64, error) {
 }
 
 // rename does it under the stripes of both directories and both inodes. again is true when the names have other inodes
-// by now, or need renameMu.
+// by now, which m then has.
 func (fs *FS) rename(m *moving) (later, again bool, err error) {
 	ls := fs.stripes.lock(m.from.Ino, m.to.Ino, m.src, m.dst)
 	defer ls.unlock()
 	op := fs.a.Begin()
 	defer op.Done()
-	x, again, err := fs.renamePlaces(op, m)
+	x, again, err := fs.renamePlaces(op, m, &ls)
 	if again || err != nil {
 		return false, again, err
 	}
@@ -206,7 +207,7 @@ type places struct {
 	crossesParent bool
 }
 
-func (fs *FS) renamePlaces(op *alloc.Op, m *moving) (x *places, again bool, err error) {
+func (fs *FS) renamePlaces(op *alloc.Op, m *moving, ls *lockSet) (x *places, again bool, err error) {
 	x = &places{crossesParent: m.from != m.to}
 	for _, h := range []Handle{m.from, m.to} {
 		d, err := fs.directory(h)
@@ -217,10 +218,10 @@ func (fs *FS) renamePlaces(op *alloc.Op, m *moving) (x *places, again bool, err 
 			return nil, false, ErrAccess
 		}
 	}
-	if x.fromIn, err = fs.inodes.Edit(op, m.from.Ino); err != nil {
+	if x.fromIn, err = fs.inodes.Shadow(op, m.from.Ino); err != nil {
 		return nil, false, err
 	}
-	if x.toIn, err = fs.inodes.Edit(op, m.to.Ino); err != nil {
+	if x.toIn, err = fs.inodes.Shadow(op, m.to.Ino); err != nil {
 		return nil, false, err
 	}
 	d := dir.Open(fs.j, op, x.fromIn, fs.key)
@@ -236,8 +237,12 @@ func (fs *FS) renamePlaces(op *alloc.Op, m *moving) (x *places, again bool, err 
 	if x.dstEnt, found, x.free, err = x.to.Lookup(m.toName); err != nil {
 		return nil, false, err
 	}
-	if x.srcEnt.Ino != m.src || x.dstEnt.Ino != m.dst || found != (m.dst != 0) {
-		return nil, true, nil
+	if x.srcEnt.Ino != m.src || x.dstEnt.Ino != m.dst {
+		vetted := m.src
+		m.src, m.dst = x.srcEnt.Ino, x.dstEnt.Ino
+		if m.ancestry && vetted != 0 || !ls.try(m.src) || found && !ls.try(m.dst) {
+			return nil, true, nil // look at the ancestry, or lock, with what is there now
+		}
 	}
 	if x.toIn.Nlink() == 0 {
 		return nil, false, ErrNotExist
@@ -262,7 +267,7 @@ func (fs *FS) editChild(op *alloc.Op, ino uint64) (layout.Inode, error) {
 	if _, err := fs.child(ino); err != nil {
 		return nil, err
 	}
-	return fs.inodes.Edit(op, ino)
+	return fs.inodes.Shadow(op, ino)
 }
 
 // vet checks permissions and types.

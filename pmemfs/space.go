@@ -63,7 +63,7 @@ func (fs *FS) spaceStep(c *Cred, h Handle, off, end uint64, step spaceStep) (uin
 	}
 	op := fs.a.Begin()
 	defer op.Done()
-	in, err := fs.inodes.Edit(op, h.Ino)
+	in, err := fs.inodes.Shadow(op, h.Ino)
 	if err != nil {
 		return off, err
 	}

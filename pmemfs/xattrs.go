@@ -118,7 +118,7 @@ func (fs *FS) editXattr(c *Cred, h Handle, f func(*xattr.Set) error) (err error)
 	if err := allowData(c, old, AccessWrite); err != nil {
 		return err
 	}
-	in, err := fs.inodes.Edit(op, h.Ino)
+	in, err := fs.inodes.Shadow(op, h.Ino)
 	if err != nil {
 		return err
 	}

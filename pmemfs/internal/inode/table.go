@@ -153,11 +153,16 @@ func (t *Table) Get(tx *journal.Tx, ino, gen uint64) (layout.Inode, error) {
 	return in, err
 }
 
-// Edit returns the shadow of an inode that View accepted.
+// Edit returns the shadow of an inode, which it verifies as View does.
 func (t *Table) Edit(op *alloc.Op, ino uint64) (layout.Inode, error) {
 	if _, err := t.View(op.Tx, ino); err != nil {
 		return nil, err
 	}
+	return t.Shadow(op, ino)
+}
+
+// Shadow returns the shadow of an inode that View or Get has accepted under the locks that the caller still holds.
+func (t *Table) Shadow(op *alloc.Op, ino uint64) (layout.Inode, error) {
 	off, err := t.Offset(ino)
 	if err != nil {
 		return nil, err

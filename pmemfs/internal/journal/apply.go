@@ -53,7 +53,8 @@ func applyBits(region *pmem.Region, e *layout.Entry) (lines uint64) {
 	return lines
 }
 
-// applyAll stores the entries of a durable record in place and notes the lines as dirty.
+// applyAll stores the entries of a durable record in place and notes the lines as dirty. Entries of one block follow each
+// other, so each block's shard is locked once.
 func (j *Journal) applyAll(body []byte) {
 	for len(body) > 0 {
 		e, rest, ok := layout.NextEntry(body, j.region.Size())
@@ -61,23 +62,31 @@ func (j *Journal) applyAll(body []byte) {
 		if !ok {
 			return
 		}
-		j.applyOne(&e)
-		body = rest
+		body = j.applyBlock(e, rest)
 	}
 }
 
-func (j *Journal) applyOne(e *layout.Entry) {
+// applyBlock stores e and the entries at the head of body that concern the same block, and returns what follows them.
+func (j *Journal) applyBlock(e layout.Entry, body []byte) []byte {
 	block := layout.BlockOf(e.Off)
 	s := &j.shards[block%shardCount]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.dirty[block]
-	d.lines |= Apply(j.region, e)
-	if e.Kind.Sealed4K() {
+	for {
+		d.lines |= Apply(j.region, &e)
+		d.seal = d.seal || e.Kind.Sealed4K()
+		next, rest, ok := layout.NextEntry(body, j.region.Size())
+		if !ok || layout.BlockOf(next.Off) != block {
+			break
+		}
+		e, body = next, rest
+	}
+	if d.seal {
 		j.setVerified(block)
-		d.seal = true
 	}
 	s.dirty[block] = d
+	return body
 }
 
 func (j *Journal) setVerified(block uint64) {

@@ -269,8 +269,8 @@ const mergeGap = layout.EntryHeader
 func (tx *Tx) diff(s *shadow, b, base []byte) {
 	from, to := -1, 0
 	for i := firstWord(s); i < len(b); i += 8 {
-		if i&63 == 0 && string(b[i:i+64]) == string(base[i:i+64]) {
-			i += 56
+		if n := equalRun(b, base, i); n > 0 {
+			i += n - 8
 			continue
 		}
 		if binary.NativeEndian.Uint64(b[i:]) == binary.NativeEndian.Uint64(base[i:]) {
@@ -288,6 +288,18 @@ func (tx *Tx) diff(s *shadow, b, base []byte) {
 	if from >= 0 {
 		tx.emit(s.off+int64(from), uint32(to-from), s.kind, b[from:to])
 	}
+}
+
+// equalRun returns how many bytes from a line's start i on are equal: 512, 64 or, when i is not at a line or the line
+// differs, 0.
+func equalRun(a, b []byte, i int) int {
+	switch {
+	case i&511 == 0 && len(a) >= i+512 && string(a[i:i+512]) == string(b[i:i+512]):
+		return 512
+	case i&63 == 0 && string(a[i:i+64]) == string(b[i:i+64]):
+		return 64
+	}
+	return 0
 }
 
 // firstWord skips the word that holds a deferred checksum, except in a fresh block, whose constants it also holds.
