@@ -135,9 +135,12 @@ func finish(errp *error) {
 // mapOpenErr is mapErr for Open, Format and their kin.
 func mapOpenErr(path string, err error) error {
 	var base error
+	var fault *pmem.FaultError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &fault):
+		base = ErrIO
 	case errors.Is(err, pmem.ErrLocked):
 		return fmt.Errorf("%s: %w", path, ErrLocked)
 	case errors.Is(err, layout.ErrNotImage), errors.Is(err, pmem.ErrSize), errors.Is(err, pmem.ErrFileType):

@@ -107,3 +107,11 @@ func InodeCapacity(n uint64) uint64 {
 func BitmapSet(b []byte, start, n int) {
 	BitmapEdit(b, start, n, true, func(off int, word uint64) { le.PutUint64(b[off:], word) })
 }
+
+// BitmapClear clears bits [start, start+n) of a bitmap that nobody else reads.
+func BitmapClear(b []byte, start, n int) {
+	BitmapEdit(b, start, n, false, func(off int, word uint64) { le.PutUint64(b[off:], word) })
+}
+
+// BitmapByte returns the byte of a bitmap block that holds bit i.
+func BitmapByte(i int) int64 { return int64(bitmapHeader + i>>3) }

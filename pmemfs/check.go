@@ -1,0 +1,77 @@
+package pmemfs
+
+import (
+	"bytes"
+	"errors"
+
+	"pmemfs/pmemfs/internal/check"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+)
+
+// CheckReport is what a check found; its Clean method says whether all is well.
+type CheckReport = check.Report
+
+// CheckFault is one broken rule: where, what was expected and what was found.
+type CheckFault = check.Fault
+
+// CheckOptions are the options of Check.
+type CheckOptions struct {
+	Progress func(done, total int64) // told now and then how many of how many steps are done; nil for none
+}
+
+// Check examines every byte of metadata of the image at path, as the next Open would find it after its replay, and
+// reports what is wrong. It never writes to the image. Errors, which mean that nothing could be checked: ErrLocked when
+// it is open elsewhere, ErrNotImage, ErrDamaged for a format that this program does not know, ErrIO when the medium
+// cannot be read, or what the system said. Damage is no error but in the report.
+func Check(path string, o CheckOptions) (*CheckReport, error) {
+	region, err := pmem.Open(path, pmem.Options{ReadOnly: true})
+	if err != nil {
+		return nil, mapOpenErr(path, err)
+	}
+	r, err := checkRegion(region, o.Progress)
+	if err = errors.Join(err, region.Close()); err != nil {
+		return nil, mapOpenErr(path, err)
+	}
+	return r, nil
+}
+
+func checkRegion(region *pmem.Region, progress func(done, total int64)) (r *CheckReport, err error) {
+	defer region.Unguard(region.Guard(), &err)
+	return check.Run(region.Bytes(), progress)
+}
+
+// Check checks an open filesystem, for tests: it waits for the calls in progress, checkpoints, copies the medium to
+// memory (a block of zeros takes none) and examines the copy. Other calls wait until the copy is made.
+func (fs *FS) Check() (r *CheckReport, err error) {
+	defer finish(&err)
+	medium, err := fs.snapshot()
+	if err != nil {
+		return nil, err
+	}
+	return check.Run(medium, nil)
+}
+
+// snapshot returns a copy of the medium between two operations, with an empty journal window.
+func (fs *FS) snapshot() (medium []byte, err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	for i := range fs.gates {
+		fs.gates[i].Lock()
+		defer fs.gates[i].Unlock()
+	}
+	if fs.closed {
+		return nil, ErrClosed
+	}
+	if err := fs.j.Checkpoint(); err != nil {
+		return nil, err
+	}
+	var zeros [layout.BlockSize]byte
+	live := fs.region.Bytes()
+	medium = make([]byte, len(live))
+	for off := 0; off < len(live); off += layout.BlockSize {
+		if b := live[off:min(off+layout.BlockSize, len(live))]; !bytes.Equal(b, zeros[:len(b)]) {
+			copy(medium[off:], b)
+		}
+	}
+	return medium, nil
+}

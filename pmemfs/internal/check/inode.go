@@ -1,0 +1,157 @@
+package check
+
+import (
+	"fmt"
+	"math"
+
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// maxFileBlocks is how many blocks the largest file has.
+const maxFileBlocks = uint64(1) << (63 - layout.BlockShift)
+
+// vetInode checks the fields of an inode that can be told from the inode alone. It returns false when some of them
+// make no sense, and what the inode owns is not to be looked at.
+func (c *checker) vetInode(in layout.Inode, ino uint64, off int64) bool {
+	ok := true
+	bad := func(expected, format string, args ...any) {
+		ok = false
+		c.fault(off, inodeName(ino), expected, fmt.Sprintf(format, args...))
+	}
+	typ, inline := in.Mode()&layout.ModeType, in.Flags()&layout.FlagInlineTarget != 0
+	switch typ {
+	case layout.ModeFIFO, layout.ModeChar, layout.ModeDir, layout.ModeBlock, layout.ModeRegular, layout.ModeSymlink, layout.ModeSocket:
+	default:
+		bad("a known file type", "mode %#o", in.Mode())
+	}
+	if want := typeFlags(typ); in.Flags()&^want != 0 {
+		bad(fmt.Sprintf("no flags but %#x", want), "flags %#x", in.Flags())
+	}
+	if in.Nlink() > layout.LinkMax {
+		bad(fmt.Sprintf("a link count up to %d", layout.LinkMax), "%d", in.Nlink())
+	}
+	if in.Gen() == 0 {
+		bad("a generation", "0")
+	}
+	if in.BirthEpoch() > c.sb.BirthEpoch {
+		bad(fmt.Sprintf("a birth epoch up to %d", c.sb.BirthEpoch), "%d", in.BirthEpoch())
+	}
+	if lo, hi := sizeBounds(typ, inline); in.Size() < lo || in.Size() > hi {
+		bad(fmt.Sprintf("a size from %d to %d", lo, hi), "%d", in.Size())
+	}
+	if ino < layout.BootInodeCount && (typ != layout.ModeRegular || in.Nlink() != 1) {
+		bad("a regular file with one link", "mode %#o with %d links", in.Mode(), in.Nlink())
+	}
+	if parent := in.Parent(); typ != layout.ModeDir && parent != 0 {
+		bad("no parent: it is no directory", "parent %d", parent)
+	}
+	if major, minor := in.Rdev(); typ != layout.ModeChar && typ != layout.ModeBlock && (major != 0 || minor != 0) {
+		bad("no device number: it is no device", "%d, %d", major, minor)
+	}
+	return c.vetRoots(in, typ, inline, bad) && ok
+}
+
+// vetRoots checks the fields that say where an inode's blocks are.
+func (c *checker) vetRoots(in layout.Inode, typ uint16, inline bool, bad func(expected, format string, args ...any)) bool {
+	ok := true
+	wrong := func(expected, format string, args ...any) {
+		ok = false
+		bad(expected, format, args...)
+	}
+	data, height := in.DataRoot()
+	mapped := typ == layout.ModeRegular || typ == layout.ModeSymlink && !inline
+	count := in.InlineCount()
+	switch {
+	case !mapped && typ != layout.ModeDir && (data != 0 || height != 0):
+		wrong("no data: its type has none", "a tree of height %d at block %d", height, data)
+	case height > layout.MaxHeight:
+		wrong(fmt.Sprintf("a data tree height up to %d", layout.MaxHeight), "%d", height)
+	case (height == 0) != (data == 0):
+		wrong("a data tree root if there is a height", "block %d with height %d", data, height)
+	case count > layout.InlineExtents || count > 0 && (height > 0 || !mapped):
+		wrong("as many inline extents as its type and tree allow", "%d", count)
+	}
+	root, height := in.XattrRoot()
+	switch {
+	case height > layout.MaxHeight:
+		wrong(fmt.Sprintf("an attribute tree height up to %d", layout.MaxHeight), "%d", height)
+	case (height == 0) != (root == 0):
+		wrong("an attribute tree root if there is a height", "block %d with height %d", root, height)
+	}
+	return ok
+}
+
+// typeFlags returns the flags that a type may have.
+func typeFlags(typ uint16) uint32 {
+	switch typ {
+	case layout.ModeSymlink:
+		return layout.FlagInlineTarget
+	case layout.ModeRegular:
+		return layout.FlagVerifier
+	}
+	return 0
+}
+
+// sizeBounds returns the smallest and the largest size of a type.
+func sizeBounds(typ uint16, inline bool) (lo, hi uint64) {
+	switch {
+	case typ == layout.ModeSymlink && inline:
+		return 1, layout.InlineSize
+	case typ == layout.ModeSymlink:
+		return 1, layout.BlockSize - 1
+	case typ == layout.ModeRegular:
+		return 0, math.MaxInt64
+	case typ == layout.ModeDir:
+		return 0, math.MaxInt64 // the number of its entries, which are counted
+	}
+	return 0, 0
+}
+
+// inodes checks what each good inode owns and contains.
+func (c *checker) inodes() {
+	for ino := uint64(layout.RootIno); ino < c.file.limit; ino++ {
+		if ino%layout.InodesPerBlk == 0 {
+			c.step(1)
+		}
+		if c.good.has(ino) {
+			c.inode(ino)
+		}
+	}
+	if !c.good.has(layout.RootIno) {
+		c.lostNames = true
+	}
+	if in, off := c.slot(layout.RootIno); !in.IsDir() {
+		c.fault(off, inodeName(layout.RootIno), "the root directory", fmt.Sprintf("mode %#o", in.Mode()))
+	}
+}
+
+func (c *checker) inode(ino uint64) {
+	in, off := c.slot(ino)
+	var owned uint64
+	whole := true
+	r := c.report
+	switch in.Mode() & layout.ModeType {
+	case layout.ModeDir:
+		r.Dirs++
+		owned, whole = c.directory(in, ino, off)
+	case layout.ModeRegular:
+		r.Files++
+		owned, whole = c.data(in, ino, off)
+	case layout.ModeSymlink:
+		r.Symlinks++
+		owned, whole = c.symlink(in, ino, off)
+	default:
+		r.Others++
+	}
+	attrs, ok := c.xattrs(in, ino, off)
+	if whole && ok {
+		c.vetOwned(in, ino, off, owned+attrs)
+	}
+}
+
+// vetOwned compares what an inode owns with its count.
+func (c *checker) vetOwned(in layout.Inode, ino uint64, off int64, owned uint64) {
+	if in.Blocks() != owned {
+		c.fault(off, inodeName(ino), fmt.Sprintf("%d blocks, which it owns", owned), fmt.Sprint(in.Blocks()))
+	}
+}

@@ -1,0 +1,105 @@
+package check
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// superblocks reads both superblocks. ok is false when the image cannot be checked further.
+func (c *checker) superblocks() (ok bool, err error) {
+	size := int64(len(c.medium))
+	if size < layout.BlockSize {
+		return false, fmt.Errorf("%w: only %d bytes long", layout.ErrNotImage, size)
+	}
+	sb, err := layout.DecodeSuperblock(c.medium)
+	if errors.Is(err, layout.ErrVersion) {
+		return false, err
+	}
+	if err != nil {
+		if sb = c.lastSuperblock(); sb == nil {
+			if !layout.HasMagic(c.medium) {
+				return false, err
+			}
+			c.stop(0, "superblock", "a valid superblock, here or in the last block", err.Error())
+			return false, nil
+		}
+		c.fault(0, "superblock", "a valid superblock", err.Error())
+	}
+	if bad := sb.ROCompat &^ layout.KnownROCompat; bad != 0 {
+		return false, fmt.Errorf("%w: unknown read-only features %#x", layout.ErrVersion, bad)
+	}
+	if want := layout.BlockOffset(sb.Blocks); size < want {
+		c.stop(size, "image", fmt.Sprintf("%d bytes, as the superblock says", want), fmt.Sprintf("%d bytes", size))
+		return false, nil
+	}
+	c.sb = sb
+	if sb.Backup != sb.Blocks-1 {
+		c.fault(0, "superblock", fmt.Sprintf("the backup in the last block, %d", sb.Blocks-1), fmt.Sprintf("in block %d", sb.Backup))
+	}
+	if err == nil {
+		c.backup()
+	}
+	return c.geometry(), nil
+}
+
+// lastSuperblock returns the backup at the end of the image, or nil.
+func (c *checker) lastSuperblock() *layout.Superblock {
+	last := uint64(len(c.medium))/layout.BlockSize - 1
+	sb, err := layout.DecodeSuperblock(c.medium[layout.BlockOffset(last):])
+	if err != nil || sb.Backup != last {
+		return nil
+	}
+	return sb
+}
+
+// backup compares the backup with the first superblock, which is valid.
+func (c *checker) backup() {
+	off := layout.BlockOffset(c.sb.Backup)
+	b := c.medium[off : off+layout.BlockSize]
+	if _, err := layout.DecodeSuperblock(b); err != nil {
+		c.fault(off, "backup superblock", "a valid superblock", err.Error())
+		return
+	}
+	if a := c.medium[:layout.BlockSize]; !bytes.Equal(a, b) {
+		i := 0
+		for a[i] == b[i] {
+			i++
+		}
+		c.fault(off, "backup superblock", "the same as the first one", fmt.Sprintf("another value in byte %d", i))
+	}
+}
+
+// geometry checks that the fixed regions do not overlap: ring, then the block of the first inode chapter's bitmap, then
+// the first inodes.
+func (c *checker) geometry() bool {
+	if first := layout.JournalRing + c.sb.RingBlocks; c.sb.InodeBoot <= first || c.sb.InodeBoot == c.sb.Backup || c.isBitmap(c.sb.InodeBoot) {
+		c.stop(0, "superblock", fmt.Sprintf("the first inodes behind block %d", first), fmt.Sprintf("in block %d", c.sb.InodeBoot))
+		return false
+	}
+	return true
+}
+
+// isBitmap reports whether a block is the bitmap of a block group.
+func (c *checker) isBitmap(b uint64) bool { return b == layout.BitmapBlock(b/layout.GroupBlocks) }
+
+// fixed names the owner of a block that belongs to no inode, or returns "".
+func (c *checker) fixed(b uint64) string {
+	switch {
+	case b == layout.SuperBlock:
+		return "the superblock"
+	case b == c.sb.Backup:
+		return "the backup superblock"
+	case b == layout.JournalHeadA || b == layout.JournalHeadB:
+		return "a journal head"
+	case b >= layout.JournalRing && b < layout.JournalRing+c.sb.RingBlocks:
+		return "the journal"
+	case c.isBitmap(b):
+		return groupName(b / layout.GroupBlocks)
+	}
+	return ""
+}
+
+func groupName(g uint64) string { return fmt.Sprintf("bitmap of block group %d", g) }

@@ -1,0 +1,113 @@
+package check
+
+import (
+	"bytes"
+	"fmt"
+
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// attributes is the walk of the extended attributes of one inode.
+type attributes struct {
+	c      *checker
+	ino    uint64
+	k0, k1 uint64
+	blocks uint64 // of values
+	base   uint64
+	same   [][]byte
+	bad    bool
+}
+
+// xattrs checks the extended attributes of an inode. It returns how many blocks they take.
+func (c *checker) xattrs(in layout.Inode, ino uint64, off int64) (owned uint64, whole bool) {
+	root, height := in.XattrRoot()
+	if height == 0 {
+		return 0, true
+	}
+	// The halves of the key are swapped, so that a name hashes differently as a file and as an attribute.
+	a := attributes{c: c, ino: ino, k0: layout.Word(c.sb.HashKey[8:]), k1: layout.Word(c.sb.HashKey[:8])}
+	t := tree{c: c, kind: layout.TreeXattr, ino: ino, part: ownsAttrNode, leaf: a.leaf}
+	t.walk(root, height, off)
+	owned, whole = t.finish()+a.blocks, !t.broken && !a.bad
+	if !whole {
+		c.lost = true
+	}
+	return owned, whole
+}
+
+func (a *attributes) name(name []byte) string {
+	return fmt.Sprintf("attribute %q of inode %d", name, a.ino)
+}
+
+func (a *attributes) leaf(n layout.Node, off int64) {
+	for i := range n.Count() {
+		a.c.report.Xattrs++
+		x, ok := layout.DecodeXattr(n.Payload(i))
+		if !ok {
+			a.bad = true
+			a.c.fault(off, fmt.Sprintf("attribute %#x of inode %d", n.Key(i), a.ino), "a well-formed attribute", fmt.Sprintf("%d bytes", len(n.Payload(i))))
+			continue
+		}
+		a.vetName(n.Key(i), x.Name, off)
+		if !a.claim(&x, off) || a.c.quiet {
+			continue
+		}
+		if sum := a.sum(&x); sum != x.CRC {
+			a.c.fault(off, a.name(x.Name), fmt.Sprintf("a value with checksum %#x", x.CRC), fmt.Sprintf("checksum %#x", sum))
+		}
+	}
+}
+
+// vetName checks a name as a directory's are.
+func (a *attributes) vetName(key uint64, name []byte, off int64) {
+	if bytes.IndexByte(name, 0) >= 0 {
+		a.c.fault(off, a.name(name), "a legal name", "one with NUL")
+	}
+	base := layout.KeyBase(sip(a.k0, a.k1, name))
+	if key < base || key > layout.KeyLast(base) {
+		a.c.fault(off, a.name(name), fmt.Sprintf("a key from %#x to %#x", base, layout.KeyLast(base)), fmt.Sprintf("%#x", key))
+		return
+	}
+	if base != a.base {
+		a.base, a.same = base, a.same[:0]
+	}
+	for _, other := range a.same {
+		if bytes.Equal(other, name) {
+			a.c.fault(off, a.name(name), "every name once", fmt.Sprintf("again under key %#x", key))
+			return
+		}
+	}
+	a.same = append(a.same, name)
+}
+
+// claim claims the blocks of a value. It returns false when the value is not to be read.
+func (a *attributes) claim(x *layout.Xattr, off int64) bool {
+	if len(x.Blocks) == 0 && x.Size > layout.XattrInlineMax {
+		a.c.fault(off, a.name(x.Name), fmt.Sprintf("a value in blocks: it has more than %d bytes", layout.XattrInlineMax), "one in place")
+	}
+	fresh := true
+	for _, b := range x.Blocks {
+		if b == 0 || b >= a.c.sb.Blocks {
+			fresh, a.bad = false, true
+			a.c.fault(off, a.name(x.Name), fmt.Sprintf("a value in blocks 1 to %d", a.c.sb.Blocks-1), fmt.Sprintf("block %d", b))
+			continue
+		}
+		a.blocks++
+		fresh = a.c.claim(b, 1, owner{ino: a.ino, part: ownsAttr}) && fresh
+	}
+	return fresh
+}
+
+// sum returns the checksum of a value.
+func (a *attributes) sum(x *layout.Xattr) uint32 {
+	if len(x.Blocks) == 0 {
+		return layout.CRC(x.Value)
+	}
+	sum, rest := uint32(0), int(x.Size)
+	for _, b := range x.Blocks {
+		n := min(rest, layout.BlockSize)
+		sum = layout.CRCUpdate(sum, a.c.block(b)[:n])
+		rest -= n
+	}
+	return sum
+}
