@@ -192,7 +192,7 @@ func TestCheckOfHealthyImages(t *testing.T) {
 
 // A copy of the medium at any moment is what a kill leaves behind.
 func TestCheckAfterKill(t *testing.T) {
-	fs, err := OpenMemory(64<<20, DomainVolatile)
+	fs, err := OpenMemory(64<<20, DomainVolatile, Options{NoBackground: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestCheckAfterKill(t *testing.T) {
 
 // A power cut spares any of the stores that no fence had reached: here none of them.
 func TestCheckAfterLosingUnfencedStores(t *testing.T) {
-	fs, err := OpenMemory(32<<20, DomainCacheFlush)
+	fs, err := OpenMemory(32<<20, DomainCacheFlush, Options{NoBackground: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,26 @@ func closeFS(t testing.TB, fs *FS) {
 	}
 }
 
-// checkFS fails the test for every fault that the offline check finds.
+// checkFS fails the test for every fault that the offline check finds in an open filesystem.
 func checkFS(t testing.TB, fs *FS) {
 	t.Helper()
+	r, err := fs.Check()
+	report(t, r, err)
+}
+
+// checkPath is checkFS for an image that is not open.
+func checkPath(t testing.TB, path string) {
+	t.Helper()
+	r, err := Check(path, CheckOptions{})
+	report(t, r, err)
+}
+
+func report(t testing.TB, r *CheckReport, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range r.Faults {
+		t.Errorf("check: offset %d, %s: expected %s, found %s", f.Offset, f.Object, f.Expected, f.Found)
+	}
 }

@@ -85,5 +85,3 @@ func populate(t *testing.T, path string, n int) string {
 	closeFS(t, fs)
 	return killed
 }
-
-func checkPath(t testing.TB, path string) {}
