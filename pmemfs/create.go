@@ -22,42 +22,19 @@ type making struct {
 
 // Create makes a regular file, or returns the one that is there as mode says. It needs write and execute permission on
 // dir. One fence; durable on return.
-func (fs *FS) Create(c *Cred, dir Handle, name []byte, o *CreateOptions) (a Attr, err error) {
-	defer finish(&err)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(dir.Ino)
-	if err != nil {
-		return a, err
-	}
-	defer g.RUnlock()
+func (fs *FS) Create(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
 	m := making{typ: TypeRegular, attr: &o.Attr, verify: o.Mode == Exclusive, verif: o.Verifier}
-	a, err = fs.make(c, dir, name, &m)
+	a, err := fs.makeCall(c, dir, name, &m)
 	if !errors.Is(err, ErrExist) || o.Mode == Guarded {
 		return a, err
 	}
-	return fs.existing(c, dir, name, o)
-}
-
-// existing answers a Create of a name that is there.
-func (fs *FS) existing(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
-	a, err := fs.Lookup(c, dir, name)
-	if err != nil {
-		return a, err
-	}
-	if o.Mode == Exclusive {
-		s := fs.stripes.of(a.Ino)
-		s.RLock()
-		defer s.RUnlock()
-		in, err := fs.inodes.Get(nil, a.Ino, a.Gen)
-		if err != nil {
-			return Attr{}, err
-		}
-		if in.Flags()&layout.FlagVerifier == 0 || in.Verifier() != o.Verifier {
-			return Attr{}, ErrExist
-		}
-		return attrOf(in), nil
+	// No gate is held here: the calls below take it again, which could wait for a Close that waits for this one.
+	if a, err = fs.Lookup(c, dir, name); err != nil {
+		return Attr{}, err
 	}
 	switch {
+	case o.Mode == Exclusive:
+		return fs.madeWith(a.Handle, o.Verifier)
 	case a.Type == TypeDir:
 		return Attr{}, ErrIsDir
 	case a.Type != TypeRegular:
@@ -66,6 +43,28 @@ func (fs *FS) existing(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr
 		return fs.Setattr(c, a.Handle, &SetAttr{Mask: SetSize, Size: o.Attr.Size})
 	}
 	return a, nil
+}
+
+// madeWith returns the attributes of a file if it was made with that verifier, else ErrExist.
+func (fs *FS) madeWith(h Handle, verifier uint64) (a Attr, err error) {
+	defer finish(&err)
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	g, err := fs.enter(h.Ino)
+	if err != nil {
+		return a, err
+	}
+	defer g.RUnlock()
+	s := fs.stripes.of(h.Ino)
+	s.RLock()
+	defer s.RUnlock()
+	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	if err != nil {
+		return a, err
+	}
+	if in.Flags()&layout.FlagVerifier == 0 || in.Verifier() != verifier {
+		return a, ErrExist
+	}
+	return attrOf(in), nil
 }
 
 // Mkdir makes a directory. One fence; durable on return.
