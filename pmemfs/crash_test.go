@@ -76,7 +76,9 @@ func runModel(t *testing.T, seed uint64, steps int) {
 	for i := range steps {
 		m.step()
 		if i%100 == 99 {
-			cut := mountBytes(t, powerCut(m.fs, sure, seed<<32+uint64(i)))
+			medium := powerCut(m.fs, sure, seed<<32+uint64(i))
+			checkMedium(t, medium)
+			cut := mountBytes(t, medium)
 			m.verify(cut)
 			checkFS(t, cut)
 			closeFS(t, cut)
@@ -99,9 +101,4 @@ func closeFS(t testing.TB, fs *FS) {
 	if err := fs.Close(); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// checkFS fails the test for every fault that the offline check finds.
-func checkFS(t testing.TB, fs *FS) {
-	t.Helper()
 }
