@@ -10,13 +10,14 @@ import (
 
 func now() int64 { return time.Now().UnixNano() }
 
-// Getattr returns the attributes of a file. It needs no permission, allocates nothing and costs no fence.
-func (fs *FS) Getattr(h Handle) (a Attr, err error) {
+// view calls f with the inode that h names, its stripe held to read. It is the frame of all calls that change nothing
+// and concern one inode.
+func (fs *FS) view(h Handle, f func(in layout.Inode) error) (err error) {
 	defer finish(&err)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(h.Ino)
 	if err != nil {
-		return a, err
+		return err
 	}
 	defer g.RUnlock()
 	s := fs.stripes.of(h.Ino)
@@ -24,28 +25,27 @@ func (fs *FS) Getattr(h Handle) (a Attr, err error) {
 	defer s.RUnlock()
 	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
 	if err != nil {
-		return a, err
+		return err
 	}
-	return attrOf(in), nil
+	return f(in)
+}
+
+// Getattr returns the attributes of a file. It needs no permission, allocates nothing and costs no fence.
+func (fs *FS) Getattr(h Handle) (a Attr, err error) {
+	err = fs.view(h, func(in layout.Inode) error {
+		a = attrOf(in)
+		return nil
+	})
+	return a, err
 }
 
 // Access returns which of the Access bits in want the caller has (RFC 1813 section 3.3.4). It costs no fence.
 func (fs *FS) Access(c *Cred, h Handle, want uint32) (got uint32, err error) {
-	defer finish(&err)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(h.Ino)
-	if err != nil {
-		return 0, err
-	}
-	defer g.RUnlock()
-	s := fs.stripes.of(h.Ino)
-	s.RLock()
-	defer s.RUnlock()
-	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
-	if err != nil {
-		return 0, err
-	}
-	return granted(c, in, want), nil
+	err = fs.view(h, func(in layout.Inode) error {
+		got = granted(c, in, want)
+		return nil
+	})
+	return got, err
 }
 
 // Setattr changes attributes, all in one record, and returns what they are then. One fence; durable on return. Changing

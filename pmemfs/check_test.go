@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"pmemfs/pmemfs/internal/check"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -165,7 +164,7 @@ func image(t testing.TB, size int64) string {
 
 func TestCheckOfHealthyImages(t *testing.T) {
 	path := image(t, 64<<20)
-	CheckImage(t, path)
+	checkImage(t, path)
 	r, err := Check(path, CheckOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -177,14 +176,14 @@ func TestCheckOfHealthyImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	CheckFS(t, fs)
+	checkFS(t, fs)
 	if _, err := Check(path, CheckOptions{}); !errors.Is(err, ErrLocked) {
 		t.Errorf("check of an open image: %v", err)
 	}
 	if err := fs.Close(); err != nil {
 		t.Fatal(err)
 	}
-	CheckImage(t, path)
+	checkImage(t, path)
 	if _, err := fs.Check(); !errors.Is(err, ErrClosed) {
 		t.Errorf("check of a closed filesystem: %v", err)
 	}
@@ -199,9 +198,7 @@ func TestCheckAfterKill(t *testing.T) {
 	replayed := uint64(0)
 	look := func() {
 		t.Helper()
-		r, err := check.Run(bytes.Clone(fs.region.Bytes()), nil)
-		reportFaults(t, r, err)
-		replayed = max(replayed, r.ReplayedRecords)
+		replayed = max(replayed, checkMedium(t, fs.region.Bytes()).ReplayedRecords)
 	}
 	look()
 	h := rich(t, fs)
@@ -223,7 +220,7 @@ func TestCheckAfterKill(t *testing.T) {
 	if replayed == 0 {
 		t.Error("no copy had a window to replay")
 	}
-	CheckFS(t, fs)
+	checkFS(t, fs)
 	b.ok(fs.Close())
 }
 
@@ -242,8 +239,7 @@ func TestCheckAfterLosingUnfencedStores(t *testing.T) {
 	}
 	// Only the ring was fenced since the copy was made: the copy with that ring is the medium after the cut.
 	copy(durable[fs.sb.RingOffset():][:fs.sb.RingBytes()], fs.region.Bytes()[fs.sb.RingOffset():])
-	r, err := check.Run(durable, nil)
-	reportFaults(t, r, err)
+	r := checkMedium(t, durable)
 	if r.Files != 200 || r.ReplayedRecords < 201 {
 		t.Errorf("%d files, %d records", r.Files, r.ReplayedRecords)
 	}

@@ -1,19 +1,31 @@
 package pmemfs
 
-import "testing"
+import (
+	"testing"
 
-// CheckImage fails the test for each fault of the image at path, which is not open.
-func CheckImage(t testing.TB, path string) {
+	"pmemfs/pmemfs/internal/check"
+)
+
+// checkImage fails the test for each fault of the image at path, which is not open.
+func checkImage(t testing.TB, path string) {
 	t.Helper()
 	r, err := Check(path, CheckOptions{})
 	reportFaults(t, r, err)
 }
 
-// CheckFS fails the test for each fault of an open filesystem.
-func CheckFS(t testing.TB, fs *FS) {
+// checkFS fails the test for each fault of an open filesystem.
+func checkFS(t testing.TB, fs *FS) {
 	t.Helper()
 	r, err := fs.Check()
 	reportFaults(t, r, err)
+}
+
+// checkMedium fails the test for each fault of a copy of a medium, as a crash leaves it.
+func checkMedium(t testing.TB, medium []byte) *CheckReport {
+	t.Helper()
+	r, err := check.Run(medium, nil)
+	reportFaults(t, r, err)
+	return r
 }
 
 func reportFaults(t testing.TB, r *CheckReport, err error) {

@@ -76,7 +76,9 @@ func runModel(t *testing.T, seed uint64, steps int) {
 	for i := range steps {
 		m.step()
 		if i%100 == 99 {
-			cut := mountBytes(t, powerCut(m.fs, sure, seed<<32+uint64(i)))
+			medium := powerCut(m.fs, sure, seed<<32+uint64(i))
+			checkMedium(t, medium)
+			cut := mountBytes(t, medium)
 			m.verify(cut)
 			checkFS(t, cut)
 			closeFS(t, cut)
@@ -98,29 +100,5 @@ func closeFS(t testing.TB, fs *FS) {
 	t.Helper()
 	if err := fs.Close(); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// checkFS fails the test for every fault that the offline check finds in an open filesystem.
-func checkFS(t testing.TB, fs *FS) {
-	t.Helper()
-	r, err := fs.Check()
-	report(t, r, err)
-}
-
-// checkPath is checkFS for an image that is not open.
-func checkPath(t testing.TB, path string) {
-	t.Helper()
-	r, err := Check(path, CheckOptions{})
-	report(t, r, err)
-}
-
-func report(t testing.TB, r *CheckReport, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range r.Faults {
-		t.Errorf("check: offset %d, %s: expected %s, found %s", f.Offset, f.Object, f.Expected, f.Found)
 	}
 }

@@ -47,24 +47,14 @@ func (fs *FS) Create(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr, 
 
 // madeWith returns the attributes of a file if it was made with that verifier, else ErrExist.
 func (fs *FS) madeWith(h Handle, verifier uint64) (a Attr, err error) {
-	defer finish(&err)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(h.Ino)
-	if err != nil {
-		return a, err
-	}
-	defer g.RUnlock()
-	s := fs.stripes.of(h.Ino)
-	s.RLock()
-	defer s.RUnlock()
-	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
-	if err != nil {
-		return a, err
-	}
-	if in.Flags()&layout.FlagVerifier == 0 || in.Verifier() != verifier {
-		return a, ErrExist
-	}
-	return attrOf(in), nil
+	err = fs.view(h, func(in layout.Inode) error {
+		if in.Flags()&layout.FlagVerifier == 0 || in.Verifier() != verifier {
+			return ErrExist
+		}
+		a = attrOf(in)
+		return nil
+	})
+	return a, err
 }
 
 // Mkdir makes a directory. One fence; durable on return.
@@ -255,29 +245,20 @@ func (fs *FS) fillTarget(op *alloc.Op, in layout.Inode, target []byte) error {
 
 // Readlink returns a copy of a symbolic link's target. It costs no fence.
 func (fs *FS) Readlink(c *Cred, h Handle) (target []byte, err error) {
-	defer finish(&err)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(h.Ino)
-	if err != nil {
-		return nil, err
-	}
-	defer g.RUnlock()
-	s := fs.stripes.of(h.Ino)
-	s.RLock()
-	defer s.RUnlock()
-	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
-	switch {
-	case err != nil:
-		return nil, err
-	case in.Mode()&layout.ModeType != layout.ModeSymlink:
-		return nil, ErrInvalid
-	case in.Size() > SymlinkMax || in.Flags()&layout.FlagInlineTarget != 0 && in.Size() > layout.InlineSize:
-		return nil, layout.ErrDamaged
-	}
-	target = make([]byte, in.Size())
-	if in.Flags()&layout.FlagInlineTarget != 0 {
-		copy(target, in.Inline())
-		return target, nil
-	}
-	return target, data.Read(fs.j, in, target, 0)
+	err = fs.view(h, func(in layout.Inode) error {
+		inline := in.Flags()&layout.FlagInlineTarget != 0
+		switch {
+		case in.Mode()&layout.ModeType != layout.ModeSymlink:
+			return ErrInvalid
+		case in.Size() > SymlinkMax || inline && in.Size() > layout.InlineSize:
+			return layout.ErrDamaged
+		}
+		target = make([]byte, in.Size())
+		if inline {
+			copy(target, in.Inline())
+			return nil
+		}
+		return data.Read(fs.j, in, target, 0)
+	})
+	return target, err
 }

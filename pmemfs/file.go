@@ -5,52 +5,53 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 )
 
-// regular returns the inode of a regular file that h names. Its stripe is held.
-func (fs *FS) regular(h Handle) (layout.Inode, error) {
-	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
-	switch {
-	case err != nil:
-		return nil, err
-	case in.IsDir():
-		return nil, ErrIsDir
-	case in.Mode()&layout.ModeType != layout.ModeRegular:
-		return nil, ErrInvalid
+// vetRegular returns an error unless in is a regular file.
+func vetRegular(in layout.Inode) error {
+	switch in.Mode() & layout.ModeType {
+	case layout.ModeRegular:
+		return nil
+	case layout.ModeDir:
+		return ErrIsDir
 	}
-	return in, nil
+	return ErrInvalid
+}
+
+// writable returns the inode of a regular file that c may write to. Its stripe is held.
+func (fs *FS) writable(c *Cred, h Handle) (layout.Inode, error) {
+	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	if err != nil {
+		return nil, err
+	}
+	if err := vetRegular(in); err != nil {
+		return nil, err
+	}
+	return in, allowData(c, in, AccessWrite)
 }
 
 // Read fills p from byte offset off and says whether the end of the file was reached. Read permission is needed; the
 // owner always has it here, as with NFS servers: what an open checks is Access. It allocates nothing and costs no
 // fence; the access time stays.
 func (fs *FS) Read(c *Cred, h Handle, p []byte, off uint64) (n int, eof bool, err error) {
-	defer finish(&err)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(h.Ino)
-	if err != nil {
-		return 0, false, err
-	}
-	defer g.RUnlock()
-	s := fs.stripes.of(h.Ino)
-	s.RLock()
-	defer s.RUnlock()
-	in, err := fs.regular(h)
-	if err != nil {
-		return 0, false, err
-	}
-	if err := allowData(c, in, AccessRead); err != nil {
-		return 0, false, err
-	}
-	size := in.Size()
-	if off >= size {
-		return 0, true, nil
-	}
-	if uint64(len(p)) > size-off {
-		p = p[:size-off]
-	}
-	if err := data.Read(fs.j, in, p, off); err != nil {
-		return 0, false, err
-	}
-	return len(p), off+uint64(len(p)) == size, nil
+	err = fs.view(h, func(in layout.Inode) error {
+		if err := vetRegular(in); err != nil {
+			return err
+		}
+		if err := allowData(c, in, AccessRead); err != nil {
+			return err
+		}
+		size := in.Size()
+		if off >= size {
+			eof = true
+			return nil
+		}
+		p := p[:min(uint64(len(p)), size-off)]
+		if err := data.Read(fs.j, in, p, off); err != nil {
+			return err
+		}
+		n, eof = len(p), off+uint64(len(p)) == size
+		return nil
+	})
+	return n, eof, err
 }
 
 // Write stores p at byte offset off and returns the attributes after it. Durable on return: one fence for up to 4 KiB,
@@ -83,11 +84,8 @@ func (fs *FS) Write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err
 
 // writeStep is one record of a write.
 func (fs *FS) writeStep(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
-	old, err := fs.regular(h)
+	old, err := fs.writable(c, h)
 	if err != nil {
-		return 0, a, err
-	}
-	if err := allowData(c, old, AccessWrite); err != nil {
 		return 0, a, err
 	}
 	if len(p) == 0 {

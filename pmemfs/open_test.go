@@ -53,7 +53,7 @@ func TestOpenAfterKill(t *testing.T) {
 			t.Errorf("%d inodes, expected at least %d", got, n)
 		}
 		closeFS(t, fs)
-		checkPath(t, killed)
+		checkImage(t, killed)
 	}
 }
 

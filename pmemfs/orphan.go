@@ -173,24 +173,13 @@ func (fs *FS) firstOrphan() (ino uint64, ok bool, err error) {
 
 // Hold says that a file is open: it survives the removal of its last name until as many calls of Release. It is not
 // kept on the medium.
-func (fs *FS) Hold(h Handle) (err error) {
-	defer finish(&err)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(h.Ino)
-	if err != nil {
-		return err
-	}
-	defer g.RUnlock()
-	s := fs.stripes.of(h.Ino)
-	s.RLock()
-	defer s.RUnlock()
-	if _, err := fs.inodes.Get(nil, h.Ino, h.Gen); err != nil {
-		return err
-	}
-	fs.refsMu.Lock()
-	fs.refs[h.Ino]++
-	fs.refsMu.Unlock()
-	return nil
+func (fs *FS) Hold(h Handle) error {
+	return fs.view(h, func(layout.Inode) error {
+		fs.refsMu.Lock()
+		defer fs.refsMu.Unlock()
+		fs.refs[h.Ino]++
+		return nil
+	})
 }
 
 // Release undoes a Hold. When it was the last one of a file without a name, the file is freed; durable on return.

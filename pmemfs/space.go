@@ -54,11 +54,7 @@ func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, step spaceStep) (err e
 }
 
 func (fs *FS) spaceStep(c *Cred, h Handle, off, end uint64, step spaceStep) (uint64, error) {
-	old, err := fs.regular(h)
-	if err != nil {
-		return off, err
-	}
-	if err := allowData(c, old, AccessWrite); err != nil {
+	if _, err := fs.writable(c, h); err != nil {
 		return off, err
 	}
 	op := fs.a.Begin()
@@ -91,26 +87,19 @@ func (fs *FS) SeekHole(c *Cred, h Handle, off uint64) (uint64, error) {
 }
 
 func (fs *FS) seek(c *Cred, h Handle, off uint64, hole bool) (at, size uint64, err error) {
-	defer finish(&err)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(h.Ino)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer g.RUnlock()
-	s := fs.stripes.of(h.Ino)
-	s.RLock()
-	defer s.RUnlock()
-	in, err := fs.regular(h)
-	if err != nil {
-		return 0, 0, err
-	}
-	if err := allowData(c, in, AccessRead); err != nil {
-		return 0, 0, err
-	}
-	if off >= in.Size() {
-		return 0, 0, ErrNoData
-	}
-	at, err = data.Seek(fs.j, in, off, hole)
-	return at, in.Size(), err
+	err = fs.view(h, func(in layout.Inode) error {
+		if err := vetRegular(in); err != nil {
+			return err
+		}
+		if err := allowData(c, in, AccessRead); err != nil {
+			return err
+		}
+		if size = in.Size(); off >= size {
+			return ErrNoData
+		}
+		var err error
+		at, err = data.Seek(fs.j, in, off, hole)
+		return err
+	})
+	return at, size, err
 }

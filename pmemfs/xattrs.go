@@ -41,26 +41,14 @@ func (fs *FS) ListXattr(c *Cred, h Handle) (names [][]byte, err error) {
 	return names, err
 }
 
-func (fs *FS) readXattr(c *Cred, h Handle, f func(*xattr.Set) error) (err error) {
-	defer finish(&err)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(h.Ino)
-	if err != nil {
-		return err
-	}
-	defer g.RUnlock()
-	s := fs.stripes.of(h.Ino)
-	s.RLock()
-	defer s.RUnlock()
-	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
-	if err != nil {
-		return err
-	}
-	if err := allowData(c, in, AccessRead); err != nil {
-		return err
-	}
-	set := xattr.Open(fs.j, nil, in, fs.xk0, fs.xk1)
-	return f(&set)
+func (fs *FS) readXattr(c *Cred, h Handle, f func(*xattr.Set) error) error {
+	return fs.view(h, func(in layout.Inode) error {
+		if err := allowData(c, in, AccessRead); err != nil {
+			return err
+		}
+		set := xattr.Open(fs.j, nil, in, fs.xk0, fs.xk1)
+		return f(&set)
+	})
 }
 
 // SetXattr sets an extended attribute of up to 64 KiB. Write permission is needed. One fence, two for a value of more
