@@ -78,6 +78,8 @@ type Journal struct {
 	pending bool   // the background checkpointer has been woken
 
 	fenceMu sync.Mutex
+	fencing bool          // somebody is fencing; guarded by fenceMu
+	fenceIs sync.Cond     // fencing has ended
 	durable atomic.Uint64 // records that end at or before this are durable
 	fenced  atomic.Uint64 // their last sequence
 
@@ -121,6 +123,7 @@ func New(region *pmem.Region, st State, o Options) *Journal {
 		stop:     make(chan struct{}),
 	}
 	j.limit = min(j.size/2, 4<<20)
+	j.fenceIs.L = &j.fenceMu
 	j.durable.Store(j.pos)
 	j.fenced.Store(j.seq - 1)
 	for i := range j.shards {
@@ -230,37 +233,6 @@ func (j *Journal) storeRing(pos uint64, rec []byte) {
 	if n < uint64(len(rec)) {
 		j.region.Write(j.ring, rec[n:])
 	}
-}
-
-// fence makes every record up to end durable. Whoever gets fenceMu fences for all that was appended by then, so that
-// under load a fence serves many operations.
-func (j *Journal) fence(end uint64) error {
-	if j.durable.Load() >= end {
-		return nil
-	}
-	j.fenceMu.Lock()
-	defer j.fenceMu.Unlock()
-	from := j.durable.Load()
-	if from >= end {
-		return nil
-	}
-	if err := j.Err(); err != nil {
-		return err
-	}
-	j.mu.Lock()
-	to, seq := j.pos, j.seq-1
-	j.mu.Unlock()
-	var buf [2]pmem.Range
-	rs := append(buf[:0], pmem.Range{Off: j.ring + int64(from%j.size), Len: int64(min(to-from, j.size-from%j.size))})
-	if n := int64(to-from) - rs[0].Len; n > 0 {
-		rs = append(rs, pmem.Range{Off: j.ring, Len: n})
-	}
-	if err := j.region.Persist(rs); err != nil {
-		return j.fail(err)
-	}
-	j.durable.Store(to)
-	j.fenced.Store(seq)
-	return nil
 }
 
 // applied marks a record as stored in place and advances the low-water mark over all such.
