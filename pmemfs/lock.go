@@ -24,7 +24,7 @@ func (s *stripes) of(ino uint64) *stripe { return &s[stripeOf(ino)] }
 // lockSet is the exclusive hold of the stripes of a few inodes.
 type lockSet struct {
 	s   *stripes
-	idx [4]int
+	idx [6]int // four that lock takes, and two that try adds
 	n   int
 }
 

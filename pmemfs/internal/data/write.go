@@ -165,10 +165,15 @@ func (w *writer) blocks(p []byte, b uint64) (int, error) {
 func (w *writer) overwrite(p []byte, b uint64) (int, error) {
 	const most = 8
 	for i := range min(most, uint64(len(p))>>layout.BlockShift) {
-		if err := w.inBlock(b+i, 0, p[i<<layout.BlockShift:(i+1)<<layout.BlockShift]); err != nil {
-			if i > 0 && errors.Is(err, alloc.ErrNoSpace) {
-				err = nil
+		if i > 0 {
+			// A block that may need space is left to an operation of its own: if there is none, half of what it
+			// changes must not be committed with this one.
+			e, ok, err := w.m.Next(b + i)
+			if err != nil || !ok || e.Logical > b+i || e.Flags&layout.ExtentUnwritten != 0 {
+				return int(i) << layout.BlockShift, err
 			}
+		}
+		if err := w.inBlock(b+i, 0, p[i<<layout.BlockShift:(i+1)<<layout.BlockShift]); err != nil {
 			return int(i) << layout.BlockShift, err
 		}
 	}
