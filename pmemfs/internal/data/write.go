@@ -16,6 +16,9 @@ const SmallMax = layout.BlockSize
 // space is. A write that needs more is cut short; the caller goes on in another operation.
 const maxPieces = 64
 
+// maxReplaced bounds the extents that one operation unmaps, for the same reason.
+const maxReplaced = 128
+
 // largeFile is the size from which a file's blocks are placed on 2 MiB boundaries.
 const largeFile = 1 << 20
 
@@ -181,7 +184,7 @@ func (w *writer) overwrite(p []byte, b uint64) (int, error) {
 }
 
 // plan finds image blocks for n file blocks from b. It stops early at
-// maxPieces, and with ErrNoSpace, beside what it found, when space ends.
+// maxPieces and maxReplaced, and with ErrNoSpace, beside what it found, when space ends.
 func (w *writer) plan(b, n uint64) ([]piece, error) {
 	pieces := make([]piece, 0, 4)
 	large := n >= largeFile>>layout.BlockShift || w.in.Size() >= largeFile
@@ -189,7 +192,8 @@ func (w *writer) plan(b, n uint64) ([]piece, error) {
 	if err != nil {
 		return nil, err
 	}
-	for end := b + n; b < end && len(pieces) < maxPieces; {
+	replaced := 0
+	for end := b + n; b < end && len(pieces) < maxPieces && replaced < maxReplaced; {
 		e, ok, err := w.m.Next(b)
 		if err != nil {
 			return nil, err
@@ -203,10 +207,11 @@ func (w *writer) plan(b, n uint64) ([]piece, error) {
 		until := end
 		for ok && e.Logical < end {
 			// Blocks that are mapped and written are replaced; an unwritten extent ends the run.
-			if e.Flags&layout.ExtentUnwritten != 0 {
+			if e.Flags&layout.ExtentUnwritten != 0 || replaced == maxReplaced {
 				until = e.Logical
 				break
 			}
+			replaced++
 			if e, ok, err = w.m.Next(e.End()); err != nil {
 				return nil, err
 			}

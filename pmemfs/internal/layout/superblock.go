@@ -15,7 +15,7 @@ const (
 	JournalHeadA   = 2              // block number of journal head A; B is the next
 	JournalHeadB   = 3
 	JournalRing    = 4 // first block of the journal ring
-	MinRingBlocks  = 64
+	MinRingBlocks  = 128
 	MaxRingBlocks  = (64 << 20) / BlockSize
 	BootInodeCount = 16 // inode numbers below this are the filesystem's own
 )
