@@ -59,13 +59,13 @@ func powerCut(fs *FS, sure []byte, seed uint64) []byte {
 
 // TestModel runs random operations with every kind of restart between them.
 func TestModel(t *testing.T) {
-	for seed := range uint64(6) {
-		runModel(t, seed, 3000)
+	for seed := range uint64(4) {
+		runModel(t, seed, 2000)
 	}
 }
 
 func runModel(t *testing.T, seed uint64, steps int) {
-	fs := memFS(t, 64<<20)
+	fs := memFS(t, 40<<20)
 	m := newModel(t, fs, seed)
 	defer func() {
 		if t.Failed() {
