@@ -1,6 +1,7 @@
 package billyadapter
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 	"sync"
@@ -100,7 +101,7 @@ func (f *FS) Chroot(name string) (billy.Filesystem, error) {
 	g := *f
 	g.root = &anchor{parent: f, rel: clean, name: path.Join(f.root.name, clean)}
 	// A file in the way is an error at once; a directory that is not there yet is not.
-	if _, err := g.rootAttr(false); err != nil && err != pmemfs.ErrNotExist {
+	if _, err := g.rootAttr(false); err != nil && !errors.Is(err, pmemfs.ErrNotExist) {
 		return nil, pathError("chroot", name, err)
 	}
 	return &g, nil
@@ -129,7 +130,7 @@ func (f *FS) rootAttr(create bool) (pmemfs.Attr, error) {
 		if err == nil || a.parent == nil {
 			return attr, err
 		}
-		if err != pmemfs.ErrStale {
+		if !errors.Is(err, pmemfs.ErrStale) {
 			return pmemfs.Attr{}, err
 		}
 	}

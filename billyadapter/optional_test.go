@@ -148,8 +148,8 @@ func TestLinkRenameXattrIdentity(t *testing.T) {
 		t.Error("a removed xattr is still there")
 	}
 	must(t, f.Sync())
-	if s := f.Statfs(); s.TotalBytes == 0 || s.FreeBytes > s.TotalBytes {
-		t.Errorf("statfs: %+v", s)
+	if s, err := f.Statfs(); err != nil || s.TotalBytes == 0 || s.FreeBytes > s.TotalBytes {
+		t.Errorf("statfs: %+v, %v", s, err)
 	}
 }
 
