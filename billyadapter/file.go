@@ -25,6 +25,8 @@ type File struct {
 	name string
 	flag int
 
+	stateless bool // permissions were not checked when it was opened
+
 	life   sync.RWMutex // shared by every operation, alone by Close
 	closed bool
 
@@ -60,6 +62,9 @@ func (f *File) exit() { f.life.RUnlock() }
 
 func (f *File) readable() bool { return f.flag&accessMode != os.O_WRONLY }
 func (f *File) writable() bool { return f.flag&accessMode != os.O_RDONLY }
+
+// allowed reports whether err is a permission that has gone since the file was opened with it, which counts for nothing.
+func (f *File) allowed(err error) bool { return !f.stateless && errors.Is(err, pmemfs.ErrAccess) }
 
 // Read reads from the offset and moves it; io.EOF at the end.
 func (f *File) Read(p []byte) (int, error) {
@@ -105,7 +110,7 @@ func (f *File) read(p []byte, off int64) (int, bool, error) {
 		return 0, false, pmemfs.ErrInvalid
 	}
 	n, eof, err := f.fs.eng.Read(&f.fs.cred, f.h, p, uint64(off))
-	if errors.Is(err, pmemfs.ErrAccess) {
+	if f.allowed(err) {
 		n, eof, err = f.fs.eng.Read(&superuser, f.h, p, uint64(off))
 	}
 	return n, eof, err
@@ -160,7 +165,7 @@ func (f *File) write(p []byte, off int64) (int, error) {
 	for total < len(p) {
 		at := uint64(off) + uint64(total)
 		n, _, err := f.fs.eng.Write(&f.fs.cred, f.h, p[total:], at)
-		if errors.Is(err, pmemfs.ErrAccess) {
+		if f.allowed(err) {
 			n, _, err = f.fs.eng.Write(&superuser, f.h, p[total:], at)
 		}
 		total += n
@@ -214,7 +219,7 @@ func (f *File) Truncate(size int64) error {
 	}
 	s := &pmemfs.SetAttr{Mask: pmemfs.SetSize, Size: uint64(size)}
 	_, err := f.fs.eng.Setattr(&f.fs.cred, f.h, s)
-	if errors.Is(err, pmemfs.ErrAccess) {
+	if f.allowed(err) {
 		_, err = f.fs.eng.Setattr(&superuser, f.h, s)
 	}
 	return pathError("truncate", f.name, err)

@@ -18,6 +18,9 @@ func (d *Decoder) OK() bool { return !d.failed }
 // Done reports whether everything was there and nothing is left.
 func (d *Decoder) Done() bool { return !d.failed && len(d.buf) == 0 }
 
+// Fail makes the decoder fail: what was read is not a legal value.
+func (d *Decoder) Fail() { d.failed = true }
+
 // Rest returns what is left.
 func (d *Decoder) Rest() []byte { return d.buf }
 
