@@ -38,6 +38,10 @@ func (s *Server) serveMount(r *request) []byte {
 		return rpc.NewReply(r.call.XID, rpc.GarbageArgs).Finish()
 	}
 	e := rpc.NewReply(r.call.XID, rpc.Success)
+	if r.call.Proc == mountMnt && len(r.args.data) == 0 {
+		e.Uint32(uint32(nfs.MountStatusErrNoEnt)) // go-nfs cannot read an empty path
+		return e.Finish()
+	}
 	switch r.call.Proc {
 	case mountDump:
 		e.Bool(false) // no list is kept: mounting leaves no state here

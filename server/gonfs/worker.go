@@ -17,42 +17,55 @@ import (
 
 var errWorkerGone = errors.New("gonfs: go-nfs closed the connection")
 
-// pool lends workers to requests, making them as they are needed.
+// pool lends workers to requests, making them as they are needed and using those again that worked last.
 type pool struct {
-	srv  *Server
-	idle chan *worker // holds as many values as there may be workers; nil stands for one not made yet
+	srv   *Server
+	slots chan struct{} // one taken for each request inside
+
+	mu   sync.Mutex
+	idle []*worker
 }
 
 func newPool(srv *Server, size int) *pool {
-	p := &pool{srv: srv, idle: make(chan *worker, size)}
-	for range size {
-		p.idle <- nil
-	}
-	return p
+	return &pool{srv: srv, slots: make(chan struct{}, size)}
 }
 
 // do has a worker answer r and returns the reply with its record mark. It waits for a worker when all are busy.
 func (p *pool) do(r *request) ([]byte, error) {
-	w := <-p.idle
-	if w == nil {
-		w = newWorker(p.srv)
-	}
+	p.slots <- struct{}{}
+	defer func() { <-p.slots }()
+	w := p.get()
 	reply, err := w.do(r)
 	if err != nil {
 		w.close()
-		w = nil // the next request gets a new one
+		return nil, err
 	}
-	p.idle <- w
-	return reply, err
+	p.mu.Lock()
+	p.idle = append(p.idle, w)
+	p.mu.Unlock()
+	return reply, nil
+}
+
+func (p *pool) get() *worker {
+	p.mu.Lock()
+	if n := len(p.idle); n > 0 {
+		w := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
+		return w
+	}
+	p.mu.Unlock()
+	return newWorker(p.srv)
 }
 
 // close ends all workers; none is busy any more and none will be asked for.
 func (p *pool) close() {
-	for range cap(p.idle) {
-		if w := <-p.idle; w != nil {
-			w.close()
-		}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.idle {
+		w.close()
 	}
+	p.idle = nil
 }
 
 // worker is a go-nfs server with one client: us. It does one request at a time.
