@@ -34,7 +34,7 @@ func (c *captured) String() string {
 // TestPanicContained makes every procedure panic, both those answered here and those in go-nfs's goroutines, by taking the
 // engine away. Each is answered with a failure, is logged, and the server goes on.
 func TestPanicContained(t *testing.T) {
-	eng, err := pmemfs.OpenMemory(64<<20, pmemfs.DomainVolatile)
+	eng, err := pmemfs.OpenMemory(64<<20, pmemfs.DomainVolatile, pmemfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
