@@ -90,7 +90,7 @@ func TestPanicContained(t *testing.T) {
 			t.Fatalf("procedure %d: %v", proc, err)
 		}
 		d := rpc.NewDecoder(reply[markBytes+20:])
-		if d.Uint32() == 0 && d.Uint32() == 0 {
+		if accepted, status := d.Uint32(), d.Uint32(); accepted == 0 && status == 0 {
 			t.Errorf("procedure %d succeeded without an engine", proc)
 		}
 	}
