@@ -26,7 +26,7 @@ func MountLines(addr netip.AddrPort, name string) []MountLine {
 	port := strconv.Itoa(int(addr.Port()))
 	return []MountLine{
 		{"Linux", fmt.Sprintf("sudo mount -t nfs -o vers=3,nolock,tcp,port=%s,mountport=%s %s:%s /mnt", port, port, host, name)},
-		{"macOS", fmt.Sprintf("sudo mount_nfs -o vers=3,nolocks,tcp,port=%s,mountport=%s %s:%s /private/mnt", port, port, host, name)},
+		{"macOS", fmt.Sprintf("sudo mount_nfs -o vers=3,tcp,nolocks,port=%s,mountport=%s %s:%s /tmp/mnt", port, port, host, name)},
 	}
 }
 

@@ -116,7 +116,7 @@ func TestServe(t *testing.T) {
 	t.Chdir(t.TempDir())
 	s := serve(t, "--size", "64MiB")
 	for _, text := range []string{"made ", "pmemfs.img", "persistence domain ", "squash root", "durability power",
-		"sudo mount -t nfs -o vers=3,nolock,tcp,port=", "sudo mount_nfs -o vers=3,nolocks,tcp,port="} {
+		"sudo mount -t nfs -o vers=3,nolock,tcp,port=", "sudo mount_nfs -o vers=3,tcp,nolocks,port="} {
 		if !strings.Contains(s.out.String(), text) {
 			t.Errorf("the output lacks %q:\n%s", text, s.out)
 		}
