@@ -46,7 +46,7 @@ Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 				printReport(cmd.OutOrStdout(), args[0], report)
 			}
 			if err == nil && !report.Clean() {
-				err = &statusError{status: checkDamage}
+				err = &statusError{checkDamage, fmt.Errorf("%s is damaged: %d faults", args[0], len(report.Faults)+report.Suppressed)}
 			}
 			return err
 		},

@@ -15,19 +15,13 @@ import (
 	"strings"
 )
 
-// statusError is an error with an exit status of its own. Without a cause nothing is printed: the command has.
+// statusError is an error with an exit status of its own.
 type statusError struct {
 	status int
 	cause  error
 }
 
-func (e *statusError) Error() string {
-	if e.cause == nil {
-		return fmt.Sprintf("status %d", e.status)
-	}
-	return e.cause.Error()
-}
-
+func (e *statusError) Error() string { return e.cause.Error() }
 func (e *statusError) Unwrap() error { return e.cause }
 
 func main() {
@@ -48,10 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var withStatus *statusError
 	if errors.As(err, &withStatus) {
 		status = withStatus.status
-		err = withStatus.cause
 	}
-	if err != nil {
-		fmt.Fprintf(stderr, "pmemfs: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
-	}
+	fmt.Fprintf(stderr, "pmemfs: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
 	return status
 }

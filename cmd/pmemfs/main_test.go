@@ -50,7 +50,7 @@ func want(t *testing.T, status int, args ...string) (stdout, stderr string) {
 	if got != status {
 		t.Errorf("pmemfs %q: status %d, want %d\n%s%s", args, got, status, stdout, stderr)
 	}
-	if status != 0 && status != checkDamage && strings.Count(stderr, "\n") != 1 {
+	if status != 0 && strings.Count(stderr, "\n") != 1 {
 		t.Errorf("pmemfs %q: want one line of error, got %q", args, stderr)
 	}
 	return stdout, stderr
