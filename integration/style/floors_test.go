@@ -15,7 +15,7 @@ const floors = `
 	cmd/pmemfs
 	server
 	server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs
-	server/rpc
+	server/rpc  server/export
 	billyadapter  pmemfs/crashtest
 	pmemfs
 	pmemfs/internal/recovery

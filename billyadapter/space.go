@@ -1,0 +1,66 @@
+package billyadapter
+
+import "pmemfs/pmemfs"
+
+// Sync makes the file durable.
+func (f *File) Sync() error {
+	if err := f.enter("sync"); err != nil {
+		return err
+	}
+	defer f.exit()
+	return pathError("sync", f.name, f.fs.eng.Sync(f.h))
+}
+
+// Allocate reserves n bytes at off, so that writing there cannot fail for want of space; without keepSize the file
+// grows to cover them.
+func (f *File) Allocate(off, n int64, keepSize bool) error {
+	return f.space("allocate", off, n, func() error {
+		return f.fs.eng.Allocate(&f.fs.cred, f.h, uint64(off), uint64(n), keepSize)
+	})
+}
+
+// PunchHole frees n bytes at off, which read as zeros from then on; the size stays.
+func (f *File) PunchHole(off, n int64) error {
+	return f.space("punchhole", off, n, func() error {
+		return f.fs.eng.PunchHole(&f.fs.cred, f.h, uint64(off), uint64(n))
+	})
+}
+
+// space runs a change of the file's blocks over a checked range.
+func (f *File) space(op string, off, n int64, do func() error) error {
+	if err := f.enter(op); err != nil {
+		return err
+	}
+	defer f.exit()
+	switch {
+	case !f.writable():
+		return pathError(op, f.name, errBadFile)
+	case off < 0 || n <= 0:
+		return pathError(op, f.name, pmemfs.ErrInvalid)
+	case off > maxOffset-n:
+		return pathError(op, f.name, pmemfs.ErrFileTooBig)
+	}
+	return pathError(op, f.name, do())
+}
+
+// SeekData returns the first offset at or after off that holds data; ENXIO if there is none.
+func (f *File) SeekData(off int64) (int64, error) {
+	return f.seekSpace("seekdata", off, f.fs.eng.SeekData)
+}
+
+// SeekHole returns the first offset at or after off that lies in a hole; the end of the file counts as one.
+func (f *File) SeekHole(off int64) (int64, error) {
+	return f.seekSpace("seekhole", off, f.fs.eng.SeekHole)
+}
+
+func (f *File) seekSpace(op string, off int64, seek func(*pmemfs.Cred, pmemfs.Handle, uint64) (uint64, error)) (int64, error) {
+	if err := f.enter(op); err != nil {
+		return 0, err
+	}
+	defer f.exit()
+	if off < 0 {
+		return 0, pathError(op, f.name, pmemfs.ErrInvalid)
+	}
+	at, err := seek(&f.fs.cred, f.h, uint64(off))
+	return int64(min(at, maxOffset)), pathError(op, f.name, err)
+}

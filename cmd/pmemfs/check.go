@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"pmemfs/pmemfs"
+)
+
+// Exit statuses of check, as fsck has them. 1, repaired, comes with repair.
+const (
+	checkDamage    = 4
+	checkCouldNot  = 8
+	checkFaultRows = 1000 // printed; --json has all that were kept
+)
+
+func newCheck() *cobra.Command {
+	var asJSON bool
+	couldNot := func(err error) error {
+		if err == nil {
+			return nil
+		}
+		return &statusError{checkCouldNot, err}
+	}
+	cmd := &cobra.Command{
+		Use:   "check IMAGE",
+		Short: "Look for damage in an image that is not in use",
+		Long: `Check everything in an image against everything else: superblocks, journal, inodes, directories, link
+counts, free space. Each fault is reported with its offset, the object, what was expected and what was found. The image is
+never changed.
+
+Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
+		Example: `  pmemfs check fs.img
+  pmemfs check fs.img --json`,
+		Args: func(cmd *cobra.Command, args []string) error { return couldNot(oneImage(cmd, args)) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			report, err := pmemfs.Check(args[0], pmemfs.CheckOptions{Progress: progress(cmd.ErrOrStderr(), "checking")})
+			if err != nil {
+				return couldNot(err)
+			}
+			if asJSON {
+				err = printJSON(cmd.OutOrStdout(), report)
+			} else {
+				printReport(cmd.OutOrStdout(), args[0], report)
+			}
+			if err == nil && !report.Clean() {
+				err = &statusError{checkDamage, fmt.Errorf("%s is damaged: %d faults", args[0], len(report.Faults)+report.Suppressed)}
+			}
+			return err
+		},
+	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return couldNot(err) })
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func printReport(w io.Writer, path string, r *pmemfs.CheckReport) {
+	for i, f := range r.Faults {
+		if i == checkFaultRows {
+			fmt.Fprintf(w, "and %d more\n", len(r.Faults)-i)
+			break
+		}
+		fmt.Fprintf(w, "offset %#x: %s: expected %s, found %s\n", f.Offset, f.Object, f.Expected, f.Found)
+	}
+	if r.Suppressed > 0 {
+		fmt.Fprintf(w, "%d further faults were not kept\n", r.Suppressed)
+	}
+	if r.Stopped != "" {
+		fmt.Fprintf(w, "the check could not go on to the end: %s\n", r.Stopped)
+	}
+	verdict := "clean"
+	if !r.Clean() {
+		verdict = "DAMAGED"
+	}
+	fmt.Fprintf(w, "%s: %s: %d files, %d directories, %d links, %d others, %d of %d blocks used, %d records to replay\n", path, verdict,
+		r.Files, r.Dirs, r.Symlinks, r.Others, r.UsedBlocks, r.TotalBlocks, r.ReplayedRecords)
+}

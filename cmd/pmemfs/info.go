@@ -1,0 +1,76 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"pmemfs/pmemfs"
+)
+
+func newInfo() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "info IMAGE",
+		Short: "Describe an image",
+		Long: `Describe an image: its size, its state, and the persistence domain that serving it here would have.
+The image is not changed and may be in use.`,
+		Example: `  pmemfs info fs.img
+  pmemfs info fs.img --json`,
+		Args: oneImage,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			info, err := pmemfs.ReadInfo(args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), info)
+			}
+			return printInfo(cmd.OutOrStdout(), info)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func printInfo(w io.Writer, i pmemfs.Info) error {
+	state := "closed in order"
+	switch {
+	case i.InUse:
+		state = "in use"
+	case !i.Clean:
+		state = fmt.Sprintf("not closed in order: the next start replays %d records", i.ReplayRecords)
+	}
+	rows := [][2]string{
+		{"image", i.Path},
+		{"label", i.Label},
+		{"uuid", i.UUID},
+		{"format", fmt.Sprint(i.FormatVersion)},
+		{"created", time.Unix(0, i.Created).Format(time.RFC3339)},
+		{"size", formatBytes(i.SizeBytes)},
+		{"free", formatBytes(i.FreeBytes)},
+		{"journal", formatBytes(i.JournalBytes)},
+		{"inodes", fmt.Sprint(i.UsedInodes)},
+		{"state", state},
+		{"starts", fmt.Sprint(i.Epoch)},
+		{"domain", fmt.Sprintf("%s (%s)", i.Domain, i.DomainReason)},
+		{"durability", i.Durability},
+	}
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	for _, row := range rows {
+		if row[1] != "" {
+			fmt.Fprintf(t, "%s\t%s\n", row[0], row[1])
+		}
+	}
+	return t.Flush()
+}

@@ -1,0 +1,48 @@
+// Command pmemfs makes, serves and checks persistent-memory filesystems. Run it without arguments for help.
+//
+// # Exit status
+//
+// 0 for success and 1 for failure, except check: 0 clean, 1 repaired, 4 damage left, 8 could not run. On failure one line on
+// standard error says why.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// statusError is an error with an exit status of its own.
+type statusError struct {
+	status int
+	cause  error
+}
+
+func (e *statusError) Error() string { return e.cause.Error() }
+func (e *statusError) Unwrap() error { return e.cause }
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run carries out one command line and returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	status := 1
+	var withStatus *statusError
+	if errors.As(err, &withStatus) {
+		status = withStatus.status
+	}
+	fmt.Fprintf(stderr, "pmemfs: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+	return status
+}

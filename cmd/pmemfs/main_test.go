@@ -1,0 +1,292 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	nfsc "github.com/willscott/go-nfs-client/nfs"
+	nfsrpc "github.com/willscott/go-nfs-client/nfs/rpc"
+)
+
+// output collects what a command prints while the test reads.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+// command runs a command line to its end.
+func command(args ...string) (status int, stdout, stderr string) {
+	var out, errs output
+	status = run(context.Background(), args, &out, &errs)
+	return status, out.String(), errs.String()
+}
+
+// want runs a command line that must end with a status.
+func want(t *testing.T, status int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	got, stdout, stderr := command(args...)
+	if got != status {
+		t.Errorf("pmemfs %q: status %d, want %d\n%s%s", args, got, status, stdout, stderr)
+	}
+	if status != 0 && strings.Count(stderr, "\n") != 1 {
+		t.Errorf("pmemfs %q: want one line of error, got %q", args, stderr)
+	}
+	return stdout, stderr
+}
+
+// serving is a server that runs.
+type serving struct {
+	t      *testing.T
+	out    *output
+	cancel context.CancelFunc
+	ended  chan int
+	addr   string
+}
+
+var onAddr = regexp.MustCompile(`export / on (127\.0\.0\.1:\d+),`)
+
+func serve(t *testing.T, args ...string) *serving {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &serving{t: t, out: &output{}, cancel: cancel, ended: make(chan int, 1)}
+	go func() { s.ended <- run(ctx, append([]string{"serve", "--nfs", "127.0.0.1:0"}, args...), s.out, s.out) }()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if m := onAddr.FindStringSubmatch(s.out.String()); m != nil {
+			s.addr = m[1]
+			return s
+		}
+		select {
+		case status := <-s.ended:
+			t.Fatalf("serve ended with %d\n%s", status, s.out)
+		default:
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("serve does not come up\n%s", s.out)
+		}
+	}
+}
+
+func (s *serving) stop() {
+	s.t.Helper()
+	s.cancel()
+	if status := <-s.ended; status != 0 {
+		s.t.Errorf("serve ended with %d\n%s", status, s.out)
+	}
+}
+
+func (s *serving) mount() *nfsc.Target {
+	s.t.Helper()
+	conn, err := nfsrpc.DialTCP("tcp", s.addr, false)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(conn.Close)
+	m := nfsc.Mount{Client: conn}
+	target, err := m.Mount("/", nfsrpc.NewAuthUnix("host", uint32(os.Geteuid()), uint32(os.Getegid())).Auth())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return target
+}
+
+// TestServe is a first run with everything left to defaults but the port and the size, a stop, and a second run.
+func TestServe(t *testing.T) {
+	t.Chdir(t.TempDir())
+	s := serve(t, "--size", "64MiB")
+	for _, text := range []string{"made ", "pmemfs.img", "persistence domain ", "squash root", "durability power",
+		"sudo mount -t nfs -o vers=3,nolock,tcp,port=", "sudo mount_nfs -o vers=3,tcp,nolocks,port="} {
+		if !strings.Contains(s.out.String(), text) {
+			t.Errorf("the output lacks %q:\n%s", text, s.out)
+		}
+	}
+	f, err := s.mount().OpenFile("/file", 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte("content")); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"serve"}, {"mkfs", "pmemfs.img", "--size", "64MiB", "--force"}} {
+		if _, stderr := want(t, 1, args...); !strings.Contains(stderr, "in use") {
+			t.Errorf("pmemfs %q on an image in use: %s", args, stderr)
+		}
+	}
+	want(t, checkCouldNot, "check", "pmemfs.img")
+	if stdout, _ := want(t, 0, "info", "pmemfs.img"); !strings.Contains(stdout, "in use") {
+		t.Errorf("info of an image in use:\n%s", stdout)
+	}
+	s.stop()
+	want(t, 0, "check", "pmemfs.img")
+
+	s = serve(t, "pmemfs.img", "--durability", "process", "--log-format", "json")
+	if !strings.Contains(s.out.String(), "durability process") || !strings.Contains(s.out.String(), `"msg":"filesystem open"`) {
+		t.Errorf("the second run says\n%s", s.out)
+	}
+	g, err := s.mount().Open("/file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(g); err != nil || string(got) != "content" {
+		t.Errorf("the file reads %q, %v", got, err)
+	}
+	s.stop()
+	want(t, 0, "check", "pmemfs.img")
+}
+
+func TestMkfsInfoCheck(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "image")
+	want(t, 0, "mkfs", image, "--size", "64MiB", "--label", "box", "--root-owner", "1000:100", "--root-mode", "0700")
+	if _, stderr := want(t, 1, "mkfs", image, "--size", "64MiB"); !strings.Contains(stderr, "force") {
+		t.Errorf("mkfs over an image: %s", stderr)
+	}
+	stdout, _ := want(t, 0, "info", image, "--json")
+	var info struct {
+		Label string
+		Size  uint64 `json:"size_bytes"`
+		Clean bool
+	}
+	if err := json.Unmarshal([]byte(stdout), &info); err != nil || info.Label != "box" || info.Size != 64<<20 || !info.Clean {
+		t.Errorf("info: %+v, %v\n%s", info, err, stdout)
+	}
+	if stdout, _ := want(t, 0, "info", image); !strings.Contains(stdout, "box") || !strings.Contains(stdout, "64 MiB") {
+		t.Errorf("info:\n%s", stdout)
+	}
+	if stdout, _ := want(t, 0, "check", image); !strings.Contains(stdout, ": clean: ") {
+		t.Errorf("check:\n%s", stdout)
+	}
+	stdout, _ = want(t, 0, "check", image, "--json")
+	var report struct{ Faults []any }
+	if err := json.Unmarshal([]byte(stdout), &report); err != nil || len(report.Faults) != 0 {
+		t.Errorf("check --json: %v\n%s", err, stdout)
+	}
+}
+
+// TestCheckDamage overwrites a stretch of metadata: check must say so with status 4 and change nothing.
+func TestCheckDamage(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "image")
+	want(t, 0, "mkfs", image, "--size", "64MiB")
+	content, err := os.ReadFile(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := 0
+	for block := 0; block < len(content)/4096 && damaged == 0; block++ {
+		at := content[block*4096 : (block+1)*4096]
+		if block < 16 || bytes.Count(at, []byte{0}) == len(at) {
+			continue
+		}
+		at[100] ^= 0xff
+		if err := os.WriteFile(image, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		status, stdout, _ := command("check", image)
+		if status == checkDamage {
+			damaged++
+			if !strings.Contains(stdout, "DAMAGED") || !strings.Contains(stdout, "expected") {
+				t.Errorf("check of a damaged image:\n%s", stdout)
+			}
+			if stdout, _ := want(t, checkDamage, "check", image, "--json"); !json.Valid([]byte(stdout)) {
+				t.Errorf("check --json:\n%s", stdout)
+			}
+		}
+		at[100] ^= 0xff
+	}
+	if damaged == 0 {
+		t.Error("no block could be damaged")
+	}
+}
+
+func TestBenchEngine(t *testing.T) {
+	stdout, _ := want(t, 0, "bench", "engine", "--json", "--count", "50", "--rounds", "1", "--image-dir", t.TempDir())
+	var report benchReport
+	if err := json.Unmarshal([]byte(stdout), &report); err != nil || report.Domain != "page-cache" {
+		t.Fatalf("%v\n%s", err, stdout)
+	}
+	for _, row := range report.Rows {
+		// A checkpoint within the round adds fences of its own, never one per operation.
+		limit := map[string]float64{"lookup": 0.1, "getattr": 0.1, "read 4 KiB": 0.1, "write 64 KiB": 2.5}[row.Name]
+		if limit == 0 {
+			limit = 1.5
+		}
+		if row.NsPerOp <= 0 || row.Fences > limit {
+			t.Errorf("%+v", row)
+		}
+	}
+	if stdout, _ := want(t, 0, "bench", "engine", "--count", "10", "--rounds", "1"); !strings.Contains(stdout, "domain volatile") {
+		t.Errorf("as text:\n%s", stdout)
+	}
+}
+
+// TestUsage: what is wrong is named, and nothing is made on the way.
+func TestUsage(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	t.Chdir(t.TempDir())
+	for _, c := range []struct {
+		status int
+		word   string
+		args   []string
+	}{
+		{1, "frobnicate", []string{"frobnicate"}},
+		{1, "mkfs", []string{"mkfs"}},
+		{1, "--size", []string{"mkfs", "x"}},
+		{1, "0", []string{"mkfs", "x", "--size", "0"}},
+		{1, "1:x", []string{"mkfs", "x", "--size", "64MiB", "--root-owner", "1:x"}},
+		{1, "999", []string{"mkfs", "x", "--size", "64MiB", "--root-mode", "999"}},
+		{1, "missing", []string{"info", "missing"}},
+		{8, "missing", []string{"check", "missing"}},
+		{8, "--no-such", []string{"check", "x", "--no-such"}},
+		{8, "check", []string{"check"}},
+		{1, "some", []string{"serve", "--squash", "some"}},
+		{1, "perhaps", []string{"serve", "--durability", "perhaps"}},
+		{1, "knfsd", []string{"serve", "--nfs-stack", "knfsd"}},
+		{1, "nowhere", []string{"serve", "--nfs", "nowhere"}},
+		{1, "big", []string{"serve", "--size", "big"}},
+		{1, "loud", []string{"serve", "--log-level", "loud"}},
+		{1, "xml", []string{"serve", "--log-format", "xml"}},
+		{1, "10.0.0", []string{"serve", "--allow", "10.0.0"}},
+		{1, "ext4", []string{"bench", "engine", "--compare", "ext4"}},
+		{1, "--count", []string{"bench", "engine", "--count", "0"}},
+		{1, "--rounds", []string{"bench", "engine", "--rounds", "0"}},
+	} {
+		if _, stderr := want(t, c.status, c.args...); !strings.Contains(stderr, c.word) {
+			t.Errorf("pmemfs %q does not name %q: %s", c.args, c.word, stderr)
+		}
+	}
+	if left, err := os.ReadDir("."); err != nil || len(left) != 0 {
+		t.Errorf("left behind %v, %v", left, err)
+	}
+	for _, args := range [][]string{{}, {"--help"}, {"mkfs", "--help"}, {"serve", "--help"}, {"info", "--help"}, {"check", "--help"}, {"bench", "--help"}} {
+		if stdout, _ := want(t, 0, args...); !strings.Contains(stdout, "Examples:") {
+			t.Errorf("pmemfs %q shows no examples", args)
+		}
+	}
+}

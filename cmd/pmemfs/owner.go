@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"pmemfs/server"
+)
+
+// ownerFlags are the options of commands that may make an image.
+type ownerFlags struct {
+	owner, mode string
+}
+
+func (f *ownerFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.owner, "root-owner", "", "owner of a new filesystem's root directory as UID:GID (default: whoever runs this)")
+	flags.StringVar(&f.mode, "root-mode", "", "its mode in octal (default: 0755, or 1777 if root runs this, since root is squashed over NFS)")
+}
+
+// parse returns the owner of a new root directory.
+func (f *ownerFlags) parse() (*server.Owner, error) {
+	o := server.DefaultOwner()
+	if f.owner != "" {
+		uid, gid, ok := strings.Cut(f.owner, ":")
+		u, err1 := strconv.ParseUint(uid, 10, 32)
+		g, err2 := strconv.ParseUint(gid, 10, 32)
+		if !ok || err1 != nil || err2 != nil {
+			return nil, fmt.Errorf("--root-owner is UID:GID in numbers, not %q", f.owner)
+		}
+		o = server.Owner{UID: uint32(u), GID: uint32(g), Mode: 0o755}
+	}
+	if f.mode != "" {
+		m, err := strconv.ParseUint(f.mode, 8, 32)
+		if err != nil || m == 0 || m > 0o7777 {
+			return nil, fmt.Errorf("--root-mode is an octal mode such as 0755 or 1777, not %q", f.mode)
+		}
+		o.Mode = uint32(m)
+	}
+	return &o, nil
+}

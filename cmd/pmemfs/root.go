@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "pmemfs",
+		Short: "A filesystem on persistent memory, served over NFS",
+		Long: `pmemfs turns persistent memory (a devdax device, a file on a DAX filesystem) or any ordinary
+file into a POSIX filesystem and serves it over NFSv3. It needs no root, no kernel module and no portmapper.`,
+		Example: `  pmemfs serve                          make ./pmemfs.img if it is missing, and serve it on 127.0.0.1:2049
+  pmemfs mkfs fs.img --size 64GiB       make an image
+  pmemfs check fs.img                   look for damage`,
+		Version:       version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(newServe(), newMkfs(), newInfo(), newCheck(), newBench())
+	return root
+}
+
+// oneImage demands exactly one argument.
+func oneImage(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%s takes one image, not %d: %s", cmd.Name(), len(args), cmd.UseLine())
+	}
+	return nil
+}
+
+// version is what the toolchain recorded of the source.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision := ""
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			revision = " " + s.Value
+		}
+	}
+	return fmt.Sprintf("%s%s %s", info.Main.Version, revision, info.GoVersion)
+}

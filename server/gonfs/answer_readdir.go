@@ -1,0 +1,85 @@
+package gonfs
+
+import (
+	"pmemfs/pmemfs"
+	"pmemfs/server/rpc"
+)
+
+const (
+	readdirBytes    = 64 << 10 // of one READDIR reply that clients should ask for
+	readdirBytesMax = ioBytes  // and the most that they get
+	listEndBytes    = 8        // the end of the list and eof
+	entryBytes      = 4 + 8 + 8
+	handleOptBytes  = 4 + 4 + handleBytes
+)
+
+// readdir lists a directory from a cookie that stays good across changes and restarts, which go-nfs's do not.
+func (s *Server) readdir(r *request, e *rpc.Encoder) error {
+	budget := int(min(r.args.count, readdirBytesMax))
+	return s.list(r, e, budget, func(d *pmemfs.DirEntry) int {
+		return entryBytes + rpc.OpaqueLen(len(d.Name))
+	}, false)
+}
+
+// readdirPlus is readdir with attributes and handles. dircount bounds the names alone and is only a hint that clients
+// have set far too low for years; maxcount is what counts (RFC 1813 section 3.3.17).
+func (s *Server) readdirPlus(r *request, e *rpc.Encoder) error {
+	budget := int(min(r.args.limit, readdirBytesMax))
+	return s.list(r, e, budget, func(d *pmemfs.DirEntry) int {
+		return entryBytes + rpc.OpaqueLen(len(d.Name)) + 4 + fattrBytes + handleOptBytes
+	}, true)
+}
+
+// list writes as many entries as fit in budget bytes of the reply after its status.
+func (s *Server) list(r *request, e *rpc.Encoder, budget int, size func(*pmemfs.DirEntry) int, plus bool) error {
+	dir := r.args.handles[0]
+	attr, err := s.eng.Getattr(dir)
+	if err != nil {
+		return err
+	}
+	start := e.Len()
+	putPostOp(e, s.handles.fsid, &attr)
+	e.Uint64(0) // the verifier never changes, as cookies never lose their meaning
+	top := s.isRoot(r, dir)
+	count, eof := 0, true
+	err = s.eng.Readdir(&r.cred, dir, r.args.offset, plus, func(d *pmemfs.DirEntry) bool {
+		if e.Len()-start+size(d)+listEndBytes > budget {
+			eof = false
+			return false
+		}
+		count++
+		s.putEntry(r, e, d, &attr, top, plus)
+		return true
+	})
+	switch {
+	case err != nil:
+		return err
+	case count == 0 && !eof:
+		return nfsErrTooSmall
+	}
+	e.Bool(false)
+	e.Bool(eof)
+	return nil
+}
+
+// putEntry writes entry3 or entryplus3. What lies above the export's root is not shown.
+func (s *Server) putEntry(r *request, e *rpc.Encoder, d *pmemfs.DirEntry, dir *pmemfs.Attr, top, plus bool) {
+	if top && string(d.Name) == ".." {
+		d.Ino, d.Attr = dir.Ino, *dir
+	}
+	e.Bool(true)
+	e.Uint64(d.Ino)
+	e.Opaque(d.Name)
+	e.Uint64(d.Cookie)
+	if !plus {
+		return
+	}
+	if !d.HasAttr {
+		e.Bool(false)
+		e.Bool(false)
+		return
+	}
+	putPostOp(e, s.handles.fsid, &d.Attr)
+	e.Bool(true)
+	e.Opaque(s.handles.encode(r.exp.ID(), d.Attr.Handle))
+}

@@ -1,0 +1,113 @@
+package gonfs
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+	"pmemfs/server/rpc"
+)
+
+// captured collects log lines.
+type captured struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (c *captured) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.Write(p)
+}
+
+func (c *captured) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.String()
+}
+
+// TestPanicContained makes every procedure panic, both those answered here and those in go-nfs's goroutines, by taking the
+// engine away. Each is answered with a failure, is logged, and the server goes on.
+func TestPanicContained(t *testing.T) {
+	eng, err := pmemfs.OpenMemory(64<<20, pmemfs.DomainVolatile, pmemfs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := export.NewSet([]export.Export{export.Default()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &captured{}
+	srv, err := New(Config{Engine: eng, Exports: set, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := srv.handles.encode(set.All()[0].ID(), eng.Root())
+	// A worker that is there already, so that the panics happen in go-nfs's goroutine.
+	warm := newWorker(srv)
+	srv.workers.idle = append(srv.workers.idle, warm)
+	srv.eng = nil
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(ctx, l) }()
+
+	e := rpc.NewEncoder(nil)
+	e.Opaque(root)
+	handle := e.Bytes()
+	e = rpc.NewEncoder(nil)
+	e.Raw(handle)
+	e.Opaque([]byte("name"))
+	entry := e.Bytes()
+	calls := map[uint32][]byte{
+		procGetattr: handle, procLookup: entry, procReadlink: handle, procRemove: entry, procRmdir: entry,
+		procAccess: append(handle[:len(handle):len(handle)], 0, 0, 0, 63), procFsstat: handle, procFsinfo: handle,
+	}
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	records := rpc.NewRecordReader(conn, 1<<20, nil)
+	for proc, args := range calls {
+		call := rpc.NewEncoder(make([]byte, markBytes))
+		for _, v := range []uint32{proc, 0, 2, progNFS, version3, proc, 0, 0, 0, 0} {
+			call.Uint32(v)
+		}
+		call.Raw(args)
+		if _, err := conn.Write(call.Finish()); err != nil {
+			t.Fatal(err)
+		}
+		reply, err := records.Next()
+		if err != nil {
+			t.Fatalf("procedure %d: %v", proc, err)
+		}
+		d := rpc.NewDecoder(reply[markBytes+20:])
+		if accepted, status := d.Uint32(), d.Uint32(); accepted == 0 && status == 0 {
+			t.Errorf("procedure %d succeeded without an engine", proc)
+		}
+	}
+	if got := strings.Count(log.String(), "panic while serving"); got < len(calls) {
+		t.Errorf("%d panics in the log, want %d", got, len(calls))
+	}
+	if !strings.Contains(log.String(), "go-nfs.onLookup") {
+		t.Error("no panic came from within go-nfs")
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if err := eng.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

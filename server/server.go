@@ -1,0 +1,138 @@
+// Package server opens an image and serves it: configuration, first run, life cycle. The protocols are in the packages
+// below it.
+//
+// # Life cycle
+//
+// Open does everything that can fail, in an order that leaves nothing behind: it checks the configuration, makes the image if it
+// is missing, opens it, finds the exports, and listens. Serve answers clients until its context ends, then stops in order
+// (no new connections, no new requests, replies to those in progress), and closes the image, which leaves nothing to replay.
+//
+// # Concurrency and durability
+//
+// A Server is used by one goroutine; what it starts is safe by itself. Every reply is durable in the sense of the image's
+// persistence domain, so a server that is killed instead of stopped loses nothing but the time of a replay.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+	"pmemfs/server/gonfs"
+)
+
+// StackGoNFS is the NFS stack that exists: go-nfs behind the wrapper of package gonfs.
+const StackGoNFS = "go-nfs"
+
+// Config is what a Server does.
+type Config struct {
+	Image string   // path of a file or device
+	New   NewImage // used if Image does not exist
+
+	NFS     string // address to listen on, host:port; port 0 for any
+	Stack   string // "" or StackGoNFS
+	Exports []export.Export
+
+	Durability pmemfs.Durability
+	Volatile   bool // nothing survives a power cut, by choice
+
+	Logger *slog.Logger // nil for none
+	Limits gonfs.Limits
+}
+
+// Server is an open image with a listener.
+type Server struct {
+	eng      *pmemfs.FS
+	nfs      *gonfs.Server
+	listener net.Listener
+	exports  *export.Set
+	log      *slog.Logger
+	created  bool
+}
+
+// Open gets everything ready to serve. Until Serve is called clients wait. The image of a failed Open is closed, and
+// untouched unless it was made.
+func Open(c Config) (*Server, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	exports, err := c.vet()
+	if err != nil {
+		return nil, err
+	}
+	created, err := ensureImage(c.Image, c.New)
+	if err != nil {
+		return nil, err
+	}
+	eng, err := pmemfs.Open(c.Image, pmemfs.Options{Durability: c.Durability, Volatile: c.Volatile, Logger: c.Logger})
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{eng: eng, exports: exports, log: c.Logger, created: created}
+	if err := s.listen(&c); err != nil {
+		return nil, errors.Join(err, eng.Close())
+	}
+	return s, nil
+}
+
+// vet refuses a configuration that could not work before anything is made.
+func (c *Config) vet() (*export.Set, error) {
+	if c.Stack != "" && c.Stack != StackGoNFS {
+		return nil, fmt.Errorf("unknown NFS stack %q: %s is the only one", c.Stack, StackGoNFS)
+	}
+	if _, err := net.ResolveTCPAddr("tcp", c.NFS); err != nil {
+		return nil, fmt.Errorf("cannot listen on %q: %w", c.NFS, err)
+	}
+	return export.NewSet(c.Exports)
+}
+
+func (s *Server) listen(c *Config) error {
+	nfs, err := gonfs.New(gonfs.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger, Limits: c.Limits})
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", c.NFS)
+	if err != nil {
+		return err
+	}
+	s.nfs, s.listener = nfs, l
+	if addr := s.Addr(); !addr.Addr().IsLoopback() {
+		s.log.Warn("listening beyond this machine: anyone who can connect is believed to be the user they say they are",
+			"addr", addr.String())
+	}
+	return nil
+}
+
+// Addr is the address listened on.
+func (s *Server) Addr() netip.AddrPort {
+	tcp, ok := s.listener.Addr().(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// Info describes the image.
+func (s *Server) Info() pmemfs.Info { return s.eng.Info() }
+
+// Created reports whether Open made the image.
+func (s *Server) Created() bool { return s.created }
+
+// Exports are what is served.
+func (s *Server) Exports() []export.Export { return s.exports.All() }
+
+// Serve answers clients until ctx ends, and closes the image. It is called once. nil means that ctx ended it and that
+// everything was closed in order.
+func (s *Server) Serve(ctx context.Context) error {
+	err := s.nfs.Serve(ctx, s.listener)
+	return errors.Join(err, s.eng.Close())
+}
+
+// Close gives up a server that was opened but will not serve.
+func (s *Server) Close() error { return errors.Join(s.listener.Close(), s.eng.Close()) }

@@ -1,0 +1,199 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server"
+	"pmemfs/server/export"
+)
+
+const imageBytes = 64 << 20
+
+func config(image string) server.Config {
+	return server.Config{Image: image, New: server.NewImage{Size: imageBytes}, NFS: "127.0.0.1:0", Exports: []export.Export{export.Default()}}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run serves until stop is called, which then demands that it ended in order.
+func run(t *testing.T, s *server.Server) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx) }()
+	return func() {
+		t.Helper()
+		cancel()
+		select {
+		case err := <-ended:
+			must(t, err)
+		case <-time.After(20 * time.Second):
+			t.Fatal("did not stop")
+		}
+	}
+}
+
+func checkClean(t *testing.T, image string) {
+	t.Helper()
+	report, err := pmemfs.Check(image, pmemfs.CheckOptions{})
+	must(t, err)
+	for _, f := range report.Faults {
+		t.Errorf("check: offset %d: %s: expected %s, found %s", f.Offset, f.Object, f.Expected, f.Found)
+	}
+}
+
+// TestFirstRunAndNext makes an image, stops with a client connected, and starts again on the same one.
+func TestFirstRunAndNext(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "image")
+	s, err := server.Open(config(image))
+	must(t, err)
+	if !s.Created() || s.Info().Domain == "" || len(s.Exports()) != 1 {
+		t.Errorf("first run: created %v, %+v", s.Created(), s.Info())
+	}
+	uuid := s.Info().UUID
+	stop := run(t, s)
+	conn, err := net.Dial("tcp", s.Addr().String())
+	must(t, err)
+	defer conn.Close()
+	if _, err := server.Open(config(image)); !errors.Is(err, pmemfs.ErrLocked) {
+		t.Errorf("a second server: %v", err)
+	}
+	stop()
+	info, err := pmemfs.ReadInfo(image)
+	must(t, err)
+	if !info.Clean || info.ReplayRecords != 0 {
+		t.Errorf("after the stop: %+v", info)
+	}
+	checkClean(t, image)
+
+	s, err = server.Open(config(image))
+	must(t, err)
+	if s.Created() || s.Info().UUID != uuid {
+		t.Errorf("next run: created %v, %+v", s.Created(), s.Info())
+	}
+	must(t, s.Close())
+	checkClean(t, image)
+	if left, err := filepath.Glob(image + "*"); err != nil || len(left) != 1 {
+		t.Errorf("left behind %q, %v", left, err)
+	}
+}
+
+// TestInterruptedFirstRun: the remains of a first run that was cut short are no obstacle and never an image.
+func TestInterruptedFirstRun(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "image")
+	must(t, os.WriteFile(image+".new", []byte("half"), 0o600))
+	s, err := server.Open(config(image))
+	must(t, err)
+	must(t, s.Close())
+	checkClean(t, image)
+}
+
+// TestRefusals: what cannot be served is refused before anything is made, and what is not ours is left alone.
+func TestRefusals(t *testing.T) {
+	dir := t.TempDir()
+	image := filepath.Join(dir, "image")
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer busy.Close()
+	for name, change := range map[string]func(*server.Config){
+		"stack":     func(c *server.Config) { c.Stack = "knfsd" },
+		"address":   func(c *server.Config) { c.NFS = "nowhere" },
+		"port":      func(c *server.Config) { c.NFS = "127.0.0.1:99999" },
+		"no export": func(c *server.Config) { c.Exports = nil },
+		"no image":  func(c *server.Config) { c.Image = "" },
+		"no size":   func(c *server.Config) { c.New.Size = 0 },
+		"no folder": func(c *server.Config) { c.Image = filepath.Join(dir, "none", "image") },
+	} {
+		c := config(image)
+		change(&c)
+		if s, err := server.Open(c); err == nil {
+			t.Errorf("%s: opened", name)
+			must(t, s.Close())
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("refusals left %v, %v", left, err)
+	}
+	text := bytes.Repeat([]byte("not an image\n"), 100000)
+	must(t, os.WriteFile(image, text, 0o600))
+	if _, err := server.Open(config(image)); !errors.Is(err, pmemfs.ErrNotImage) {
+		t.Errorf("a foreign file: %v", err)
+	}
+	if got, err := os.ReadFile(image); err != nil || !bytes.Equal(got, text) {
+		t.Error("a foreign file was changed")
+	}
+	must(t, os.Remove(image))
+	for name, change := range map[string]func(*server.Config){
+		"busy port": func(c *server.Config) { c.NFS = busy.Addr().String() },
+		"subtree":   func(c *server.Config) { c.Exports[0].Subtree = "/none" },
+	} {
+		c := config(image)
+		change(&c)
+		if _, err := server.Open(c); err == nil {
+			t.Errorf("%s: opened", name)
+		}
+		checkClean(t, image) // closed again, whole
+	}
+	if _, err := server.Open(func() server.Config { c := config(image); c.Exports[0].Subtree = "/none"; return c }()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a subtree that is not there: %v", err)
+	}
+}
+
+func TestBeyondLoopbackWarns(t *testing.T) {
+	var mu sync.Mutex
+	var text strings.Builder
+	c := config(filepath.Join(t.TempDir(), "image"))
+	c.NFS = "0.0.0.0:0"
+	c.Logger = slog.New(slog.NewTextHandler(writer(func(p []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		text.Write(p)
+	}), nil))
+	s, err := server.Open(c)
+	must(t, err)
+	must(t, s.Close())
+	mu.Lock()
+	defer mu.Unlock()
+	if !strings.Contains(text.String(), "level=WARN") {
+		t.Errorf("no warning in %q", text.String())
+	}
+}
+
+type writer func([]byte)
+
+func (w writer) Write(p []byte) (int, error) { w(p); return len(p), nil }
+
+func TestMountLines(t *testing.T) {
+	for addr, want := range map[string]string{
+		"127.0.0.1:2049": " 127.0.0.1:/ ", "[::1]:2049": " [::1]:/ ",
+	} {
+		for _, l := range server.MountLines(netip.MustParseAddrPort(addr), "/") {
+			if !strings.Contains(l.Command, want) || !strings.Contains(l.Command, "port=2049,mountport=2049") {
+				t.Errorf("%s on %s: %s", addr, l.System, l.Command)
+			}
+		}
+	}
+	for _, l := range server.MountLines(netip.MustParseAddrPort("0.0.0.0:1"), "/") {
+		if strings.Contains(l.Command, "0.0.0.0") {
+			t.Errorf("not a place to mount from: %s", l.Command)
+		}
+	}
+}
