@@ -110,6 +110,9 @@ func allZero(b []byte) bool {
 func formatRegion(region *pmem.Region, o *FormatOptions) (err error) {
 	defer region.Unguard(region.Guard(), &err)
 	blocks := uint64(region.Size()) >> layout.BlockShift
+	if blocks%layout.GroupBlocks == 1 {
+		blocks-- // a last group of one block would be its own bitmap and the backup superblock
+	}
 	if blocks < layout.MinBlocks {
 		return fmt.Errorf("%w: %d bytes are too few, at least %d are needed", ErrInvalid, region.Size(), MinSize)
 	}

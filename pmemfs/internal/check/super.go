@@ -45,14 +45,17 @@ func (c *checker) superblocks() (ok bool, err error) {
 	return c.geometry(), nil
 }
 
-// lastSuperblock returns the backup at the end of the image, or nil.
+// lastSuperblock returns the backup at the end of the image, or nil. A last block that would have been a block group of
+// its own is not used; the backup is before it then.
 func (c *checker) lastSuperblock() *layout.Superblock {
-	last := uint64(len(c.medium))/layout.BlockSize - 1
-	sb, err := layout.DecodeSuperblock(c.medium[layout.BlockOffset(last):])
-	if err != nil || sb.Backup != last {
-		return nil
+	blocks := uint64(len(c.medium)) / layout.BlockSize
+	for back := uint64(1); back <= 2 && back < blocks; back++ {
+		sb, err := layout.DecodeSuperblock(c.medium[layout.BlockOffset(blocks-back):])
+		if err == nil && sb.Backup == blocks-back {
+			return sb
+		}
 	}
-	return sb
+	return nil
 }
 
 // backup compares the backup with the first superblock, which is valid.
@@ -75,6 +78,10 @@ func (c *checker) backup() {
 // geometry checks that the fixed regions do not overlap: ring, then the block of the first inode chapter's bitmap, then
 // the first inodes.
 func (c *checker) geometry() bool {
+	if c.isBitmap(c.sb.Backup) {
+		c.stop(0, "superblock", "a backup that is not a bitmap as well", fmt.Sprintf("block %d", c.sb.Backup))
+		return false
+	}
 	if first := layout.JournalRing + c.sb.RingBlocks; c.sb.InodeBoot <= first || c.sb.InodeBoot == c.sb.Backup || c.isBitmap(c.sb.InodeBoot) {
 		c.stop(0, "superblock", fmt.Sprintf("the first inodes behind block %d", first), fmt.Sprintf("in block %d", c.sb.InodeBoot))
 		return false

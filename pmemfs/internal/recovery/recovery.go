@@ -26,8 +26,7 @@ func Super(medium []byte) (*layout.Superblock, error) {
 	}
 	sb, err := layout.DecodeSuperblock(medium)
 	if err != nil && !errors.Is(err, layout.ErrVersion) {
-		last := (len(medium)/layout.BlockSize - 1) * layout.BlockSize
-		if b, err2 := layout.DecodeSuperblock(medium[last:]); err2 == nil && int(b.Backup)*layout.BlockSize == last {
+		if b := backup(medium); b != nil {
 			sb, err = b, nil
 		}
 	}
@@ -38,6 +37,21 @@ func Super(medium []byte) (*layout.Superblock, error) {
 		return nil, fmt.Errorf("%w: %d bytes long, the superblock says %d", ErrTruncated, len(medium), size)
 	}
 	return sb, nil
+}
+
+// backup returns the superblock at the end of the medium, or nil. It is in the last block, or in the one before when the
+// last would have been a block group of its own.
+func backup(medium []byte) *layout.Superblock {
+	blocks := len(medium) / layout.BlockSize
+	for _, at := range []int{blocks - 1, blocks - 2} {
+		if at <= 0 {
+			return nil
+		}
+		if sb, err := layout.DecodeSuperblock(medium[at*layout.BlockSize:]); err == nil && sb.Backup == uint64(at) {
+			return sb
+		}
+	}
+	return nil
 }
 
 // Head returns the newer valid journal head.

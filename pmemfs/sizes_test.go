@@ -1,0 +1,28 @@
+package pmemfs
+
+import (
+	"bytes"
+	"testing"
+
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// TestSizesAroundAGroup formats images whose last block group has no or few blocks, and opens them by either superblock.
+func TestSizesAroundAGroup(t *testing.T) {
+	for d := int64(-1); d <= 3; d++ {
+		fs := memFS(t, (layout.GroupBlocks+d)*layout.BlockSize)
+		b := builder{t: t, fs: fs}
+		for _, name := range []string{"one", "two"} {
+			b.file(fs.Root(), name, 40<<20)
+		}
+		checkFS(t, fs)
+		medium := bytes.Clone(fs.region.Bytes())
+		closeFS(t, fs)
+		medium[100] ^= 1
+		again := mountBytes(t, medium)
+		if r, err := again.Check(); err != nil || len(r.Faults) != 1 || r.Stopped != "" {
+			t.Errorf("%+v, %v", r, err)
+		}
+		closeFS(t, again)
+	}
+}
