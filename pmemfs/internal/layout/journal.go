@@ -156,9 +156,9 @@ func NextEntry(b []byte, size int64) (e Entry, rest []byte, ok bool) {
 	}
 	rest = b[EntryHeader:]
 	if e.Kind == EntryBitSet || e.Kind == EntryBitClear {
-		return e, rest, e.Off%BlockSize == 0 && uint64(e.Arg)+uint64(e.Len) <= GroupBits
+		return e, rest, e.Off%BlockSize == 0 && e.Off <= size-BlockSize && uint64(e.Arg)+uint64(e.Len) <= GroupBits
 	}
-	if e.Off%BlockSize+int64(e.Len) > BlockSize {
+	if e.Off%BlockSize+int64(e.Len) > BlockSize || int64(e.Len) > size-e.Off {
 		return e, nil, false
 	}
 	if e.Kind.HasPayload() {
