@@ -11,7 +11,7 @@ func TestHeadRoundTrip(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 7))
 	for range 100 {
 		want := Head{Clean: rng.IntN(2) == 0, Version: rng.Uint64(), Epoch: rng.Uint64(), TailSeq: rng.Uint64(),
-			TailPos: rng.Uint64(), FreeBlocks: rng.Uint64(), UsedInodes: rng.Uint64()}
+			TailPos: rng.Uint64(), FreeBlocks: rng.Uint64(), UsedInodes: rng.Uint64(), Salt: rng.Uint64()}
 		b := bytes.Repeat([]byte{0xff}, HeadSize)
 		EncodeHead(b, &want)
 		if got, ok := DecodeHead(b); !ok || got != want {
@@ -33,7 +33,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	rec := make([]byte, RecordHeader)
 	rec = AppendEntry(rec, 4096, 3, EntryData, 0, []byte("abc"))
 	rec = AppendEntry(rec, 8192, 5, EntryBitSet, 9, nil)
-	want := RecordHead{Length: uint32(len(rec)), Seq: 1 << 40, Epoch: 3, Fenced: 1<<40 - 1, Free: -5, Inodes: 1, Entries: 2}
+	want := RecordHead{Length: uint32(len(rec)), Seq: 1 << 40, Epoch: 3, Salt: 1 << 50, Fenced: 1<<40 - 1, Free: -5, Inodes: 1, Entries: 2}
 	EncodeRecordHead(rec, &want, CRC(rec[RecordHeader:]))
 	if got := DecodeRecordHead(rec); !reflect.DeepEqual(got, want) || !RecordSealed(rec) {
 		t.Fatalf("%+v, sealed %v, expected %+v", got, RecordSealed(rec), want)
