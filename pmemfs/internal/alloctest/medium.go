@@ -178,4 +178,7 @@ func (m *Medium) Verify(t testing.TB) {
 	if c := m.J.Counts(); c.Inodes != inodes {
 		t.Errorf("the journal counts %d inodes, the bitmap %d", c.Inodes, inodes)
 	}
+	if a := m.A.Inodes.Avail(); a != int64(m.A.Inodes.Limit())-inodes {
+		t.Errorf("the allocator counts %d free inodes, the bitmap %d of %d", a, inodes, m.A.Inodes.Limit())
+	}
 }
