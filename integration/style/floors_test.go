@@ -23,7 +23,7 @@ const floors = `
 	pmemfs/internal/data
 	pmemfs/internal/inode
 	pmemfs/internal/extent
-	pmemfs/internal/tree
+	pmemfs/internal/tree  pmemfs/internal/alloctest
 	pmemfs/internal/alloc
 	pmemfs/internal/journal  pmemfs/internal/check
 	pmemfs/internal/pmem  pmemfs/internal/layout

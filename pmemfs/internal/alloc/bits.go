@@ -30,7 +30,7 @@ type Run struct {
 }
 
 // maxLoaded bounds the DRAM pictures of groups: 4 KiB each.
-const maxLoaded = 8192
+var maxLoaded int64 = 8192 // a variable for tests
 
 // Bits allocates from a sequence of bitmaps. Safe for concurrent use.
 type Bits struct {
@@ -75,14 +75,15 @@ func (b *Bits) SetLimit(n uint64) {
 		b.groups = append(b.groups, new(group))
 	}
 	if last := old / layout.GroupBits; old%layout.GroupBits != 0 {
-		// The group that was partial now has more bits to give.
+		// The group that was partial now has more bits to give: in its picture, if it is loaded, and with the limit,
+		// if it is not. Its lock makes that one step, or a load between the two would miss them.
 		g := b.groups[last]
 		g.mu.Lock()
+		defer g.mu.Unlock()
 		if g.loaded {
 			from, to := int(old%layout.GroupBits), int(min(n-last*layout.GroupBits, layout.GroupBits))
 			g.clear(from, to-from)
 		}
-		g.mu.Unlock()
 	}
 	b.limit.Store(n)
 }
@@ -129,9 +130,12 @@ func (b *Bits) groupAt(i uint64) (*group, error) {
 	return g, nil
 }
 
-// dropOne forgets the picture of some group that equals the medium. It takes no lock that could wait.
+// dropOne forgets the picture of some group that equals the medium. Its caller holds a group's lock, so it waits for no
+// other: when it cannot have one it leaves the work to the next load.
 func (b *Bits) dropOne(keep uint64) {
-	b.groupsMu.RLock()
+	if !b.groupsMu.TryRLock() {
+		return
+	}
 	defer b.groupsMu.RUnlock()
 	n := uint64(len(b.groups))
 	for d := n / 2; d < n; d++ {

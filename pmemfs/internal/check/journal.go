@@ -36,9 +36,9 @@ func (c *checker) heads() (layout.Head, bool) {
 // ring reads records.
 type ring struct {
 	bytes []byte
-	off   int64 // in the image
-	epoch uint64
-	buf   []byte // for records that wrap
+	off   int64       // in the image
+	head  layout.Head // whose records count
+	buf   []byte      // for records that wrap
 }
 
 // at returns where in the image a position is.
@@ -48,7 +48,7 @@ func (r *ring) at(pos uint64) int64 { return r.off + int64(pos%uint64(len(r.byte
 func (r *ring) record(pos uint64) ([]byte, layout.RecordHead, bool) {
 	at := pos % uint64(len(r.bytes))
 	h := layout.DecodeRecordHead(r.bytes[at:])
-	if h.Epoch != r.epoch || h.Length < layout.RecordHeader || uint64(h.Length) > uint64(len(r.bytes))/4 {
+	if !h.Of(&r.head) || h.Length < layout.RecordHeader || uint64(h.Length) > uint64(len(r.bytes))/4 {
 		return nil, h, false
 	}
 	rec := r.bytes[at:min(at+uint64(h.Length), uint64(len(r.bytes)))]
@@ -66,7 +66,7 @@ func (c *checker) window() {
 	}
 	h := &c.head
 	off := c.sb.RingOffset()
-	r := ring{bytes: c.medium[off : off+c.sb.RingBytes()], off: off, epoch: h.Epoch}
+	r := ring{bytes: c.medium[off : off+c.sb.RingBytes()], off: off, head: *h}
 	size, pos, seq := uint64(len(r.bytes)), h.TailPos, h.TailSeq
 	for pos-h.TailPos < size {
 		rec, head, ok := r.record(pos)
@@ -93,7 +93,7 @@ func (c *checker) windowEnd(r *ring, pos, seq, end uint64) {
 	budget := 16 * len(r.bytes)
 	for p := pos + layout.LineSize; p < end && budget > 0; p += layout.LineSize {
 		h := layout.DecodeRecordHead(r.bytes[p%uint64(len(r.bytes)):])
-		if h.Epoch != r.epoch || h.Seq <= seq || h.Fenced < seq {
+		if !h.Of(&r.head) || h.Seq <= seq || h.Fenced < seq {
 			continue
 		}
 		budget -= int(min(h.Length, uint32(len(r.bytes))))

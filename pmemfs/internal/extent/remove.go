@@ -6,13 +6,16 @@ import "pmemfs/pmemfs/internal/layout"
 // extents are changed; next is the file block from which to go on, to when all is done.
 func (m *Map) Remove(from, to uint64, limit int, free func(phys, n uint64) error) (next uint64, err error) {
 	defer m.save()
-	for range limit {
+	for n := 0; from < to; n++ {
 		e, ok, err := m.Next(from)
 		if err != nil {
 			return from, err
 		}
 		if !ok || e.Logical >= to {
 			return to, nil
+		}
+		if n == limit {
+			return from, nil
 		}
 		lo, hi := max(from, e.Logical), min(to, e.End())
 		if err := m.cut(e, lo, hi); err != nil {
@@ -23,10 +26,7 @@ func (m *Map) Remove(from, to uint64, limit int, free func(phys, n uint64) error
 		}
 		from = hi
 	}
-	if _, ok, err := m.Next(from); err != nil || !ok {
-		return to, err
-	}
-	return from, nil
+	return to, nil
 }
 
 // cut takes the file blocks [lo, hi) out of extent e, leaving what is before and after.

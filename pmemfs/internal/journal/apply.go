@@ -113,6 +113,3 @@ func (j *Journal) Verify(block uint64, check func(b []byte) error) error {
 	j.setVerified(block)
 	return nil
 }
-
-// Unverify forgets that a block was verified: it has been freed.
-func (j *Journal) Unverify(block uint64) { j.verified[block/64].And(^(uint64(1) << (block % 64))) }

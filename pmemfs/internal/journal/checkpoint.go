@@ -47,7 +47,7 @@ func (j *Journal) checkpoint(clean bool) (err error) {
 	j.mu.Lock()
 	h := layout.Head{
 		Clean: clean, Version: j.version + 1, Epoch: j.epoch, TailSeq: j.lowSeq, TailPos: j.low,
-		FreeBlocks: uint64(j.lowCnt.Free), UsedInodes: uint64(j.lowCnt.Inodes),
+		FreeBlocks: uint64(j.lowCnt.Free), UsedInodes: uint64(j.lowCnt.Inodes), Salt: j.salt,
 	}
 	tail := j.tail
 	j.pending = false

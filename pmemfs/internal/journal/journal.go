@@ -63,6 +63,7 @@ type Journal struct {
 	ring   int64
 	size   uint64
 	epoch  uint64
+	salt   uint64
 	limit  uint64 // dirty bytes of ring that start a background checkpoint
 
 	mu      sync.Mutex
@@ -114,7 +115,7 @@ type Options struct {
 // New returns a journal over a recovered region. Close stops it.
 func New(region *pmem.Region, st State, o Options) *Journal {
 	j := &Journal{
-		region: region, ring: st.Ring, size: uint64(st.Size), epoch: st.Head.Epoch,
+		region: region, ring: st.Ring, size: uint64(st.Size), epoch: st.Head.Epoch, salt: st.Head.Salt,
 		pos: st.Head.TailPos, seq: st.Head.TailSeq, tail: st.Head.TailPos, low: st.Head.TailPos, lowSeq: st.Head.TailSeq,
 		lowCnt:   Counts{int64(st.Head.FreeBlocks), int64(st.Head.UsedInodes)},
 		version:  st.Head.Version,
@@ -199,7 +200,7 @@ func (j *Journal) append(rec []byte, entries uint32, counts Counts, body uint32)
 		return 0, 0, 0, err
 	}
 	h := layout.RecordHead{
-		Length: uint32(len(rec)), Seq: j.seq, Epoch: j.epoch, Fenced: j.claim(),
+		Length: uint32(len(rec)), Seq: j.seq, Epoch: j.epoch, Salt: j.salt, Fenced: j.claim(),
 		Free: counts.Free, Inodes: counts.Inodes, Entries: entries,
 	}
 	layout.EncodeRecordHead(rec, &h, body)

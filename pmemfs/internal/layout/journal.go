@@ -3,7 +3,7 @@ package layout
 // A journal head is one line; the two heads are written in turn and the valid one with the higher version counts.
 //
 //	0 crc u32 of 4..64 | 4 flags u32 | 8 version u64 | 16 epoch u64 | 24 tail sequence u64 | 32 tail position u64
-//	40 free blocks u64 | 48 used inodes u64 | 56 zero
+//	40 free blocks u64 | 48 used inodes u64 | 56 salt u64
 const (
 	HeadSize      = 64
 	headFlagClean = 1 // informative: the filesystem was closed and the window is empty
@@ -13,11 +13,12 @@ const (
 type Head struct {
 	Clean      bool
 	Version    uint64 // rises by one with each head written
-	Epoch      uint64 // rises by one with each read-write open; salts every record
+	Epoch      uint64 // rises by one with each read-write open
 	TailSeq    uint64 // sequence of the first record of the window
 	TailPos    uint64 // logical byte position of that record; modulo the ring size it is an offset in the ring
 	FreeBlocks uint64 // as of the tail
 	UsedInodes uint64 // as of the tail
+	Salt       uint64 // random, drawn anew with each epoch: what every record of the epoch carries, and nobody can guess
 }
 
 // EncodeHead fills a line.
@@ -26,7 +27,7 @@ func EncodeHead(b []byte, h *Head) {
 	if h.Clean {
 		le.PutUint32(b[4:], headFlagClean)
 	}
-	for i, v := range []uint64{h.Version, h.Epoch, h.TailSeq, h.TailPos, h.FreeBlocks, h.UsedInodes} {
+	for i, v := range []uint64{h.Version, h.Epoch, h.TailSeq, h.TailPos, h.FreeBlocks, h.UsedInodes, h.Salt} {
 		le.PutUint64(b[8+8*i:], v)
 	}
 	seal(b[:HeadSize])
@@ -40,13 +41,15 @@ func DecodeHead(b []byte) (h Head, ok bool) {
 	return Head{
 		Clean: le.Uint32(b[4:])&headFlagClean != 0, Version: le.Uint64(b[8:]), Epoch: le.Uint64(b[16:]),
 		TailSeq: le.Uint64(b[24:]), TailPos: le.Uint64(b[32:]), FreeBlocks: le.Uint64(b[40:]), UsedInodes: le.Uint64(b[48:]),
+		Salt: le.Uint64(b[56:]),
 	}, true
 }
 
-// A record begins on a line of the ring and may wrap around its end. It commits by its checksum.
+// A record begins on a line of the ring and may wrap around its end. It commits by its checksum. It carries file data, so
+// a user may write what looks like a record to the ring; the salt tells it from ours, as it does records of earlier epochs.
 //
 //	 0 crc u32 of 64..length, then 4..64 | 4 length u32 | 8 sequence u64 | 16 epoch u64 | 24 fenced sequence u64
-//	32 free blocks change i64 | 40 used inodes change i64 | 48 entries u32 | 52 flags u32 | 56 zero | 64 entries ...
+//	32 free blocks change i64 | 40 used inodes change i64 | 48 entries u32 | 52 zero u32 | 56 salt u64 | 64 entries ...
 const RecordHeader = 64
 
 // RecordHead is a decoded record header.
@@ -54,6 +57,7 @@ type RecordHead struct {
 	Length  uint32 // bytes, header included, padding to the next line not
 	Seq     uint64
 	Epoch   uint64
+	Salt    uint64
 	Fenced  uint64 // every record up to this sequence was durable when this one was appended
 	Free    int64  // change of the free block count
 	Inodes  int64  // change of the used inode count
@@ -70,6 +74,7 @@ func EncodeRecordHead(rec []byte, h *RecordHead, bodyCRC uint32) {
 	le.PutUint64(rec[32:], uint64(h.Free))
 	le.PutUint64(rec[40:], uint64(h.Inodes))
 	le.PutUint32(rec[48:], h.Entries)
+	le.PutUint64(rec[56:], h.Salt)
 	le.PutUint32(rec, CRCUpdate(bodyCRC, rec[4:RecordHeader]))
 }
 
@@ -78,8 +83,12 @@ func DecodeRecordHead(b []byte) RecordHead {
 	return RecordHead{
 		Length: le.Uint32(b[4:]), Seq: le.Uint64(b[8:]), Epoch: le.Uint64(b[16:]), Fenced: le.Uint64(b[24:]),
 		Free: int64(le.Uint64(b[32:])), Inodes: int64(le.Uint64(b[40:])), Entries: le.Uint32(b[48:]),
+		Salt: le.Uint64(b[56:]),
 	}
 }
+
+// Of reports whether the record was written in the epoch of a journal head, by pmemfs and not by a user.
+func (r *RecordHead) Of(h *Head) bool { return r.Epoch == h.Epoch && r.Salt == h.Salt }
 
 // RecordSealed reports whether the checksum of a whole record is right.
 func RecordSealed(rec []byte) bool {
@@ -156,9 +165,9 @@ func NextEntry(b []byte, size int64) (e Entry, rest []byte, ok bool) {
 	}
 	rest = b[EntryHeader:]
 	if e.Kind == EntryBitSet || e.Kind == EntryBitClear {
-		return e, rest, e.Off%BlockSize == 0 && uint64(e.Arg)+uint64(e.Len) <= GroupBits
+		return e, rest, e.Off%BlockSize == 0 && e.Off <= size-BlockSize && uint64(e.Arg)+uint64(e.Len) <= GroupBits
 	}
-	if e.Off%BlockSize+int64(e.Len) > BlockSize {
+	if e.Off%BlockSize+int64(e.Len) > BlockSize || int64(e.Len) > size-e.Off {
 		return e, nil, false
 	}
 	if e.Kind.HasPayload() {

@@ -7,6 +7,7 @@
 package recovery
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -107,7 +108,7 @@ type reader struct {
 func (r *reader) record(pos, seq uint64) ([]byte, layout.RecordHead, bool) {
 	at := pos % uint64(len(r.ring))
 	h := layout.DecodeRecordHead(r.ring[at:])
-	if h.Seq != seq || h.Epoch != r.head.Epoch || h.Length < layout.RecordHeader || int(h.Length) > len(r.ring)/4 {
+	if h.Seq != seq || !h.Of(&r.head) || h.Length < layout.RecordHeader || int(h.Length) > len(r.ring)/4 {
 		return nil, h, false
 	}
 	rec := r.ring[at:min(at+uint64(h.Length), uint64(len(r.ring)))]
@@ -124,7 +125,7 @@ func (r *reader) vetEnd(pos, seq, end uint64) error {
 	for p := pos + layout.LineSize; p < end; p += layout.LineSize {
 		at := p % uint64(len(r.ring))
 		h := layout.DecodeRecordHead(r.ring[at:])
-		if h.Epoch != r.head.Epoch || h.Seq <= seq || h.Fenced < seq {
+		if !h.Of(&r.head) || h.Seq <= seq || h.Fenced < seq {
 			continue
 		}
 		if _, _, ok := r.record(p, h.Seq); ok {
@@ -167,11 +168,21 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 		}
 	}
 	h.Version, h.Epoch, h.Clean = old.Version+1, old.Epoch+1, false
+	if h.Salt, err = newSalt(); err != nil {
+		return st, err
+	}
 	if err := journal.WriteHead(region, &h); err != nil {
 		return st, err
 	}
 	st.Head = h
 	return st, nil
+}
+
+// newSalt draws what tells the records of an epoch from anything else that may lie in the ring.
+func newSalt() (uint64, error) {
+	var b [8]byte
+	_, err := rand.Read(b[:])
+	return layout.Word(b[:]), err
 }
 
 // vet decodes all entries of a record.

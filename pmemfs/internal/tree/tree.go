@@ -118,11 +118,3 @@ func (t *Tree) Update(key uint64, payload []byte) error {
 	layout.Node(t.Op.Tx.Block(p[0].block)).Replace(p[0].index, payload)
 	return nil
 }
-
-// Rekey changes the key of a record to one that keeps its place in the order.
-func (t *Tree) Rekey(from, to uint64, payload []byte) error {
-	if err := t.Delete(from); err != nil {
-		return err
-	}
-	return t.Insert(to, payload)
-}
