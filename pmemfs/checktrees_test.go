@@ -250,7 +250,7 @@ var journalDamage = []damage{
 		h := layout.DecodeRecordHead(s.medium[off:])
 		next := off + int64(h.Length+layout.LineSize-1)&^(layout.LineSize-1)
 		// A record behind it says that it had been fenced.
-		late := layout.RecordHead{Length: layout.RecordHeader, Seq: h.Seq + 1, Epoch: h.Epoch, Fenced: h.Seq}
+		late := layout.RecordHead{Length: layout.RecordHeader, Seq: h.Seq + 1, Epoch: h.Epoch, Salt: h.Salt, Fenced: h.Seq}
 		layout.EncodeRecordHead(s.medium[next:], &late, layout.CRC(nil))
 		s.medium[off+100] ^= 1
 		return object, off

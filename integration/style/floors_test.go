@@ -7,6 +7,7 @@ import (
 
 // floors is the import order of the module, the highest floor first. A package
 // may import packages of the lines below its own; those on one line are
+// siblings, which never import each other.
 //
 // Test files are free to look down on any floor, and sideways.
 const floors = `
@@ -16,7 +17,7 @@ const floors = `
 	server
 	server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs
 	server/rpc  server/export
-	billyadapter  pmemfs/crashtest
+	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest
 	pmemfs
 	pmemfs/internal/recovery
 	pmemfs/internal/dir  pmemfs/internal/xattr
