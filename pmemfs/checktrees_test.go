@@ -250,7 +250,8 @@ var journalDamage = []damage{
 		h := layout.DecodeRecordHead(s.medium[off:])
 		next := off + int64(h.Length+layout.LineSize-1)&^(layout.LineSize-1)
 		// A record behind it says that it had been fenced.
-		late := layout.RecordHead{Length: layout.RecordHeader, Seq: h.Seq + 1, Epoch: h.Epoch, Salt: h.Salt, Fenced: h.Seq}
+		late := h
+		late.Length, late.Seq, late.Fenced, late.Entries = layout.RecordHeader, h.Seq+1, h.Seq, 0
 		layout.EncodeRecordHead(s.medium[next:], &late, layout.CRC(nil))
 		s.medium[off+100] ^= 1
 		return object, off

@@ -75,7 +75,7 @@ func TestRunRefuses(t *testing.T) {
 		t.Error(err)
 	}
 	for _, sb := range []layout.Superblock{{Incompat: 1 << 63}, {ROCompat: 1 << 63}} {
-		sb.Blocks, sb.RingBlocks, sb.Backup, sb.InodeBoot = 2048, layout.MinRingBlocks, 2047, 200
+		sb.Blocks, sb.RingBlocks, sb.Backup, sb.InodeBoot = 2048, layout.MinRingBlocks, 2047, 1000
 		layout.EncodeSuperblock(b, &sb)
 		if _, err := Run(b, nil); !errors.Is(err, layout.ErrVersion) {
 			t.Error(err)
