@@ -20,4 +20,4 @@ VOLUME /data
 EXPOSE 2049
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/pmemfs"]
-CMD ["serve", "/data/pmemfs.img", "--nfs", "0.0.0.0:2049"]
+CMD ["serve", "/data/pmemfs.img", "--nfs", "0.0.0.0:2049", "--root-mode", "1777"]

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"pmemfs/integration/harness"
 )
@@ -33,8 +34,11 @@ func TestFirstRun(t *testing.T) {
 		"mount -t nfs", "mount_nfs", // Linux and macOS; either may be spelled with options between
 		"port=" + port, "mountport=" + port, "nolock",
 	} {
-		if !strings.Contains(server.Output(), wanted) {
-			t.Errorf("the output lacks %q:\n%s", wanted, server.Output())
+		// The port accepts before the last line is printed.
+		for deadline := time.Now().Add(10 * time.Second); !strings.Contains(server.Output(), wanted); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("the output lacks %q:\n%s", wanted, server.Output())
+			}
 		}
 	}
 }
