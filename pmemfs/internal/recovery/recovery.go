@@ -60,12 +60,15 @@ func Head(medium []byte) (layout.Head, error) {
 	a, okA := layout.DecodeHead(medium[layout.BlockOffset(layout.JournalHeadA):])
 	b, okB := layout.DecodeHead(medium[layout.BlockOffset(layout.JournalHeadB):])
 	switch {
-	case okA && (!okB || a.Version > b.Version):
-		return a, nil
-	case okB:
-		return b, nil
+	case !okA && !okB:
+		return a, fmt.Errorf("both journal heads %w", layout.ErrDamaged)
+	case okB && (!okA || b.Version >= a.Version):
+		a = b
 	}
-	return a, fmt.Errorf("both journal heads %w", layout.ErrDamaged)
+	if a.TailPos%layout.LineSize != 0 {
+		return a, fmt.Errorf("journal head %w: its tail, position %d, is not at the start of a line", layout.ErrDamaged, a.TailPos)
+	}
+	return a, nil
 }
 
 // Window calls f with each valid record from the tail on and returns the head as it stands after them. It returns an

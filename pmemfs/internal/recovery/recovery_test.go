@@ -1,0 +1,383 @@
+package recovery_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/alloctest"
+	"pmemfs/pmemfs/internal/journal"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/internal/recovery"
+	"pmemfs/pmemfs/internal/tree"
+)
+
+const (
+	mediumBlocks = layout.MinBlocks
+	owner        = 77
+)
+
+// history is a medium before some operations and after each of them.
+type history struct {
+	super  layout.Superblock
+	before []byte      // in place, nothing of the window
+	after  []byte      // ring and places after all operations
+	ends   []uint64    // ring position behind each record
+	roots  []tree.Root // of the tree that they grow
+	keys   []int       // how many keys it has
+	free   []uint64    // blocks
+}
+
+// record runs n operations that insert into a tree and returns what happened. skew moves where in the ring they lie.
+func record(t *testing.T, n, skew int) *history {
+	t.Helper()
+	m := alloctest.New(t, mediumBlocks, false)
+	for range skew {
+		m.Do(t, func(op *alloc.Op) error { op.Tx.Data(layout.BlockOffset(900), make([]byte, 3000)); return nil })
+	}
+	if err := m.J.Checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	h := &history{super: m.Super, before: bytes.Clone(m.Region.Bytes())}
+	root := tree.Root{}
+	for i := range n {
+		m.Do(t, func(op *alloc.Op) error {
+			tr := tree.Tree{J: m.J, Op: op, Kind: layout.TreeDir, Owner: owner, Root: root}
+			err := tr.Insert(uint64(i+1), bytes.Repeat([]byte{byte(i)}, 300))
+			root = tr.Root
+			return err
+		})
+		h.ends = append(h.ends, m.J.Appended())
+		h.roots, h.keys, h.free = append(h.roots, root), append(h.keys, i+1), append(h.free, uint64(m.J.Counts().Free))
+	}
+	h.after = bytes.Clone(m.Region.Bytes())
+	return h
+}
+
+// ring returns a medium on which the records are durable and of the stores in place a seeded part of the lines.
+func (h *history) ring(seed uint64) []byte {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	out := bytes.Clone(h.before)
+	from, to := h.super.RingOffset(), h.super.RingOffset()+h.super.RingBytes()
+	copy(out[from:to], h.after[from:to])
+	for off := int(to); off < len(out); off += layout.LineSize {
+		if rng.IntN(2) == 0 {
+			copy(out[off:off+layout.LineSize], h.after[off:])
+		}
+	}
+	return out
+}
+
+func load(t *testing.T, medium []byte) *pmem.Region {
+	t.Helper()
+	region, err := pmem.NewMemory(int64(len(medium)), pmem.Volatile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	region.Write(0, medium)
+	t.Cleanup(func() {
+		if err := region.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return region
+}
+
+// verify recovers a medium and compares it with the state after the first n operations.
+func (h *history) verify(t *testing.T, region *pmem.Region, n int, what string) {
+	t.Helper()
+	st, err := recovery.Run(region, &h.super)
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	j := journal.New(region, st, journal.Options{NoBackground: true})
+	defer j.Close()
+	if n == 0 {
+		return
+	}
+	tr := tree.Tree{J: j, Kind: layout.TreeDir, Owner: owner, Root: h.roots[n-1]}
+	var c tree.Cursor
+	keys := 0
+	for err = tr.SeekGE(&c, 0); err == nil && c.Valid(); err = tr.Next(&c) {
+		if want := bytes.Repeat([]byte{byte(keys)}, 300); !bytes.Equal(c.Payload(), want) {
+			t.Fatalf("%s: key %d has another payload", what, c.Key())
+		}
+		keys++
+	}
+	if err != nil || keys != h.keys[n-1] {
+		t.Fatalf("%s: %d keys, expected %d: %v", what, keys, h.keys[n-1], err)
+	}
+	used := uint64(layout.BitmapUsed(region.Bytes()[layout.BlockOffset(1):layout.BlockOffset(2)]))
+	if got := uint64(j.Counts().Free); got != h.free[n-1] || got != h.super.Blocks-used {
+		t.Fatalf("%s: %d blocks free, expected %d; the bitmap has %d used", what, got, h.free[n-1], used)
+	}
+}
+
+// TestReplay recovers from a full window with any part of the stores in place, at several places of the ring.
+func TestReplay(t *testing.T) {
+	for _, skew := range []int{0, 20, 60, 78, 80, 82, 84} { // the ring takes about 85 of these: the last ones wrap
+		h := record(t, 40, skew)
+		for seed := range uint64(3) {
+			h.verify(t, load(t, h.ring(seed)), 40, fmt.Sprintf("skew %d seed %d", skew, seed))
+		}
+	}
+}
+
+// TestTornRecord damages each line of the last record: what is before it counts, nothing of it does.
+func TestTornRecord(t *testing.T) {
+	for _, skew := range []int{0, 80, 82, 84} {
+		h := record(t, 20, skew)
+		start, end := h.ends[18], h.ends[19]
+		size := uint64(h.super.RingBytes())
+		for pos := start; pos < end; pos += layout.LineSize {
+			for _, whole := range []bool{false, true} { // one line lost, or all from there on
+				b := h.ring(pos)
+				// Of a record that is not durable nothing is in place.
+				copy(b[h.super.RingOffset()+h.super.RingBytes():], h.before[h.super.RingOffset()+h.super.RingBytes():])
+				for p := pos; p < end && (whole || p == pos); p += layout.LineSize {
+					at := h.super.RingOffset() + int64(p%size)
+					copy(b[at:at+layout.LineSize], h.before[at:])
+				}
+				if bytes.Equal(b[:dataStart(h)], h.after[:dataStart(h)]) {
+					continue // that line was the same before
+				}
+				h.verify(t, load(t, b), 19, fmt.Sprintf("skew %d, record at %d torn at %d, whole %v", skew, start, pos, whole))
+			}
+		}
+	}
+}
+
+func dataStart(h *history) int64 { return h.super.RingOffset() + h.super.RingBytes() }
+
+// powerFenced is a history whose journal claims durability: its domain is not the volatile one.
+func powerFenced(t *testing.T) (medium []byte, sb layout.Superblock, ends []uint64) {
+	t.Helper()
+	m := alloctest.New(t, mediumBlocks, false)
+	region, err := pmem.NewMemory(m.Region.Size(), pmem.PageCache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := region.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	region.SetPersistHook(func(pmem.Range) error { return nil })
+	region.Write(0, m.Region.Bytes())
+	head, err := recovery.Head(region.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := journal.New(region, journal.State{Head: head, Ring: m.Super.RingOffset(), Size: m.Super.RingBytes()}, journal.Options{NoBackground: true})
+	defer j.Close()
+	for i := range 10 {
+		tx := j.Begin()
+		tx.Data(layout.BlockOffset(900), bytes.Repeat([]byte{byte(i)}, 200))
+		if _, err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, j.Appended())
+	}
+	return bytes.Clone(region.Bytes()), m.Super, ends
+}
+
+// TestDamagedRecord flips a bit in each record that was durable: the image is refused and not touched. Only the last
+// record may be a torn one.
+func TestDamagedRecord(t *testing.T) {
+	medium, sb, ends := powerFenced(t)
+	start := uint64(0)
+	for i, end := range ends {
+		b := bytes.Clone(medium)
+		b[sb.RingOffset()+int64(start+end)/2] ^= 1
+		region := load(t, b)
+		_, err := recovery.Run(region, &sb)
+		switch last := i == len(ends)-1; {
+		case last && err != nil:
+			t.Errorf("the last record torn: %v", err)
+		case !last && !errors.Is(err, layout.ErrDamaged):
+			t.Errorf("record %d damaged: %v", i+1, err)
+		case !last && !bytes.Equal(region.Bytes(), b):
+			t.Errorf("record %d damaged: the image was touched", i+1)
+		}
+		start = end
+	}
+}
+
+// TestMalformedRecord writes a record with a right checksum and an entry out of bounds: refused, untouched.
+func TestMalformedRecord(t *testing.T) {
+	h := record(t, 1, 0)
+	head, err := recovery.Head(h.before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []layout.Entry{
+		{Off: int64(len(h.before)), Len: 8, Kind: layout.EntryZeroData},
+		{Off: -8, Len: 8, Kind: layout.EntryZeroData},
+		{Off: 4096, Len: 4097, Kind: layout.EntryZeroData},
+		{Off: 4096, Len: 8, Kind: 99},
+	} {
+		rec := layout.AppendEntry(make([]byte, layout.RecordHeader), layout.BlockOffset(900), 8, layout.EntryZeroData, 0, nil)
+		rec = layout.AppendEntry(rec, e.Off, e.Len, e.Kind, 0, nil)
+		rh := layout.RecordHead{Length: uint32(len(rec)), Seq: head.TailSeq, Epoch: head.Epoch, Salt: head.Salt, Entries: 2}
+		layout.EncodeRecordHead(rec, &rh, layout.CRC(rec[layout.RecordHeader:]))
+		b := bytes.Clone(h.before)
+		copy(b[h.super.RingOffset()+int64(head.TailPos):], rec)
+		region := load(t, b)
+		if _, err := recovery.Run(region, &h.super); !errors.Is(err, layout.ErrDamaged) || !bytes.Equal(region.Bytes(), b) {
+			t.Errorf("%+v: %v, or the image was touched", e, err)
+		}
+	}
+}
+
+// TestStaleRecord leaves a record of an earlier epoch, or of another salt, exactly where the next one belongs.
+func TestStaleRecord(t *testing.T) {
+	for name, edit := range map[string]func(h *layout.RecordHead){
+		"of this epoch":      func(*layout.RecordHead) {},
+		"of an older epoch":  func(h *layout.RecordHead) { h.Epoch-- },
+		"with another salt":  func(h *layout.RecordHead) { h.Salt++ },
+		"of the lap before":  func(h *layout.RecordHead) { h.Seq -= 5 },
+		"of the next record": func(h *layout.RecordHead) { h.Seq++ },
+	} {
+		h := record(t, 1, 0)
+		head, err := recovery.Head(h.before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := layout.AppendEntry(make([]byte, layout.RecordHeader), layout.BlockOffset(900), 4, layout.EntryData, 0, []byte("evil"))
+		rh := layout.RecordHead{Length: uint32(len(rec)), Seq: head.TailSeq, Epoch: head.Epoch, Salt: head.Salt, Entries: 1}
+		edit(&rh)
+		layout.EncodeRecordHead(rec, &rh, layout.CRC(rec[layout.RecordHeader:]))
+		b := bytes.Clone(h.before)
+		copy(b[h.super.RingOffset()+int64(head.TailPos):], rec)
+		region := load(t, b)
+		if _, err := recovery.Run(region, &h.super); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		at := layout.BlockOffset(900)
+		if got, want := string(region.Bytes()[at:at+4]) == "evil", name == "of this epoch"; got != want {
+			t.Errorf("%s: replayed is %v", name, got)
+		}
+	}
+}
+
+// TestEpochs recovers again and again: each time a new epoch and another salt.
+func TestEpochs(t *testing.T) {
+	h := record(t, 5, 0)
+	region := load(t, h.ring(1))
+	salts := map[uint64]bool{}
+	for i := range uint64(5) {
+		st, err := recovery.Run(region, &h.super)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.Head.Epoch != 2+i || salts[st.Head.Salt] || st.Head.Salt == 0 {
+			t.Errorf("recovery %d: epoch %d, salt %#x", i, st.Head.Epoch, st.Head.Salt)
+		}
+		salts[st.Head.Salt] = true
+	}
+	h.verify(t, region, 5, "after five recoveries")
+}
+
+// TestInterrupted stops recovery at each fence, with any part of its stores lost, and recovers again.
+func TestInterrupted(t *testing.T) {
+	h := record(t, 30, 70)
+	cause := errors.New("power cut")
+	for stop := range 2 { // the places, then the head
+		for seed := range uint64(4) {
+			before := h.ring(seed)
+			region := load(t, before)
+			fences := 0
+			region.SetPersistHook(func(pmem.Range) error {
+				if fences++; fences > stop {
+					return cause
+				}
+				before = bytes.Clone(region.Bytes()) // all of it is durable now
+				return nil
+			})
+			if _, err := recovery.Run(region, &h.super); !errors.Is(err, cause) {
+				t.Fatalf("stopped at fence %d: %v", stop, err)
+			}
+			rng := rand.New(rand.NewPCG(seed, 3))
+			left := bytes.Clone(before)
+			for off := 0; off < len(left); off += layout.LineSize {
+				if rng.IntN(2) == 0 {
+					copy(left[off:off+layout.LineSize], region.Bytes()[off:])
+				}
+			}
+			h.verify(t, load(t, left), 30, fmt.Sprintf("stopped at fence %d seed %d", stop, seed))
+		}
+	}
+}
+
+// TestHeads damages either head and both.
+func TestHeads(t *testing.T) {
+	h := record(t, 10, 30)
+	a, b := layout.BlockOffset(layout.JournalHeadA), layout.BlockOffset(layout.JournalHeadB)
+	head, err := recovery.Head(h.after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer, older := a, b
+	if head.Version%2 == 1 {
+		newer, older = b, a
+	}
+	for name, c := range map[string]struct {
+		damaged []int64
+		want    error
+	}{
+		"the older": {[]int64{older}, nil},
+		"both":      {[]int64{a, b}, layout.ErrDamaged},
+	} {
+		m := bytes.Clone(h.ring(1))
+		for _, off := range c.damaged {
+			m[off+20] ^= 1
+		}
+		if got, err := recovery.Head(m); !errors.Is(err, c.want) || err == nil && got != head {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	m := bytes.Clone(h.ring(1))
+	m[newer+20] ^= 1
+	if got, err := recovery.Head(m); err != nil || got.Version != head.Version-1 {
+		t.Errorf("the newer one damaged: %+v, %v", got, err)
+	}
+	odd := head
+	odd.TailPos += 8
+	layout.EncodeHead(m[newer:], &odd)
+	region := load(t, m)
+	if _, err := recovery.Run(region, &h.super); !errors.Is(err, layout.ErrDamaged) {
+		t.Errorf("a tail within a line: %v", err)
+	}
+}
+
+// TestSuper damages either superblock, and cuts the image.
+func TestSuper(t *testing.T) {
+	h := record(t, 1, 0)
+	last := len(h.after) - layout.BlockSize
+	for name, c := range map[string]struct {
+		edit func(m []byte) []byte
+		want error
+	}{
+		"as it is":             {func(m []byte) []byte { return m }, nil},
+		"first damaged":        {func(m []byte) []byte { m[100] ^= 1; return m }, nil},
+		"first gone":           {func(m []byte) []byte { clear(m[:layout.BlockSize]); return m }, nil},
+		"backup damaged":       {func(m []byte) []byte { m[last+100] ^= 1; return m }, nil},
+		"both damaged":         {func(m []byte) []byte { m[100] ^= 1; m[last+100] ^= 1; return m }, layout.ErrDamaged},
+		"both gone":            {func(m []byte) []byte { clear(m[:4096]); clear(m[last:]); return m }, layout.ErrNotImage},
+		"cut":                  {func(m []byte) []byte { return m[:last] }, recovery.ErrTruncated},
+		"cut, first damaged":   {func(m []byte) []byte { m[100] ^= 1; return m[:last] }, layout.ErrDamaged},
+		"longer than it says":  {func(m []byte) []byte { return append(m, 1, 2, 3) }, nil},
+		"empty":                {func([]byte) []byte { return nil }, layout.ErrNotImage},
+		"less than a block":    {func(m []byte) []byte { return m[:1000] }, layout.ErrNotImage},
+		"only the first block": {func(m []byte) []byte { return m[:4096] }, recovery.ErrTruncated},
+	} {
+		sb, err := recovery.Super(c.edit(bytes.Clone(h.after)))
+		if !errors.Is(err, c.want) || err == nil && *sb != h.super {
+			t.Errorf("%s: %+v, %v, expected %v", name, sb, err, c.want)
+		}
+	}
+}
