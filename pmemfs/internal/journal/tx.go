@@ -32,6 +32,9 @@ type Tx struct {
 	shadows []*shadow
 	spare   []*shadow
 	plain   []dataEntry
+	patches []patch
+	arena   []byte       // what patches store
+	Edits   layout.Edits // scratch for PatchEdits
 	counts  Counts
 	rec     []byte
 	entries uint32
@@ -57,6 +60,7 @@ func (tx *Tx) Abort() {
 	tx.shadows = tx.shadows[:0]
 	clear(tx.plain)
 	tx.plain = tx.plain[:0]
+	tx.patches, tx.arena = tx.patches[:0], tx.arena[:0]
 	tx.counts, tx.entries, tx.rec, tx.j = Counts{}, 0, tx.rec[:0], nil
 	if len(tx.spare) > 64 || cap(tx.rec) > 1<<20 {
 		return // an unusually big one is left to the collector
@@ -69,6 +73,9 @@ func (tx *Tx) find(off int64) *shadow {
 		if s.off == off {
 			return s
 		}
+	}
+	if tx.patched(off) {
+		return tx.unpatch(off)
 	}
 	return nil
 }
@@ -107,10 +114,7 @@ func (tx *Tx) Block(block uint64) []byte {
 	off := layout.BlockOffset(block)
 	s := tx.find(off)
 	if s == nil {
-		s = tx.add(off, layout.BlockSize, layout.EntryNode, false)
-		// The first word holds the checksum, which a checkpoint may be storing right now, and constants.
-		copy(s.buf[8:], tx.j.region.Bytes()[off+8:off+layout.BlockSize])
-		copy(s.buf[4:8], tx.j.region.Bytes()[off+4:off+8])
+		s = tx.shadowBlock(off)
 	}
 	return s.buf[:]
 }
@@ -129,6 +133,7 @@ func (tx *Tx) NewBlock(block uint64, kind layout.EntryKind) []byte {
 // Drop forgets the shadow of a block that the transaction frees.
 func (tx *Tx) Drop(block uint64) {
 	off := layout.BlockOffset(block)
+	tx.find(off) // patches become a shadow
 	for i, s := range tx.shadows {
 		if s.off == off && s.size == layout.BlockSize {
 			tx.spare = append(tx.spare, s)
@@ -176,7 +181,7 @@ func (tx *Tx) Count(free, inodes int64) {
 }
 
 // Empty reports whether committing would change nothing.
-func (tx *Tx) Empty() bool { return len(tx.plain) == 0 && len(tx.shadows) == 0 }
+func (tx *Tx) Empty() bool { return len(tx.plain) == 0 && len(tx.shadows) == 0 && len(tx.patches) == 0 }
 
 // Size returns an upper bound of the record so far, in bytes.
 func (tx *Tx) Size() int {
@@ -186,6 +191,9 @@ func (tx *Tx) Size() int {
 	}
 	for _, p := range tx.plain {
 		n += layout.EntryHeader + len(p.src) + 8
+	}
+	for _, p := range tx.patches {
+		n += layout.EntryHeader + len(p.b) + 8
 	}
 	return n
 }
@@ -230,6 +238,9 @@ func (tx *Tx) encode() {
 		tx.rec = layout.AppendEntry(tx.rec, p.off, p.n, p.kind, p.arg, p.src)
 	}
 	tx.entries = uint32(len(tx.plain))
+	for _, p := range tx.patches {
+		tx.emit(p.off+int64(p.within), uint32(len(p.b)), layout.EntryNode, p.b)
+	}
 	live := tx.j.region.Bytes()
 	for _, s := range tx.shadows {
 		b := s.buf[:s.size]

@@ -29,9 +29,15 @@ func (t *Tree) Delete(key uint64) error {
 // deleteAt removes the record p[level].index and repairs the levels above.
 func (t *Tree) deleteAt(p *path, level int) error {
 	s := &p[level]
-	n := layout.Node(t.Op.Tx.Block(s.block))
-	n.Delete(s.index)
+	tx := t.Op.Tx
 	root := level+1 == int(t.Root.Height)
+	if tx.Patchable(s.block) && s.node.Count() > 2 && (root || s.node.UsedWithout(s.index) >= mergeBelow) {
+		s.node.DeleteEdits(s.index, &tx.Edits)
+		tx.PatchEdits(s.block)
+		return nil
+	}
+	n := layout.Node(tx.Block(s.block))
+	n.Delete(s.index)
 	switch {
 	case root && n.Count() == 0:
 		t.Root = Root{}

@@ -45,7 +45,12 @@ func (t *Tree) Insert(key uint64, payload []byte) error {
 // insertAt adds a record at p[level].index, splitting the node and going on in its parent when it is full.
 func (t *Tree) insertAt(p *path, level int, key uint64, payload []byte) error {
 	s := &p[level]
-	n := layout.Node(t.Op.Tx.Block(s.block))
+	tx := t.Op.Tx
+	if tx.Patchable(s.block) && s.node.InsertEdits(s.index, key, payload, &tx.Edits) {
+		tx.PatchEdits(s.block)
+		return nil
+	}
+	n := layout.Node(tx.Block(s.block))
 	if n.Fits(len(payload)) {
 		n.Insert(s.index, key, payload)
 		return nil

@@ -115,6 +115,10 @@ func (t *Tree) Update(key uint64, payload []byte) error {
 	if !exact || len(p[0].node.Payload(p[0].index)) != len(payload) {
 		return fmt.Errorf("%w: inode %d: key %#x to update is not there", layout.ErrDamaged, t.Owner, key)
 	}
+	if leaf := &p[0]; t.Op.Tx.Patchable(leaf.block) {
+		t.Op.Tx.Patch(leaf.block, leaf.node.PayloadOffset(leaf.index), payload)
+		return nil
+	}
 	layout.Node(t.Op.Tx.Block(p[0].block)).Replace(p[0].index, payload)
 	return nil
 }
