@@ -79,7 +79,7 @@ func (fs *FS) Setattr(c *Cred, h Handle, s *SetAttr) (a Attr, err error) {
 	t := now()
 	more := false
 	if s.Mask&SetSize != 0 {
-		if more, err = fs.resize(op, in, s.Size, t); err != nil {
+		if more, err = fs.resize(c, op, in, s.Size, t); err != nil {
 			return a, err
 		}
 	}
@@ -147,7 +147,7 @@ func maySetattr(c *Cred, in layout.Inode, s *SetAttr) error {
 }
 
 // resize changes the size of in. more is true when blocks are left to free in further operations.
-func (fs *FS) resize(op *alloc.Op, in layout.Inode, size uint64, t int64) (more bool, err error) {
+func (fs *FS) resize(c *Cred, op *alloc.Op, in layout.Inode, size uint64, t int64) (more bool, err error) {
 	if size < in.Size() {
 		op.Frees = true
 		done, err := data.Shrink(op, in, size)
@@ -156,7 +156,7 @@ func (fs *FS) resize(op *alloc.Op, in layout.Inode, size uint64, t int64) (more 
 		}
 		more = !done
 	}
-	if size != in.Size() {
+	if size != in.Size() && c.UID != 0 {
 		in.SetMode(in.Mode() &^ killBits(in))
 	}
 	in.SetSize(size)
@@ -176,7 +176,7 @@ func killBits(in layout.Inode) uint16 {
 // applyAttr sets the fields of s that c may set, size excepted.
 func applyAttr(c *Cred, in layout.Inode, s *SetAttr, t int64) {
 	if s.Mask&(SetUID|SetGID) != 0 {
-		if c.UID != 0 || in.Mode()&0o111 != 0 && !in.IsDir() {
+		if !in.IsDir() && (c.UID != 0 || in.Mode()&0o111 != 0) {
 			in.SetMode(in.Mode() &^ killBits(in))
 		}
 		if s.Mask&SetUID != 0 {

@@ -24,12 +24,24 @@ type making struct {
 // dir. One fence; durable on return.
 func (fs *FS) Create(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
 	m := making{typ: TypeRegular, attr: &o.Attr, verify: o.Mode == Exclusive, verif: o.Verifier}
-	a, err := fs.makeCall(c, dir, name, &m)
-	if !errors.Is(err, ErrExist) || o.Mode == Guarded {
-		return a, err
+	for {
+		a, err := fs.makeCall(c, dir, name, &m)
+		if !errors.Is(err, ErrExist) || o.Mode == Guarded {
+			return a, err
+		}
+		// No gate is held here: the calls below take it again, which could wait for a Close that waits for this one.
+		a, err = fs.existing(c, dir, name, o)
+		if vetName(name) != nil || !errors.Is(err, ErrNotExist) && !errors.Is(err, ErrStale) {
+			return a, err
+		}
+		// Removed meanwhile: it can be made now, or the directory is gone too and makeCall says so.
 	}
-	// No gate is held here: the calls below take it again, which could wait for a Close that waits for this one.
-	if a, err = fs.Lookup(c, dir, name); err != nil {
+}
+
+// existing answers a Create of a name that is there.
+func (fs *FS) existing(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
+	a, err := fs.Lookup(c, dir, name)
+	if err != nil {
 		return Attr{}, err
 	}
 	switch {
@@ -107,7 +119,7 @@ func (fs *FS) makeCall(c *Cred, dir Handle, name []byte, m *making) (a Attr, err
 // make makes a file of any type under a name that must be absent.
 func (fs *FS) make(c *Cred, h Handle, name []byte, m *making) (a Attr, err error) {
 	if err := vetName(name); err != nil {
-		if len(name) > 0 && name[0] == '.' && len(name) <= 2 {
+		if string(name) == "." || string(name) == ".." {
 			return a, ErrExist // "." and ".." are always there
 		}
 		return a, err
@@ -115,6 +127,9 @@ func (fs *FS) make(c *Cred, h Handle, name []byte, m *making) (a Attr, err error
 	op := fs.a.Begin()
 	defer op.Done()
 	ino, err := fs.inodes.Reserve(op)
+	if errors.Is(err, alloc.ErrNoSpace) {
+		return a, fs.whyNot(c, h, name) // a name that is there says so on a full filesystem too
+	}
 	if err != nil {
 		return a, err
 	}
@@ -165,6 +180,31 @@ func (fs *FS) make(c *Cred, h Handle, name []byte, m *making) (a Attr, err error
 		return Attr{}, err
 	}
 	return a, nil
+}
+
+// whyNot returns what keeps a full filesystem from making a file, the lack of space last.
+func (fs *FS) whyNot(c *Cred, h Handle, name []byte) error {
+	s := fs.stripes.of(h.Ino)
+	s.RLock()
+	defer s.RUnlock()
+	d, err := fs.directory(h)
+	if err != nil {
+		return err
+	}
+	if err := allow(c, d, AccessExec); err != nil {
+		return err
+	}
+	switch _, err := fs.find(d, name); {
+	case err == nil:
+		return ErrExist
+	case !errors.Is(err, ErrNotExist):
+		return err
+	case d.Nlink() == 0:
+		return ErrNotExist
+	case granted(c, d, AccessWrite) == 0:
+		return ErrAccess
+	}
+	return ErrNoSpace
 }
 
 // touch records a change of a directory's content or a file's data.

@@ -36,6 +36,9 @@ func (fs *FS) find(d layout.Inode, name []byte) (ino uint64, err error) {
 	case ".":
 		return d.Ino(), nil
 	case "..":
+		if d.Nlink() == 0 {
+			return 0, ErrNotExist // removed while open, as the parent may be by now
+		}
 		return d.Parent(), nil
 	}
 	dd := dir.Open(fs.j, nil, d, fs.key)

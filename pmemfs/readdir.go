@@ -94,6 +94,9 @@ func (fs *FS) readBatch(c *Cred, h Handle, cookie uint64, withAttr bool, b *batc
 		return false, err
 	}
 	b.names, b.ents, b.ends = b.buf[:0], b.entBuf[:0], b.endsBuf[:0]
+	if d.Nlink() == 0 || cookie == ^uint64(0) {
+		return false, nil // removed while open, or a cookie behind every other
+	}
 	add := func(e DirEntry) bool {
 		if withAttr {
 			a, err := fs.childAttr(s, e.Ino)
@@ -108,9 +111,6 @@ func (fs *FS) readBatch(c *Cred, h Handle, cookie uint64, withAttr bool, b *batc
 	}
 	if cookie < cookieDotDot {
 		add(DirEntry{Name: []byte(".."), Ino: d.Parent(), Type: TypeDir, Cookie: cookieDotDot})
-	}
-	if d.Nlink() == 0 || cookie == ^uint64(0) {
-		return false, nil
 	}
 	dd := dir.Open(fs.j, nil, d, fs.key)
 	err = dd.Scan(max(cookie, cookieDotDot), func(e dir.Entry) bool {

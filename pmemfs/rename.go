@@ -1,6 +1,8 @@
 package pmemfs
 
 import (
+	"errors"
+
 	"pmemfs/pmemfs/internal/layout"
 )
 
@@ -34,49 +36,18 @@ func (fs *FS) Rename(c *Cred, from Handle, fromName []byte, to Handle, toName []
 	}
 	defer g.RUnlock()
 	m := moving{c: c, from: from, to: to, fromName: fromName, toName: toName, flags: flags}
-	if from != to {
-		// Two moves of directories could each make the other's target its own descendant.
-		isDir, err := fs.movesDir(&m)
-		if err != nil {
-			return err
-		}
-		if isDir {
-			fs.renameMu.Lock()
-			defer fs.renameMu.Unlock()
-			m.ancestry = true
-		}
+	if err := fs.renameLoop(&m); err != errAncestry {
+		return err
 	}
+	fs.renameMu.Lock()
+	defer fs.renameMu.Unlock()
+	m.ancestry = true
 	return fs.renameLoop(&m)
 }
 
-// movesDir reports whether a directory may change its parent.
-func (fs *FS) movesDir(m *moving) (bool, error) {
-	if err := fs.peekBoth(m); err != nil {
-		return false, err
-	}
-	for _, ino := range []uint64{m.src, m.dst} {
-		if ino == 0 {
-			continue
-		}
-		isDir, err := fs.isDir(ino)
-		if err != nil || isDir {
-			return isDir, err
-		}
-	}
-	return false, nil
-}
-
-// isDir reports whether an inode that was named a moment ago is a directory; one that is gone is none.
-func (fs *FS) isDir(ino uint64) (bool, error) {
-	s := fs.stripes.of(ino)
-	s.RLock()
-	defer s.RUnlock()
-	in, err := fs.inodes.View(nil, ino)
-	if mapErr(err) == ErrStale {
-		return false, nil
-	}
-	return err == nil && in.IsDir(), err
-}
+// errAncestry says that a directory changes its parent, which takes renameMu: two such moves could each make the other's
+// target its own descendant.
+var errAncestry = errors.New("rename needs to look at the ancestors")
 
 func (fs *FS) peekBoth(m *moving) (err error) {
 	if m.src, err = fs.peek(m.from, m.fromName); err != nil {
@@ -167,14 +138,14 @@ func (fs *FS) rename(m *moving) (later, again bool, err error) {
 	if again || err != nil {
 		return false, again, err
 	}
-	if m.src == m.dst {
+	if (x.src.IsDir() || x.dst != nil && x.dst.IsDir()) && m.from != m.to && !m.ancestry {
+		return false, false, errAncestry
+	}
+	if m.src == m.dst && m.flags&RenameNoReplace == 0 {
 		return false, false, nil // two names of one file: nothing to do, says POSIX
 	}
 	if err := x.vet(m); err != nil {
 		return false, false, err
-	}
-	if (x.src.IsDir() || x.dst != nil && x.dst.IsDir()) && m.from != m.to && !m.ancestry {
-		return false, false, ErrBusy // became a directory since movesDir looked: the client may retry
 	}
 	t := now()
 	unlock := func() {}

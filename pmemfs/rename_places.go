@@ -48,9 +48,8 @@ func (fs *FS) renamePlaces(op *alloc.Op, m *moving, ls *lockSet) (x *places, aga
 		return nil, false, err
 	}
 	if x.srcEnt.Ino != m.src || x.dstEnt.Ino != m.dst {
-		vetted := m.src
 		m.src, m.dst = x.srcEnt.Ino, x.dstEnt.Ino
-		if m.ancestry && vetted != 0 || !ls.try(m.src) || found && !ls.try(m.dst) {
+		if m.ancestry || !ls.try(m.src) || found && !ls.try(m.dst) {
 			return nil, true, nil // look at the ancestry, or lock, with what is there now
 		}
 	}
@@ -90,10 +89,8 @@ func (x *places) vet(m *moving) error {
 	if err := maySticky(m.c, x.fromIn, x.src); err != nil {
 		return err
 	}
-	if x.src.IsDir() && x.crossesParent && !m.c.owns(x.src) {
-		if err := allow(m.c, x.src, AccessWrite); err != nil { // its ".." changes
-			return err
-		}
+	if err := x.mayMove(m.c, x.src); err != nil {
+		return err
 	}
 	switch {
 	case x.dst == nil && m.flags&RenameExchange != 0:
@@ -111,7 +108,10 @@ func (x *places) vet(m *moving) error {
 	}
 	switch {
 	case m.flags&RenameExchange != 0:
-		return nil
+		if x.crossesParent && (x.src.IsDir() != x.dst.IsDir()) && max(x.fromIn.Nlink(), x.toIn.Nlink()) >= layout.LinkMax {
+			return ErrTooManyLinks
+		}
+		return x.mayMove(m.c, x.dst)
 	case x.src.IsDir() && !x.dst.IsDir():
 		return ErrNotDir
 	case !x.src.IsDir() && x.dst.IsDir():
@@ -120,6 +120,15 @@ func (x *places) vet(m *moving) error {
 		return ErrNotEmpty
 	}
 	return nil
+}
+
+// mayMove returns ErrAccess when in is a directory that would get another parent, which changes its "..", and c may not
+// write to it.
+func (x *places) mayMove(c *Cred, in layout.Inode) error {
+	if !in.IsDir() || !x.crossesParent || c.owns(in) {
+		return nil
+	}
+	return allow(c, in, AccessWrite)
 }
 
 // move makes the new name mean the source and drops the old one; what the new name meant loses a name.
