@@ -27,9 +27,9 @@ const MinSize = layout.MinBlocks * layout.BlockSize
 
 // Image regions made by Format, in blocks.
 const (
-	ringShare       = 64 // one block in so many is journal
-	maxDefaultRing  = (64 << 20) / layout.BlockSize
-	firstInodeBlock = 1 + 16 // a bitmap and 256 inodes
+	ringShare       = 64                            // one block in so many is journal
+	maxDefaultRing  = (16 << 20) / layout.BlockSize // four times what makes a checkpoint due; recovery reads all of it
+	firstInodeBlock = 1 + 16                        // a bitmap and 256 inodes
 )
 
 // Format makes an empty filesystem in a new file, whose blocks are really allocated, or on a device. An existing file
