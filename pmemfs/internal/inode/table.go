@@ -10,7 +10,6 @@ package inode
 import (
 	"errors"
 	"fmt"
-	"sort"
 	"sync"
 	"sync/atomic"
 
@@ -89,7 +88,14 @@ func (t *Table) block(fileBlock uint64) (uint64, bool) {
 		return 0, false
 	}
 	list := *p
-	i := sort.Search(len(list), func(i int) bool { return list[i].End() > fileBlock })
+	i, hi := 0, len(list)
+	for i < hi { // sort.Search would call a function for each step, five times an operation
+		if mid := int(uint(i+hi) >> 1); list[mid].End() > fileBlock {
+			hi = mid
+		} else {
+			i = mid + 1
+		}
+	}
 	if i == len(list) || list[i].Logical > fileBlock {
 		return 0, false
 	}

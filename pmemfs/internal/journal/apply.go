@@ -10,17 +10,42 @@ import (
 
 const shardCount = 32
 
-// dirty is the lines of a block that have been stored to since they were last flushed.
-type dirty struct {
+// dirtyBlock is the lines of a block that have been stored to since they were last flushed.
+type dirtyBlock struct {
+	block uint64
 	lines uint64 // a bit per line
 	seal  bool   // the block's checksum is due
+}
+
+// dirtySet is the dirty blocks of a shard: a list, and where in it each block is.
+type dirtySet struct {
+	at   map[uint64]int32
+	list []dirtyBlock
+}
+
+func newDirtySet() dirtySet { return dirtySet{at: make(map[uint64]int32)} }
+
+// of returns the element of a block, valid until the next call.
+func (s *dirtySet) of(block uint64) *dirtyBlock {
+	i, ok := s.at[block]
+	if !ok {
+		i = int32(len(s.list))
+		s.list = append(s.list, dirtyBlock{block: block})
+		s.at[block] = i
+	}
+	return &s.list[i]
+}
+
+func (s *dirtySet) clear() {
+	clear(s.at)
+	s.list = s.list[:0]
 }
 
 // shard guards stores in place to the blocks whose number modulo shardCount it has.
 type shard struct {
 	mu    sync.Mutex
-	dirty map[uint64]dirty
-	_     [48]byte // keep neighbours off this line
+	dirty dirtySet
+	_     [24]byte // keep neighbours off this line
 }
 
 // lineMask returns the lines of a block that the byte range [off, off+n) within it touches.
@@ -72,7 +97,7 @@ func (j *Journal) applyBlock(e layout.Entry, body []byte) []byte {
 	s := &j.shards[block%shardCount]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := s.dirty[block]
+	d := s.dirty.of(block)
 	for {
 		d.lines |= Apply(j.region, &e)
 		d.seal = d.seal || e.Kind.Sealed4K()
@@ -85,7 +110,6 @@ func (j *Journal) applyBlock(e layout.Entry, body []byte) []byte {
 	if d.seal {
 		j.setVerified(block)
 	}
-	s.dirty[block] = d
 	return body
 }
 

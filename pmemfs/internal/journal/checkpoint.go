@@ -93,14 +93,14 @@ func (j *Journal) takeDirty() {
 		s.mu.Lock()
 		s.dirty, j.taken[i] = j.taken[i], s.dirty
 		s.mu.Unlock()
-		for block, d := range j.taken[i] {
+		for _, d := range j.taken[i].list {
 			if d.seal {
-				s.seal(j.region, block)
+				s.seal(j.region, d.block)
 				d.lines |= 1
 			}
-			j.ranges = AppendLines(j.ranges, block, d.lines)
+			j.ranges = AppendLines(j.ranges, d.block, d.lines)
 		}
-		clear(j.taken[i])
+		j.taken[i].clear()
 	}
 }
 

@@ -87,7 +87,7 @@ type Journal struct {
 	ckptMu  sync.Mutex
 	version uint64
 	ranges  []pmem.Range
-	taken   [shardCount]map[uint64]dirty
+	taken   [shardCount]dirtySet
 
 	shards   [shardCount]shard
 	verified []atomic.Uint64 // a bit per block: its deferred checksum has been verified, or it is dirty
@@ -128,8 +128,7 @@ func New(region *pmem.Region, st State, o Options) *Journal {
 	j.durable.Store(j.pos)
 	j.fenced.Store(j.seq - 1)
 	for i := range j.shards {
-		j.shards[i].dirty = make(map[uint64]dirty)
-		j.taken[i] = make(map[uint64]dirty)
+		j.shards[i].dirty, j.taken[i] = newDirtySet(), newDirtySet()
 	}
 	if !o.NoBackground {
 		idle := o.Idle

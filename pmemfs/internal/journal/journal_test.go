@@ -327,7 +327,7 @@ func TestCheckpointBeside(t *testing.T) {
 		t.Errorf("head %+v, %v, after %d bytes", head, ok, j.Appended())
 	}
 	for i := range j.shards {
-		if n := len(j.shards[i].dirty); n != 0 {
+		if n := len(j.shards[i].dirty.list); n != 0 {
 			t.Errorf("%d blocks are dirty after the last checkpoint", n)
 		}
 	}
