@@ -122,11 +122,18 @@ func (h *history) verify(t *testing.T, region *pmem.Region, n int, what string) 
 
 // TestReplay recovers from a full window with any part of the stores in place, at several places of the ring.
 func TestReplay(t *testing.T) {
+	wrapped := 0
 	for _, skew := range []int{0, 20, lap - 9, lap - 7, lap - 5, lap - 3, lap - 1} { // the last ones wrap
 		h := record(t, 40, skew)
+		if size := uint64(h.super.RingBytes()); (h.ends[0] < size) != (h.ends[39] < size) {
+			wrapped++
+		}
 		for seed := range uint64(3) {
 			h.verify(t, load(t, h.ring(seed)), 40, fmt.Sprintf("skew %d seed %d", skew, seed))
 		}
+	}
+	if wrapped == 0 {
+		t.Error("no window wraps around the end of the ring")
 	}
 }
 
