@@ -15,7 +15,6 @@ type worker struct {
 	rng    *rand.Rand
 	shared Handle
 	own    Handle
-	name   string // of its own files in the shared directory
 }
 
 // raced says whether an error is one that others may cause; anything else fails the test.

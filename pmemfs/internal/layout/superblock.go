@@ -9,7 +9,7 @@ import (
 const (
 	Magic          = "PMEMFS\x00\n" // first 8 bytes of an image
 	FormatVersion  = 1              // separate from the program's version
-	superUsed      = 192            // bytes of the superblock in use; the rest is zero
+	superUsed      = 176            // bytes of the superblock in use; the rest is zero
 	LabelMax       = 32             // bytes of volume label
 	SuperBlock     = 0              // block number of the first superblock
 	JournalHeadA   = 2              // block number of journal head A; B is the next
@@ -40,28 +40,27 @@ var (
 
 // Superblock is the decoded superblock.
 type Superblock struct {
-	UUID         [16]byte
-	Compat       uint64
-	ROCompat     uint64
-	Incompat     uint64
-	Blocks       uint64 // size of the filesystem
-	RingBlocks   uint64 // size of the journal ring, which starts at JournalRing
-	Backup       uint64 // block of the other superblock copy
-	InodeBoot    uint64 // block that holds inode numbers 0 to 15
-	OwnerEpoch   uint64 // reserved for failover: who may write
-	HandleKey    [16]byte
-	HashKey      [16]byte // key of the directory hash
-	Created      int64    // ns since 1970
-	Label        string   // at most LabelMax bytes
-	BirthEpoch   uint64   // current snapshot epoch, given to new inodes and extents
-	FirstFreeGap uint64   // first block after the inode file's first extent
+	UUID       [16]byte
+	Compat     uint64
+	ROCompat   uint64
+	Incompat   uint64
+	Blocks     uint64 // size of the filesystem
+	RingBlocks uint64 // size of the journal ring, which starts at JournalRing
+	Backup     uint64 // block of the other superblock copy
+	InodeBoot  uint64 // block that holds inode numbers 0 to 15
+	OwnerEpoch uint64 // reserved for failover: who may write
+	HandleKey  [16]byte
+	HashKey    [16]byte // key of the directory hash
+	Created    int64    // ns since 1970
+	Label      string   // at most LabelMax bytes
+	BirthEpoch uint64   // current snapshot epoch, given to new inodes and extents
 }
 
 // EncodeSuperblock fills a 4 KiB block.
 //
 //	 0 crc u32 of 4.. | 4 version u32 | 8 magic 8B | 16 uuid 16B | 32 compat | 40 ro-compat | 48 incompat
 //	56 blocks | 64 ring blocks | 72 backup | 80 inode boot | 88 owner epoch | 96 handle key 16B | 112 hash key 16B
-//	128 created | 136 birth epoch | 144 label 32B | 176 first free gap | 184 zero
+//	128 created | 136 birth epoch | 144 label 32B | 176 zero
 func EncodeSuperblock(b []byte, s *Superblock) {
 	clear(b[:BlockSize])
 	le.PutUint32(b[4:], FormatVersion)
@@ -75,7 +74,6 @@ func EncodeSuperblock(b []byte, s *Superblock) {
 	le.PutUint64(b[128:], uint64(s.Created))
 	le.PutUint64(b[136:], s.BirthEpoch)
 	copy(b[144:144+LabelMax], s.Label)
-	le.PutUint64(b[176:], s.FirstFreeGap)
 	seal(b[:BlockSize])
 }
 
@@ -97,7 +95,7 @@ func DecodeSuperblock(b []byte) (*Superblock, error) {
 		Compat: le.Uint64(b[32:]), ROCompat: le.Uint64(b[40:]), Incompat: le.Uint64(b[48:]),
 		Blocks: le.Uint64(b[56:]), RingBlocks: le.Uint64(b[64:]), Backup: le.Uint64(b[72:]),
 		InodeBoot: le.Uint64(b[80:]), OwnerEpoch: le.Uint64(b[88:]),
-		Created: int64(le.Uint64(b[128:])), BirthEpoch: le.Uint64(b[136:]), FirstFreeGap: le.Uint64(b[176:]),
+		Created: int64(le.Uint64(b[128:])), BirthEpoch: le.Uint64(b[136:]),
 	}
 	copy(s.UUID[:], b[16:32])
 	copy(s.HandleKey[:], b[96:112])
@@ -132,4 +130,4 @@ func (s *Superblock) RingBytes() int64 { return int64(s.RingBlocks) << BlockShif
 func (s *Superblock) RingOffset() int64 { return JournalRing << BlockShift }
 
 // Compile-time checks: the fields end where SPEC.md says.
-var _ [superUsed - 184]byte = [8]byte{}
+var _ [superUsed - 144 - LabelMax]byte = [0]byte{}

@@ -12,7 +12,7 @@ import (
 func sampleSuper() *Superblock {
 	s := &Superblock{
 		Compat: 1 << 5, ROCompat: 1 << 6, Blocks: 40_000, RingBlocks: 625, Backup: 39_999, InodeBoot: 630,
-		OwnerEpoch: 9, Created: -3, Label: strings.Repeat("L", LabelMax), BirthEpoch: 4, FirstFreeGap: 646,
+		OwnerEpoch: 9, Created: -3, Label: strings.Repeat("L", LabelMax), BirthEpoch: 4,
 	}
 	for i := range 16 {
 		s.UUID[i], s.HandleKey[i], s.HashKey[i] = byte(i), byte(i+50), byte(i+100)

@@ -1,0 +1,86 @@
+package layout
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// spec returns SPEC.md.
+func spec(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", "..", "SPEC.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestSpecConstants compares the table of sizes with the constants.
+func TestSpecConstants(t *testing.T) {
+	want := map[string]uint64{
+		"BlockSize": BlockSize, "LineSize": LineSize, "GroupBits": GroupBits, "ChapterBlocks": ChapterBlocks, "InodeSize": InodeSize,
+		"InlineSize": InlineSize, "ExtentSize": ExtentSize, "ExtentPayload": ExtentPayload, "ExtentMaxLen": ExtentMaxLen,
+		"HeadSize": HeadSize, "RecordHeader": RecordHeader, "EntryHeader": EntryHeader, "NodeCapacity": NodeCapacity,
+		"PayloadMax": PayloadMax, "MaxHeight": MaxHeight, "NameMax": NameMax, "XattrNameMax": XattrNameMax,
+		"XattrInlineMax": XattrInlineMax, "XattrValueMax": XattrValueMax, "LabelMax": LabelMax, "MinBlocks": MinBlocks,
+		"MinRingBlocks": MinRingBlocks, "MaxRingBlocks": MaxRingBlocks,
+	}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\d+) \\|").FindAllStringSubmatch(spec(t), -1) {
+		if v, ok := want[row[1]]; !ok || fmt.Sprint(v) != row[2] {
+			t.Errorf("SPEC.md says that %s is %s, layout says %d", row[1], row[2], v)
+		}
+		delete(want, row[1])
+	}
+	for name := range want {
+		t.Errorf("SPEC.md does not list %s", name)
+	}
+}
+
+// TestSpecOffsets adds up every table of offsets: each field begins where the one before ends, and each structure has the
+// size that the constants give it.
+func TestSpecOffsets(t *testing.T) {
+	row := regexp.MustCompile(`^\| (\d+) \| (\d+)? ?(each|-\d+)? ?\| `)
+	ends := []int{BlockSize, BlockSize, HeadSize, RecordHeader, EntryHeader, InodeSize, nodeHeader, direntHead, ExtentPayload, xattrHead}
+	table, at := -1, 0
+	finish := func() {
+		if table >= 0 && table < len(ends) && at != ends[table] {
+			t.Errorf("table %d of SPEC.md ends at %d, expected %d", table, at, ends[table])
+		}
+	}
+	for line := range strings.Lines(spec(t)) {
+		if strings.HasPrefix(line, "| offset |") {
+			finish()
+			table, at = table+1, 0
+			continue
+		}
+		m := row.FindStringSubmatch(line)
+		if m == nil || table < 0 {
+			continue
+		}
+		var off, size int
+		if _, err := fmt.Sscan(m[1], &off); err != nil {
+			t.Fatal(err)
+		}
+		if off != at {
+			t.Errorf("%s: begins at %d, the field before ends at %d", strings.TrimSpace(line), off, at)
+		}
+		if m[2] == "" || m[3] != "" { // to the end, or many
+			if table == 0 {
+				at = BlockSize
+			}
+			continue
+		}
+		if _, err := fmt.Sscan(m[2], &size); err != nil {
+			t.Fatal(err)
+		}
+		at = off + size
+	}
+	finish()
+	if table != len(ends)-1 {
+		t.Errorf("SPEC.md has %d tables of offsets, expected %d", table+1, len(ends))
+	}
+}
