@@ -122,6 +122,8 @@ func (fs *FS) reapStep(ino uint64) (done bool, err error) {
 		// Freed by a record that could not name the index; only the entry is left.
 	case err != nil:
 		return false, err
+	case in.Nlink() > 0 && in.Mode()&layout.ModeType != layout.ModeRegular:
+		done = true // the number has a new owner, since an earlier attempt failed half-way: only the entry is left
 	case in.Nlink() > 0:
 		done, err = data.FreeFrom(op, in, layout.BlocksFor(in.Size()))
 	case fs.held(ino):

@@ -6,7 +6,8 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 )
 
-// Allocate makes sure that later writes to [off, off+n) find space, as fallocate(2) does. The file grows to off+n unless
+// Allocate makes sure that later writes to [off, off+n) find space, as fallocate(2) does; the nodes of a badly split
+// extent tree come from a reserve of a few blocks. The file grows to off+n unless
 // keepSize. Durable on return; a fence for each 64 extents.
 func (fs *FS) Allocate(c *Cred, h Handle, off, n uint64, keepSize bool) error {
 	return fs.spaceCall(c, h, off, n, func(op *alloc.Op, in layout.Inode, off, end uint64) (uint64, error) {

@@ -52,13 +52,13 @@ func (op *Op) Allocator() *Allocator { return op.a }
 // Reserve returns how many blocks ordinary operations leave free.
 func (a *Allocator) Reserve() int64 { return min(reserveBlocks, int64(a.Blocks.Limit()/64)) }
 
-// take reserves up to want blocks, checkpointing once when only the quarantine has any.
-func (op *Op) take(goal, want uint64, large bool) (Run, error) {
+// take reserves up to want blocks, checkpointing once when only the quarantine has any. keep blocks are left free.
+func (op *Op) take(goal, want uint64, large bool, keep int64) (Run, error) {
+	if op.Frees {
+		keep = 0
+	}
 	for try := 0; ; try++ {
-		n := int64(want)
-		if avail := op.a.Blocks.Avail(); !op.Frees {
-			n = min(n, avail-op.a.Reserve())
-		}
+		n := min(int64(want), op.a.Blocks.Avail()-keep)
 		var r Run
 		if n > 0 {
 			var err error
@@ -79,10 +79,21 @@ func (op *Op) take(goal, want uint64, large bool) (Run, error) {
 	}
 }
 
+// AllocNode is AllocBlocks for one tree node. It may use half of the reserve, so that a write into blocks that are
+// allocated already, or over what is there, finds room for the extent that it splits.
+func (op *Op) AllocNode(goal uint64) (uint64, error) {
+	r, err := op.alloc(goal, 1, false, op.a.Reserve()/2)
+	return r.Start, err
+}
+
 // AllocBlocks reserves between 1 and want blocks in one run near goal (0 for anywhere) and logs them as used. large
 // asks for 2 MiB alignment when goal is taken. Returns ErrNoSpace when nothing is free.
 func (op *Op) AllocBlocks(goal, want uint64, large bool) (Run, error) {
-	r, err := op.take(goal, want, large)
+	return op.alloc(goal, want, large, op.a.Reserve())
+}
+
+func (op *Op) alloc(goal, want uint64, large bool, keep int64) (Run, error) {
+	r, err := op.take(goal, want, large, keep)
 	if err != nil {
 		return r, err
 	}

@@ -10,14 +10,14 @@ import (
 
 // newNode allocates and formats a node near another block.
 func (t *Tree) newNode(level uint8, near uint64) (layout.Node, uint64, error) {
-	r, err := t.Op.AllocBlocks(near, 1, false)
+	block, err := t.Op.AllocNode(near)
 	if err != nil {
 		return nil, 0, err
 	}
 	t.Nodes++
-	n := layout.Node(t.Op.Tx.NewBlock(r.Start, layout.EntryNode))
-	layout.InitNode(n, level, t.Kind, t.Owner, r.Start, alloc.BirthEpoch)
-	return n, r.Start, nil
+	n := layout.Node(t.Op.Tx.NewBlock(block, layout.EntryNode))
+	layout.InitNode(n, level, t.Kind, t.Owner, block, alloc.BirthEpoch)
+	return n, block, nil
 }
 
 // Insert adds a key that is absent. It may allocate nodes, one for each level that splits.
