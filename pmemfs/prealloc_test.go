@@ -9,7 +9,7 @@ import (
 // TestWritePreallocatedWhenFull writes every other block of a preallocated file on a full filesystem. Each write splits
 // an extent, and the nodes that this takes come from the reserve.
 func TestWritePreallocatedWhenFull(t *testing.T) {
-	const blocks = 1024
+	const blocks = 512
 	fs := memFS(t, 16<<20)
 	c := &Cred{}
 	f, err := fs.Create(c, fs.Root(), []byte("f"), &CreateOptions{})
