@@ -148,6 +148,19 @@ func BenchmarkWrite1M(b *testing.B) {
 	}
 }
 
+func BenchmarkWrite64K(b *testing.B) {
+	fs, c, h := benchFile(b)
+	p := make([]byte, 64<<10)
+	b.SetBytes(64 << 10)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		if _, _, err := fs.Write(c, h, p, uint64(i%256)<<16); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkAppend4K(b *testing.B) {
 	fs, c, h := benchFile(b)
 	p := make([]byte, 4096)

@@ -153,6 +153,10 @@ func (r *Region) split(g Range) (mid, midEnd int64) {
 func (r *Region) copyIn(g Range, src []byte) {
 	dst := r.mem[g.Off : g.Off+g.Len]
 	mid, midEnd := r.split(g)
+	if !r.bypass && len(dst) >= bulkMin && cpuCanBypass && !raceEnabled {
+		storeBulk(dst, src) // only for speed: nothing has to get past the cache here
+		return
+	}
 	if !r.bypass || mid == midEnd {
 		for len(dst) > 0 { // in chunks because Go's copy cannot be preempted either
 			n := copy(dst[:min(chunkBytes, len(dst))], src)
@@ -170,6 +174,10 @@ func (r *Region) copyIn(g Range, src []byte) {
 func (r *Region) zeroIn(g Range) {
 	dst := r.mem[g.Off : g.Off+g.Len]
 	mid, midEnd := r.split(g)
+	if !r.bypass && len(dst) >= bulkMin && cpuCanBypass && !raceEnabled {
+		zeroBulk(dst)
+		return
+	}
 	if !r.bypass || mid == midEnd {
 		for len(dst) > 0 {
 			n := min(chunkBytes, len(dst))
