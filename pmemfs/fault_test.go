@@ -87,3 +87,19 @@ func TestFaultInRing(t *testing.T) {
 	checkImage(t, path)
 }
 
+// TestFaultInBitmap lets the first look at a bitmap fault, and then not.
+func TestFaultInBitmap(t *testing.T) {
+	fs, path := faulty(t, 8<<20)
+	heal := poison(t, fs.region, layout.BitmapBlock(0))
+	if err := create(fs, "a"); !errors.Is(err, ErrIO) {
+		t.Errorf("create with a faulting bitmap: %v", err)
+	}
+	heal()
+	if err := inTime(t, "create after a fault in the bitmap", func() error { return create(fs, "a") }); err != nil {
+		t.Error(err)
+	}
+	checkFS(t, fs)
+	closeFS(t, fs)
+	checkImage(t, path)
+}
+
