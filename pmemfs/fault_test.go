@@ -103,3 +103,38 @@ func TestFaultInBitmap(t *testing.T) {
 	checkImage(t, path)
 }
 
+// TestFaultInOrphans lets the orphan index fault under an unlink of an open file.
+func TestFaultInOrphans(t *testing.T) {
+	fs, path := faulty(t, 8<<20)
+	c := &Cred{}
+	for _, name := range []string{"a", "b"} {
+		a, err := fs.Create(c, fs.Root(), []byte(name), &CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := fs.Hold(a.Handle); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := fs.Unlink(c, fs.Root(), []byte("a")); err != nil {
+		t.Fatal(err)
+	}
+	in, err := fs.inodes.View(nil, layout.OrphanIno)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, _ := in.DataRoot()
+	heal := poison(t, fs.region, root)
+	unlink := func() error { return fs.Unlink(c, fs.Root(), []byte("b")) }
+	if err := unlink(); !errors.Is(err, ErrIO) {
+		t.Errorf("unlink with a faulting orphan index: %v", err)
+	}
+	heal()
+	if err := inTime(t, "unlink after a fault in the orphan index", unlink); err != nil {
+		t.Error(err)
+	}
+	checkFS(t, fs)
+	closeFS(t, fs)
+	checkImage(t, path)
+}
+

@@ -79,7 +79,15 @@ func (fs *FS) dropLink(op *alloc.Op, in layout.Inode, t int64) (later bool, unlo
 		}
 	}
 	fs.orphanMu.Lock()
-	return !held, fs.orphanMu.Unlock, fs.orphan(op, in.Ino())
+	faulted := true
+	defer func() {
+		if faulted { // the index's memory: the caller does not get to unlock
+			fs.orphanMu.Unlock()
+		}
+	}()
+	err = fs.orphan(op, in.Ino())
+	faulted = false
+	return !held, fs.orphanMu.Unlock, err
 }
 
 // strip frees what an inode without a name owns, as much as fits one record.
