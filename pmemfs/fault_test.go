@@ -3,6 +3,7 @@ package pmemfs
 import (
 	"errors"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -136,5 +137,34 @@ func TestFaultInOrphans(t *testing.T) {
 	checkFS(t, fs)
 	closeFS(t, fs)
 	checkImage(t, path)
+}
+
+// TestFaultAtOpen lets a mount fail by a fault: nothing of it may go on running over memory that is unmapped.
+func TestFaultAtOpen(t *testing.T) {
+	fs, path := faulty(t, 8<<20)
+	boot := fs.sb.InodeBoot
+	closeFS(t, fs)
+	before := runtime.NumGoroutine()
+	region, err := pmem.Open(path, pmem.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	heal := poison(t, region, boot)
+	if _, err := mount(region, Options{}); err == nil {
+		t.Error("mounted over a fault")
+	}
+	for range 100 {
+		if runtime.NumGoroutine() <= before {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if n := runtime.NumGoroutine(); n > before {
+		t.Errorf("%d goroutines before the failed mount, %d after it", before, n)
+	}
+	heal()
+	if err := region.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
