@@ -124,16 +124,20 @@ func (fs *FS) reapStep(ino uint64) (done bool, err error) {
 	op := fs.a.Begin()
 	defer op.Done()
 	op.Frees = true
+	keep := false
 	in, err := fs.inodes.Edit(op, ino)
 	switch {
 	case errors.Is(err, inode.ErrStale):
 		// Freed by a record that could not name the index; only the entry is left.
 	case err != nil:
 		return false, err
-	case in.Nlink() > 0:
-		done, err = data.FreeFrom(op, in, layout.BlocksFor(in.Size()))
-	case fs.held(ino):
+	case in.IsDir() && fs.held(ino):
 		return true, nil
+	case in.Nlink() > 0 || fs.held(ino):
+		// Truncated. Without a name it stays in the index; what it has lost must go all the same, or it would be
+		// there again when the file grows.
+		keep = in.Nlink() == 0
+		done, err = data.FreeFrom(op, in, layout.BlocksFor(in.Size()))
 	default:
 		if done, err = fs.strip(op, in); done && err == nil {
 			err = fs.inodes.Free(op, in)
@@ -142,7 +146,7 @@ func (fs *FS) reapStep(ino uint64) (done bool, err error) {
 	if err != nil && !errors.Is(err, inode.ErrStale) {
 		return false, err
 	}
-	if done = done || errors.Is(err, inode.ErrStale); done {
+	if done = done || errors.Is(err, inode.ErrStale); done && !keep {
 		if err := fs.editOrphans(op, ino, false); err != nil {
 			return false, err
 		}
