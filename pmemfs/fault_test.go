@@ -167,4 +167,3 @@ func TestFaultAtOpen(t *testing.T) {
 		t.Error(err)
 	}
 }
-

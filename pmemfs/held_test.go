@@ -51,4 +51,3 @@ func TestTruncateHeld(t *testing.T) {
 	checkFS(t, fs)
 	closeFS(t, fs)
 }
-
