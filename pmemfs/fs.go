@@ -135,10 +135,16 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	fs.key = dir.Key{K0: layout.Word(sb.HashKey[:8]), K1: layout.Word(sb.HashKey[8:])}
 	fs.xk0, fs.xk1 = fs.key.K1, fs.key.K0
 	fs.j = journal.New(region, st, journal.Options{NoBackground: o.NoBackground})
+	built := false
+	defer func() {
+		if !built { // an error or a memory fault: the region is about to be unmapped under the checkpointer
+			fs.j.Close()
+		}
+	}()
 	if err := fs.build(st); err != nil {
-		fs.j.Close()
 		return nil, err
 	}
+	built = true
 	if o.Logger != nil {
 		o.Logger.Info("filesystem open", "domain", region.Domain().String(), "why", region.DomainReason(),
 			"durability", region.Durability().String(), "epoch", st.Head.Epoch, "took", time.Since(start).Round(time.Microsecond))

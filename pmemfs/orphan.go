@@ -79,7 +79,15 @@ func (fs *FS) dropLink(op *alloc.Op, in layout.Inode, t int64) (later bool, unlo
 		}
 	}
 	fs.orphanMu.Lock()
-	return !held, fs.orphanMu.Unlock, fs.orphan(op, in.Ino())
+	faulted := true
+	defer func() {
+		if faulted { // the index's memory: the caller does not get to unlock
+			fs.orphanMu.Unlock()
+		}
+	}()
+	err = fs.orphan(op, in.Ino())
+	faulted = false
+	return !held, fs.orphanMu.Unlock, err
 }
 
 // strip frees what an inode without a name owns, as much as fits one record.
@@ -116,18 +124,22 @@ func (fs *FS) reapStep(ino uint64) (done bool, err error) {
 	op := fs.a.Begin()
 	defer op.Done()
 	op.Frees = true
+	keep := false
 	in, err := fs.inodes.Edit(op, ino)
 	switch {
 	case errors.Is(err, inode.ErrStale):
 		// Freed by a record that could not name the index; only the entry is left.
 	case err != nil:
 		return false, err
+	case in.IsDir() && fs.held(ino):
+		return true, nil
 	case in.Nlink() > 0 && in.Mode()&layout.ModeType != layout.ModeRegular:
 		done = true // the number has a new owner, since an earlier attempt failed half-way: only the entry is left
-	case in.Nlink() > 0:
+	case in.Nlink() > 0 || fs.held(ino):
+		// Truncated. Without a name it stays in the index; what it has lost must go all the same, or it would be
+		// there again when the file grows.
+		keep = in.Nlink() == 0
 		done, err = data.FreeFrom(op, in, layout.BlocksFor(in.Size()))
-	case fs.held(ino):
-		return true, nil
 	default:
 		if done, err = fs.strip(op, in); done && err == nil {
 			err = fs.inodes.Free(op, in)
@@ -136,7 +148,7 @@ func (fs *FS) reapStep(ino uint64) (done bool, err error) {
 	if err != nil && !errors.Is(err, inode.ErrStale) {
 		return false, err
 	}
-	if done = done || errors.Is(err, inode.ErrStale); done {
+	if done = done || errors.Is(err, inode.ErrStale); done && !keep {
 		if err := fs.editOrphans(op, ino, false); err != nil {
 			return false, err
 		}

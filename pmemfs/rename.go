@@ -160,6 +160,10 @@ func (fs *FS) rename(m *moving) (later, again bool, err error) {
 	}
 	x.src.SetCtime(t)
 	x.src.BumpChange()
+	if m.flags&RenameExchange != 0 {
+		x.dst.SetCtime(t)
+		x.dst.BumpChange()
+	}
 	touch(x.fromIn, t)
 	touch(x.toIn, t)
 	return later, false, op.Commit()

@@ -181,7 +181,5 @@ func (x *places) exchange() error {
 			x.fromIn.SetNlink(x.fromIn.Nlink() + 1)
 		}
 	}
-	x.dst.SetCtime(x.src.Ctime())
-	x.dst.BumpChange()
 	return nil
 }

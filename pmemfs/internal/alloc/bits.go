@@ -109,6 +109,24 @@ func (b *Bits) groupAt(i uint64) (*group, error) {
 	if g.loaded {
 		return g, nil
 	}
+	locked := false
+	defer func() {
+		if !locked { // an error, or the bitmap's memory faulted
+			g.mu.Unlock()
+		}
+	}()
+	if err := b.load(g, i); err != nil {
+		return nil, err
+	}
+	if b.loaded.Add(1) > maxLoaded {
+		b.dropOne(i)
+	}
+	locked = true
+	return g, nil
+}
+
+// load verifies the bitmap of group i and fills g from it. Called with g.mu held.
+func (b *Bits) load(g *group, i uint64) error {
 	block, err := b.locate(i)
 	if err == nil {
 		err = b.j.Verify(block, func(p []byte) error {
@@ -119,15 +137,11 @@ func (b *Bits) groupAt(i uint64) (*group, error) {
 		})
 	}
 	if err != nil {
-		g.mu.Unlock()
-		return nil, err
+		return err
 	}
 	limit := int(min(b.limit.Load()-i*layout.GroupBits, layout.GroupBits))
 	g.load(journal.View(b.j, nil, layout.BlockOffset(block), layout.BlockSize), limit)
-	if b.loaded.Add(1) > maxLoaded {
-		b.dropOne(i)
-	}
-	return g, nil
+	return nil
 }
 
 // dropOne forgets the picture of some group that equals the medium. Its caller holds a group's lock, so it waits for no

@@ -156,12 +156,18 @@ func (op *Op) FreeInode(ino uint64) error {
 
 // Commit makes the operation durable and stores it in place.
 func (op *Op) Commit() error {
-	seq, err := op.Tx.Commit()
-	op.Tx = nil
+	tx, done := op.Tx, false
+	op.Tx = nil // it ends with its Commit, also when a memory fault ends that: to abort it again would pool it twice
+	defer func() {
+		if !done {
+			op.rollback()
+		}
+	}()
+	seq, err := tx.Commit()
 	if err != nil {
-		op.rollback()
 		return err
 	}
+	done = true
 	for _, r := range op.reserved {
 		op.a.Blocks.Settled(r)
 	}
@@ -193,7 +199,14 @@ func (op *Op) Abort() {
 	op.rollback()
 }
 
+// rollback gives back what an operation took that has not happened.
 func (op *Op) rollback() {
+	if op.a.J.Err() != nil {
+		// Its record may be durable though nobody was told, so the next open may find it done. Whoever was given its
+		// blocks now would write into its files: they stay taken.
+		op.recycle()
+		return
+	}
 	for _, r := range op.reserved {
 		op.a.Blocks.Unreserve(r)
 	}
