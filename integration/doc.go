@@ -4,6 +4,8 @@
 //
 //	integration/harness  builds the binary once; starts, kills and stops `pmemfs serve`
 //	integration/uml      boots a Linux kernel in user mode, as an ordinary process
+//	integration/qemu     boots a newer one in an emulated PC, with persistent memory
+//	integration/vm       what both share: the initramfs and the line to the guest
 //	integration/guest    the static program that works inside that kernel
 //	integration/style    the house rules, as tests
 //

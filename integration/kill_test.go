@@ -29,41 +29,19 @@ func TestServerKilledUnderClient(t *testing.T) {
 	server := harness.Serve(t, filepath.Join(dir, "fs.img"), "--size", "256MiB", "--squash", "none")
 	c := bootClient(t)
 	c.mount(t, server.Port, "/mnt", "hard")
-	c.sh(t, "mkdir /mnt/work")
-
-	acked := watchAcks(c)
-	c.sh(t, "guest records /mnt/work %d /tmp/stop >/dev/tty1 2>&1 &", recordFiles)
-
 	var crashes []crash
-	for round := range killRounds {
-		acked.waitFor(t, acked.total()+acksPerRound)
-		before := acked.counts()
+	want := writeUnderKills(t, c, killRounds, func(round int, acked map[string]int) {
 		server.Kill()
 		image := filepath.Join(dir, fmt.Sprintf("crash-%d.img", round))
 		// As a file with holes; the image is mostly empty.
 		if out, err := exec.Command("cp", "--sparse=always", server.Image, image).CombinedOutput(); err != nil {
 			t.Fatalf("cp: %v\n%s", err, out)
 		}
-		crashes = append(crashes, crash{image, before})
+		crashes = append(crashes, crash{image, acked})
 		server.Start()
-	}
-	acked.waitFor(t, acked.total()+acksPerRound)
-	c.sh(t, "touch /tmp/stop")
-	acked.waitEnd(t)
-	c.Watch(nil)
-	want := acked.counts()
-	t.Logf("%d kills, %d acknowledged operations", len(crashes), acked.total())
+	})
 
-	t.Run("all there in the running mount", func(t *testing.T) {
-		c.sh(t, "echo 3 >/proc/sys/vm/drop_caches")
-		compareExactly(t, want, c.sh(t, "guest recount /mnt/work %d", recordFiles))
-	})
-	t.Run("all there after a remount", func(t *testing.T) {
-		c.unmount(t, "/mnt")
-		c.mount(t, server.Port, "/mnt", "")
-		compareExactly(t, want, c.sh(t, "guest recount /mnt/work %d", recordFiles))
-		c.unmount(t, "/mnt")
-	})
+	t.Run("all there", func(t *testing.T) { recountTwice(t, c, server.Port, want) })
 	for i, crash := range crashes {
 		t.Run(fmt.Sprintf("image as kill %d left it", i), func(t *testing.T) {
 			second := harness.Serve(t, crash.image, "--squash", "none")
@@ -77,6 +55,38 @@ func TestServerKilledUnderClient(t *testing.T) {
 			c.unmount(t, "/mnt2")
 		})
 	}
+}
+
+// writeUnderKills makes the client write records below /mnt/work while kill ends
+// the server and starts it again, a few times. It returns what the client was
+// told is durable, and fails the test at the first error that the client met.
+func writeUnderKills(t *testing.T, c client, rounds int, kill func(round int, acked map[string]int)) map[string]int {
+	t.Helper()
+	c.sh(t, "mkdir /mnt/work")
+	acked := watchAcks(c)
+	c.sh(t, "guest records /mnt/work %d /tmp/stop >/dev/host 2>&1 &", recordFiles)
+	for round := range rounds {
+		acked.waitFor(t, acked.total()+acksPerRound)
+		kill(round, acked.counts())
+	}
+	acked.waitFor(t, acked.total()+acksPerRound)
+	c.sh(t, "touch /tmp/stop")
+	acked.waitEnd(t)
+	c.Watch(nil)
+	t.Logf("%d kills, %d acknowledged operations", rounds, acked.total())
+	return acked.counts()
+}
+
+// recountTwice compares the records with those acknowledged, in the running
+// mount and in a new one, and leaves nothing mounted.
+func recountTwice(t *testing.T, c client, port int, want map[string]int) {
+	t.Helper()
+	c.sh(t, "echo 3 >/proc/sys/vm/drop_caches")
+	compareExactly(t, want, c.sh(t, "guest recount /mnt/work %d", recordFiles))
+	c.unmount(t, "/mnt")
+	c.mount(t, port, "/mnt", "")
+	compareExactly(t, want, c.sh(t, "guest recount /mnt/work %d", recordFiles))
+	c.unmount(t, "/mnt")
 }
 
 // crash is an image as a SIGKILL left it, and what had been promised by then.

@@ -9,6 +9,7 @@ import (
 
 	"pmemfs/integration/harness"
 	"pmemfs/integration/uml"
+	"pmemfs/integration/vm"
 )
 
 func TestMain(m *testing.M) {
@@ -22,27 +23,34 @@ func TestMain(m *testing.M) {
 
 // client is a kernel in which steps run one after the other.
 type client struct {
-	*uml.VM
-	t *testing.T
+	*vm.VM
+	t    *testing.T
+	host string // where the server runs, as the client sees it
 }
 
 // bootClient boots a kernel with the guest program in it, for one test.
 func bootClient(t *testing.T) client {
 	t.Helper()
-	vm, err := uml.Boot(t.TempDir(), map[string]string{"bin/guest": harness.Guest(t)})
+	guest, err := uml.Boot(t.TempDir(), map[string]string{"bin/guest": harness.Guest(t)})
+	return adopt(t, guest, err)
+}
+
+// adopt makes a booted guest the test's, which shuts it down when it ends.
+func adopt(t *testing.T, guest *vm.VM, err error) client {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := vm.Shutdown(); err != nil {
+		if err := guest.Shutdown(); err != nil {
 			t.Error(err)
 		}
 		if t.Failed() {
-			t.Logf("client's console:\n%s", vm.Console())
+			t.Logf("guest's console:\n%s", guest.Console())
 		}
 	})
-	t.Logf("client kernel %s", vm.Release)
-	return client{vm, t}
+	t.Logf("kernel %s", guest.Release)
+	return client{guest, t, vm.HostAddr}
 }
 
 // stepTimeout is far above what any one command takes, so that only a hang meets it.
@@ -97,7 +105,7 @@ func (c client) mount(t *testing.T, port int, dir, extra string) {
 	if extra != "" {
 		options += "," + extra
 	}
-	c.sh(t, "mount -t nfs -o %s %s:/ %s", options, uml.HostAddr, dir)
+	c.sh(t, "mount -t nfs -o %s %s:/ %s", options, c.host, dir)
 	line := c.sh(t, "grep ' %s nfs ' /proc/mounts", dir)
 	if !strings.Contains(line, "vers=3") || !strings.Contains(line, fmt.Sprintf("port=%d", port)) {
 		t.Fatalf("mounted with other options: %s", line)

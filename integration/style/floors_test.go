@@ -12,7 +12,8 @@ import (
 // Test files are free to look down on any floor, and sideways.
 const floors = `
 	integration  integration/style
-	integration/harness  integration/uml  integration/guest
+	integration/harness  integration/uml  integration/qemu  integration/guest
+	integration/vm
 	cmd/pmemfs
 	server
 	server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs

@@ -6,11 +6,30 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"pmemfs/integration/vm"
 )
 
 // modulesRoot is where Debian's user-mode-linux package keeps the modules of
 // its kernel, one folder per version.
 const modulesRoot = "/usr/lib/uml/modules"
+
+// readModules returns the modules wanted, each after all that it depends on.
+func readModules(wanted []string) ([]vm.Module, error) {
+	folder, files, err := loadOrder(wanted)
+	if err != nil {
+		return nil, err
+	}
+	var modules []vm.Module
+	for _, file := range files {
+		data, err := os.ReadFile(filepath.Join(folder, file))
+		if err != nil {
+			return nil, err
+		}
+		modules = append(modules, vm.Module{Name: filepath.Base(file), Data: data})
+	}
+	return modules, nil
+}
 
 // loadOrder returns the module files that wanted needs, each after all that
 // it depends on, as paths below the returned folder.

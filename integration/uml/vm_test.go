@@ -44,7 +44,7 @@ func TestGuestAnswers(t *testing.T) {
 		seen <- line
 		return true
 	})
-	if output, _, err := vm.Run(20*time.Second, "(sleep 1; echo ACK 1 >/dev/tty1) & echo started"); err != nil || output != "started\n" {
+	if output, _, err := vm.Run(20*time.Second, "(sleep 1; echo ACK 1 >/dev/host) & echo started"); err != nil || output != "started\n" {
 		t.Fatalf("%q, %v", output, err)
 	}
 	select {

@@ -1,7 +1,9 @@
 #!/bin/busybox sh
 # Process 1 of the guest. It prepares an ordinary small Linux and then obeys
-# the host: each line on the second console is "ID COMMAND"; the command's
-# output goes back, and after it "@@END ID STATUS" on a line of its own.
+# the host: each line on the control line is "ID COMMAND"; the command's
+# output goes back, and after it "@@END ID STATUS" on a line of its own. The
+# kernel's command line names the terminal that is the control line (hostline=),
+# which for all programs of the guest is /dev/host.
 export PATH=/bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -15,12 +17,13 @@ ip addr add 10.0.2.15/24 dev eth0
 ip link set eth0 up
 ip route add default via 10.0.2.2
 # No echo and no line-end translation, so that the host reads what was written.
-stty -F /dev/tty1 raw -echo
-exec </dev/tty1 >/dev/tty1 2>&1
+ln -s "$hostline" /dev/host
+stty -F /dev/host raw -echo
+exec </dev/host >/dev/host 2>&1
 echo "@@READY $(uname -r)"
 while read -r id command; do
 	(eval "$command") </dev/null
 	echo "@@END $id $?"
 done
-# The host has closed the line: it is done with us.
+# The host has closed the line, where a line can be closed: it is done with us.
 poweroff -f

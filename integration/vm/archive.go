@@ -1,4 +1,4 @@
-package uml
+package vm
 
 import (
 	"bytes"
@@ -14,9 +14,9 @@ const (
 	cpioSymlink = 0o120000
 )
 
-// archive collects the entries of an initramfs. The zero value is empty and
+// Archive collects the entries of an initramfs. The zero value is empty and
 // ready. It is not safe for concurrent use and lives in memory only.
-type archive struct {
+type Archive struct {
 	entries map[string]entry
 }
 
@@ -25,22 +25,22 @@ type entry struct {
 	data []byte
 }
 
-// addFile adds a regular file, and the directories above it that are missing.
-func (a *archive) addFile(name string, perm uint32, data []byte) {
+// AddFile adds a regular file, and the directories above it that are missing.
+func (a *Archive) AddFile(name string, perm uint32, data []byte) {
 	a.add(name, cpioRegular|perm, data)
 }
 
-// addSymlink adds a symbolic link to target.
-func (a *archive) addSymlink(name, target string) {
+// AddSymlink adds a symbolic link to target.
+func (a *Archive) AddSymlink(name, target string) {
 	a.add(name, cpioSymlink|0o777, []byte(target))
 }
 
-// addDir adds a directory of mode 0755.
-func (a *archive) addDir(name string) {
+// AddDir adds a directory of mode 0755.
+func (a *Archive) AddDir(name string) {
 	a.add(name, cpioDir|0o755, nil)
 }
 
-func (a *archive) add(name string, mode uint32, data []byte) {
+func (a *Archive) add(name string, mode uint32, data []byte) {
 	if a.entries == nil {
 		a.entries = make(map[string]entry)
 	}
@@ -53,10 +53,10 @@ func (a *archive) add(name string, mode uint32, data []byte) {
 	a.entries[name] = entry{mode: mode, data: data}
 }
 
-// bytes returns the archive in cpio's "newc" format, which the kernel unpacks
+// Bytes returns the archive in cpio's "newc" format, which the kernel unpacks
 // itself (Documentation/driver-api/early-userspace/buffer-format.rst). Names
 // are sorted, so a directory stands before what it holds.
-func (a *archive) bytes() []byte {
+func (a *Archive) Bytes() []byte {
 	names := make([]string, 0, len(a.entries))
 	for name := range a.entries {
 		names = append(names, name)

@@ -1,16 +1,15 @@
-// Package uml boots Debian's user-mode Linux: a real kernel that runs as an
-// ordinary process of an ordinary user, with a network of its own through
-// slirp, in about two seconds and without KVM.
+// Package vm talks to small guests: a Linux kernel whose initramfs holds
+// busybox, some modules and the programs under test. Packages above it boot one.
 //
-// The guest is a shell that obeys the host. It reads commands from its second
-// console and answers each with an explicit status line, so that silence is
-// never taken for success. The first console is the kernel's log, which is
+// The guest is a shell that obeys the host. It reads commands from its control
+// line and answers each with an explicit status line, so that silence is
+// never taken for success. Its console is the kernel's log, which is
 // shown when something fails.
 //
 // Concurrency: one goroutine runs commands on a VM at a time. Watch callbacks
 // are called from the VM's own reader, one at a time, while commands run.
 // Nothing in a guest survives it.
-package uml
+package vm
 
 import (
 	"bufio"
@@ -20,7 +19,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,15 +26,16 @@ import (
 	"time"
 )
 
-// HostAddr is the host's 127.0.0.1 as the guest sees it through slirp.
+// HostAddr is the host's 127.0.0.1 as the guest sees it through its user-mode
+// network, in User-mode Linux and in QEMU.
 const HostAddr = "10.0.2.2"
 
 // ErrTimeout is returned when the guest did not answer in time. The guest has
 // then been killed.
-var ErrTimeout = errors.New("uml: the guest did not answer in time")
+var ErrTimeout = errors.New("vm: the guest did not answer in time")
 
 // ErrStopped is returned when the guest ended before it answered.
-var ErrStopped = errors.New("uml: the guest is gone")
+var ErrStopped = errors.New("vm: the guest is gone")
 
 // VM is one running guest.
 type VM struct {
@@ -46,7 +45,7 @@ type VM struct {
 	cmd     *exec.Cmd
 	control *os.File // commands to the guest
 	console *syncBuffer
-	lines   chan string // what the guest's second console says
+	lines   chan string // what the guest says on the control line
 	exited  chan struct{}
 	nextID  int
 
@@ -54,20 +53,16 @@ type VM struct {
 	watch func(line string) bool
 }
 
-// Boot starts a guest whose initramfs holds programs (path in the guest to
-// path on the host) and waits until it takes commands. dir is scratch space.
-// An error carries the guest's console.
-func Boot(dir string, programs map[string]string) (*VM, error) {
-	image := filepath.Join(dir, "initramfs.cpio")
-	if err := buildImage(image, programs); err != nil {
-		return nil, fmt.Errorf("building the guest's initramfs: %w", err)
-	}
+// Launch starts cmd, which has to run a guest, and waits until the guest takes
+// commands. plug gives the child its ends of the control line. What the child
+// prints otherwise is the guest's console. An error carries the console.
+func Launch(cmd *exec.Cmd, plug func(cmd *exec.Cmd, in, out *os.File)) (*VM, error) {
 	vm := &VM{
 		console: new(syncBuffer),
 		lines:   make(chan string, 1024),
 		exited:  make(chan struct{}),
 	}
-	if err := vm.start(image, dir); err != nil {
+	if err := vm.start(cmd, plug); err != nil {
 		return nil, err
 	}
 	select {
@@ -75,7 +70,7 @@ func Boot(dir string, programs map[string]string) (*VM, error) {
 		release, ok := strings.CutPrefix(line, "@@READY ")
 		if !ok {
 			vm.Kill()
-			return nil, fmt.Errorf("uml: first line of the guest is %q\n%s", line, vm.Console())
+			return nil, fmt.Errorf("vm: first line of the guest is %q\n%s", line, vm.Console())
 		}
 		vm.Release = release
 		return vm, nil
@@ -87,9 +82,8 @@ func Boot(dir string, programs map[string]string) (*VM, error) {
 	}
 }
 
-// start runs the kernel. Its second console is a pair of pipes, descriptors 3
-// and 4 of the child.
-func (vm *VM) start(image, dir string) error {
+// start runs the child with a pair of pipes for the control line.
+func (vm *VM) start(cmd *exec.Cmd, plug func(cmd *exec.Cmd, in, out *os.File)) error {
 	guestIn, hostOut, err := os.Pipe()
 	if err != nil {
 		return err
@@ -100,20 +94,13 @@ func (vm *VM) start(image, dir string) error {
 	}
 	vm.control = hostOut
 
-	cmd := exec.Command(kernelPath, "mem=512M", "initrd="+image,
-		"con=null", "con0=null,fd:1", "con1=fd:3,fd:4", "noreboot", "quiet", "loglevel=5",
-		"eth0=slirp,,"+slirpPath)
-	cmd.Dir = dir
-	// The guest's memory is a file in TMPDIR; with the scratch folder as HOME
-	// the kernel also leaves its control socket there.
-	cmd.Env = append(os.Environ(), "HOME="+dir)
 	cmd.Stdout, cmd.Stderr = vm.console, vm.console
-	cmd.ExtraFiles = []*os.File{guestIn, guestOut}
-	// A process group of its own: slirp and the kernel's threads end with it.
+	plug(cmd, guestIn, guestOut)
+	// A process group of its own: helpers and the kernel's threads end with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("starting %s: %w; %s", kernelPath, err, aptLine)
+		return fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
 	vm.cmd = cmd
 	// The child has its own copies; ours would keep the pipes open for ever.
@@ -154,7 +141,7 @@ func (vm *VM) read(from *os.File) {
 
 // Watch makes f see every further line first; f returns true to keep a line
 // from the command that is running. It serves background programs of the
-// guest that report to /dev/tty1. A nil f ends it.
+// guest that report to /dev/host. A nil f ends it.
 func (vm *VM) Watch(f func(line string) bool) {
 	vm.mu.Lock()
 	defer vm.mu.Unlock()
@@ -166,7 +153,7 @@ func (vm *VM) Watch(f func(line string) bool) {
 // break. After ErrTimeout the guest is dead.
 func (vm *VM) Run(timeout time.Duration, command string) (output string, status int, err error) {
 	if strings.Contains(command, "\n") {
-		return "", 0, fmt.Errorf("uml: line break in command %q", command)
+		return "", 0, fmt.Errorf("vm: line break in command %q", command)
 	}
 	vm.nextID++
 	end := fmt.Sprintf("@@END %d ", vm.nextID)
@@ -204,9 +191,13 @@ func (vm *VM) Shutdown() error {
 		return nil
 	default:
 	}
-	if err := vm.control.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
-		return err
+	// A serial line has no end, so the guest is told. It may end before it has
+	// read all.
+	vm.nextID++
+	if _, err := fmt.Fprintf(vm.control, "%d poweroff -f\n", vm.nextID); err != nil {
+		vm.console.note(err)
 	}
+	vm.console.note(vm.control.Close())
 	select {
 	case <-vm.exited:
 		return nil

@@ -1,0 +1,45 @@
+package integration
+
+import (
+	"path/filepath"
+	"testing"
+
+	"pmemfs/integration/harness"
+	"pmemfs/integration/qemu"
+)
+
+// bootEmulated boots the newer kernel, with persistent memory unless it is nil.
+func bootEmulated(t *testing.T, memory *qemu.NVDIMM) client {
+	t.Helper()
+	guest, err := qemu.Boot(qemu.Machine{
+		Cache:    filepath.Join(harness.Root(t), ".cache", "kernel"),
+		Dir:      t.TempDir(),
+		Programs: map[string]string{"bin/guest": harness.Guest(t), "bin/pmemfs": harness.Binary(t)},
+		NVDIMM:   memory,
+	})
+	return adopt(t, guest, err)
+}
+
+// TestNewerKernelClient is TestKernelClient in a small form for a kernel that
+// behaves otherwise: it sends CREATE without a LOOKUP first, for instance.
+func TestNewerKernelClient(t *testing.T) {
+	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none")
+	c := bootEmulated(t, nil)
+	c.mount(t, server.Port, "/mnt", "hard")
+	runSteps(t, c, smallSteps)
+	t.Run("2000 entries", func(t *testing.T) { manySteps(t, c, 2000) })
+	t.Run("remount", func(t *testing.T) {
+		before := c.sh(t, "guest sum /mnt many")
+		c.unmount(t, "/mnt")
+		c.mount(t, server.Port, "/mnt", "hard")
+		c.want(t, before, "guest sum /mnt many")
+		c.want(t, "listed 2000", "guest list /mnt/many 2000")
+	})
+	t.Run("server killed", func(t *testing.T) {
+		want := writeUnderKills(t, c, 2, func(int, map[string]int) {
+			server.Kill()
+			server.Start()
+		})
+		recountTwice(t, c, server.Port, want)
+	})
+}

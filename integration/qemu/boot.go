@@ -1,0 +1,88 @@
+// Package qemu boots a Debian kernel, of another series than that of user-mode
+// Linux, in an emulated PC: with persistent memory if asked, with a network
+// through which the host's 127.0.0.1 is vm.HostAddr, without KVM and without
+// root, in a few seconds. The kernel is downloaded by apt-get once and kept in
+// a cache folder.
+//
+// The emulated memory tests the paths of DAX, devdax and the persistence
+// domains. It does not test the order of flushes: it is a file of the host.
+//
+// Concurrency: guests are independent of each other; see package vm for one.
+// Two processes must not share a cache folder.
+package qemu
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+
+	"pmemfs/integration/vm"
+)
+
+// What the host must have. The tests fail without it; they never skip.
+const (
+	qemuPath = "/usr/bin/qemu-system-x86_64"
+	aptLine  = "run: apt-get install -y qemu-system-x86 busybox-static ndctl e2fsprogs xz-utils zstd"
+)
+
+// Memory sizes of a guest, in MiB. Slots are for the persistent memory.
+const (
+	ramMiB    = 1024
+	ramMaxMiB = 4096
+)
+
+// Machine says what to boot.
+type Machine struct {
+	Cache    string            // where the kernel is kept between runs
+	Dir      string            // scratch space
+	Programs map[string]string // path in the guest to path on the host
+	NVDIMM   *NVDIMM           // nil for none
+}
+
+// Boot starts a guest and waits until it takes commands. An error carries the
+// guest's console.
+func Boot(m Machine) (*vm.VM, error) {
+	if _, err := os.Stat(qemuPath); err != nil {
+		return nil, fmt.Errorf("%w; %s", err, aptLine)
+	}
+	k, err := fetchKernel(m.Cache)
+	if err != nil {
+		return nil, fmt.Errorf("getting a kernel: %w", err)
+	}
+	modules, err := readModules(k, guestModules)
+	if err != nil {
+		return nil, err
+	}
+	image := filepath.Join(m.Dir, "initramfs.cpio")
+	if err := vm.WriteImage(image, modules, m.Programs); err != nil {
+		return nil, fmt.Errorf("building the guest's initramfs: %w", err)
+	}
+	cmd := exec.Command(qemuPath, m.arguments(k, image)...)
+	cmd.Dir = m.Dir
+	// The second serial line is the standard input and output of the child.
+	return vm.Launch(cmd, func(cmd *exec.Cmd, in, out *os.File) { cmd.Stdin, cmd.Stdout = in, out })
+}
+
+func (m Machine) arguments(k kernel, image string) []string {
+	machine := "pc"
+	if m.NVDIMM != nil {
+		machine += ",nvdimm=on,nvdimm-persistence=" + m.NVDIMM.Persistence
+	}
+	args := []string{
+		"-machine", machine, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1",
+		"-m", fmt.Sprintf("%dM,slots=2,maxmem=%dM", ramMiB, ramMaxMiB),
+		"-nodefaults", "-no-user-config", "-vga", "none", "-display", "none", "-monitor", "none", "-no-reboot",
+		"-serial", "file:/dev/stderr", "-serial", "stdio",
+		"-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",
+		"-kernel", k.image, "-initrd", image,
+		"-append", "console=ttyS0 hostline=/dev/ttyS1 quiet loglevel=4 panic=-1 tsc=reliable",
+	}
+	if m.NVDIMM != nil {
+		args = append(args,
+			"-object", "memory-backend-file,id=pmem,share=on,mem-path="+m.NVDIMM.File+",size="+strconv.Itoa(nvdimmSize),
+			"-device", "nvdimm,id=nvdimm,memdev=pmem")
+	}
+	return args
+}
