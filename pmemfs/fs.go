@@ -134,11 +134,12 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	fs = &FS{region: region, sb: sb, refs: make(map[uint64]int)}
 	fs.key = dir.Key{K0: layout.Word(sb.HashKey[:8]), K1: layout.Word(sb.HashKey[8:])}
 	fs.xk0, fs.xk1 = fs.key.K1, fs.key.K0
-	fs.j = journal.New(region, st, journal.Options{NoBackground: o.NoBackground})
+	j := journal.New(region, st, journal.Options{NoBackground: o.NoBackground})
+	fs.j = j
 	built := false
 	defer func() {
 		if !built { // an error or a memory fault: the region is about to be unmapped under the checkpointer
-			fs.j.Close()
+			j.Close()
 		}
 	}()
 	if err := fs.build(st); err != nil {
