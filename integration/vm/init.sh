@@ -21,9 +21,14 @@ ln -s "$hostline" /dev/host
 stty -F /dev/host raw -echo
 exec </dev/host >/dev/host 2>&1
 echo "@@READY $(uname -r)"
-while read -r id command; do
-	(eval "$command") </dev/null
-	echo "@@END $id $?"
-done
+# In a shell of its own: process 1 inherits the background processes that
+# commands leave, and the end of one makes busybox forget what half of a line
+# it had read.
+(
+	while read -r id command; do
+		(eval "$command") </dev/null
+		echo "@@END $id $?"
+	done
+)
 # The host has closed the line, where a line can be closed: it is done with us.
 poweroff -f

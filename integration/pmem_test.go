@@ -1,0 +1,88 @@
+package integration
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pmemfs/integration/qemu"
+)
+
+// TestPersistentMemory runs the server itself on emulated persistent memory, in
+// each of the domains that only such memory has, under a client of the same guest.
+func TestPersistentMemory(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		make        func(file, persistence string) (*qemu.NVDIMM, error)
+		persistence string
+		prepare     string // makes the image, in the guest
+		image       string
+		domain      string // how info's line begins
+		reason      string // what it says besides
+	}{
+		{"devdax", qemu.NewDevDAX, qemu.MemoryController, "pmemfs mkfs /dev/dax0.0", "/dev/dax0.0",
+			"cache-flush", "devdax device; every region reports memory_controller; flushed with CLWB"},
+		{"devdax with durable caches", qemu.NewDevDAX, qemu.CPUCache, "pmemfs mkfs /dev/dax0.0", "/dev/dax0.0",
+			"eadr", "devdax device; every region reports cpu_cache"},
+		{"file on fsdax", qemu.NewFSDAX, qemu.MemoryController,
+			"mount -t ext4 -o dax=always /dev/pmem0 /pmem && pmemfs mkfs /pmem/fs.img --size 64MiB", "/pmem/fs.img",
+			"cache-flush", "MAP_SYNC accepted; every region reports memory_controller; flushed with CLWB"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			memory, err := c.make(filepath.Join(t.TempDir(), "nvdimm"), c.persistence)
+			if err != nil {
+				t.Fatal(err)
+			}
+			guest := bootEmulated(t, memory)
+			guest.host = "127.0.0.1"
+			guest.sh(t, "%s", c.prepare)
+			line := guest.sh(t, "pmemfs info %s | grep ^domain", c.image)
+			if want := fmt.Sprintf("%s (%s)", c.domain, c.reason); !strings.HasSuffix(line, want) {
+				t.Errorf("info says %q, want %q", line, want)
+			}
+			serveInGuest(t, guest, c.image)
+		})
+	}
+}
+
+// guestPort is where a server of the guest listens, and how /proc/net/tcp says so.
+const (
+	guestPort      = 2049
+	guestListening = "grep -q ':0801 .* 0A ' /proc/net/tcp"
+)
+
+// serveInGuest serves image inside the guest and mounts it there: a tree, two
+// kills in the middle of writes, a stop in order, and a check.
+func serveInGuest(t *testing.T, c client, image string) {
+	start := func() {
+		// The status of the server is kept, and its own process id, not the shell's.
+		c.sh(t, "(sh -c 'echo $$ >/tmp/pid; exec pmemfs serve %s --squash none' >>/tmp/log 2>&1; echo $? >/tmp/status) &", image)
+		c.sh(t, "for i in $(seq 200); do %s && exit 0; sleep 0.1; done; cat /tmp/log; exit 1", guestListening)
+	}
+	end := func(signal, status string) {
+		c.sh(t, "kill -%s $(cat /tmp/pid)", signal)
+		c.want(t, status, "for i in $(seq 200); do test -s /tmp/status && break; sleep 0.1; done; cat /tmp/status; rm /tmp/status")
+	}
+
+	start()
+	c.mount(t, guestPort, "/mnt", "hard")
+	copyTree(t, c)
+	sum := c.sh(t, "guest sum /mnt work")
+	want := writeUnderKills(t, c, 2, func(int, map[string]int) {
+		end("KILL", "137")
+		start()
+	})
+	c.want(t, sum, "guest sum /mnt work")
+	recountTwice(t, c, guestPort, want)
+
+	end("TERM", "0")
+	c.sh(t, "pmemfs check %s", image)
+	c.sh(t, "pmemfs info %s | grep -q 'closed in order'", image)
+	start()
+	c.mount(t, guestPort, "/mnt", "hard")
+	c.want(t, sum, "guest sum /mnt work")
+	c.unmount(t, "/mnt")
+	end("TERM", "0")
+	c.sh(t, "pmemfs check %s", image)
+}
