@@ -142,7 +142,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 			j.Close()
 		}
 	}()
-	if err := fs.build(st); err != nil {
+	if err := fs.build(st, o.Logger); err != nil {
 		return nil, err
 	}
 	built = true
@@ -154,7 +154,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 }
 
 // build makes the allocators and the inode table, and reaps what a crash left behind.
-func (fs *FS) build(st journal.State) error {
+func (fs *FS) build(st journal.State, log *slog.Logger) error {
 	fs.a = &alloc.Allocator{J: fs.j}
 	blocks := func(g uint64) (uint64, error) { return layout.BitmapBlock(g), nil }
 	fs.a.Blocks = alloc.NewBits(fs.j, layout.KindBlocks, fs.sb.Blocks, st.Head.FreeBlocks, blocks)
@@ -174,7 +174,7 @@ func (fs *FS) build(st journal.State) error {
 		return fmt.Errorf("root directory: %w", err)
 	}
 	fs.root = Handle{root.Ino(), root.Gen()}
-	return fs.reapAll()
+	return fs.reapAll(log)
 }
 
 // Close waits for the calls in progress, checkpoints and unmaps. Durable on return; the next Open replays nothing.

@@ -2,11 +2,13 @@ package pmemfs
 
 import (
 	"errors"
+	"log/slog"
 
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/tree"
 	"pmemfs/pmemfs/internal/xattr"
 )
@@ -156,20 +158,34 @@ func (fs *FS) reapStep(ino uint64) (done bool, err error) {
 	return done, op.Commit()
 }
 
-// reapAll finishes all orphans, at Open.
-func (fs *FS) reapAll() error {
-	for {
-		ino, ok, err := fs.firstOrphan()
+// reapAll finishes all orphans, at Open. One that is damaged stays in the index, its space lost until a repair: that must
+// not keep anybody from the other files.
+func (fs *FS) reapAll(log *slog.Logger) error {
+	for from := uint64(0); ; {
+		ino, ok, err := fs.firstOrphan(from)
 		if err != nil || !ok {
 			return err
 		}
-		if err := fs.reap(ino); err != nil {
-			return err
+		from = ino + 1
+		if err := fs.reapGuarded(ino); err != nil {
+			var fault *pmem.FaultError
+			if fs.j.Err() != nil || !errors.Is(err, layout.ErrDamaged) && !errors.As(err, &fault) {
+				return err
+			}
+			if log != nil {
+				log.Warn("a removed or truncated file could not be freed", "inode", ino, "error", err)
+			}
 		}
 	}
 }
 
-func (fs *FS) firstOrphan() (ino uint64, ok bool, err error) {
+func (fs *FS) reapGuarded(ino uint64) (err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	return fs.reap(ino)
+}
+
+// firstOrphan returns the first orphan from a number on.
+func (fs *FS) firstOrphan(from uint64) (ino uint64, ok bool, err error) {
 	fs.orphanMu.Lock()
 	defer fs.orphanMu.Unlock()
 	op := fs.a.Begin()
@@ -179,7 +195,7 @@ func (fs *FS) firstOrphan() (ino uint64, ok bool, err error) {
 		return 0, false, err
 	}
 	var c tree.Cursor
-	if err := t.SeekGE(&c, 0); err != nil || !c.Valid() {
+	if err := t.SeekGE(&c, from); err != nil || !c.Valid() {
 		return 0, false, err
 	}
 	return c.Key(), true, nil

@@ -2,6 +2,7 @@ package alloc
 
 import (
 	"errors"
+	"fmt"
 
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
@@ -101,8 +102,12 @@ func (op *Op) alloc(goal, want uint64, large bool, keep int64) (Run, error) {
 	return r, op.a.Blocks.logRange(op.Tx, r, true)
 }
 
-// FreeBlocks logs a run, which may span groups, as free. It is reusable after a checkpoint.
+// FreeBlocks logs a run, which may span groups, as free. It is reusable after a checkpoint. The run is what the medium
+// says, so one that is not in the image wraps layout.ErrDamaged.
 func (op *Op) FreeBlocks(start, n uint64) error {
+	if limit := op.a.Blocks.Limit(); start >= limit || n > limit-start {
+		return fmt.Errorf("%w: %d blocks at %d to be freed, of %d", layout.ErrDamaged, n, start, limit)
+	}
 	for n > 0 {
 		r := Run{start, min(n, layout.GroupBits-start%layout.GroupBits)}
 		if err := op.a.Blocks.hold(r); err != nil {

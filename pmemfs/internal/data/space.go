@@ -9,6 +9,9 @@ import (
 // FreeLimit bounds the extents that one operation frees.
 const FreeLimit = 256
 
+// maxPassed bounds the extents between those that one operation adds, and with them the leaves that it splits.
+const maxPassed = 1024
+
 // zeroPart logs zeros over [from, to) of the file, which lies within one block, if that block has been written.
 func zeroPart(op *alloc.Op, m *extent.Map, from, to uint64) error {
 	if from >= to {
@@ -79,13 +82,15 @@ func Punch(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64, err err
 func Allocate(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64, err error) {
 	m := extent.Open(op.Tx.Journal(), op, in)
 	b, last := off>>layout.BlockShift, layout.BlocksFor(end)
-	for n := 0; b < last && n < maxPieces; {
+	// Extents that are passed over count too: each may be the way to another leaf, and each insert may split one.
+	for n, passed := 0, 0; b < last && n < maxPieces && (n == 0 || passed < maxPassed); {
 		e, ok, err := m.Next(b)
 		if err != nil {
 			return off, err
 		}
 		if ok && e.Logical <= b {
 			b = e.End()
+			passed++
 			continue
 		}
 		until := last

@@ -14,6 +14,9 @@ import (
 	"pmemfs/pmemfs/internal/tree"
 )
 
+// blockMax bounds the blocks of a file, so that no sum of them overflows.
+const blockMax = 1 << 52
+
 // Map is the extent map of one file for the length of one operation.
 type Map struct {
 	t      tree.Tree
@@ -42,7 +45,7 @@ func (m *Map) save() {
 
 // vet bounds an extent read from the medium.
 func (m *Map) vet(e layout.Extent) (layout.Extent, bool, error) {
-	if e.Len == 0 || e.Phys == 0 || e.Phys >= m.blocks || uint64(e.Len) > m.blocks-e.Phys {
+	if e.Len == 0 || e.Logical > blockMax-uint64(e.Len) || e.Phys == 0 || e.Phys >= m.blocks || uint64(e.Len) > m.blocks-e.Phys {
 		return e, false, fmt.Errorf("%w: inode %d: extent of block %d: %d blocks at %d", layout.ErrDamaged, m.in.Ino(), e.Logical, e.Len, e.Phys)
 	}
 	return e, true, nil
