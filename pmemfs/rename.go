@@ -2,6 +2,7 @@ package pmemfs
 
 import (
 	"errors"
+	"fmt"
 
 	"pmemfs/pmemfs/internal/layout"
 )
@@ -103,9 +104,13 @@ func (fs *FS) vetAncestry(m *moving) error {
 
 // isBelow reports whether directory ino is top or has it among its ancestors.
 func (fs *FS) isBelow(ino, top uint64) (bool, error) {
-	for ino != top {
+	// No path is longer than there are inodes: a longer one is a circle, on a damaged image.
+	for left := fs.j.Counts().Inodes; ino != top; left-- {
 		if ino == layout.RootIno {
 			return false, nil
+		}
+		if left < 0 {
+			return false, fmt.Errorf("%w: the parents of directory %d go in a circle", layout.ErrDamaged, ino)
 		}
 		parent, err := fs.parentOf(ino)
 		if err != nil {

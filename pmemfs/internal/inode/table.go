@@ -29,6 +29,9 @@ const (
 	growMax = 512
 )
 
+// reserveTries is how often Reserve grows the file and looks again.
+const reserveTries = 1000
+
 // Table is the inode file. Safe for concurrent use; the bytes of an inode are guarded by the caller's inode locks.
 type Table struct {
 	j       *journal.Journal
@@ -198,7 +201,8 @@ func (t *Table) Free(op *alloc.Op, in layout.Inode) error {
 // Reserve takes a free inode number for op, growing the inode file when there is none. It must be called before op
 // has read anything that the caller's locks do not guard.
 func (t *Table) Reserve(op *alloc.Op) (uint64, error) {
-	for {
+	// Others may take what grow adds, but not for ever: a count of free numbers that no bitmap bears out is damage.
+	for range reserveTries {
 		ino, err := op.ReserveInode()
 		if !errors.Is(err, alloc.ErrNoSpace) {
 			return ino, err
@@ -207,6 +211,7 @@ func (t *Table) Reserve(op *alloc.Op) (uint64, error) {
 			return 0, err
 		}
 	}
+	return 0, fmt.Errorf("%w: inode bitmaps are full, the journal head counts %d free", layout.ErrDamaged, t.a.Inodes.Avail())
 }
 
 // grow adds a run of blocks to the inode file in an operation of its own: zeros first, with a fence, then the record.
