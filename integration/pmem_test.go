@@ -67,13 +67,16 @@ func serveInGuest(t *testing.T, c client, image string) {
 
 	start()
 	c.mount(t, guestPort, "/mnt", "hard")
-	copyTree(t, c)
-	sum := c.sh(t, "guest sum /mnt work")
+	// A part of the tree: under emulation each request takes milliseconds.
+	c.sh(t, "guest tree /tmp/tree 20260101; mv '/tmp/tree/folder 00/folder 01/folder 02' /tmp/part")
+	sum := c.sh(t, "guest sum /tmp/part")
+	c.sh(t, "cp -a /tmp/part /mnt/part; sync; echo 3 >/proc/sys/vm/drop_caches")
+	c.want(t, sum, "guest sum /mnt/part")
 	want := writeUnderKills(t, c, 2, func(int, map[string]int) {
 		end("KILL", "137")
 		start()
 	})
-	c.want(t, sum, "guest sum /mnt work")
+	c.want(t, sum, "guest sum /mnt/part")
 	recountTwice(t, c, guestPort, want)
 
 	end("TERM", "0")
@@ -81,7 +84,7 @@ func serveInGuest(t *testing.T, c client, image string) {
 	c.sh(t, "pmemfs info %s | grep -q 'closed in order'", image)
 	start()
 	c.mount(t, guestPort, "/mnt", "hard")
-	c.want(t, sum, "guest sum /mnt work")
+	c.want(t, sum, "guest sum /mnt/part")
 	c.unmount(t, "/mnt")
 	end("TERM", "0")
 	c.sh(t, "pmemfs check %s", image)
