@@ -80,15 +80,16 @@ func applyBits(region *pmem.Region, e *layout.Entry) (lines uint64) {
 
 // applyAll stores the entries of a durable record in place and notes the lines as dirty. Entries of one block follow each
 // other, so each block's shard is locked once.
-func (j *Journal) applyAll(body []byte) {
+func (j *Journal) applyAll(body []byte) error {
 	for len(body) > 0 {
 		e, rest, ok := layout.NextEntry(body, j.region.Size())
 		invariants.Check(ok, "record that was just encoded does not decode")
 		if !ok {
-			return
+			return errNotStored
 		}
 		body = j.applyBlock(e, rest)
 	}
+	return nil
 }
 
 // applyBlock stores e and the entries at the head of body that concern the same block, and returns what follows them.

@@ -24,6 +24,9 @@ func (tx *Tx) Patchable(block uint64) bool {
 // Patch stores b, which it copies, at byte within of the node at block. All patches of a node are made in one go, right
 // after Patchable; whoever looks at the node later in the transaction sees a shadow with the patches in it.
 func (tx *Tx) Patch(block uint64, within int, b []byte) {
+	if len(b) == 0 {
+		return // the format has no empty entry
+	}
 	from := len(tx.arena)
 	tx.arena = append(tx.arena, b...)
 	tx.patches = append(tx.patches, patch{layout.BlockOffset(block), within, tx.arena[from:len(tx.arena):len(tx.arena)]})

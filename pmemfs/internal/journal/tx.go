@@ -221,7 +221,9 @@ func (tx *Tx) Commit() (seq uint64, err error) {
 	if err := j.fence(end); err != nil {
 		return 0, err
 	}
-	j.applyAll(tx.rec[layout.RecordHeader:])
+	if err := j.applyAll(tx.rec[layout.RecordHeader:]); err != nil {
+		return 0, err
+	}
 	j.applied(ticket)
 	stored = true
 	return seq, nil
