@@ -1,43 +1,69 @@
 package qemu
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"pmemfs/integration/harness"
 )
 
-// TestPersistentMemory boots a guest with each kind of persistent memory and
-// looks at what its kernel makes of it.
-func TestPersistentMemory(t *testing.T) {
+// TestFSDAX boots a guest with persistent memory and looks at what its kernel
+// makes of it.
+func TestFSDAX(t *testing.T) {
+	dir := t.TempDir()
+	memory, err := NewFSDAX(filepath.Join(dir, "nvdimm"), CPUCache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	guest, err := Boot(Machine{Cache: filepath.Join(harness.Root(t), ".cache", "kernel"), Dir: dir, NVDIMM: memory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := guest.Shutdown(); err != nil {
+			t.Error(err)
+		}
+	}()
+	const command = "cat /sys/bus/nd/devices/region0/persistence_domain; " +
+		"mount -t ext4 -o dax=always /dev/pmem0 /pmem && grep -c dax=always /proc/mounts"
+	output, status, err := guest.Run(20*time.Second, command)
+	if err != nil || status != 0 || output != "cpu_cache\n1\n" {
+		t.Errorf("%q, status %d, %v\n%s", output, status, err, guest.Console())
+	}
+}
+
+// TestNoKernelImage gives unpackImage files that are not what it expects.
+func TestNoKernelImage(t *testing.T) {
+	header := make([]byte, 1024)
+	copy(header[0x202:], "HdrS")
+	beyond := append([]byte(nil), header...)
+	beyond[0x24f] = 0xff // the payload's length
+	unknown := append([]byte(nil), header...)
+	unknown[0x24c] = 100
 	for _, c := range []struct {
-		name    string
-		make    func(file, persistence string) (*NVDIMM, error)
-		command string
-		output  string
+		name, message string
+		image         []byte
 	}{
-		{"devdax", NewDevDAX, "cat /sys/bus/nd/devices/region0/persistence_domain; test -c /dev/dax0.0 && cat /sys/bus/dax/devices/dax0.0/align", "memory_controller\n2097152\n"},
-		{"fsdax", NewFSDAX, "mount -t ext4 -o dax=always /dev/pmem0 /pmem && grep -c dax=always /proc/mounts", "1\n"},
+		{"empty", "no kernel image", nil},
+		{"other file", "no kernel image", make([]byte, 1024)},
+		{"no payload", "payload from 512 to 512", header},
+		{"payload beyond the end", "of 1024 bytes", beyond},
+		{"unknown compression", "unknown compression", unknown},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			memory, err := c.make(filepath.Join(dir, "pmem"), MemoryController)
-			if err != nil {
+			from, to := filepath.Join(dir, "vmlinuz"), filepath.Join(dir, "vmlinux")
+			if err := os.WriteFile(from, c.image, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			guest, err := Boot(Machine{Cache: filepath.Join(harness.Root(t), ".cache/kernel"), Dir: dir, NVDIMM: memory})
-			if err != nil {
-				t.Fatal(err)
+			if err := unpackImage(from, to); err == nil || !strings.Contains(err.Error(), c.message) {
+				t.Errorf("%v, want an error with %q", err, c.message)
 			}
-			defer func() {
-				if err := guest.Shutdown(); err != nil {
-					t.Error(err)
-				}
-			}()
-			output, status, err := guest.Run(20*time.Second, c.command)
-			if err != nil || status != 0 || output != c.output {
-				t.Errorf("%s: %q, status %d, %v; want %q\n%s", c.command, output, status, err, c.output, guest.Console())
+			if _, err := os.Stat(to); !os.IsNotExist(err) {
+				t.Errorf("a file was made all the same: %v", err)
 			}
 		})
 	}
