@@ -57,11 +57,11 @@ func (j *Journal) checkpoint(clean bool) (err error) {
 	}
 	j.takeDirty()
 	if len(j.ranges) > 0 {
-		if err := j.region.Persist(j.ranges); err != nil {
+		if err := j.region.Persist(siteDirty, j.ranges); err != nil {
 			return err
 		}
 	}
-	if err := WriteHead(j.region, &h); err != nil {
+	if err := WriteHead(j.region, siteHead, &h); err != nil {
 		return err
 	}
 	j.version = h.Version
@@ -77,12 +77,12 @@ func (j *Journal) checkpoint(clean bool) (err error) {
 }
 
 // WriteHead writes h to the journal head whose turn it is, flushes the line and fences. Durable on return.
-func WriteHead(region *pmem.Region, h *layout.Head) error {
+func WriteHead(region *pmem.Region, site *pmem.Site, h *layout.Head) error {
 	var line [layout.HeadSize]byte
 	layout.EncodeHead(line[:], h)
 	off := layout.BlockOffset(layout.JournalHeadA + h.Version%2)
 	region.Write(off, line[:])
-	return region.Persist([]pmem.Range{{Off: off, Len: layout.HeadSize}})
+	return region.Persist(site, []pmem.Range{{Off: off, Len: layout.HeadSize}})
 }
 
 // takeDirty moves the dirty sets aside, seals their metadata blocks and collects the lines to flush in j.ranges.

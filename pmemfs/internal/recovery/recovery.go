@@ -16,6 +16,12 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 )
 
+// The fences of recovery.
+var (
+	siteReplay = pmem.NewSite("recovery: replayed lines")
+	siteEpoch  = pmem.NewSite("recovery: head of the new epoch")
+)
+
 // ErrTruncated is returned when the image is shorter than its superblock says.
 var ErrTruncated = errors.New("image is truncated")
 
@@ -172,7 +178,7 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 		ranges = journal.AppendLines(ranges, block, mask)
 	}
 	if len(ranges) > 0 {
-		if err := region.Persist(ranges); err != nil {
+		if err := region.Persist(siteReplay, ranges); err != nil {
 			return st, err
 		}
 	}
@@ -180,7 +186,7 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	if h.Salt, err = newSalt(); err != nil {
 		return st, err
 	}
-	if err := journal.WriteHead(region, &h); err != nil {
+	if err := journal.WriteHead(region, siteEpoch, &h); err != nil {
 		return st, err
 	}
 	st.Head = h
