@@ -13,6 +13,7 @@ import (
 
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -101,7 +102,7 @@ func Window(medium []byte, sb *layout.Superblock, h layout.Head, f func(rec []by
 		}
 	}
 	// A clean head was written when nothing more was to be appended in its epoch: there is no end to doubt.
-	if !h.Clean || seq != h.TailSeq {
+	if (!h.Clean || seq != h.TailSeq) && !mutation.VetEnd.Off() {
 		if err := r.vetEnd(pos, seq, h.TailPos+uint64(len(r.ring))); err != nil {
 			return h, err
 		}
@@ -162,15 +163,23 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	}
 	lines, seals := map[uint64]uint64{}, map[uint64]bool{}
 	// The whole window is vetted before the first store: a damaged image is not touched.
-	if _, err := Window(medium, sb, old, func(rec []byte) error { return vet(rec, region.Size()) }); err != nil {
+	vet := func(rec []byte) error { return vet(rec, region.Size()) }
+	if mutation.VetWhole.Off() {
+		vet = nil
+	}
+	if _, err := Window(medium, sb, old, vet); err != nil {
 		return st, err
 	}
-	h, err := Window(medium, sb, old, func(rec []byte) error { return replay(region, rec, lines, seals) })
+	h, err := inOrder(func(f func([]byte) error) (layout.Head, error) { return Window(medium, sb, old, f) },
+		func(rec []byte) error { return replay(region, rec, lines, seals) })
 	if err != nil {
 		return st, err
 	}
 	var ranges []pmem.Range
 	for block := range seals {
+		if mutation.SealAtRecovery.Off() {
+			break
+		}
 		journal.SealInPlace(region, block)
 		lines[block] |= 1
 	}
@@ -185,6 +194,9 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	h.Version, h.Epoch, h.Clean = old.Version+1, old.Epoch+1, false
 	if h.Salt, err = newSalt(); err != nil {
 		return st, err
+	}
+	if mutation.EpochRaised.Off() {
+		h.Epoch, h.Salt = old.Epoch, old.Salt
 	}
 	if err := journal.WriteHead(region, siteEpoch, &h); err != nil {
 		return st, err
