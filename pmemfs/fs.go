@@ -1,6 +1,7 @@
 package pmemfs
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -108,7 +109,7 @@ func OpenMemory(size int64, d Domain, o Options) (*FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := formatRegion(region, &FormatOptions{Size: size, RootMode: 0o755}); err != nil {
+	if err := formatRegion(region, &FormatOptions{Size: size, RootMode: 0o755}, rand.Reader); err != nil {
 		return nil, errors.Join(err, region.Close())
 	}
 	fs, err := mount(region, Options{NoBackground: o.NoBackground})

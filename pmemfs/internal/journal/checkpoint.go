@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -51,6 +52,9 @@ func (j *Journal) checkpoint(clean bool) (err error) {
 		Clean: clean, Version: j.version + 1, Epoch: j.epoch, TailSeq: j.lowSeq, TailPos: j.low,
 		FreeBlocks: uint64(j.lowCnt.Free), UsedInodes: uint64(j.lowCnt.Inodes), Salt: j.salt,
 	}
+	if mutation.TailApplied.Off() {
+		h.TailPos, h.TailSeq = j.pos, j.seq
+	}
 	tail := j.tail
 	j.pending = false
 	j.mu.Unlock()
@@ -63,19 +67,33 @@ func (j *Journal) checkpoint(clean bool) (err error) {
 	if err := FlushAround(j.region, siteDirty, j.ranges, list, j.lose); err != nil {
 		return err
 	}
+	if mutation.TailAfterHead.Off() {
+		j.moveTail(&h)
+	}
+	if mutation.ReleaseAfterHead.Off() {
+		j.releaseFreed(&h)
+	}
 	if err := WriteHead(j.region, siteHead, &h); err != nil {
 		return err
 	}
 	j.version = h.Version
 	// Only now, with the head fenced, is the ring space before it free, and what its records freed reusable.
-	j.mu.Lock()
-	j.tail = h.TailPos
-	j.mu.Unlock()
+	j.moveTail(&h)
 	j.checkpoints.Add(1)
+	j.releaseFreed(&h)
+	return nil
+}
+
+func (j *Journal) moveTail(h *layout.Head) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.tail = h.TailPos
+}
+
+func (j *Journal) releaseFreed(h *layout.Head) {
 	if f := j.release.Load(); f != nil {
 		(*f)(h.TailSeq)
 	}
-	return nil
 }
 
 // nameHead names the one part of the medium whose fault a checkpoint does not outlive.
@@ -96,7 +114,13 @@ func WriteHead(region *pmem.Region, site *pmem.Site, h *layout.Head) error {
 }
 
 // headOffset returns where the head goes, in bytes.
-func headOffset(h *layout.Head) int64 { return layout.BlockOffset(layout.JournalHeadA + h.Version%2) }
+func headOffset(h *layout.Head) int64 {
+	slot := h.Version % 2
+	if mutation.HeadsAlternate.Off() {
+		slot = 0
+	}
+	return layout.BlockOffset(layout.JournalHeadA + slot)
+}
 
 // takeDirty moves the dirty sets aside, seals their metadata blocks and collects the lines to flush in j.ranges.
 func (j *Journal) takeDirty() {
@@ -107,7 +131,7 @@ func (j *Journal) takeDirty() {
 		s.dirty, j.taken[i] = j.taken[i], s.dirty
 		s.mu.Unlock()
 		for _, d := range j.taken[i].list {
-			if d.seal {
+			if d.seal && !mutation.SealAtCheckpoint.Off() {
 				if err := s.seal(j.region, d.block); err != nil {
 					j.lose(d.block)
 				}

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 )
 
 // shadow is a private copy of an object that a transaction changes.
@@ -220,6 +221,11 @@ func (tx *Tx) Commit() (seq uint64, err error) {
 	if err != nil {
 		stored = true // there is nothing to be stored
 		return 0, err
+	}
+	if mutation.ApplyAfterFence.Off() {
+		if err := j.applyAll(tx.rec[layout.RecordHeader:]); err != nil {
+			return 0, err
+		}
 	}
 	if err := j.fence(end); err != nil {
 		return 0, err

@@ -8,6 +8,7 @@ import (
 
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -150,7 +151,7 @@ func (r *replay) finish(h *layout.Head) ([]uint64, error) {
 		if r.lost[block] {
 			continue
 		}
-		if r.seals[block] {
+		if r.seals[block] && !mutation.SealAtRecovery.Off() {
 			if guarded(r.region, func() { journal.SealInPlace(r.region, block) }) != nil {
 				r.lost[block] = true
 				continue

@@ -13,6 +13,7 @@ import (
 
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -101,7 +102,7 @@ func Window(medium []byte, sb *layout.Superblock, h layout.Head, f func(rec []by
 		}
 	}
 	// A clean head was written when nothing more was to be appended in its epoch: there is no end to doubt.
-	if !h.Clean || seq != h.TailSeq {
+	if (!h.Clean || seq != h.TailSeq) && !mutation.VetEnd.Off() {
 		if err := r.vetEnd(pos, seq, h.TailPos+uint64(len(r.ring))); err != nil {
 			return h, err
 		}
@@ -157,7 +158,11 @@ func (r *reader) vetEnd(pos, seq, end uint64) error {
 func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	st := journal.State{Ring: sb.RingOffset(), Size: sb.RingBytes()}
 	// The whole window is vetted before the first store: a damaged image is not touched.
-	old, _, err := Journal(region, sb, func(rec []byte) error { return vet(rec, region.Size()) })
+	vet := func(rec []byte) error { return vet(rec, region.Size()) }
+	if mutation.VetWhole.Off() {
+		vet = nil
+	}
+	old, _, err := Journal(region, sb, vet)
 	if err != nil {
 		return st, err
 	}
@@ -166,7 +171,7 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 		return st, err
 	}
 	r := newReplay(region, lost)
-	h, err := Window(region.Bytes(), sb, old, r.record)
+	h, err := inOrder(func(f func([]byte) error) (layout.Head, error) { return Window(region.Bytes(), sb, old, f) }, r.record)
 	if err != nil {
 		return st, err
 	}
@@ -176,6 +181,9 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	}
 	if h.Salt, err = newSalt(); err != nil {
 		return st, err
+	}
+	if mutation.EpochRaised.Off() {
+		h.Epoch, h.Salt = old.Epoch, old.Salt
 	}
 	err = named(region, "journal head", func() error { return journal.WriteHead(region, siteEpoch, &h) })
 	st.Head = h
