@@ -58,11 +58,8 @@ func (t *Trace) part(op int, v verdict) bool {
 		return false
 	}
 	switch o.Verb {
-	case "append":
-		o.B = int64(len(before))
-		return writtenPart(before, got.data, o)
-	case "write":
-		return writtenPart(before, got.data, o)
+	case "append", "write":
+		return writtenPart(before, got.data, o.at(before))
 	case "punch":
 		return punchedPart(before, got.data)
 	}
