@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/dir"
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/journal"
@@ -103,6 +104,10 @@ var (
 	// ErrDamaged is returned by Open when the image is damaged or truncated, or of a format that this program does not know.
 	ErrDamaged = &Error{syscall.EIO, "image is damaged"}
 )
+
+// ChecksumError is in the chain of the ErrIO that a call returns when a block of file data is not as its checksum says. It
+// names the inode, the place in the file and the block.
+type ChecksumError = data.SumError
 
 // mapErr replaces the errors of lower floors by those of this package, keeping the cause in the text and the chain.
 func mapErr(err error) error {

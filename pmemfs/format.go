@@ -18,8 +18,11 @@ type FormatOptions struct {
 	Label    string
 	RootUID  uint32
 	RootGID  uint32
-	RootMode uint32                  // permission bits of the root directory; 0 means 0755
-	Progress func(done, total int64) // told of the allocation of blocks, in bytes; nil for none
+	RootMode uint32 // permission bits of the root directory; 0 means 0755
+	// DataChecksums keeps a CRC32C of each block of file data, verified by every read of it. It takes a part in a thousand
+	// of the space; programs that do not know it cannot write to the image.
+	DataChecksums bool
+	Progress      func(done, total int64) // told of the allocation of blocks, in bytes; nil for none
 }
 
 // MinSize is the smallest filesystem in bytes.
@@ -110,17 +113,10 @@ func allZero(b []byte) bool {
 func formatRegion(region *pmem.Region, o *FormatOptions) (err error) {
 	defer region.Unguard(region.Guard(), &err)
 	blocks := uint64(region.Size()) >> layout.BlockShift
-	if blocks%layout.GroupBlocks == 1 {
-		blocks-- // a last group of one block would be its own bitmap and the backup superblock
-	}
 	if blocks < layout.MinBlocks {
 		return fmt.Errorf("%w: %d bytes are too few, at least %d are needed", ErrInvalid, region.Size(), MinSize)
 	}
-	ring := min(max(blocks/ringShare, layout.MinRingBlocks), maxDefaultRing)
-	sb := layout.Superblock{
-		Blocks: blocks, RingBlocks: ring, Backup: blocks - 1, InodeBoot: layout.JournalRing + ring + 1,
-		Created: now(), Label: o.Label, BirthEpoch: 1,
-	}
+	sb := geometry(blocks, o)
 	for _, p := range [][]byte{sb.UUID[:], sb.HandleKey[:], sb.HashKey[:]} {
 		if _, err := rand.Read(p); err != nil {
 			return err
@@ -138,11 +134,26 @@ func formatRegion(region *pmem.Region, o *FormatOptions) (err error) {
 	if err := region.Persist(f.ranges); err != nil {
 		return err
 	}
-	head := layout.Head{Clean: true, Version: 1, Epoch: 1, TailSeq: 1, FreeBlocks: blocks - f.used, UsedInodes: layout.RootIno + 1}
+	head := layout.Head{Clean: true, Version: 1, Epoch: 1, TailSeq: 1, FreeBlocks: sb.Blocks - f.used, UsedInodes: layout.RootIno + 1}
 	if err := journal.WriteHead(region, &head); err != nil {
 		return err
 	}
 	return f.superblocks()
+}
+
+// geometry lays out a medium of so many blocks.
+func geometry(blocks uint64, o *FormatOptions) layout.Superblock {
+	ring := min(max(blocks/ringShare, layout.MinRingBlocks), maxDefaultRing)
+	sb := layout.Superblock{RingBlocks: ring, InodeBoot: layout.JournalRing + ring + 1, Created: now(), Label: o.Label, BirthEpoch: 1}
+	if o.DataChecksums {
+		sb.ROCompat |= layout.ROCompatSums
+		sb.InodeBoot += layout.SumBlocks
+	}
+	if tail := blocks % layout.GroupBlocks; tail < sb.Sums().TailMin() {
+		blocks -= tail // the last group would have no room for what every group begins with and the backup superblock
+	}
+	sb.Blocks, sb.Backup = blocks, blocks-1
+	return sb
 }
 
 type formatter struct {
@@ -172,6 +183,9 @@ func (f *formatter) bitmaps() {
 		}
 		set(0, fixed)
 		set(layout.BitmapBlock(g), layout.BitmapBlock(g)+1)
+		if sums := f.sb.Sums(); sums.On() {
+			set(sums.Table(g), sums.Table(g)+layout.SumBlocks)
+		}
 		set(f.sb.Backup, f.sb.Backup+1)
 		layout.Seal(b)
 		f.used += uint64(layout.BitmapUsed(b))

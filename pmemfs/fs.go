@@ -50,6 +50,8 @@ type Options struct {
 	Logger *slog.Logger
 	// NoBackground leaves checkpoints to SyncAll, Close and a full journal.
 	NoBackground bool
+	// DataChecksums makes OpenMemory format with checksums of data. Open finds in the image whether it has them.
+	DataChecksums bool
 }
 
 const gateCount = 64
@@ -100,13 +102,13 @@ func Open(path string, o Options) (*FS, error) {
 }
 
 // OpenMemory makes and opens a filesystem in anonymous memory of the given size in bytes, which ends with Close. The
-// domain says which flush and fence instructions are used; of the options only NoBackground counts.
+// domain says which flush and fence instructions are used; of the options only NoBackground and DataChecksums count.
 func OpenMemory(size int64, d Domain, o Options) (*FS, error) {
 	region, err := pmem.NewMemory(size, d)
 	if err != nil {
 		return nil, err
 	}
-	if err := formatRegion(region, &FormatOptions{Size: size, RootMode: 0o755}); err != nil {
+	if err := formatRegion(region, &FormatOptions{Size: size, RootMode: 0o755, DataChecksums: o.DataChecksums}); err != nil {
 		return nil, errors.Join(err, region.Close())
 	}
 	fs, err := mount(region, Options{NoBackground: o.NoBackground})

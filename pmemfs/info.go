@@ -27,6 +27,7 @@ type Info struct {
 	Domain        string `json:"domain"`
 	DomainReason  string `json:"domain_reason"`
 	Durability    string `json:"durability"`
+	DataChecksums bool   `json:"data_checksums"`
 }
 
 // Info describes the open filesystem.
@@ -44,6 +45,7 @@ func describe(sb *layout.Superblock) Info {
 	return Info{
 		UUID: hex.EncodeToString(sb.UUID[:]), Label: sb.Label, FormatVersion: layout.FormatVersion,
 		SizeBytes: sb.Blocks << layout.BlockShift, JournalBytes: uint64(sb.RingBytes()), Created: sb.Created,
+		DataChecksums: sb.Sums().On(),
 	}
 }
 

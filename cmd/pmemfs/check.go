@@ -17,7 +17,7 @@ const (
 )
 
 func newCheck() *cobra.Command {
-	var asJSON bool
+	var asJSON, data bool
 	couldNot := func(err error) error {
 		if err == nil {
 			return nil
@@ -33,10 +33,11 @@ never changed.
 
 Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 		Example: `  pmemfs check fs.img
+  pmemfs check fs.img --data
   pmemfs check fs.img --json`,
 		Args: func(cmd *cobra.Command, args []string) error { return couldNot(oneImage(cmd, args)) },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			report, err := pmemfs.Check(args[0], pmemfs.CheckOptions{Progress: progress(cmd.ErrOrStderr(), "checking")})
+			report, err := pmemfs.Check(args[0], pmemfs.CheckOptions{Progress: progress(cmd.ErrOrStderr(), "checking"), Data: data})
 			if err != nil {
 				return couldNot(err)
 			}
@@ -52,6 +53,7 @@ Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 		},
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return couldNot(err) })
+	cmd.Flags().BoolVar(&data, "data", false, "read all file data as well and compare it with its checksums, if the image has them")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

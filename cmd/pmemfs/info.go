@@ -43,6 +43,13 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
 func printInfo(w io.Writer, i pmemfs.Info) error {
 	state := "closed in order"
 	switch {
@@ -65,6 +72,7 @@ func printInfo(w io.Writer, i pmemfs.Info) error {
 		{"starts", fmt.Sprint(i.Epoch)},
 		{"domain", fmt.Sprintf("%s (%s)", i.Domain, i.DomainReason)},
 		{"durability", i.Durability},
+		{"data checksums", yesNo(i.DataChecksums)},
 	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, row := range rows {

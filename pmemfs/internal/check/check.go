@@ -73,7 +73,11 @@ func (r *Report) Clean() bool { return len(r.Faults) == 0 && r.Suppressed == 0 }
 // wrong is a fault in the report. Where a damaged tree hides who owns what, blocks that seem to be lost and names that
 // seem to be missing are not reported: they are not faults of their own.
 func Run(medium []byte, progress func(done, total int64)) (*Report, error) {
-	c := &checker{medium: medium, report: &Report{Faults: []Fault{}}, progress: progress}
+	return run(&checker{medium: medium, progress: progress})
+}
+
+func run(c *checker) (*Report, error) {
+	c.report = &Report{Faults: []Fault{}}
 	if ok, err := c.superblocks(); err != nil || !ok {
 		return c.report, err
 	}
@@ -95,6 +99,7 @@ type checker struct {
 	sb       *layout.Superblock
 	report   *Report
 	quiet    bool // second walk: nothing is reported or counted
+	readData bool // compare file data with its checksums
 	progress func(done, total int64)
 	done     int64
 	total    int64

@@ -17,7 +17,8 @@ import (
 // SizeMax is the largest file size in bytes.
 const SizeMax = 1<<63 - 1
 
-// Read fills p from byte offset off. The caller has cut p at the end of the file.
+// Read fills p from byte offset off. The caller has cut p at the end of the file. Where the image has checksums of data,
+// every block that p touches is verified; one that is damaged is a *SumError, and what p holds then means nothing.
 func Read(j *journal.Journal, in layout.Inode, p []byte, off uint64) error {
 	m := extent.Open(j, nil, in)
 	for len(p) > 0 {
@@ -37,9 +38,14 @@ func Read(j *journal.Journal, in layout.Inode, p []byte, off uint64) error {
 			continue
 		}
 		n := min(uint64(len(p)), (e.End()-b)<<layout.BlockShift-within)
-		if e.Flags&layout.ExtentUnwritten != 0 {
+		switch {
+		case e.Flags&layout.ExtentUnwritten != 0:
 			clear(p[:n])
-		} else {
+		case j.Sums().On():
+			if err := copyVerified(j, in.Ino(), e.Phys+b-e.Logical, p[:n], off); err != nil {
+				return err
+			}
+		default:
 			at := layout.BlockOffset(e.Phys+b-e.Logical) + int64(within)
 			copy(p[:n], j.Region().Bytes()[at:at+int64(n)])
 		}

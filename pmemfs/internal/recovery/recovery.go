@@ -40,15 +40,14 @@ func Super(medium []byte) (*layout.Superblock, error) {
 	return sb, nil
 }
 
-// backup returns the superblock at the end of the medium, or nil. It is in the last block, or in the one before when the
-// last would have been a block group of its own.
+// backup returns the superblock at the end of the medium, or nil.
 func backup(medium []byte) *layout.Superblock {
-	blocks := len(medium) / layout.BlockSize
-	for _, at := range []int{blocks - 1, blocks - 2} {
-		if at <= 0 {
-			return nil
+	blocks := uint64(len(medium)) / layout.BlockSize
+	for _, at := range layout.BackupPlaces(blocks) {
+		if at == 0 || at >= blocks {
+			continue
 		}
-		if sb, err := layout.DecodeSuperblock(medium[at*layout.BlockSize:]); err == nil && sb.Backup == uint64(at) {
+		if sb, err := layout.DecodeSuperblock(medium[layout.BlockOffset(at):]); err == nil && sb.Backup == at {
 			return sb
 		}
 	}
@@ -149,7 +148,7 @@ func (r *reader) vetEnd(pos, seq, end uint64) error {
 // region alone.
 func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	medium := region.Bytes()
-	st := journal.State{Ring: sb.RingOffset(), Size: sb.RingBytes()}
+	st := journal.State{Ring: sb.RingOffset(), Size: sb.RingBytes(), Sums: sb.Sums()}
 	old, err := Head(medium)
 	if err != nil {
 		return st, err
