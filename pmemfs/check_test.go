@@ -95,7 +95,7 @@ func TestCheckAfterLosingUnfencedStores(t *testing.T) {
 		t.Fatal(err)
 	}
 	durable := bytes.Clone(fs.region.Bytes())
-	fs.region.SetPersistHook(func(r pmem.Range) error { return nil })
+	fs.region.SetPersistHook(pmem.Before(func(r pmem.Range) error { return nil }))
 	b := builder{t: t, fs: fs}
 	d := b.dir(fs.Root(), "d")
 	for i := range 200 {

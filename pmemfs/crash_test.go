@@ -40,10 +40,10 @@ func mountBytes(t testing.TB, medium []byte) *FS {
 // The range of a fence may cover more than was flushed, which makes the test milder, not wrong.
 func shadowMedium(fs *FS) []byte {
 	sure := append([]byte{}, fs.region.Bytes()...)
-	fs.region.SetPersistHook(func(r pmem.Range) error {
+	fs.region.SetPersistHook(pmem.Before(func(r pmem.Range) error {
 		copy(sure[r.Off:r.Off+r.Len], fs.region.Bytes()[r.Off:])
 		return nil
-	})
+	}))
 	return sure
 }
 

@@ -18,13 +18,13 @@ type cutter struct {
 // watch makes every fence of a region a place where the power may go: just before what it covers is certain.
 func (c *cutter) watch(region *pmem.Region, depth, oneIn int) {
 	sure := bytes.Clone(region.Bytes())
-	region.SetPersistHook(func(r pmem.Range) error {
+	region.SetPersistHook(pmem.Before(func(r pmem.Range) error {
 		if c.rng.IntN(oneIn) == 0 {
 			c.cut(region.Bytes(), sure, depth)
 		}
 		copy(sure[r.Off:r.Off+r.Len], region.Bytes()[r.Off:])
 		return nil
-	})
+	}))
 }
 
 // cut makes a medium that holds, of each line that is not certain, the old or the new content, and opens it; while that

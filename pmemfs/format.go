@@ -11,6 +11,14 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 )
 
+// The fences of Format.
+var (
+	siteRing      = pmem.NewThroughSite("format: empty ring and heads")
+	siteContent   = pmem.NewSite("format: bitmaps and inodes")
+	siteFirstHead = pmem.NewSite("format: first head")
+	siteSuper     = pmem.NewSite("format: superblock")
+)
+
 // FormatOptions are the options of Format.
 type FormatOptions struct {
 	Size     int64 // bytes of a new file; 0 on a device means all of it
@@ -126,16 +134,16 @@ func formatRegion(region *pmem.Region, o *FormatOptions) (err error) {
 	// Records that an earlier filesystem left in the ring must not be taken for this one's.
 	ringRange := pmem.Range{Off: sb.RingOffset(), Len: sb.RingBytes()}
 	heads := pmem.Range{Off: layout.BlockOffset(layout.JournalHeadA), Len: 2 * layout.BlockSize}
-	if _, err := region.ZeroThrough([]pmem.Range{heads, ringRange}); err != nil {
+	if _, err := region.ZeroThrough(siteRing, []pmem.Range{heads, ringRange}); err != nil {
 		return err
 	}
 	f.bitmaps()
 	f.inodes(o)
-	if err := region.Persist(f.ranges); err != nil {
+	if err := region.Persist(siteContent, f.ranges); err != nil {
 		return err
 	}
 	head := layout.Head{Clean: true, Version: 1, Epoch: 1, TailSeq: 1, FreeBlocks: sb.Blocks - f.used, UsedInodes: layout.RootIno + 1}
-	if err := journal.WriteHead(region, &head); err != nil {
+	if err := journal.WriteHead(region, siteFirstHead, &head); err != nil {
 		return err
 	}
 	return f.superblocks()
@@ -251,7 +259,7 @@ func (f *formatter) superblocks() error {
 	for _, block := range []uint64{f.sb.Backup, layout.SuperBlock} {
 		f.ranges = f.ranges[:0]
 		f.store(block, b)
-		if err := f.region.Persist(f.ranges); err != nil {
+		if err := f.region.Persist(siteSuper, f.ranges); err != nil {
 			return err
 		}
 	}

@@ -312,11 +312,11 @@ func TestDataPermissions(t *testing.T) {
 }
 
 // hookAfter returns a persist hook that calls f once cond holds.
-func hookAfter(cond func() bool, f func()) func(pmem.Range) error {
-	return func(pmem.Range) error {
+func hookAfter(cond func() bool, f func()) func(pmem.Failpoint, pmem.Range) error {
+	return pmem.Before(func(pmem.Range) error {
 		if cond() {
 			f()
 		}
 		return nil
-	}
+	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 )
 
 // ErrNoSpace is returned when no block or inode is free, even after a checkpoint released the quarantine.
@@ -113,7 +114,11 @@ func (op *Op) FreeBlocks(start, n uint64) error {
 		if err := op.a.Blocks.hold(r); err != nil {
 			return err
 		}
-		op.freed = append(op.freed, r)
+		if mutation.QuarantineHeld.Off() {
+			op.a.Blocks.settle(r, true)
+		} else {
+			op.freed = append(op.freed, r)
+		}
 		op.Tx.Count(int64(r.Len), 0)
 		if err := op.a.Blocks.logRange(op.Tx, r, false); err != nil {
 			return err
@@ -206,7 +211,7 @@ func (op *Op) Abort() {
 
 // rollback gives back what an operation took that has not happened.
 func (op *Op) rollback() {
-	if op.a.J.Err() != nil {
+	if op.a.J.Err() != nil && !mutation.QuarantineFailed.Off() {
 		// Its record may be durable though nobody was told, so the next open may find it done. Whoever was given its
 		// blocks now would write into its files: they stay taken.
 		op.recycle()

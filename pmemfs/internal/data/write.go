@@ -9,6 +9,8 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 )
 
+var siteBlocks = pmem.NewThroughSite("data: blocks of a large write")
+
 // SmallMax is the longest write that rides in the journal record.
 const SmallMax = layout.BlockSize
 
@@ -153,7 +155,7 @@ func (w *writer) blocks(p []byte, b uint64) (int, error) {
 		segs = append(segs, pmem.Segment{Off: layout.BlockOffset(x.run.Start), Src: p[done : done+n]})
 		done += n
 	}
-	durable, err := w.op.Tx.Journal().Region().WriteThrough(appendSums(w.op, segs, pieces, p))
+	durable, err := w.op.Tx.Journal().Region().WriteThrough(siteBlocks, appendSums(w.op, segs, pieces, p))
 	if err != nil {
 		return 0, err
 	}

@@ -20,6 +20,8 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 )
 
+var siteGrowth = pmem.NewThroughSite("inode: zeros of a grown inode file")
+
 // ErrStale is returned for an inode number or generation that names no file.
 var ErrStale = errors.New("stale file handle")
 
@@ -238,7 +240,7 @@ func (t *Table) grow() error {
 		return err
 	}
 	// A stranger's data must never be taken for an inode.
-	durable, err := t.j.Region().ZeroThrough([]pmem.Range{{Off: layout.BlockOffset(r.Start), Len: int64(r.Len) << layout.BlockShift}})
+	durable, err := t.j.Region().ZeroThrough(siteGrowth, []pmem.Range{{Off: layout.BlockOffset(r.Start), Len: int64(r.Len) << layout.BlockShift}})
 	if err != nil {
 		return err
 	}

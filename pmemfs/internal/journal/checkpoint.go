@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -49,6 +50,9 @@ func (j *Journal) checkpoint(clean bool) (err error) {
 		Clean: clean, Version: j.version + 1, Epoch: j.epoch, TailSeq: j.lowSeq, TailPos: j.low,
 		FreeBlocks: uint64(j.lowCnt.Free), UsedInodes: uint64(j.lowCnt.Inodes), Salt: j.salt,
 	}
+	if mutation.TailApplied.Off() {
+		h.TailPos, h.TailSeq = j.pos, j.seq
+	}
 	tail := j.tail
 	j.pending = false
 	j.mu.Unlock()
@@ -57,32 +61,50 @@ func (j *Journal) checkpoint(clean bool) (err error) {
 	}
 	j.takeDirty()
 	if len(j.ranges) > 0 {
-		if err := j.region.Persist(j.ranges); err != nil {
+		if err := j.region.Persist(siteDirty, j.ranges); err != nil {
 			return err
 		}
 	}
-	if err := WriteHead(j.region, &h); err != nil {
+	if mutation.TailAfterHead.Off() {
+		j.moveTail(&h)
+	}
+	if mutation.ReleaseAfterHead.Off() {
+		j.releaseFreed(&h)
+	}
+	if err := WriteHead(j.region, siteHead, &h); err != nil {
 		return err
 	}
 	j.version = h.Version
 	// Only now, with the head fenced, is the ring space before it free, and what its records freed reusable.
-	j.mu.Lock()
-	j.tail = h.TailPos
-	j.mu.Unlock()
+	j.moveTail(&h)
 	j.checkpoints.Add(1)
-	if f := j.release.Load(); f != nil {
-		(*f)(h.TailSeq)
-	}
+	j.releaseFreed(&h)
 	return nil
 }
 
+func (j *Journal) moveTail(h *layout.Head) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.tail = h.TailPos
+}
+
+func (j *Journal) releaseFreed(h *layout.Head) {
+	if f := j.release.Load(); f != nil {
+		(*f)(h.TailSeq)
+	}
+}
+
 // WriteHead writes h to the journal head whose turn it is, flushes the line and fences. Durable on return.
-func WriteHead(region *pmem.Region, h *layout.Head) error {
+func WriteHead(region *pmem.Region, site *pmem.Site, h *layout.Head) error {
 	var line [layout.HeadSize]byte
 	layout.EncodeHead(line[:], h)
-	off := layout.BlockOffset(layout.JournalHeadA + h.Version%2)
+	slot := h.Version % 2
+	if mutation.HeadsAlternate.Off() {
+		slot = 0
+	}
+	off := layout.BlockOffset(layout.JournalHeadA + slot)
 	region.Write(off, line[:])
-	return region.Persist([]pmem.Range{{Off: off, Len: layout.HeadSize}})
+	return region.Persist(site, []pmem.Range{{Off: off, Len: layout.HeadSize}})
 }
 
 // takeDirty moves the dirty sets aside, seals their metadata blocks and collects the lines to flush in j.ranges.
@@ -94,7 +116,7 @@ func (j *Journal) takeDirty() {
 		s.dirty, j.taken[i] = j.taken[i], s.dirty
 		s.mu.Unlock()
 		for _, d := range j.taken[i].list {
-			if d.seal {
+			if d.seal && !mutation.SealAtCheckpoint.Off() {
 				s.seal(j.region, d.block)
 				d.lines |= 1
 			}

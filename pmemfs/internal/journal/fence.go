@@ -2,6 +2,13 @@ package journal
 
 import "pmemfs/pmemfs/internal/pmem"
 
+// The fences of the journal.
+var (
+	siteRecord = pmem.NewSite("journal: record")
+	siteDirty  = pmem.NewSite("journal: dirty lines of a checkpoint")
+	siteHead   = pmem.NewSite("journal: head of a checkpoint")
+)
+
 // fence makes every record up to end durable. Whoever gets to fence does so for all that was appended by then, so that
 // under load a fence serves many operations.
 func (j *Journal) fence(end uint64) error {
@@ -46,7 +53,7 @@ func (j *Journal) fenceAppended() error {
 	if n := int64(to-from) - rs[0].Len; n > 0 {
 		rs = append(rs, pmem.Range{Off: j.ring, Len: n})
 	}
-	if err := j.region.Persist(rs); err != nil {
+	if err := j.region.Persist(siteRecord, rs); err != nil {
 		return j.fail(err)
 	}
 	j.durable.Store(to)

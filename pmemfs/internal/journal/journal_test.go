@@ -167,7 +167,7 @@ func TestTooBig(t *testing.T) {
 // TestGroupCommit makes fences slow: goroutines that arrive meanwhile share the next one.
 func TestGroupCommit(t *testing.T) {
 	j := testJournal(t, Options{NoBackground: true})
-	j.region.SetPersistHook(func(pmem.Range) error { time.Sleep(2 * time.Millisecond); return nil })
+	j.region.SetPersistHook(pmem.Before(func(pmem.Range) error { time.Sleep(2 * time.Millisecond); return nil }))
 	before := j.region.Counters()
 	const workers, each = 16, 20
 	var wg sync.WaitGroup
@@ -225,7 +225,7 @@ func TestFailedFence(t *testing.T) {
 		t.Fatal(err)
 	}
 	cause := errors.New("made up")
-	j.region.SetPersistHook(func(pmem.Range) error { return cause })
+	j.region.SetPersistHook(pmem.Before(func(pmem.Range) error { return cause }))
 	var wg sync.WaitGroup
 	var acknowledged atomic.Int64
 	for range 8 {
@@ -260,12 +260,12 @@ func TestFailedFull(t *testing.T) {
 	j := testJournal(t, Options{NoBackground: true})
 	var fail atomic.Bool
 	cause := errors.New("made up")
-	j.region.SetPersistHook(func(r pmem.Range) error {
+	j.region.SetPersistHook(pmem.Before(func(r pmem.Range) error {
 		if fail.Load() && (r.Off < ringOff || r.Off >= dataOff) {
 			return cause
 		}
 		return nil
-	})
+	}))
 	fail.Store(true)
 	for i := 0; ; i++ {
 		if _, err := put(j, dataOff, make([]byte, 4000)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 )
 
 // shadow is a private copy of an object that a transaction changes.
@@ -233,6 +234,11 @@ func (tx *Tx) Commit() (seq uint64, err error) {
 			j.fail(errNotStored)
 		}
 	}()
+	if mutation.ApplyAfterFence.Off() {
+		if err := j.applyAll(tx.rec[layout.RecordHeader:]); err != nil {
+			return 0, err
+		}
+	}
 	if err := j.fence(end); err != nil {
 		return 0, err
 	}

@@ -1,6 +1,10 @@
 package layout
 
-import "math"
+import (
+	"math"
+
+	"pmemfs/pmemfs/internal/mutation"
+)
 
 // An inode is 256 bytes, sealed whenever it is stored.
 //
@@ -63,7 +67,8 @@ func (in Inode) Seal() { seal(in[:InodeSize]) }
 
 // Sealed reports whether checksum, magic and number are right.
 func (in Inode) Sealed(ino uint64) bool {
-	return le.Uint16(in[4:]) == inodeMagic && in.Ino() == ino && sealed(in[:InodeSize])
+	return le.Uint16(in[4:]) == inodeMagic && in.Ino() == ino &&
+		(sealed(in[:InodeSize]) || mutation.InodeSeal.Off())
 }
 
 // Free reports whether the slot holds no file.

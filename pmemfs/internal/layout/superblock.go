@@ -3,6 +3,8 @@ package layout
 import (
 	"errors"
 	"fmt"
+
+	"pmemfs/pmemfs/internal/mutation"
 )
 
 // Superblock constants, part of the medium.
@@ -88,7 +90,7 @@ func DecodeSuperblock(b []byte) (*Superblock, error) {
 	if len(b) < BlockSize || !HasMagic(b) {
 		return nil, fmt.Errorf("%w: no superblock magic", ErrNotImage)
 	}
-	if !sealed(b[:BlockSize]) {
+	if !sealed(b[:BlockSize]) && !mutation.SuperSeal.Off() {
 		return nil, fmt.Errorf("superblock %w: checksum is wrong", ErrDamaged)
 	}
 	if v := le.Uint32(b[4:]); v != FormatVersion {

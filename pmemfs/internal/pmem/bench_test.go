@@ -35,7 +35,7 @@ func BenchmarkPersist(b *testing.B) {
 				off := int64(0)
 				for b.Loop() {
 					r.Write(off, src)
-					if err := r.Persist([]Range{{off, int64(len(src))}}); err != nil {
+					if err := r.Persist(testSite, []Range{{off, int64(len(src))}}); err != nil {
 						b.Fatal(err)
 					}
 					off = (off + int64(len(src))) % (1 << 20)
@@ -61,7 +61,7 @@ func BenchmarkPersistRanges(b *testing.B) {
 				for _, g := range ranges {
 					r.mem[g.Off]++
 				}
-				if err := r.Persist(ranges); err != nil {
+				if err := r.Persist(testSite, ranges); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -89,7 +89,7 @@ func BenchmarkWriteThrough(b *testing.B) {
 				}
 			})
 		}
-		through := func(r *Region, off int64) error { return proof(r.WriteThrough([]Segment{{off, src}})) }
+		through := func(r *Region, off int64) error { return proof(r.WriteThrough(testThrough, []Segment{{off, src}})) }
 		if CacheFlush.usable() == nil {
 			run("past", CacheFlush, 1, through)
 			run("through", CacheFlush, benchSize, through)
@@ -113,7 +113,7 @@ func BenchmarkSync(b *testing.B) {
 				for _, g := range ranges {
 					r.mem[g.Off]++
 				}
-				if err := r.Persist(ranges); err != nil {
+				if err := r.Persist(testSite, ranges); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -34,9 +34,9 @@ func checkDevice(arg string) error {
 	}
 	err = guarded(r, func() error {
 		r.Write(0, want[:5001])
-		return errors.Join(r.Persist([]Range{{0, 5001}, {1 << 20, 0}}),
-			proof(r.ZeroThrough([]Range{{5001, int64(len(want)) - 5001}})),
-			proof(r.WriteThrough([]Segment{{5001, want[5001 : 2<<20]}, {2 << 20, want[2<<20:]}})))
+		return errors.Join(r.Persist(testSite, []Range{{0, 5001}, {1 << 20, 0}}),
+			proof(r.ZeroThrough(testThrough, []Range{{5001, int64(len(want)) - 5001}})),
+			proof(r.WriteThrough(testThrough, []Segment{{5001, want[5001 : 2<<20]}, {2 << 20, want[2<<20:]}})))
 	})
 	if c := r.Counters(); c.Fences != 3 || c.Syncs != 0 {
 		err = errors.Join(err, fmt.Errorf("counters %+v, want 3 fences and no system call", c))

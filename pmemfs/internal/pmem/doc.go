@@ -44,7 +44,7 @@
 //
 // # Concurrency
 //
-// Every method of Region except Close and SetPersistHook may be called from any number of goroutines.
+// Every method of Region except Close, SetPersistHook and SetRecorder may be called from any number of goroutines.
 // The package has no locks, and orders nothing between goroutines: two that store to the same bytes race,
 // and a Persist makes another goroutine's store durable only if that store happened before the Persist.
 // Flushing a line that somebody else is storing to is harmless.

@@ -40,9 +40,9 @@ func TestFault(t *testing.T) {
 			{"copy out", func() error { copy(src, r.Bytes()[9*page+5:10*page]); return nil }, 9 * page},
 			{"Write", func() error { r.Write(15*page-1, src[:1]); return nil }, 14 * page},
 			{"Zero", func() error { r.Zero(2*page, 8); return nil }, 2 * page},
-			{"WriteThrough", func() error { return proof(r.WriteThrough([]Segment{{3 * page, src}})) }, 3 * page},
-			{"its small way", func() error { return proof(r.WriteThrough([]Segment{{5*page - 1, src[:1]}})) }, 4 * page},
-			{"ZeroThrough", func() error { return proof(r.ZeroThrough([]Range{{7 * page, 5 * page}})) }, 7 * page},
+			{"WriteThrough", func() error { return proof(r.WriteThrough(testThrough, []Segment{{3 * page, src}})) }, 3 * page},
+			{"its small way", func() error { return proof(r.WriteThrough(testThrough, []Segment{{5*page - 1, src[:1]}})) }, 4 * page},
+			{"ZeroThrough", func() error { return proof(r.ZeroThrough(testThrough, []Range{{7 * page, 5 * page}})) }, 7 * page},
 			{"Write in bulk", func() error { r.Write(4*page, src); return nil }, 4 * page},
 		}
 		for _, test := range tests {
@@ -117,12 +117,12 @@ func TestFaultWhileLocked(t *testing.T) {
 	r, page := truncated(t, Options{Domain: CacheFlush})
 	for range 100 {
 		if err := guarded(r, func() error {
-			return proof(r.WriteThrough([]Segment{{0, make([]byte, 8192)}, {3 * page, make([]byte, 8192)}}))
+			return proof(r.WriteThrough(testThrough, []Segment{{0, make([]byte, 8192)}, {3 * page, make([]byte, 8192)}}))
 		}); err == nil {
 			t.Fatal("no fault")
 		}
 	}
-	if err := proof(r.WriteThrough([]Segment{{10, []byte("still here")}})); err != nil {
+	if err := proof(r.WriteThrough(testThrough, []Segment{{10, []byte("still here")}})); err != nil {
 		t.Error(err)
 	}
 	if !slices.Equal(r.Bytes()[10:20], []byte("still here")) {

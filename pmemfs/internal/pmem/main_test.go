@@ -108,3 +108,9 @@ func TestNames(t *testing.T) {
 		t.Errorf("ParseDurability of nonsense: %v, want an error that lists the names", err)
 	}
 }
+
+// The sites of the tests.
+var (
+	testSite    = NewSite("pmem test: flush")
+	testThrough = NewThroughSite("pmem test: through")
+)

@@ -13,12 +13,12 @@ type Range struct{ Off, Len int64 }
 
 // Persist flushes every line that the ranges touch and fences once. Each line is flushed once, provided
 // that ranges sharing a line are neighbours in the slice; ranges need not be aligned and may be empty. Without
-// any range it only fences. On nil everything that the caller stored to the ranges is durable; on an error
+// any range it only fences. The site names the call for tests. On nil everything that the caller stored to the ranges is durable; on an error
 // nothing is promised.
 //
 // Errors: ErrBounds, ErrReadOnly, ErrClosed, ErrSync, or the persist hook's. Safe for any number of goroutines.
 // Does not allocate.
-func (r *Region) Persist(ranges []Range) error {
+func (r *Region) Persist(site *Site, ranges []Range) error {
 	if err := r.writable(); err != nil {
 		return err
 	}
@@ -35,11 +35,28 @@ func (r *Region) Persist(ranges []Range) error {
 	}
 	r.count.fences.Add(1)
 	r.count.lines.Add(uint64(lines))
-	if hook := r.hook.Load(); hook != nil {
-		if err := (*hook)(hull(ranges)); err != nil {
-			return err
-		}
+	if r.hook.Load() == nil && r.rec.Load() == nil {
+		return r.persist(ranges, lines)
 	}
+	if err := r.failpoint(site, false, hull(ranges)); err != nil {
+		return err
+	}
+	if err := r.recorded(site, ranges, lines); err != nil {
+		return err
+	}
+	return r.failpoint(site, true, hull(ranges))
+}
+
+// recorded is persist, told to the recorder if there is one.
+func (r *Region) recorded(site *Site, ranges []Range, lines int64) error {
+	if c := r.rec.Load(); c != nil {
+		return c.fence(site, ranges, func() error { return r.persist(ranges, lines) })
+	}
+	return r.persist(ranges, lines)
+}
+
+// persist flushes the ranges' lines, of which there are so many, and fences, as the domain does.
+func (r *Region) persist(ranges []Range, lines int64) error {
 	switch r.domain {
 	case PageCache:
 		var s pageSet

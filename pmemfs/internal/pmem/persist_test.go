@@ -34,7 +34,7 @@ func TestLines(t *testing.T) {
 		r := memory(t, 1<<16, d)
 		for _, test := range tests {
 			before := r.Counters()
-			if err := r.Persist(test.ranges); err != nil {
+			if err := r.Persist(testSite, test.ranges); err != nil {
 				t.Fatal(err)
 			}
 			got := r.Counters().Sub(before)
@@ -65,7 +65,7 @@ func TestLinesOfSortedRanges(t *testing.T) {
 		}
 		for range 2 {
 			before := r.Counters()
-			if err := r.Persist(ranges); err != nil {
+			if err := r.Persist(testSite, ranges); err != nil {
 				t.Fatal(err)
 			}
 			if got := r.Counters().Sub(before).Lines; got != uint64(len(lines)) {
@@ -103,8 +103,8 @@ func TestLinesThrough(t *testing.T) {
 			}
 			want := Counters{Fences: 1, Lines: test.lines, NTLines: test.ntLines, BytesThrough: bytes}
 			for _, call := range []func() (Durable, error){
-				func() (Durable, error) { return r.WriteThrough(segs) },
-				func() (Durable, error) { return r.ZeroThrough(test.ranges) },
+				func() (Durable, error) { return r.WriteThrough(testThrough, segs) },
+				func() (Durable, error) { return r.ZeroThrough(testThrough, test.ranges) },
 			} {
 				before := r.Counters()
 				if err := proof(call()); err != nil {
@@ -125,13 +125,13 @@ func TestNoAllocations(t *testing.T) {
 	for _, d := range allDomains() {
 		r := memory(t, 1<<20, d)
 		n := testing.AllocsPerRun(100, func() {
-			if err := r.Persist([]Range{{0, 100}, {4096, 64}, {8192, 1}, {20000, 1}, {40000, 1}, {80000, 1}}); err != nil {
+			if err := r.Persist(testSite, []Range{{0, 100}, {4096, 64}, {8192, 1}, {20000, 1}, {40000, 1}, {80000, 1}}); err != nil {
 				t.Error(err)
 			}
-			if err := proof(r.WriteThrough([]Segment{{100, src}, {20000, src[:100]}})); err != nil {
+			if err := proof(r.WriteThrough(testThrough, []Segment{{100, src}, {20000, src[:100]}})); err != nil {
 				t.Error(err)
 			}
-			if err := proof(r.ZeroThrough([]Range{{100, 5000}})); err != nil {
+			if err := proof(r.ZeroThrough(testThrough, []Range{{100, 5000}})); err != nil {
 				t.Error(err)
 			}
 		})
@@ -147,11 +147,11 @@ func TestHook(t *testing.T) {
 		r := memory(t, 1<<16, d)
 		var seen []Range
 		var result error
-		r.SetPersistHook(func(g Range) error { seen = append(seen, g); return result })
+		r.SetPersistHook(Before(func(g Range) error { seen = append(seen, g); return result }))
 		calls := func() [3]error {
-			_, werr := r.WriteThrough([]Segment{{5000, make([]byte, 10)}, {100, make([]byte, 5)}})
-			_, zerr := r.ZeroThrough([]Range{{64, 64}})
-			return [3]error{r.Persist([]Range{{700, 1}, {0, 0}, {300, 20}}), werr, zerr}
+			_, werr := r.WriteThrough(testThrough, []Segment{{5000, make([]byte, 10)}, {100, make([]byte, 5)}})
+			_, zerr := r.ZeroThrough(testThrough, []Range{{64, 64}})
+			return [3]error{r.Persist(testSite, []Range{{700, 1}, {0, 0}, {300, 20}}), werr, zerr}
 		}
 		if errs := calls(); errs != [3]error{} {
 			t.Errorf("%s: %v with a hook that lets pass", d, errs)
@@ -196,7 +196,7 @@ func TestSyncs(t *testing.T) {
 		r := image(t, 3*far+17, Options{Durability: durability, Domain: PageCache})
 		for _, test := range tests {
 			before := r.Counters()
-			if err := r.Persist(test.ranges); err != nil {
+			if err := r.Persist(testSite, test.ranges); err != nil {
 				t.Fatal(err)
 			}
 			want := test.syncs
@@ -207,7 +207,7 @@ func TestSyncs(t *testing.T) {
 				t.Errorf("%s: Persist(%v) counts %+v, want %d syncs", durability, test.ranges, got, want)
 			}
 		}
-		if err := proof(r.WriteThrough([]Segment{{3 * far, make([]byte, 17)}})); err != nil {
+		if err := proof(r.WriteThrough(testThrough, []Segment{{3 * far, make([]byte, 17)}})); err != nil {
 			t.Errorf("last partial page: %v", err)
 		}
 	}
@@ -219,14 +219,14 @@ func TestSyncFailure(t *testing.T) {
 	mem := r.mem
 	r.mem = mem[1:] // the system refuses an unaligned address
 	ranges := []Range{{0, 1}}
-	if err := r.Persist(ranges); !errors.Is(err, ErrSync) {
+	if err := r.Persist(testSite, ranges); !errors.Is(err, ErrSync) {
 		t.Errorf("Persist of what cannot be synchronised: %v, want ErrSync", err)
 	}
 	r.mem = mem
 	before := r.Counters()
-	_, werr := r.WriteThrough([]Segment{{0, []byte("x")}})
-	_, zerr := r.ZeroThrough([]Range{{0, 1}})
-	for _, err := range []error{r.Persist(ranges), werr, zerr} {
+	_, werr := r.WriteThrough(testThrough, []Segment{{0, []byte("x")}})
+	_, zerr := r.ZeroThrough(testThrough, []Range{{0, 1}})
+	for _, err := range []error{r.Persist(testSite, ranges), werr, zerr} {
 		if !errors.Is(err, ErrSync) || !strings.HasPrefix(err.Error(), r.Path()) {
 			t.Errorf("after a failed sync: %v, want ErrSync and the path", err)
 		}

@@ -37,7 +37,8 @@ type Region struct {
 	unmap  func() error
 	closed atomic.Bool
 	failed atomic.Pointer[error] // first failure of a sync; see the package comment
-	hook   atomic.Pointer[func(Range) error]
+	hook   atomic.Pointer[func(Failpoint, Range) error]
+	rec    atomic.Pointer[recorder]
 
 	_     [LineSize]byte // the counters change at every fence: keep them off the lines above
 	count counters
@@ -178,19 +179,6 @@ func (r *Region) Durability() Durability { return r.durability }
 
 // DomainReason says in one line why this domain is in use and what it does not promise.
 func (r *Region) DomainReason() string { return r.reason }
-
-// SetPersistHook makes Persist, WriteThrough and ZeroThrough call f before each fence, after what they
-// store and before what they flush, with the smallest range that covers what is to be durable (an empty
-// one for a bare fence). An error of f is returned in place of durability: nothing is flushed or
-// fenced, but the fence is counted. It is for fault injection; nil removes it. Not safe to change
-// while another goroutine is in one of the three; f itself must be safe for the callers' concurrency.
-func (r *Region) SetPersistHook(f func(Range) error) {
-	if f == nil {
-		r.hook.Store(nil)
-		return
-	}
-	r.hook.Store(&f)
-}
 
 // Close unmaps the region and releases its lock. It makes nothing durable: stores that were not persisted
 // remain in the page cache or in the CPU's caches, and reach the medium if nothing fails. A second call

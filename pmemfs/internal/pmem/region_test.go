@@ -81,8 +81,8 @@ func TestFileHolds(t *testing.T) {
 			copy(want[99_990:], "last bytes.")
 			copy(want[4097:], bytes.Repeat([]byte("bulk"), 5000))
 			r.Write(99_990, want[99_990:])
-			if err := errors.Join(r.Persist([]Range{{99_990, 11}}),
-				proof(r.WriteThrough([]Segment{{4097, want[4097 : 4097+20000]}}))); err != nil {
+			if err := errors.Join(r.Persist(testSite, []Range{{99_990, 11}}),
+				proof(r.WriteThrough(testThrough, []Segment{{4097, want[4097 : 4097+20000]}}))); err != nil {
 				t.Fatal(err)
 			}
 			mustClose(t, r)
@@ -106,7 +106,7 @@ func TestPrivate(t *testing.T) {
 	r := mustOpen(t, path, Options{Private: true})
 	r.Write(5, []byte("changed"))
 	r.Zero(4096, 100)
-	if err := errors.Join(r.Persist([]Range{{0, 8192}}), proof(r.WriteThrough([]Segment{{3000, make([]byte, 5000)}}))); err != nil {
+	if err := errors.Join(r.Persist(testSite, []Range{{0, 8192}}), proof(r.WriteThrough(testThrough, []Segment{{3000, make([]byte, 5000)}}))); err != nil {
 		t.Error(err)
 	}
 	if string(r.Bytes()[5:12]) != "changed" || r.Domain() != Volatile {
@@ -134,9 +134,9 @@ func TestReadOnlyAndClosed(t *testing.T) {
 
 func checkUnusable(t *testing.T, r *Region, want error) {
 	t.Helper()
-	d, werr := r.WriteThrough([]Segment{{0, []byte{1}}})
-	z, zerr := r.ZeroThrough(nil)
-	for _, err := range []error{r.Persist(nil), werr, zerr} {
+	d, werr := r.WriteThrough(testThrough, []Segment{{0, []byte{1}}})
+	z, zerr := r.ZeroThrough(testThrough, nil)
+	for _, err := range []error{r.Persist(testSite, nil), werr, zerr} {
 		if !errors.Is(err, want) {
 			t.Errorf("%v, want %v", err, want)
 		}

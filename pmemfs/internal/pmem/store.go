@@ -28,6 +28,15 @@ const wordsMax = 128
 // offsets from outside must be checked before. Safe for any number of goroutines on disjoint bytes.
 func (r *Region) Write(off int64, src []byte) {
 	dst := r.target(off, int64(len(src)))
+	if c := r.rec.Load(); c != nil {
+		c.write(off, dst, src)
+		return
+	}
+	store(dst, src)
+}
+
+// store makes the stores of Write.
+func store(dst, src []byte) {
 	switch {
 	case len(dst) <= wordsMax:
 		storeWords(dst, src)
@@ -41,6 +50,15 @@ func (r *Region) Write(off int64, src []byte) {
 // Zero stores n zero bytes at off, with Write's promises.
 func (r *Region) Zero(off, n int64) {
 	dst := r.target(off, n)
+	if c := r.rec.Load(); c != nil {
+		c.zero(off, dst)
+		return
+	}
+	storeZeros(dst)
+}
+
+// storeZeros makes the stores of Zero.
+func storeZeros(dst []byte) {
 	switch {
 	case len(dst) <= wordsMax:
 		zeroWords(dst)

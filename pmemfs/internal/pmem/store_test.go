@@ -32,10 +32,10 @@ func TestEdges(t *testing.T) {
 		}},
 		{"Zero", true, func(r *Region, off int64, src []byte) error { r.Zero(off, int64(len(src))); return nil }},
 		{"WriteThrough", false, func(r *Region, off int64, src []byte) error {
-			return proof(r.WriteThrough([]Segment{{off, src}}))
+			return proof(r.WriteThrough(testThrough, []Segment{{off, src}}))
 		}},
 		{"ZeroThrough", true, func(r *Region, off int64, src []byte) error {
-			return proof(r.ZeroThrough([]Range{{off, int64(len(src))}}))
+			return proof(r.ZeroThrough(testThrough, []Range{{off, int64(len(src))}}))
 		}},
 	}
 	for _, d := range allDomains() {
@@ -94,12 +94,12 @@ func TestBulk(t *testing.T) {
 			for _, off := range []int64{0, 1, 63, 64, 100} {
 				clear(want)
 				copy(want[off:], src[:n])
-				bulk(t, r, want, "WriteThrough", func() error { return proof(r.WriteThrough([]Segment{{off, src[:n]}})) })
+				bulk(t, r, want, "WriteThrough", func() error { return proof(r.WriteThrough(testThrough, []Segment{{off, src[:n]}})) })
 				bulk(t, r, want, "Write", func() error { r.Write(off, src[:n]); return nil })
 				copy(want, src)
 				clear(want[off : off+n])
 				copy(r.mem, src)
-				bulk(t, r, want, "ZeroThrough", func() error { return proof(r.ZeroThrough([]Range{{off, n}})) })
+				bulk(t, r, want, "ZeroThrough", func() error { return proof(r.ZeroThrough(testThrough, []Range{{off, n}})) })
 				copy(r.mem, src)
 				bulk(t, r, want, "Zero", func() error { r.Zero(off, n); return nil })
 			}
@@ -128,8 +128,8 @@ func TestBounds(t *testing.T) {
 	for _, g := range inside {
 		r.Write(g.Off, big[:g.Len])
 		r.Zero(g.Off, g.Len)
-		if err := errors.Join(r.Persist([]Range{g}), proof(r.ZeroThrough([]Range{g})),
-			proof(r.WriteThrough([]Segment{{g.Off, big[:g.Len]}}))); err != nil {
+		if err := errors.Join(r.Persist(testSite, []Range{g}), proof(r.ZeroThrough(testThrough, []Range{g})),
+			proof(r.WriteThrough(testThrough, []Segment{{g.Off, big[:g.Len]}}))); err != nil {
 			t.Errorf("%v: %v", g, err)
 		}
 	}
@@ -139,7 +139,7 @@ func TestBounds(t *testing.T) {
 		if err := panicOf(func() { r.Write(g.Off, src) }); !errors.Is(err, ErrBounds) {
 			t.Errorf("Write %v: panics with %v", g, err)
 		}
-		_, werr := r.WriteThrough([]Segment{{0, nil}, {g.Off, src}})
+		_, werr := r.WriteThrough(testThrough, []Segment{{0, nil}, {g.Off, src}})
 		checkRefused(t, "WriteThrough", g, werr)
 		checkRanges(t, r, g)
 		if r.Counters() != count {
@@ -154,8 +154,8 @@ func TestBounds(t *testing.T) {
 // checkRanges checks that a range outside the region is refused by everything that takes one.
 func checkRanges(t *testing.T, r *Region, g Range) {
 	t.Helper()
-	checkRefused(t, "Persist", g, r.Persist([]Range{{0, 1}, g}))
-	_, err := r.ZeroThrough([]Range{g})
+	checkRefused(t, "Persist", g, r.Persist(testSite, []Range{{0, 1}, g}))
+	_, err := r.ZeroThrough(testThrough, []Range{g})
 	checkRefused(t, "ZeroThrough", g, err)
 	checkRefused(t, "Zero", g, panicOf(func() { r.Zero(g.Off, g.Len) }))
 }

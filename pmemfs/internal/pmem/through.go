@@ -28,7 +28,7 @@ func (d Durable) Valid() bool { return d.ok }
 // On an error nothing is promised: any part may have been stored. Errors: ErrBounds (nothing was stored),
 // ErrReadOnly, ErrClosed, ErrSync, or the persist hook's. Safe for any number of goroutines on disjoint bytes. Does
 // not allocate.
-func (r *Region) WriteThrough(segs []Segment) (Durable, error) {
+func (r *Region) WriteThrough(site *Site, segs []Segment) (Durable, error) {
 	if err := r.writable(); err != nil {
 		return Durable{}, err
 	}
@@ -42,25 +42,17 @@ func (r *Region) WriteThrough(segs []Segment) (Durable, error) {
 		defer runtime.UnlockOSThread()
 	}
 	var c commit
+	rec := r.rec.Load()
 	for _, s := range segs {
 		g := Range{s.Off, int64(len(s.Src))}
-		r.copyIn(g, s.Src)
+		rec.copyIn(r, site, g, s.Src)
 		c.note(r, g)
 	}
-	if err := r.begin(&c); err != nil {
-		return Durable{}, err
-	}
-	if r.domain == CacheFlush {
-		var t tracker
-		for _, s := range segs {
-			r.flushEdges(&t, Range{s.Off, int64(len(s.Src))})
-		}
-	}
-	return r.finish(&c)
+	return r.finish(site, &c, rec, len(segs), func(i int) Range { return Range{segs[i].Off, int64(len(segs[i].Src))} })
 }
 
 // ZeroThrough stores zeros to every range and makes them durable with one fence, as WriteThrough does.
-func (r *Region) ZeroThrough(ranges []Range) (Durable, error) {
+func (r *Region) ZeroThrough(site *Site, ranges []Range) (Durable, error) {
 	if err := r.writable(); err != nil {
 		return Durable{}, err
 	}
@@ -74,20 +66,12 @@ func (r *Region) ZeroThrough(ranges []Range) (Durable, error) {
 		defer runtime.UnlockOSThread()
 	}
 	var c commit
+	rec := r.rec.Load()
 	for _, g := range ranges {
-		r.zeroIn(g)
+		rec.zeroIn(r, site, g)
 		c.note(r, g)
 	}
-	if err := r.begin(&c); err != nil {
-		return Durable{}, err
-	}
-	if r.domain == CacheFlush {
-		var t tracker
-		for _, g := range ranges {
-			r.flushEdges(&t, g)
-		}
-	}
-	return r.finish(&c)
+	return r.finish(site, &c, rec, len(ranges), func(i int) Range { return ranges[i] })
 }
 
 // A commit adds up what one call stored.
@@ -113,29 +97,42 @@ func (c *commit) note(r *Region, g Range) {
 	}
 }
 
-// begin counts the commit and gives the hook its say.
-func (r *Region) begin(c *commit) error {
+// finish flushes what of the n ranges was stored through the cache, and fences. It runs on the thread that stored.
+func (r *Region) finish(site *Site, c *commit, rec *recorder, n int, at func(int) Range) (Durable, error) {
 	r.count.fences.Add(1)
 	r.count.lines.Add(uint64(c.lines))
 	r.count.ntLines.Add(uint64(c.ntLines))
 	r.count.bytesThrough.Add(uint64(c.bytes))
-	if hook := r.hook.Load(); hook != nil {
-		return (*hook)(c.hull)
+	if err := r.failpoint(site, false, c.hull); err != nil {
+		return Durable{}, err
 	}
-	return nil
+	var err error
+	if rec == nil {
+		err = r.fenceThrough(c, n, at)
+	} else {
+		err = rec.fence(site, r.cached(n, at), func() error { return r.fenceThrough(c, n, at) })
+	}
+	if err == nil {
+		err = r.failpoint(site, true, c.hull)
+	}
+	return Durable{ok: err == nil}, err
 }
 
-// finish fences. What the domain flushes has been flushed, on this thread.
-func (r *Region) finish(c *commit) (Durable, error) {
+// fenceThrough does what the domain needs.
+func (r *Region) fenceThrough(c *commit, n int, at func(int) Range) error {
 	switch r.domain {
 	case PageCache:
-		if err := r.sync(&c.pages); err != nil {
-			return Durable{}, err
+		return r.sync(&c.pages)
+	case CacheFlush:
+		var t tracker
+		for i := range n {
+			r.flushEdges(&t, at(i))
 		}
-	case CacheFlush, EADR:
+		storeFence()
+	case EADR:
 		storeFence()
 	}
-	return Durable{ok: true}, nil
+	return nil
 }
 
 // split returns the whole lines [mid, midEnd), in bytes, that go past the cache. If there are none, both are

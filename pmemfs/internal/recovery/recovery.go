@@ -13,7 +13,14 @@ import (
 
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/pmem"
+)
+
+// The fences of recovery.
+var (
+	siteReplay = pmem.NewSite("recovery: replayed lines")
+	siteEpoch  = pmem.NewSite("recovery: head of the new epoch")
 )
 
 // ErrTruncated is returned when the image is shorter than its superblock says.
@@ -94,7 +101,7 @@ func Window(medium []byte, sb *layout.Superblock, h layout.Head, f func(rec []by
 		}
 	}
 	// A clean head was written when nothing more was to be appended in its epoch: there is no end to doubt.
-	if !h.Clean || seq != h.TailSeq {
+	if (!h.Clean || seq != h.TailSeq) && !mutation.VetEnd.Off() {
 		if err := r.vetEnd(pos, seq, h.TailPos+uint64(len(r.ring))); err != nil {
 			return h, err
 		}
@@ -155,15 +162,23 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	}
 	lines, seals := map[uint64]uint64{}, map[uint64]bool{}
 	// The whole window is vetted before the first store: a damaged image is not touched.
-	if _, err := Window(medium, sb, old, func(rec []byte) error { return vet(rec, region.Size()) }); err != nil {
+	vet := func(rec []byte) error { return vet(rec, region.Size()) }
+	if mutation.VetWhole.Off() {
+		vet = nil
+	}
+	if _, err := Window(medium, sb, old, vet); err != nil {
 		return st, err
 	}
-	h, err := Window(medium, sb, old, func(rec []byte) error { return replay(region, rec, lines, seals) })
+	h, err := inOrder(func(f func([]byte) error) (layout.Head, error) { return Window(medium, sb, old, f) },
+		func(rec []byte) error { return replay(region, rec, lines, seals) })
 	if err != nil {
 		return st, err
 	}
 	var ranges []pmem.Range
 	for block := range seals {
+		if mutation.SealAtRecovery.Off() {
+			break
+		}
 		journal.SealInPlace(region, block)
 		lines[block] |= 1
 	}
@@ -171,7 +186,7 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 		ranges = journal.AppendLines(ranges, block, mask)
 	}
 	if len(ranges) > 0 {
-		if err := region.Persist(ranges); err != nil {
+		if err := region.Persist(siteReplay, ranges); err != nil {
 			return st, err
 		}
 	}
@@ -179,7 +194,10 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	if h.Salt, err = newSalt(); err != nil {
 		return st, err
 	}
-	if err := journal.WriteHead(region, &h); err != nil {
+	if mutation.EpochRaised.Off() {
+		h.Epoch, h.Salt = old.Epoch, old.Salt
+	}
+	if err := journal.WriteHead(region, siteEpoch, &h); err != nil {
 		return st, err
 	}
 	st.Head = h

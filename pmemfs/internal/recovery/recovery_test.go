@@ -176,7 +176,7 @@ func powerFenced(t *testing.T) (medium []byte, sb layout.Superblock, ends []uint
 			t.Error(err)
 		}
 	}()
-	region.SetPersistHook(func(pmem.Range) error { return nil })
+	region.SetPersistHook(pmem.Before(func(pmem.Range) error { return nil }))
 	region.Write(0, m.Region.Bytes())
 	head, err := recovery.Head(region.Bytes())
 	if err != nil {
@@ -301,13 +301,13 @@ func TestInterrupted(t *testing.T) {
 			before := h.ring(seed)
 			region := load(t, before)
 			fences := 0
-			region.SetPersistHook(func(pmem.Range) error {
+			region.SetPersistHook(pmem.Before(func(pmem.Range) error {
 				if fences++; fences > stop {
 					return cause
 				}
 				before = bytes.Clone(region.Bytes()) // all of it is durable now
 				return nil
-			})
+			}))
 			if _, err := recovery.Run(region, &h.super); !errors.Is(err, cause) {
 				t.Fatalf("stopped at fence %d: %v", stop, err)
 			}

@@ -18,6 +18,8 @@ import (
 	"pmemfs/pmemfs/internal/tree"
 )
 
+var siteValue = pmem.NewThroughSite("xattr: blocks of a long value")
+
 // ErrFull is returned when 128 names of an inode have the same hash.
 var ErrFull = errors.New("too many attribute names with one hash")
 
@@ -135,7 +137,7 @@ func (s *Set) spill(x *layout.Xattr) error {
 		segs = append(segs, pmem.Segment{Off: layout.BlockOffset(r.Start), Src: rest[:n]})
 		rest = rest[n:]
 	}
-	durable, err := s.t.J.Region().WriteThrough(segs)
+	durable, err := s.t.J.Region().WriteThrough(siteValue, segs)
 	if err != nil {
 		return err
 	}

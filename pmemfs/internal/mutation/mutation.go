@@ -1,0 +1,87 @@
+// Package mutation takes one rule at a time away from the engine, to prove that a test would notice.
+//
+// A rule that the engine follows for the sake of crash consistency asks Rule.Off whether it is to be left out. In an
+// ordinary build the answer is the constant false and the compiler leaves nothing of the question. Built with the tag
+// "mutation", one rule can be off at a time. Fences and flushes need no rule here: package pmem names each of them, and a
+// recorded region forgets one.
+//
+// Set is for one goroutine, while no filesystem is open.
+package mutation
+
+// Rule is something that the engine does lest a crash or damage do harm.
+type Rule uint8
+
+// The rules.
+const (
+	none Rule = iota
+	// QuarantineFreed : a freed block is not handed out until a checkpoint has passed the record that freed it.
+	QuarantineFreed
+	// QuarantinePassed : a checkpoint releases only what records before its tail freed.
+	QuarantinePassed
+	// QuarantineHeld : what an operation frees stays taken until its record is durable.
+	QuarantineHeld
+	// QuarantineFailed : what an operation took stays taken when its fence was refused.
+	QuarantineFailed
+	// ReleaseAfterHead : a checkpoint releases freed blocks after its head is fenced, not before.
+	ReleaseAfterHead
+	// TailAfterHead : ring space is reused after the head that frees it is fenced, not before.
+	TailAfterHead
+	// TailApplied : a checkpoint's tail is in front of every record that is not stored in place.
+	TailApplied
+	// ApplyAfterFence : a record is stored in place after it is durable, not before.
+	ApplyAfterFence
+	// SealAtCheckpoint : a checkpoint brings the checksums of the metadata blocks it flushes up to date.
+	SealAtCheckpoint
+	// SealAtRecovery : recovery brings the checksums of the blocks it stores to up to date.
+	SealAtRecovery
+	// ReplayInOrder : recovery replays records in the order of their sequence.
+	ReplayInOrder
+	// ReplayFromTail : recovery replays the window from its very tail.
+	ReplayFromTail
+	// EpochRaised : recovery begins a new epoch, with an empty window.
+	EpochRaised
+	// HeadsAlternate : a journal head is written beside the one that is in use, not over it.
+	HeadsAlternate
+	// VetEnd : recovery refuses a window that ends before a record that was durable.
+	VetEnd
+	// VetWhole : recovery looks at the whole window before it stores anything.
+	VetWhole
+	// RecordOwn : a record of another mount, or one that a user made, is not replayed.
+	RecordOwn
+	// RecordSeal : the checksum of a journal record is verified.
+	RecordSeal
+	// HeadSeal : the checksum of a journal head is verified.
+	HeadSeal
+	// SuperSeal : the checksum of a superblock is verified.
+	SuperSeal
+	// InodeSeal : the checksum of an inode is verified at each use.
+	InodeSeal
+	// BlockSeal : the checksum of a node or bitmap is verified at its first use.
+	BlockSeal
+
+	end
+)
+
+var names = [end]string{
+	QuarantineFreed: "quarantine of freed blocks", QuarantinePassed: "quarantine until the record is passed",
+	QuarantineHeld: "freed blocks held until the commit", QuarantineFailed: "blocks of a refused fence kept",
+	ReleaseAfterHead: "quarantine released behind the head", TailAfterHead: "ring reused behind the head",
+	TailApplied: "tail before what is not in place", ApplyAfterFence: "stores in place behind the fence",
+	SealAtCheckpoint: "checksums at a checkpoint", SealAtRecovery: "checksums at recovery", ReplayInOrder: "replay in order",
+	ReplayFromTail: "replay from the tail", EpochRaised: "new epoch", HeadsAlternate: "heads written in turn", VetEnd: "damaged window refused",
+	VetWhole: "window vetted before it is replayed", RecordOwn: "records of this mount only", RecordSeal: "checksum of records",
+	HeadSeal: "checksum of heads", SuperSeal: "checksum of superblocks", InodeSeal: "checksum of inodes",
+	BlockSeal: "checksum of nodes and bitmaps",
+}
+
+// String returns what the rule says.
+func (r Rule) String() string { return names[r] }
+
+// Rules returns all rules.
+func Rules() []Rule {
+	var rs []Rule
+	for r := none + 1; r < end; r++ {
+		rs = append(rs, r)
+	}
+	return rs
+}
