@@ -7,12 +7,13 @@
 //
 // # Lock order
 //
-//	gate                one shared hold per call; Close takes all of them
-//	  renameMu          renames that move a directory to another parent
-//	    stripes         of inodes, in ascending order of stripe
-//	      orphanMu      the orphan index
-//	        inode.Table.growMu, then the locks of alloc and journal (see there)
-//	refsMu              open files; leaf
+//	scrubs.mu             one scrub at a time; held over all of it
+//	  gate                one shared hold per call; Close takes all of them
+//	    renameMu          renames that move a directory to another parent
+//	      stripes         of inodes, in ascending order of stripe
+//	        orphanMu      the orphan index
+//	          inode.Table.growMu, then the locks of alloc and journal (see there)
+//	refsMu                open files; leaf
 //
 // A second stripe is taken out of order only by TryRLock, which does not wait.
 package pmemfs

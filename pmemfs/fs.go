@@ -80,6 +80,8 @@ type FS struct {
 	refsMu sync.Mutex
 	refs   map[uint64]int // open files by inode number
 
+	scrubs scrubs
+
 	xk0, xk1 uint64 // hash key of extended attributes
 }
 

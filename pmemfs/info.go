@@ -28,6 +28,8 @@ type Info struct {
 	DomainReason  string `json:"domain_reason"`
 	Durability    string `json:"durability"`
 	DataChecksums bool   `json:"data_checksums"`
+
+	Scrub ScrubStatus `json:"scrub"`
 }
 
 // Info describes the open filesystem.
@@ -38,6 +40,9 @@ func (fs *FS) Info() Info {
 	i.Epoch, i.InUse = fs.j.Epoch(), true
 	i.Domain, i.DomainReason = fs.region.Domain().String(), fs.region.DomainReason()
 	i.Durability = fs.region.Durability().String()
+	if st, err := fs.ScrubStatus(); err == nil { // a closed filesystem has none
+		i.Scrub = st
+	}
 	return i
 }
 
@@ -82,6 +87,8 @@ func ReadInfo(path string) (info Info, err error) {
 	info.FreeBytes, info.UsedInodes = end.FreeBlocks<<layout.BlockShift, end.UsedInodes
 	info.Domain, info.DomainReason = region.Domain().String(), region.DomainReason()
 	info.Durability = region.Durability().String()
+	slot := layout.BlockOffset(sb.InodeBoot) + layout.ScrubIno*layout.InodeSize
+	info.Scrub = statusOf(layout.DecodeScrub(region.Bytes()[slot : slot+layout.InodeSize]))
 	return info, nil
 }
 
