@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"pmemfs/pmemfs/internal/journal"
@@ -66,7 +67,7 @@ func Format(path string, o FormatOptions) error {
 	if err != nil {
 		return mapOpenErr(path, err)
 	}
-	return mapOpenErr(path, errors.Join(formatRegion(region, &o), region.Close()))
+	return mapOpenErr(path, errors.Join(formatRegion(region, &o, rand.Reader), region.Close()))
 }
 
 // vetTarget refuses to format over something that must not be lost, and says whether path is a device.
@@ -118,7 +119,7 @@ func allZero(b []byte) bool {
 }
 
 // formatRegion writes everything but the superblocks, fences, then writes those.
-func formatRegion(region *pmem.Region, o *FormatOptions) (err error) {
+func formatRegion(region *pmem.Region, o *FormatOptions, random io.Reader) (err error) {
 	defer region.Unguard(region.Guard(), &err)
 	blocks := uint64(region.Size()) >> layout.BlockShift
 	if blocks < layout.MinBlocks {
@@ -126,7 +127,7 @@ func formatRegion(region *pmem.Region, o *FormatOptions) (err error) {
 	}
 	sb := geometry(blocks, o)
 	for _, p := range [][]byte{sb.UUID[:], sb.HandleKey[:], sb.HashKey[:]} {
-		if _, err := rand.Read(p); err != nil {
+		if _, err := io.ReadFull(random, p); err != nil {
 			return err
 		}
 	}

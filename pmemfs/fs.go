@@ -1,6 +1,7 @@
 package pmemfs
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -110,7 +111,7 @@ func OpenMemory(size int64, d Domain, o Options) (*FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := formatRegion(region, &FormatOptions{Size: size, RootMode: 0o755, DataChecksums: o.DataChecksums}); err != nil {
+	if err := formatRegion(region, &FormatOptions{Size: size, RootMode: 0o755, DataChecksums: o.DataChecksums}, rand.Reader); err != nil {
 		return nil, errors.Join(err, region.Close())
 	}
 	fs, err := mount(region, Options{NoBackground: o.NoBackground})

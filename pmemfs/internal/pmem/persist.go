@@ -50,7 +50,7 @@ func (r *Region) Persist(site *Site, ranges []Range) error {
 // recorded is persist, told to the recorder if there is one.
 func (r *Region) recorded(site *Site, ranges []Range, lines int64) error {
 	if c := r.rec.Load(); c != nil {
-		return c.fence(site, ranges, func() error { return r.persist(ranges, lines) })
+		return c.fence(site, c.begin(), ranges, func() error { return r.persist(ranges, lines) })
 	}
 	return r.persist(ranges, lines)
 }

@@ -1,6 +1,9 @@
 package pmem
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // EventKind says what happened to a recorded region.
 type EventKind uint8
@@ -26,6 +29,7 @@ const (
 type Event struct {
 	Kind  EventKind
 	Site  *Site  // of FenceDue, Flushed, Fenced and StoredThrough; of Stored too if it was made by a call that fences
+	Call  uint64 // of StoredThrough, FenceDue, Flushed and Fenced: the same for what one call did
 	Range Range  // of all but FenceDue and Fenced
 	Data  []byte // of Stored and StoredThrough: the bytes, valid until the observer returns
 }
@@ -33,8 +37,9 @@ type Event struct {
 // recorder tells an observer what happens. Its lock makes an action and its event one step, so that the sequence of
 // events is one in which the actions did happen; what one call flushes and fences is never interrupted by another's.
 type recorder struct {
-	mu sync.Mutex
-	f  func(*Event)
+	mu    sync.Mutex
+	f     func(*Event)
+	calls atomic.Uint64
 }
 
 // SetRecorder makes every store, flush and fence of the region known to f, in the order in which they happen. f is
@@ -48,6 +53,14 @@ func (r *Region) SetRecorder(f func(*Event)) {
 		return
 	}
 	r.rec.Store(&recorder{f: f})
+}
+
+// begin returns the identity of a call.
+func (c *recorder) begin() uint64 {
+	if c == nil {
+		return 0
+	}
+	return c.calls.Add(1)
 }
 
 // stored records a store through the cache that was just made. The caller holds mu.
@@ -74,7 +87,7 @@ func (c *recorder) zero(off int64, dst []byte) {
 }
 
 // copyIn is Region.copyIn, recorded unless c is nil.
-func (c *recorder) copyIn(r *Region, s *Site, g Range, src []byte) {
+func (c *recorder) copyIn(r *Region, s *Site, call uint64, g Range, src []byte) {
 	if c == nil {
 		r.copyIn(g, src)
 		return
@@ -82,11 +95,11 @@ func (c *recorder) copyIn(r *Region, s *Site, g Range, src []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r.copyIn(g, src)
-	c.through(r, s, g)
+	c.through(r, s, call, g)
 }
 
 // zeroIn is Region.zeroIn, recorded unless c is nil.
-func (c *recorder) zeroIn(r *Region, s *Site, g Range) {
+func (c *recorder) zeroIn(r *Region, s *Site, call uint64, g Range) {
 	if c == nil {
 		r.zeroIn(g)
 		return
@@ -94,11 +107,11 @@ func (c *recorder) zeroIn(r *Region, s *Site, g Range) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r.zeroIn(g)
-	c.through(r, s, g)
+	c.through(r, s, call, g)
 }
 
 // through records what copyIn or zeroIn did. The caller holds mu.
-func (c *recorder) through(r *Region, s *Site, g Range) {
+func (c *recorder) through(r *Region, s *Site, call uint64, g Range) {
 	b := r.mem[g.Off : g.Off+g.Len]
 	mid, midEnd := r.split(g)
 	if !r.bypass || mid == midEnd {
@@ -106,7 +119,7 @@ func (c *recorder) through(r *Region, s *Site, g Range) {
 		return
 	}
 	c.stored(s, g.Off, b[:mid-g.Off])
-	c.f(&Event{Kind: StoredThrough, Site: s, Range: Range{mid, midEnd - mid}, Data: b[mid-g.Off : midEnd-g.Off]})
+	c.f(&Event{Kind: StoredThrough, Site: s, Call: call, Range: Range{mid, midEnd - mid}, Data: b[mid-g.Off : midEnd-g.Off]})
 	c.stored(s, midEnd, b[midEnd-g.Off:])
 }
 
@@ -125,18 +138,18 @@ func (r *Region) cached(n int, at func(int) Range) (rs []Range) {
 }
 
 // fence records the flush of ranges and the fence behind it, and makes them by calling f.
-func (c *recorder) fence(s *Site, ranges []Range, f func() error) error {
+func (c *recorder) fence(s *Site, call uint64, ranges []Range, f func() error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.f(&Event{Kind: FenceDue, Site: s})
+	c.f(&Event{Kind: FenceDue, Site: s, Call: call})
 	if err := f(); err != nil {
 		return err
 	}
 	for _, g := range ranges {
 		if g.Len > 0 {
-			c.f(&Event{Kind: Flushed, Site: s, Range: g})
+			c.f(&Event{Kind: Flushed, Site: s, Call: call, Range: g})
 		}
 	}
-	c.f(&Event{Kind: Fenced, Site: s})
+	c.f(&Event{Kind: Fenced, Site: s, Call: call})
 	return nil
 }

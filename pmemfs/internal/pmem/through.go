@@ -43,12 +43,13 @@ func (r *Region) WriteThrough(site *Site, segs []Segment) (Durable, error) {
 	}
 	var c commit
 	rec := r.rec.Load()
+	call := rec.begin()
 	for _, s := range segs {
 		g := Range{s.Off, int64(len(s.Src))}
-		rec.copyIn(r, site, g, s.Src)
+		rec.copyIn(r, site, call, g, s.Src)
 		c.note(r, g)
 	}
-	return r.finish(site, &c, rec, len(segs), func(i int) Range { return Range{segs[i].Off, int64(len(segs[i].Src))} })
+	return r.finish(site, &c, rec, call, len(segs), func(i int) Range { return Range{segs[i].Off, int64(len(segs[i].Src))} })
 }
 
 // ZeroThrough stores zeros to every range and makes them durable with one fence, as WriteThrough does.
@@ -67,11 +68,12 @@ func (r *Region) ZeroThrough(site *Site, ranges []Range) (Durable, error) {
 	}
 	var c commit
 	rec := r.rec.Load()
+	call := rec.begin()
 	for _, g := range ranges {
-		rec.zeroIn(r, site, g)
+		rec.zeroIn(r, site, call, g)
 		c.note(r, g)
 	}
-	return r.finish(site, &c, rec, len(ranges), func(i int) Range { return ranges[i] })
+	return r.finish(site, &c, rec, call, len(ranges), func(i int) Range { return ranges[i] })
 }
 
 // A commit adds up what one call stored.
@@ -98,7 +100,7 @@ func (c *commit) note(r *Region, g Range) {
 }
 
 // finish flushes what of the n ranges was stored through the cache, and fences. It runs on the thread that stored.
-func (r *Region) finish(site *Site, c *commit, rec *recorder, n int, at func(int) Range) (Durable, error) {
+func (r *Region) finish(site *Site, c *commit, rec *recorder, call uint64, n int, at func(int) Range) (Durable, error) {
 	r.count.fences.Add(1)
 	r.count.lines.Add(uint64(c.lines))
 	r.count.ntLines.Add(uint64(c.ntLines))
@@ -110,7 +112,7 @@ func (r *Region) finish(site *Site, c *commit, rec *recorder, n int, at func(int
 	if rec == nil {
 		err = r.fenceThrough(c, n, at)
 	} else {
-		err = rec.fence(site, r.cached(n, at), func() error { return r.fenceThrough(c, n, at) })
+		err = rec.fence(site, call, r.cached(n, at), func() error { return r.fenceThrough(c, n, at) })
 	}
 	if err == nil {
 		err = r.failpoint(site, true, c.hull)

@@ -1,0 +1,320 @@
+package crashtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"pmemfs/pmemfs"
+)
+
+// A node is a file of the model.
+type node struct {
+	typ    pmemfs.FileType
+	mode   uint32
+	uid    uint32
+	nlink  uint32
+	data   []byte // content, or a link's target
+	kids   map[string]*node
+	xattrs map[string][]byte
+}
+
+// A model is a plain picture of what the filesystem should hold: maps and byte slices, none of the engine's code.
+type model struct{ root *node }
+
+func newModelNode(t pmemfs.FileType, mode uint32) *node {
+	n := &node{typ: t, mode: mode, nlink: 1, xattrs: map[string][]byte{}}
+	if t == pmemfs.TypeDir {
+		n.kids, n.nlink = map[string]*node{}, 2
+	}
+	return n
+}
+
+// newModel returns a model of what is in a filesystem that a workload starts from.
+func newModel(fs *pmemfs.FS) (*model, error) {
+	byIno := map[uint64]*node{}
+	n, err := load(fs, fs.Root(), byIno)
+	return &model{n}, err
+}
+
+// load makes nodes of a file and all below it.
+func load(fs *pmemfs.FS, h pmemfs.Handle, byIno map[uint64]*node) (*node, error) {
+	a, err := fs.Getattr(h)
+	if err != nil || byIno[h.Ino] != nil {
+		return byIno[h.Ino], err
+	}
+	n := newModelNode(a.Type, a.Mode)
+	n.uid, n.nlink = a.UID, a.Nlink
+	byIno[h.Ino] = n
+	if n.data, err = bytesOf(fs, a); err != nil {
+		return nil, err
+	}
+	names, err := fs.ListXattr(root, h)
+	for _, name := range names {
+		if n.xattrs[string(name)], err = fs.GetXattr(root, h, name); err != nil {
+			return nil, err
+		}
+	}
+	if a.Type != pmemfs.TypeDir {
+		return n, err
+	}
+	kids := map[string]pmemfs.Handle{}
+	err = errors.Join(err, fs.Readdir(root, h, 0, true, func(e *pmemfs.DirEntry) bool {
+		if name := string(e.Name); name != "." && name != ".." {
+			kids[name] = e.Attr.Handle
+		}
+		return true
+	}))
+	for name, k := range kids {
+		kid, kerr := load(fs, k, byIno)
+		n.kids[name], err = kid, errors.Join(err, kerr)
+	}
+	return n, err
+}
+
+// bytesOf returns the content of a file or the target of a link.
+func bytesOf(fs *pmemfs.FS, a pmemfs.Attr) ([]byte, error) {
+	switch a.Type {
+	case pmemfs.TypeSymlink:
+		return fs.Readlink(root, a.Handle)
+	case pmemfs.TypeRegular:
+		p := make([]byte, a.Size)
+		n, _, err := fs.Read(root, a.Handle, p, 0)
+		return p[:n], err
+	}
+	return nil, nil
+}
+
+// find returns the node of a path, or nil.
+func (m *model) find(path string) *node {
+	n := m.root
+	for name := range strings.SplitSeq(path, "/") {
+		if name == "" {
+			continue
+		}
+		if n == nil || n.kids == nil {
+			return nil
+		}
+		n = n.kids[name]
+	}
+	return n
+}
+
+// parent returns the directory of a path, or nil, and the last name.
+func (m *model) parent(path string) (*node, string) {
+	i := strings.LastIndexByte(path, '/')
+	d := m.find(path[:max(i, 0)])
+	if d != nil && d.kids == nil {
+		d = nil
+	}
+	return d, path[i+1:]
+}
+
+// do applies an operation of which err came out. It returns an error if something else should have.
+func (m *model) do(o Op, err error) error {
+	if full(err) {
+		return nil // it may happen at any time; what was done of it is seen by adopt
+	}
+	should := m.apply(o)
+	if should != (err == nil) {
+		return fmt.Errorf("it ended with %v, and should have succeeded: %v", err, should)
+	}
+	return nil
+}
+
+// apply changes the model and says whether the operation should succeed.
+func (m *model) apply(o Op) bool {
+	d, name := m.parent(o.Path)
+	n := m.find(o.Path)
+	switch o.Verb {
+	case "sync", "release":
+		return true
+	case "create":
+		return d.add(name, newModelNode(pmemfs.TypeRegular, 0o640))
+	case "mkdir":
+		return d != nil && d.add(name, newModelNode(pmemfs.TypeDir, 0o755|d.mode&0o2000))
+	case "mknod":
+		return d.add(name, newModelNode(pmemfs.TypeChar, 0o644))
+	case "symlink":
+		k := newModelNode(pmemfs.TypeSymlink, 0o777)
+		k.data = fill(o.A, 3)
+		return d.add(name, k)
+	case "link":
+		src := m.find(o.To)
+		if src == nil || src.typ == pmemfs.TypeDir || !d.add(name, src) {
+			return false
+		}
+		src.nlink++
+		return true
+	case "unlink", "rmdir":
+		return d.remove(name, o.Verb == "rmdir")
+	case "rename":
+		return m.rename(d, name, o)
+	}
+	return n != nil && n.change(o)
+}
+
+func (d *node) add(name string, n *node) bool {
+	if d == nil || d.kids[name] != nil {
+		return false
+	}
+	d.kids[name] = n
+	if n.typ == pmemfs.TypeDir {
+		d.nlink++
+	}
+	return true
+}
+
+func (d *node) remove(name string, dir bool) bool {
+	if d == nil || d.kids[name] == nil {
+		return false
+	}
+	n := d.kids[name]
+	if (n.typ == pmemfs.TypeDir) != dir || len(n.kids) > 0 {
+		return false
+	}
+	delete(d.kids, name)
+	n.nlink--
+	if dir {
+		d.nlink--
+	}
+	return true
+}
+
+// holds says whether other is n or below it.
+func (n *node) holds(other *node) bool {
+	if n == other {
+		return true
+	}
+	for _, k := range n.kids {
+		if k.typ == pmemfs.TypeDir && k.holds(other) {
+			return true
+		}
+	}
+	return false
+}
+
+// rename follows rename(2).
+func (m *model) rename(d *node, name string, o Op) bool {
+	to, toName := m.parent(o.To)
+	if d == nil || to == nil || d.kids[name] == nil {
+		return false
+	}
+	src, dst := d.kids[name], to.kids[toName]
+	flags := pmemfs.RenameFlags(o.A)
+	switch {
+	case src.typ == pmemfs.TypeDir && src.holds(to):
+		return src == dst // to itself
+	case dst == nil && flags == pmemfs.RenameExchange, dst != nil && dst != src && flags == pmemfs.RenameNoReplace:
+		return false
+	case src == dst:
+		return flags != pmemfs.RenameNoReplace || d == to && name == toName
+	case dst != nil && dst.typ == pmemfs.TypeDir && d != to && dst.holds(d):
+		return false
+	}
+	if dst != nil && flags != pmemfs.RenameExchange {
+		if (src.typ == pmemfs.TypeDir) != (dst.typ == pmemfs.TypeDir) || len(dst.kids) > 0 {
+			return false
+		}
+		to.remove(toName, dst.typ == pmemfs.TypeDir)
+		dst = nil
+	}
+	move(d, to, src)
+	to.kids[toName] = src
+	delete(d.kids, name)
+	if dst != nil {
+		move(to, d, dst)
+		d.kids[name] = dst
+		to.kids[toName] = src
+	}
+	return true
+}
+
+// move counts a directory's link to its new parent.
+func move(from, to, n *node) {
+	if n.typ == pmemfs.TypeDir {
+		from.nlink--
+		to.nlink++
+	}
+}
+
+// change is an operation on one file.
+func (n *node) change(o Op) bool {
+	regular := n.typ == pmemfs.TypeRegular
+	switch o.Verb {
+	case "hold":
+		return true
+	case "chmod":
+		n.mode, n.uid = uint32(o.A)&0o7777, uint32(o.B)
+		return true
+	case "setxattr":
+		n.xattrs[string(xattrName(o))] = fill(o.A, o.A+9)
+		return true
+	case "removexattr":
+		_, ok := n.xattrs[string(xattrName(o))]
+		delete(n.xattrs, string(xattrName(o)))
+		return ok
+	}
+	if !regular {
+		return false
+	}
+	switch o.Verb {
+	case "write":
+		n.write(o.B, fill(o.A, o.A+o.B))
+	case "append":
+		n.write(int64(len(n.data)), fill(o.A, o.A+int64(len(n.data))))
+	case "truncate":
+		n.resize(o.A)
+	case "allocate":
+		if o.B%2 != 0 {
+			n.resize(max(int64(len(n.data)), o.A+o.B))
+		}
+	case "punch":
+		clear(n.data[min(o.B, int64(len(n.data))):min(o.A+o.B, int64(len(n.data)))])
+	}
+	return true
+}
+
+func (n *node) write(off int64, p []byte) {
+	n.resize(max(int64(len(n.data)), off+int64(len(p))))
+	copy(n.data[off:], p)
+}
+
+func (n *node) resize(size int64) {
+	if grow := size - int64(len(n.data)); grow > 0 {
+		n.data = append(n.data, make([]byte, grow)...)
+	}
+	n.data = n.data[:size:size]
+}
+
+// compare returns an error for what is not in the filesystem as it is in the model.
+func (m *model) compare(fs *pmemfs.FS) error {
+	got, err := newModel(fs)
+	if err != nil {
+		return err
+	}
+	return m.root.same(got.root, "/")
+}
+
+func (n *node) same(got *node, path string) error {
+	switch {
+	case n.typ != got.typ || n.mode != got.mode || n.uid != got.uid || n.nlink != got.nlink:
+		return fmt.Errorf("%.60s is of type %d mode %o owner %d links %d, expected %d %o %d %d",
+			path, got.typ, got.mode, got.uid, got.nlink, n.typ, n.mode, n.uid, n.nlink)
+	case !bytes.Equal(n.data, got.data):
+		return fmt.Errorf("%.60s has other content: %d bytes, expected %d", path, len(got.data), len(n.data))
+	case !maps.EqualFunc(n.xattrs, got.xattrs, bytes.Equal):
+		return fmt.Errorf("%.60s has attributes %q, expected %q", path, slices.Sorted(maps.Keys(got.xattrs)), slices.Sorted(maps.Keys(n.xattrs)))
+	case !slices.Equal(slices.Sorted(maps.Keys(n.kids)), slices.Sorted(maps.Keys(got.kids))):
+		return fmt.Errorf("%.60s holds %.200q, expected %.200q", path, slices.Sorted(maps.Keys(got.kids)), slices.Sorted(maps.Keys(n.kids)))
+	}
+	for name, k := range n.kids {
+		if err := k.same(got.kids[name], path+name+"/"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
