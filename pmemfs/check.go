@@ -48,7 +48,7 @@ func checkRegion(region *pmem.Region, o *CheckOptions) (r *CheckReport, err erro
 // Check checks an open filesystem, for tests: it waits for the calls in progress, checkpoints, copies the medium to
 // memory (a block of zeros takes none) and examines the copy, file data with checksums included. Other calls wait until the copy is made.
 func (fs *FS) Check() (r *CheckReport, err error) {
-	defer finish(&err)
+	defer fs.finish(&err, 0)
 	medium, err := fs.snapshot()
 	if err != nil {
 		return nil, err

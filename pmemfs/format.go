@@ -230,7 +230,7 @@ func (f *formatter) inodes(o *FormatOptions) {
 
 	clear(b)
 	root := slot(0) // inode 16 is the first of the next block
-	layout.InitInode(root, layout.RootIno, 1)
+	layout.InitInode(root, layout.RootIno, layout.RootGen)
 	mode := o.RootMode
 	if mode == 0 {
 		mode = 0o755

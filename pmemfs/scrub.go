@@ -30,6 +30,8 @@ type ScrubFinding struct {
 	Ino      uint64 `json:"inode,omitempty"`
 	Problem  string `json:"problem"`
 	Repaired bool   `json:"repaired"` // from another copy
+
+	cause error
 }
 
 // String returns the finding as one line.
@@ -134,7 +136,7 @@ func (fs *FS) ScrubStatus() (st ScrubStatus, err error) {
 
 // scrubState reads the state from the medium. Its slot is written by the one scrub that runs, in the lock of its stripe.
 func (fs *FS) scrubState() (state layout.ScrubState, err error) {
-	defer finish(&err)
+	defer fs.finish(&err, 0)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(layout.ScrubIno)
 	if err != nil {
@@ -184,6 +186,7 @@ type scrubber struct {
 	walk   tree.Walk
 	list   []layout.Extent // of one leaf
 	told   int             // findings that the caller has been told of
+	faults []ScrubFinding  // since the last time
 }
 
 // begin takes up the pass that was stopped, or begins one.
@@ -248,6 +251,7 @@ func (s *scrubber) read(n uint64) error {
 // found notes damage. Locks may be held: the caller of Scrub is told by tell.
 func (s *scrubber) found(f ScrubFinding) {
 	s.state.Findings++
+	s.faults = append(s.faults, f)
 	if len(s.report.Findings) == MaxScrubFindings {
 		s.report.Suppressed++
 		return
@@ -255,8 +259,13 @@ func (s *scrubber) found(f ScrubFinding) {
 	s.report.Findings = append(s.report.Findings, f)
 }
 
-// tell passes on what was found since the last time. No lock is held.
+// tell passes on what was found since the last time, memory faults also to those who keep away from bad memory. No lock is
+// held.
 func (s *scrubber) tell() {
+	for _, f := range s.faults {
+		_ = s.fs.noteFault(f.cause, f.Ino, false) // only its name is in what it returns
+	}
+	s.faults = s.faults[:0]
 	for ; s.told < len(s.report.Findings); s.told++ {
 		if s.o.Found != nil {
 			s.o.Found(s.report.Findings[s.told])

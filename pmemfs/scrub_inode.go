@@ -5,6 +5,7 @@ import (
 
 	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/extent"
+	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/tree"
 	"pmemfs/pmemfs/internal/xattr"
@@ -19,7 +20,7 @@ const (
 // inodes verifies every slot of the inode file, but those whose trees were walked before, and what the files own.
 func (s *scrubber) inodes() error {
 	first := s.state.Block
-	for ino := max(s.state.Ino, layout.OrphanIno+1); ino < s.fs.a.Inodes.Limit(); ino++ {
+	for ino := max(s.state.Ino, layout.BadBlocksIno+1); ino < s.fs.a.Inodes.Limit(); ino++ {
 		s.state.Ino, s.state.Block = ino, first
 		if err := s.inode(ino, first); err != nil {
 			return err
@@ -112,7 +113,7 @@ func (s *scrubber) holdInode(ino uint64, step scrubStep) (done bool, err error) 
 		return true, err
 	case err != nil:
 		done = true
-		s.found(ScrubFinding{Object: fmt.Sprintf("inode %d", ino), Offset: faultOffset(err, off), Ino: ino, Problem: err.Error()})
+		s.found(ScrubFinding{Object: fmt.Sprintf("inode %d", ino), Offset: faultOffset(err, off), Ino: ino, Problem: err.Error(), cause: err})
 	}
 	if read > 0 {
 		err = s.read(read)
@@ -125,6 +126,9 @@ var zeroSlot [layout.InodeSize]byte
 
 // slot returns the inode of a slot, nil if there is none.
 func (s *scrubber) slot(ino uint64, off int64) (layout.Inode, error) {
+	if block := layout.BlockOf(off); s.fs.j.Lost(block) {
+		return nil, &journal.LostError{Block: block}
+	}
 	in := layout.Inode(s.fs.region.Bytes()[off : off+layout.InodeSize])
 	switch {
 	case string(in) == string(zeroSlot[:]):
@@ -143,7 +147,7 @@ var nodeNames = [...]string{layout.TreeDir: "names", layout.TreeExtent: "extents
 // badNode returns the function that reports a damaged node of a tree; block 0 is the inode itself.
 func (s *scrubber) badNode(ino uint64, kind uint8) func(block uint64, err error) {
 	return func(block uint64, err error) {
-		f := ScrubFinding{Object: fmt.Sprintf("inode %d", ino), Ino: ino, Problem: err.Error()}
+		f := ScrubFinding{Object: fmt.Sprintf("inode %d", ino), Ino: ino, Problem: err.Error(), cause: err}
 		if block != 0 {
 			f.Object, f.Offset = fmt.Sprintf("node at block %d (%s of inode %d)", block, nodeNames[kind], ino), layout.BlockOffset(block)
 		}
@@ -174,7 +178,7 @@ func (s *scrubber) nodes(in layout.Inode, kind uint8, attrs bool) (done bool, re
 
 func (s *scrubber) badValue(ino uint64, name []byte, err error) {
 	off, _ := s.fs.inodes.Offset(ino) // it has been found before
-	s.found(ScrubFinding{Object: fmt.Sprintf("attribute %q of inode %d", name, ino), Offset: faultOffset(err, off), Ino: ino, Problem: err.Error()})
+	s.found(ScrubFinding{Object: fmt.Sprintf("attribute %q of inode %d", name, ino), Offset: faultOffset(err, off), Ino: ino, Problem: err.Error(), cause: err})
 }
 
 // dataScrub is where the scrub of a file's data is: in the extent of a key, at a block.
@@ -212,7 +216,7 @@ func (s *scrubber) dataBlock(ino, b, phys uint64) {
 	if err := data.InspectBlock(s.fs.j, ino, b, phys); err != nil {
 		s.found(ScrubFinding{
 			Object: fmt.Sprintf("data at byte %d of inode %d", b<<layout.BlockShift, ino),
-			Offset: layout.BlockOffset(phys), Ino: ino, Problem: err.Error(),
+			Offset: layout.BlockOffset(phys), Ino: ino, Problem: err.Error(), cause: err,
 		})
 	}
 }

@@ -13,7 +13,7 @@ var siteScrubSuper = pmem.NewSite("pmemfs: superblock written anew by a scrub")
 
 // run is one pass: what belongs to no file, each time, and then the inodes from where it stopped on.
 func (s *scrubber) run() error {
-	for _, phase := range []func() error{s.superblocks, s.journal, s.blockBitmaps, s.inodeFile, s.orphanIndex, s.inodes} {
+	for _, phase := range []func() error{s.superblocks, s.journal, s.blockBitmaps, s.inodeFile, s.orphanIndex, s.badBlocks, s.inodes} {
 		if err := phase(); err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (s *scrubber) hold(ino uint64, f func() error) (err error) {
 	case 0:
 	case layout.InodeFileIno:
 		return fs.inodes.Still(f)
-	case layout.OrphanIno:
+	case layout.OrphanIno, layout.BadBlocksIno:
 		fs.orphanMu.Lock()
 		defer fs.orphanMu.Unlock()
 	default:
@@ -48,8 +48,7 @@ func (s *scrubber) hold(ino uint64, f func() error) (err error) {
 
 // ends reports whether an error ends the scrub: it is not about a damaged object.
 func ends(err error) bool {
-	var fault *pmem.FaultError
-	return err != nil && !errors.Is(err, layout.ErrDamaged) && !errors.As(err, &fault)
+	return err != nil && !passable(err)
 }
 
 // superblocks verifies both copies, and writes a damaged one anew from the other.
@@ -78,7 +77,7 @@ func (s *scrubber) superblocks() error {
 		if good[i] != nil {
 			continue
 		}
-		f := ScrubFinding{Object: names[i], Offset: layout.BlockOffset(block), Problem: errs[i].Error()}
+		f := ScrubFinding{Object: names[i], Offset: layout.BlockOffset(block), Problem: errs[i].Error(), cause: errs[i]}
 		if other := good[1-i]; other != nil {
 			err := s.hold(0, func() error { return s.fs.rewriteSuper(block, other) })
 			if f.Repaired = err == nil; err != nil {
@@ -114,7 +113,7 @@ func (s *scrubber) journal() error {
 		return err
 	}
 	if err != nil {
-		s.found(ScrubFinding{Object: "journal", Offset: faultOffset(err, layout.BlockOffset(layout.JournalHeadA)), Problem: err.Error()})
+		s.found(ScrubFinding{Object: "journal", Offset: faultOffset(err, layout.BlockOffset(layout.JournalHeadA)), Problem: err.Error(), cause: err})
 	} else if len(list) > 0 {
 		renewed := s.hold(0, s.fs.j.Renew)
 		for _, f := range list {
@@ -139,7 +138,7 @@ func faultOffset(err error, off int64) int64 {
 // metadata verifies one block with a deferred checksum. The locks of its owner are held, or it has none.
 func (s *scrubber) metadata(block uint64, object string, ino uint64, check func(b []byte) error) {
 	if err := s.fs.j.Inspect(block, check); err != nil {
-		s.found(ScrubFinding{Object: object, Offset: layout.BlockOffset(block), Ino: ino, Problem: err.Error()})
+		s.found(ScrubFinding{Object: object, Offset: layout.BlockOffset(block), Ino: ino, Problem: err.Error(), cause: err})
 	}
 }
 
@@ -188,7 +187,7 @@ func (s *scrubber) inodeFile() error {
 			return err
 		}
 		if err != nil {
-			s.found(ScrubFinding{Object: object, Ino: layout.InodeFileIno, Problem: err.Error()})
+			s.found(ScrubFinding{Object: object, Ino: layout.InodeFileIno, Problem: err.Error(), cause: err})
 		}
 		if err := s.read(layout.BlockSize); err != nil {
 			return err
@@ -198,6 +197,9 @@ func (s *scrubber) inodeFile() error {
 }
 
 func (s *scrubber) orphanIndex() error { return s.ownTree(layout.OrphanIno, layout.TreeOrphan) }
+
+// badBlocks verifies the list of bad blocks, not what it lists.
+func (s *scrubber) badBlocks() error { return s.ownTree(layout.BadBlocksIno, layout.TreeExtent) }
 
 // ownTree verifies the data tree of one of the filesystem's own inodes.
 func (s *scrubber) ownTree(ino uint64, kind uint8) error {

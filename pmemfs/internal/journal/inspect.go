@@ -7,10 +7,13 @@ import (
 )
 
 // Inspect verifies a metadata block on the medium whatever is known of it, as a scrub does: its checksum, unless the block
-// has changed since the last checkpoint, and what check looks at. The error is a *SealError, check's, or a memory fault.
+// has changed since the last checkpoint, and what check looks at. The error is a *SealError, a *LostError, check's, or a memory fault.
 // The caller holds the lock of the object, so that its bytes stay; check must not wait for a lock.
 func (j *Journal) Inspect(block uint64, check func(b []byte) error) (err error) {
 	defer j.region.Unguard(j.region.Guard(), &err)
+	if j.Lost(block) {
+		return &LostError{Block: block}
+	}
 	sealed, err := j.inspect(block, check)
 	if sealed || err != nil {
 		return err
@@ -48,6 +51,8 @@ func (j *Journal) InspectSelf(bad func(off int64, object, problem string)) (read
 		read += layout.HeadSize
 		if h, ok := layout.DecodeHead(line); !ok {
 			bad(off, fmt.Sprintf("journal head in block %d", block), "checksum is wrong")
+		} else if h.Lost && !j.listed(block, &h) {
+			bad(off+layout.LostOffset, fmt.Sprintf("list of lost blocks in block %d", block), "it is damaged")
 		} else if h.Version != j.version && h.Version+1 != j.version {
 			bad(off, fmt.Sprintf("journal head in block %d", block), fmt.Sprintf("version is %d, expected %d or the one before", h.Version, j.version))
 		}
@@ -66,6 +71,13 @@ func (j *Journal) InspectSelf(bad func(off int64, object, problem string)) (read
 		pos += (uint64(n) + layout.LineSize - 1) &^ (layout.LineSize - 1)
 	}
 	return read, nil
+}
+
+// listed reports whether the list of lost blocks behind a head is whole.
+func (j *Journal) listed(block uint64, h *layout.Head) bool {
+	off := layout.BlockOffset(block)
+	_, ok := layout.LostBlocks(j.region.Bytes()[off:off+layout.BlockSize], h.Version, uint64(j.region.Size())>>layout.BlockShift)
+	return ok
 }
 
 // inspectRecord verifies the record at pos and returns its length.

@@ -56,7 +56,9 @@ func TestInspectInCheckpoint(t *testing.T) {
 		t.Fatalf("it did not wait for the checkpoint: %v", err)
 	case <-time.After(20 * time.Millisecond):
 	}
-	s.seal(j.region, block)
+	if err := s.seal(j.region, block); err != nil {
+		t.Error(err)
+	}
 	j.taken[block%shardCount].clear()
 	j.ckptMu.Unlock()
 	if err := <-done; err != nil {

@@ -39,6 +39,16 @@ func (s Sums) Holds(block uint64) bool {
 	return s.On() && block-s.Table(block/GroupBlocks) < SumBlocks // wraps around for a block before the table
 }
 
+// Covered returns the blocks whose checksums are in a block, none if it is not part of a table.
+func (s Sums) Covered(block uint64) (first, n uint64) {
+	if !s.Holds(block) {
+		return 0, 0
+	}
+	group := block / GroupBlocks
+	i := (block - s.Table(group)) * sumsInBlock
+	return group*GroupBlocks + i, min(sumsInBlock, GroupBlocks-i)
+}
+
 // Offset returns the byte offset of the checksum of a block.
 func (s Sums) Offset(block uint64) int64 {
 	return BlockOffset(s.Table(block/GroupBlocks)) + int64(block%GroupBlocks)*SumSize

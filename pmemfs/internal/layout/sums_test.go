@@ -64,3 +64,25 @@ func TestBackupPlaces(t *testing.T) {
 		}
 	}
 }
+
+// TestSumsCovered asks of every block of a few tables whose checksums it holds.
+func TestSumsCovered(t *testing.T) {
+	sb := Superblock{RingBlocks: 200, ROCompat: ROCompatSums}
+	s := sb.Sums()
+	for _, group := range []uint64{0, 1, 7} {
+		at := group * GroupBlocks
+		for i := range uint64(SumBlocks) {
+			first, n := s.Covered(s.Table(group) + i)
+			if first != at || n == 0 || BlockOf(s.Offset(first)) != s.Table(group)+i || BlockOf(s.Offset(first+n-1)) != s.Table(group)+i {
+				t.Errorf("block %d of the table of group %d covers %d blocks from %d on", i, group, n, first)
+			}
+			at += n
+		}
+		if at != (group+1)*GroupBlocks {
+			t.Errorf("the table of group %d ends at block %d", group, at)
+		}
+	}
+	if first, n := s.Covered(GroupBlocks); first != 0 || n != 0 {
+		t.Errorf("a bitmap covers %d blocks", n)
+	}
+}
