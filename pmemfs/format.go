@@ -6,18 +6,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
-	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
 // The fences of Format.
 var (
-	siteRing      = pmem.NewThroughSite("format: empty ring and heads")
-	siteContent   = pmem.NewSite("format: bitmaps and inodes")
-	siteFirstHead = pmem.NewSite("format: first head")
-	siteSuper     = pmem.NewSite("format: superblock")
+	siteWipe    = pmem.NewThroughSite("format: end of what was there")
+	siteContent = pmem.NewSite("format: bitmaps, inodes and first head")
+	siteSuper   = pmem.NewSite("format: superblock")
 )
 
 // FormatOptions are the options of Format.
@@ -132,19 +131,22 @@ func formatRegion(region *pmem.Region, o *FormatOptions, random io.Reader) (err 
 		}
 	}
 	f := formatter{region: region, sb: &sb}
-	// Records that an earlier filesystem left in the ring must not be taken for this one's.
-	ringRange := pmem.Range{Off: sb.RingOffset(), Len: sb.RingBytes()}
-	heads := pmem.Range{Off: layout.BlockOffset(layout.JournalHeadA), Len: 2 * layout.BlockSize}
-	if _, err := region.ZeroThrough(siteRing, []pmem.Range{heads, ringRange}); err != nil {
+	// An earlier filesystem ends before this one overwrites it: half of each would open. What its journal left in the ring
+	// has another salt.
+	wipe := []pmem.Range{{Off: 0, Len: layout.BlockSize}, {Off: layout.BlockOffset(layout.JournalHeadA), Len: 2 * layout.BlockSize}}
+	for _, at := range layout.BackupPlaces(blocks) { // where Open looks for the other superblock
+		if at < blocks {
+			wipe = append(wipe, pmem.Range{Off: layout.BlockOffset(at), Len: layout.BlockSize})
+		}
+	}
+	if _, err := region.ZeroThrough(siteWipe, slices.Compact(wipe)); err != nil {
 		return err
 	}
 	f.bitmaps()
 	f.inodes(o)
-	if err := region.Persist(siteContent, f.ranges); err != nil {
-		return err
-	}
 	head := layout.Head{Clean: true, Version: 1, Epoch: 1, TailSeq: 1, FreeBlocks: sb.Blocks - f.used, UsedInodes: layout.RootIno + 1}
-	if err := journal.WriteHead(region, siteFirstHead, &head); err != nil {
+	f.head(&head)
+	if err := region.Persist(siteContent, f.ranges); err != nil {
 		return err
 	}
 	return f.superblocks()
@@ -176,6 +178,13 @@ func (f *formatter) store(block uint64, b []byte) {
 	off := layout.BlockOffset(block)
 	f.region.Write(off, b)
 	f.ranges = append(f.ranges, pmem.Range{Off: off, Len: int64(len(b))})
+}
+
+// head writes the journal's first head.
+func (f *formatter) head(h *layout.Head) {
+	b := make([]byte, layout.BlockSize)
+	layout.EncodeHead(b, h)
+	f.store(layout.JournalHeadA+h.Version%2, b)
 }
 
 // bitmaps writes the bitmap of each group: what lies before the free space, the bitmaps themselves, the last block.

@@ -191,7 +191,7 @@ type scrubber struct {
 
 // begin takes up the pass that was stopped, or begins one.
 func (s *scrubber) begin() (err error) {
-	if s.state, err = s.fs.scrubState(); err != nil {
+	if s.state, err = s.fs.scrubState(); ends(err) {
 		return err
 	}
 	if s.report.Resumed = s.o.Resume && s.state.Ino != 0; s.report.Resumed {
@@ -217,7 +217,16 @@ func (s *scrubber) end(complete bool) error {
 			s.o.Progress(int64(s.total), int64(s.total))
 		}
 	}
-	return s.fs.saveScrubState(&s.state)
+	return s.save()
+}
+
+// save writes the state. Where its memory is bad there is none, which the scrub has found or will find like any other
+// damage.
+func (s *scrubber) save() error {
+	if err := s.fs.saveScrubState(&s.state); ends(err) || s.fs.j.Err() != nil {
+		return err
+	}
+	return nil
 }
 
 // publish tells ScrubStatus how far it is.
@@ -245,7 +254,7 @@ func (s *scrubber) read(n uint64) error {
 		return nil
 	}
 	s.saved = time.Now()
-	return s.fs.saveScrubState(&s.state)
+	return s.save()
 }
 
 // found notes damage. Locks may be held: the caller of Scrub is told by tell.

@@ -113,7 +113,9 @@ func (s *scrubber) journal() error {
 		return err
 	}
 	if err != nil {
-		s.found(ScrubFinding{Object: "journal", Offset: faultOffset(err, layout.BlockOffset(layout.JournalHeadA)), Problem: err.Error(), cause: err})
+		off := faultOffset(err, layout.BlockOffset(layout.JournalHeadA))
+		o, _ := s.fs.fixedObject(layout.BlockOf(off))
+		s.found(ScrubFinding{Object: o.name, Offset: off, Problem: err.Error(), cause: err})
 	} else if len(list) > 0 {
 		renewed := s.hold(0, s.fs.j.Renew)
 		for _, f := range list {

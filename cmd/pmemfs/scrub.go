@@ -14,9 +14,6 @@ import (
 	"pmemfs/pmemfs"
 )
 
-// checkRepaired is the exit status when all that was found has been repaired.
-const checkRepaired = 1
-
 func newScrub() *cobra.Command {
 	var asJSON, resume bool
 	var rate size

@@ -6,11 +6,6 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 )
 
-// RunData is Run that reads all file data as well and compares it with its checksums, where the image has them.
-func RunData(medium []byte, progress func(done, total int64)) (*Report, error) {
-	return run(&checker{medium: medium, progress: progress, readData: true})
-}
-
 func sumsName(g uint64) string { return fmt.Sprintf("checksums of block group %d", g) }
 
 // claimSums claims the table of checksums of a block group.
@@ -23,14 +18,14 @@ func (c *checker) claimSums(g uint64, o owner) {
 // vetSums compares the blocks of a written extent with their checksums.
 func (c *checker) vetSums(m *extents, e layout.Extent) {
 	sums := c.sb.Sums()
-	if !c.readData || c.quiet || !sums.On() || e.Flags&layout.ExtentUnwritten != 0 {
+	if !c.image.Data || c.quiet || !sums.On() || e.Flags&layout.ExtentUnwritten != 0 {
 		return
 	}
 	for i := range uint64(e.Len) {
 		at := sums.Offset(e.Phys + i)
 		stored := layout.GetSum(c.block(layout.BlockOf(at))[at%layout.BlockSize:])
 		if found := layout.CRC(c.block(e.Phys + i)); found != stored {
-			c.fault(layout.BlockOffset(e.Phys+i), fmt.Sprintf("data at byte %d of inode %d", (e.Logical+i)<<layout.BlockShift, m.ino),
+			c.fault(DataChecksum, layout.BlockOffset(e.Phys+i), fmt.Sprintf("data at byte %d of inode %d", (e.Logical+i)<<layout.BlockShift, m.ino),
 				fmt.Sprintf("checksum %#08x", stored), fmt.Sprintf("checksum %#08x", found))
 		}
 	}
