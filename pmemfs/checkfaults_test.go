@@ -22,9 +22,12 @@ type surgery struct {
 }
 
 // operate makes the medium. replay leaves a journal window in it.
-func operate(t testing.TB, replay bool) *surgery {
+func operate(t testing.TB, replay bool) *surgery { return operateWith(t, replay, false) }
+
+// operateWith is operate with or without checksums of data.
+func operateWith(t testing.TB, replay, sums bool) *surgery {
 	t.Helper()
-	fs := memFS(t, 16<<20)
+	fs := memFSWith(t, 16<<20, sums)
 	b := builder{t: t, fs: fs}
 	d := b.dir(fs.Root(), "dir")
 	s := &surgery{t: t, dir: d.Ino, sub: b.dir(d, "sub").Ino, empty: b.dir(d, "empty").Ino}

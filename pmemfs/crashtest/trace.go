@@ -50,7 +50,7 @@ type start struct {
 	domain pmem.Domain
 }
 
-// newStart formats a filesystem of the given size, whose keys follow from the seed.
+// newStart formats a filesystem of the given size, whose keys follow from the seed; every second one has checksums of data.
 func newStart(size int64, d pmem.Domain, seed uint64) (start, error) {
 	region, err := pmem.NewMemory(size, d)
 	if err != nil {
@@ -58,7 +58,7 @@ func newStart(size int64, d pmem.Domain, seed uint64) (start, error) {
 	}
 	var key [32]byte
 	key[0], key[1] = byte(seed), byte(seed>>8)
-	err = pmemfs.FormatRegion(region, pmemfs.FormatOptions{Size: size}, rand.NewChaCha8(key))
+	err = pmemfs.FormatRegion(region, pmemfs.FormatOptions{Size: size, DataChecksums: seed%2 == 1}, rand.NewChaCha8(key))
 	medium := slices.Clone(region.Bytes())
 	if cerr := region.Close(); err == nil {
 		err = cerr
