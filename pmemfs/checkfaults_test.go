@@ -24,16 +24,22 @@ type surgery struct {
 // operate makes the medium. replay leaves a journal window in it.
 func operate(t testing.TB, replay bool) *surgery {
 	t.Helper()
-	fs := memFS(t, 16<<20)
+	return operateOn(t, 16<<20, 600, 400, replay)
+}
+
+// operateOn makes a medium of so many bytes, with a directory of so many names and a file in so many extents.
+func operateOn(t testing.TB, size int64, names int, extents uint64, replay bool) *surgery {
+	t.Helper()
+	fs := memFS(t, size)
 	b := builder{t: t, fs: fs}
 	d := b.dir(fs.Root(), "dir")
 	s := &surgery{t: t, dir: d.Ino, sub: b.dir(d, "sub").Ino, empty: b.dir(d, "empty").Ino}
-	for i := range 600 {
+	for i := range names {
 		b.file(d, fmt.Sprintf("name%d", i), 0)
 	}
 	s.plain = b.file(d, "plain", 5000).Ino
 	frag := b.file(d, "frag", 0)
-	for i := range uint64(400) {
+	for i := range extents {
 		b.write(frag, 2*i<<12, 4096)
 	}
 	s.frag = frag.Ino
