@@ -13,7 +13,7 @@ func now() int64 { return time.Now().UnixNano() }
 // view calls f with the inode that h names, its stripe held to read. It is the frame of all calls that change nothing
 // and concern one inode.
 func (fs *FS) view(h Handle, f func(in layout.Inode) error) (err error) {
-	defer finish(&err)
+	defer fs.finish(&err, h.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(h.Ino)
 	if err != nil {
@@ -51,7 +51,7 @@ func (fs *FS) Access(c *Cred, h Handle, want uint32) (got uint32, err error) {
 // Setattr changes attributes, all in one record, and returns what they are then. One fence; durable on return. Changing
 // the size to less frees blocks, of a heavily fragmented file in further records.
 func (fs *FS) Setattr(c *Cred, h Handle, s *SetAttr) (a Attr, err error) {
-	defer finish(&err)
+	defer fs.finish(&err, h.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(h.Ino)
 	if err != nil {
@@ -85,8 +85,6 @@ func (fs *FS) Setattr(c *Cred, h Handle, s *SetAttr) (a Attr, err error) {
 	}
 	applyAttr(c, in, s, t)
 	if more {
-		fs.orphanMu.Lock()
-		defer fs.orphanMu.Unlock()
 		if err := fs.orphan(op, h.Ino); err != nil {
 			return a, err
 		}

@@ -62,7 +62,7 @@ func probe(region *pmem.Region, block uint64) (err error) {
 // Check checks an open filesystem, for tests: it waits for the calls in progress, checkpoints, copies the medium to
 // memory (a block of zeros takes none) and examines the copy. Other calls wait until the copy is made.
 func (fs *FS) Check() (r *CheckReport, err error) {
-	defer finish(&err)
+	defer fs.finish(&err, 0)
 	medium, err := fs.snapshot()
 	if err != nil {
 		return nil, err

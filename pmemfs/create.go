@@ -106,7 +106,7 @@ func (fs *FS) Mknod(c *Cred, dir Handle, name []byte, t FileType, major, minor u
 }
 
 func (fs *FS) makeCall(c *Cred, dir Handle, name []byte, m *making) (a Attr, err error) {
-	defer finish(&err)
+	defer fs.finish(&err, dir.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(dir.Ino)
 	if err != nil {

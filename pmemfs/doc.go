@@ -10,9 +10,14 @@
 //	gate                one shared hold per call; Close takes all of them
 //	  renameMu          renames that move a directory to another parent
 //	    stripes         of inodes, in ascending order of stripe
-//	      orphanMu      the orphan index
-//	        inode.Table.growMu, then the locks of alloc and journal (see there)
+//	      inode.Table.growMu
+//	        orphanMu    the orphan index and the list of bad blocks, held by an operation until it ends (alloc.Op.Own)
+//	          the locks of alloc and journal (see there)
 //	refsMu              open files; leaf
+//	media.mu            what is known of bad memory; leaf
+//
+// A fault is named and logged after a call has released its locks, with the stripe of the inode concerned, or, within a
+// write, under the locks that the write holds.
 //
 // A second stripe is taken out of order only by TryRLock, which does not wait.
 package pmemfs

@@ -125,10 +125,14 @@ func mapErr(err error) error {
 	return fmt.Errorf("%w: %w", ErrIO, err)
 }
 
-// finish is deferred by every operation, before the guard, so that it runs after it.
-func finish(errp *error) {
+// damaged reports whether an error of an operation is about one damaged or unreadable object.
+func damaged(err error) bool { return errors.Is(err, ErrIO) && passable(err) }
+
+// finish is deferred by every operation, before the guard, so that it runs after it and after the locks are released. ino
+// is the inode that the operation was about, 0 for none: a fault of the medium is named after it.
+func (fs *FS) finish(errp *error, ino uint64) {
 	if *errp != nil {
-		*errp = mapErr(*errp)
+		*errp = mapErr(fs.noteFault(*errp, ino, false))
 	}
 }
 

@@ -4,10 +4,9 @@ import (
 	"errors"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
@@ -30,12 +29,12 @@ func faulty(t *testing.T, size int64) (fs *FS, path string) {
 // poison makes every access to a block fault until heal is called.
 func poison(t *testing.T, region *pmem.Region, block uint64) (heal func()) {
 	t.Helper()
-	page := region.Bytes()[layout.BlockOffset(block):layout.BlockOffset(block+1)]
-	if err := unix.Mprotect(page, unix.PROT_NONE); err != nil {
+	_, heal1, err := region.Poison(layout.BlockOffset(block))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return func() {
-		if err := unix.Mprotect(page, unix.PROT_READ|unix.PROT_WRITE); err != nil {
+		if err := heal1(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -60,15 +59,15 @@ func create(fs *FS, name string) error {
 	return err
 }
 
-// TestFaultInRing commits to a ring whose memory faults. The transaction must not be pooled twice: two operations that
-// got the same one would mix their changes.
+// TestFaultInRing commits to a ring whose memory faults: the filesystem is read-only until it is opened again. The
+// transaction must not be pooled twice: two operations that got the same one would mix their changes.
 func TestFaultInRing(t *testing.T) {
 	fs, path := faulty(t, 8<<20)
 	if err := create(fs, "before"); err != nil {
 		t.Fatal(err)
 	}
 	heal := poison(t, fs.region, layout.JournalRing)
-	if err := create(fs, "x"); !errors.Is(err, ErrIO) {
+	if err := create(fs, "x"); !errors.Is(err, ErrIO) || !strings.Contains(err.Error(), "journal ring, block 4") {
 		t.Errorf("create with a faulting ring: %v", err)
 	}
 	heal()
@@ -80,8 +79,22 @@ func TestFaultInRing(t *testing.T) {
 		a.Done()
 		b.Done()
 	}
+	if err := create(fs, "x"); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("create when the ring has faulted: %v", err)
+	}
+	if _, err := fs.Lookup(&Cred{}, fs.Root(), []byte("before")); err != nil {
+		t.Errorf("lookup when the ring has faulted: %v", err)
+	}
+	if err := fs.Close(); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("close when the ring has faulted: %v", err)
+	}
+	checkImage(t, path)
+	fs, err := Open(path, Options{NoBackground: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := create(fs, "x"); err != nil {
-		t.Errorf("create when the ring is well again: %v", err)
+		t.Error(err)
 	}
 	checkFS(t, fs)
 	closeFS(t, fs)

@@ -30,8 +30,17 @@ func (fs *FS) writable(c *Cred, h Handle) (layout.Inode, error) {
 
 // Read fills p from byte offset off and says whether the end of the file was reached. Read permission is needed; the
 // owner always has it here, as with NFS servers: what an open checks is Access. It allocates nothing and costs no
-// fence; the access time stays.
+// fence; the access time stays. Without an error and the end of the file, n is less than len(p) only where a block that
+// cannot be read follows.
 func (fs *FS) Read(c *Cred, h Handle, p []byte, off uint64) (n int, eof bool, err error) {
+	n, eof, err = fs.read(c, h, p, off)
+	if err != nil && len(p) > 0 && damaged(err) {
+		return fs.readBefore(c, h, p, off)
+	}
+	return n, eof, err
+}
+
+func (fs *FS) read(c *Cred, h Handle, p []byte, off uint64) (n int, eof bool, err error) {
 	err = fs.view(h, func(in layout.Inode) error {
 		if err := vetRegular(in); err != nil {
 			return err
@@ -54,12 +63,31 @@ func (fs *FS) Read(c *Cred, h Handle, p []byte, off uint64) (n int, eof bool, er
 	return n, eof, err
 }
 
+// readBefore reads block by block what lies before the first one that cannot be read, whose error it returns when that is
+// the first of all.
+func (fs *FS) readBefore(c *Cred, h Handle, p []byte, off uint64) (n int, eof bool, err error) {
+	for n < len(p) && !eof {
+		at := off + uint64(n)
+		end := min(len(p), n+int(layout.BlockSize-at%layout.BlockSize))
+		m := 0
+		if m, eof, err = fs.read(c, h, p[n:end], at); err != nil {
+			if n > 0 {
+				err = nil
+			}
+			return n, false, err
+		}
+		n += m
+	}
+	return n, eof, nil
+}
+
 // Write stores p at byte offset off and returns the attributes after it. Durable on return: one fence for up to 4 KiB,
 // two for more, further ones only where free space is so fragmented that a record cannot name all its pieces. Each
-// record's part is atomic. A hole before off stays a hole. n is less than len(p) only with an error.
+// record's part is atomic. A hole before off stays a hole. n is less than len(p) only with an error. What replaces whole
+// blocks, or all that a block has, goes elsewhere when the block's memory is bad; ErrIO says that it is and that the rest of
+// the block would be lost.
 func (fs *FS) Write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
-	defer finish(&err)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
+	defer fs.finish(&err, h.Ino)
 	if off > data.SizeMax || uint64(len(p)) > data.SizeMax-off {
 		return 0, a, ErrFileTooBig
 	}
@@ -70,9 +98,12 @@ func (fs *FS) Write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err
 	defer g.RUnlock()
 	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
 	defer ls.unlock()
-	for {
+	for moves := 0; ; {
 		m, b, err := fs.writeStep(c, h, p[n:], off+uint64(n))
 		if err != nil {
+			if moves++; moves <= movesMax && fs.absorb(&err, h.Ino) {
+				continue
+			}
 			return n, a, err
 		}
 		n, a = n+m, b
@@ -82,8 +113,12 @@ func (fs *FS) Write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err
 	}
 }
 
+// movesMax bounds how often a write is tried again, elsewhere, because memory has faulted.
+const movesMax = 16
+
 // writeStep is one record of a write.
 func (fs *FS) writeStep(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
 	old, err := fs.writable(c, h)
 	if err != nil {
 		return 0, a, err

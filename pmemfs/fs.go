@@ -47,7 +47,7 @@ type Options struct {
 	Durability Durability
 	// Volatile asks for the volatile domain: nothing is flushed or fenced and a power cut loses all.
 	Volatile bool
-	// Logger is told what Open found; nil for none.
+	// Logger is told what Open found and, at most so often, of memory that turns out to be bad; nil for none.
 	Logger *slog.Logger
 	// NoBackground leaves checkpoints to SyncAll, Close and a full journal.
 	NoBackground bool
@@ -74,7 +74,9 @@ type FS struct {
 	closed   bool // guarded by all gates
 	stripes  stripes
 	renameMu sync.Mutex
-	orphanMu sync.Mutex
+	orphanMu sync.Mutex // held by operations, see alloc.Op.Own
+
+	media media
 
 	refsMu sync.Mutex
 	refs   map[uint64]int // open files by inode number
@@ -121,7 +123,7 @@ func OpenMemory(size int64, d Domain, o Options) (*FS, error) {
 func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	defer region.Unguard(region.Guard(), &err)
 	start := time.Now()
-	sb, err := recovery.Super(region.Bytes())
+	sb, damage, err := recovery.Superblock(region)
 	if err != nil {
 		return nil, err
 	}
@@ -133,35 +135,39 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 		return nil, err
 	}
 	fs = &FS{region: region, sb: sb, refs: make(map[uint64]int)}
+	fs.media.log = o.Logger
+	if o.Logger == nil {
+		fs.media.log = slog.New(slog.DiscardHandler)
+	}
+	fs.healSuperblock(damage)
 	fs.key = dir.Key{K0: layout.Word(sb.HashKey[:8]), K1: layout.Word(sb.HashKey[8:])}
 	fs.xk0, fs.xk1 = fs.key.K1, fs.key.K0
 	j := journal.New(region, st, journal.Options{NoBackground: o.NoBackground})
 	fs.j = j
+	j.OnFail(func(err error) { fs.media.log.Error("the filesystem is read-only from now on", "error", err) })
 	built := false
 	defer func() {
 		if !built { // an error or a memory fault: the region is about to be unmapped under the checkpointer
 			j.Close()
 		}
 	}()
-	if err := fs.build(st, o.Logger); err != nil {
+	if err := fs.build(st); err != nil {
 		return nil, err
 	}
 	built = true
-	if o.Logger != nil {
-		o.Logger.Info("filesystem open", "domain", region.Domain().String(), "why", region.DomainReason(),
-			"durability", region.Durability().String(), "epoch", st.Head.Epoch, "took", time.Since(start).Round(time.Microsecond))
-	}
+	fs.media.log.Info("filesystem open", "domain", region.Domain().String(), "why", region.DomainReason(),
+		"durability", region.Durability().String(), "epoch", st.Head.Epoch, "took", time.Since(start).Round(time.Microsecond))
 	return fs, nil
 }
 
 // build makes the allocators and the inode table, and reaps what a crash left behind.
-func (fs *FS) build(st journal.State, log *slog.Logger) error {
+func (fs *FS) build(st journal.State) error {
 	fs.a = &alloc.Allocator{J: fs.j}
 	blocks := func(g uint64) (uint64, error) { return layout.BitmapBlock(g), nil }
 	fs.a.Blocks = alloc.NewBits(fs.j, layout.KindBlocks, fs.sb.Blocks, st.Head.FreeBlocks, blocks)
 	table, err := inode.Open(fs.a, fs.sb.InodeBoot)
 	if err != nil {
-		return err
+		return fmt.Errorf("the inode file: %w", err)
 	}
 	fs.inodes = table
 	capacity, err := table.Capacity()
@@ -170,12 +176,38 @@ func (fs *FS) build(st journal.State, log *slog.Logger) error {
 	}
 	fs.a.Inodes = alloc.NewBits(fs.j, layout.KindInodes, capacity, capacity-st.Head.UsedInodes, table.Chapter)
 	fs.j.OnCheckpoint(fs.a.Blocks.Checkpointed)
-	root, err := table.View(nil, layout.RootIno)
+	fs.j.OnLost(func(block uint64) {
+		fs.media.say(slog.LevelError, "a store was refused by bad memory: its block has lost its content", "block", block)
+	})
+	if err := fs.openMedia(); err != nil {
+		return err
+	}
+	if err := fs.openRoot(); err != nil {
+		return err
+	}
+	return fs.reapAll()
+}
+
+// openRoot finds the root directory's handle. Without its inode files are still found by their handles.
+func (fs *FS) openRoot() error {
+	fs.root = Handle{layout.RootIno, layout.RootGen}
+	err := func() (err error) {
+		defer fs.region.Unguard(fs.region.Guard(), &err)
+		root, err := fs.inodes.View(nil, layout.RootIno)
+		if err == nil {
+			fs.root.Gen = root.Gen()
+		}
+		return err
+	}()
+	var fault *pmem.FaultError
+	if errors.As(err, &fault) {
+		fs.media.log.Error("the root directory cannot be read", "error", fs.noteFault(err, layout.RootIno, false))
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("root directory: %w", err)
 	}
-	fs.root = Handle{root.Ino(), root.Gen()}
-	return fs.reapAll(log)
+	return nil
 }
 
 // Close waits for the calls in progress, checkpoints and unmaps. Durable on return; the next Open replays nothing.
@@ -222,7 +254,7 @@ func (fs *FS) Verifier() uint64 {
 // Sync makes everything durable that was acknowledged about a file. As every acknowledged change is durable, it only
 // checks the handle and that the medium has not failed.
 func (fs *FS) Sync(h Handle) (err error) {
-	defer finish(&err)
+	defer fs.finish(&err, h.Ino)
 	if err := fs.j.Err(); err != nil {
 		return err
 	}
@@ -232,7 +264,7 @@ func (fs *FS) Sync(h Handle) (err error) {
 
 // SyncAll checkpoints: the journal window is empty on return unless calls are in progress.
 func (fs *FS) SyncAll() (err error) {
-	defer finish(&err)
+	defer fs.finish(&err, 0)
 	g, err := fs.enter(0)
 	if err != nil {
 		return err

@@ -61,17 +61,13 @@ func ReadInfo(path string) (info Info, err error) {
 	}
 	defer func() { err = mapOpenErr(path, errors.Join(err, region.Close())) }()
 	defer region.Unguard(region.Guard(), &err)
-	sb, err := recovery.Super(region.Bytes())
-	if err != nil {
-		return info, err
-	}
-	head, err := recovery.Head(region.Bytes())
+	sb, _, err := recovery.Superblock(region)
 	if err != nil {
 		return info, err
 	}
 	// A ring in use changes under the reader; what it cannot make sense of is then not damage.
-	end, err := recovery.Window(region.Bytes(), sb, head, nil)
-	if err != nil && !inUse {
+	head, end, err := recovery.Journal(region, sb, nil)
+	if err != nil && (!inUse || !errors.Is(err, layout.ErrDamaged)) {
 		return info, err
 	}
 	info = describe(sb)

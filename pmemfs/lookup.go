@@ -52,7 +52,7 @@ func (fs *FS) find(d layout.Inode, name []byte) (ino uint64, err error) {
 // Lookup returns the attributes, handle included, of the file that name means in dir; "." and ".." too, of which ".."
 // of the root is the root. It needs execute permission on dir, allocates nothing and costs no fence.
 func (fs *FS) Lookup(c *Cred, dir Handle, name []byte) (a Attr, err error) {
-	defer finish(&err)
+	defer fs.finish(&err, dir.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	if len(name) > NameMax {
 		return a, ErrNameTooLong

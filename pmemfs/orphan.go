@@ -2,13 +2,11 @@ package pmemfs
 
 import (
 	"errors"
-	"log/slog"
 
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/layout"
-	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/tree"
 	"pmemfs/pmemfs/internal/xattr"
 )
@@ -19,8 +17,9 @@ import (
 // clearLimit bounds the extended attributes that one operation deletes.
 const clearLimit = 128
 
-// orphanTree returns the index for op. The caller holds orphanMu until op is committed.
+// orphanTree returns the index for op, which holds orphanMu from now on.
 func (fs *FS) orphanTree(op *alloc.Op) (tree.Tree, layout.Inode, error) {
+	op.Own(&fs.orphanMu)
 	in, err := fs.inodes.Edit(op, layout.OrphanIno)
 	if err != nil {
 		return tree.Tree{}, nil, err
@@ -29,7 +28,7 @@ func (fs *FS) orphanTree(op *alloc.Op) (tree.Tree, layout.Inode, error) {
 	return tree.Tree{J: fs.j, Op: op, Kind: layout.TreeOrphan, Owner: layout.OrphanIno, Root: tree.Root{Block: block, Height: height}}, in, nil
 }
 
-// orphan logs ino as an orphan, if it is not one already. The caller holds orphanMu.
+// orphan logs ino as an orphan, if it is not one already.
 func (fs *FS) orphan(op *alloc.Op, ino uint64) error { return fs.editOrphans(op, ino, true) }
 
 // editOrphans adds ino to the index or takes it out.
@@ -57,8 +56,8 @@ func (fs *FS) editOrphans(op *alloc.Op, ino uint64, add bool) error {
 
 // dropLink logs one name less of in, whose stripe is held. When it was the last one the inode is freed in the same
 // record, or, when the file is open or too big for that, becomes an orphan. later is true when reap is to be called
-// after the locks are released; unlock releases orphanMu, after the commit.
-func (fs *FS) dropLink(op *alloc.Op, in layout.Inode, t int64) (later bool, unlock func(), err error) {
+// after the locks are released.
+func (fs *FS) dropLink(op *alloc.Op, in layout.Inode, t int64) (later bool, err error) {
 	op.Frees = true
 	n := in.Nlink() - 1
 	if in.IsDir() {
@@ -68,28 +67,19 @@ func (fs *FS) dropLink(op *alloc.Op, in layout.Inode, t int64) (later bool, unlo
 	in.SetCtime(t)
 	in.BumpChange()
 	if n > 0 {
-		return false, func() {}, nil
+		return false, nil
 	}
 	held := fs.held(in.Ino())
 	if !held {
 		done, err := fs.strip(op, in)
 		if err != nil {
-			return false, func() {}, err
+			return false, err
 		}
 		if done {
-			return false, func() {}, fs.inodes.Free(op, in)
+			return false, fs.inodes.Free(op, in)
 		}
 	}
-	fs.orphanMu.Lock()
-	faulted := true
-	defer func() {
-		if faulted { // the index's memory: the caller does not get to unlock
-			fs.orphanMu.Unlock()
-		}
-	}()
-	err = fs.orphan(op, in.Ino())
-	faulted = false
-	return !held, fs.orphanMu.Unlock, err
+	return !held, fs.orphan(op, in.Ino())
 }
 
 // strip frees what an inode without a name owns, as much as fits one record.
@@ -107,12 +97,10 @@ func (fs *FS) strip(op *alloc.Op, in layout.Inode) (done bool, err error) {
 func (fs *FS) reap(ino uint64) error {
 	ls := fs.stripes.lock(ino, 0, 0, 0)
 	defer ls.unlock()
-	fs.orphanMu.Lock()
-	defer fs.orphanMu.Unlock()
 	return fs.reapLocked(ino)
 }
 
-// reapLocked finishes an orphan in bounded records. The stripe of ino and orphanMu are held.
+// reapLocked finishes an orphan in bounded records. The stripe of ino is held.
 func (fs *FS) reapLocked(ino uint64) error {
 	for {
 		done, err := fs.reapStep(ino)
@@ -158,23 +146,24 @@ func (fs *FS) reapStep(ino uint64) (done bool, err error) {
 	return done, op.Commit()
 }
 
-// reapAll finishes all orphans, at Open. One that is damaged stays in the index, its space lost until a repair: that must
-// not keep anybody from the other files.
-func (fs *FS) reapAll(log *slog.Logger) error {
+// reapAll finishes all orphans, at Open. One that is damaged stays in the index, its space lost until a repair, and so do
+// all when the index is: that must not keep anybody from the other files.
+func (fs *FS) reapAll() error {
 	for from := uint64(0); ; {
 		ino, ok, err := fs.firstOrphan(from)
+		if err != nil && fs.j.Err() == nil && passable(err) {
+			fs.media.log.Warn("removed or truncated files could not be freed", "error", fs.noteFault(err, layout.OrphanIno, false))
+			return nil
+		}
 		if err != nil || !ok {
 			return err
 		}
 		from = ino + 1
 		if err := fs.reapGuarded(ino); err != nil {
-			var fault *pmem.FaultError
-			if fs.j.Err() != nil || !errors.Is(err, layout.ErrDamaged) && !errors.As(err, &fault) {
+			if fs.j.Err() != nil || !passable(err) {
 				return err
 			}
-			if log != nil {
-				log.Warn("a removed or truncated file could not be freed", "inode", ino, "error", err)
-			}
+			fs.media.log.Warn("a removed or truncated file could not be freed", "inode", ino, "error", fs.noteFault(err, ino, false))
 		}
 	}
 }
@@ -186,8 +175,7 @@ func (fs *FS) reapGuarded(ino uint64) (err error) {
 
 // firstOrphan returns the first orphan from a number on.
 func (fs *FS) firstOrphan(from uint64) (ino uint64, ok bool, err error) {
-	fs.orphanMu.Lock()
-	defer fs.orphanMu.Unlock()
+	defer fs.region.Unguard(fs.region.Guard(), &err)
 	op := fs.a.Begin()
 	defer op.Done()
 	t, _, err := fs.orphanTree(op)
@@ -214,7 +202,7 @@ func (fs *FS) Hold(h Handle) error {
 
 // Release undoes a Hold. When it was the last one of a file without a name, the file is freed; durable on return.
 func (fs *FS) Release(h Handle) (err error) {
-	defer finish(&err)
+	defer fs.finish(&err, h.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(h.Ino)
 	if err != nil {

@@ -33,11 +33,15 @@ var batchPool = sync.Pool{New: func() any { return new(batch) }}
 // first. A cookie stays valid whatever is added or removed; an entry that exists throughout is seen exactly once; no lock
 // is held during emit. Read permission is needed. No fence.
 func (fs *FS) Readdir(c *Cred, h Handle, cookie uint64, withAttr bool, emit func(*DirEntry) bool) (err error) {
-	defer finish(&err)
+	defer fs.finish(&err, h.Ino)
 	b := batchPool.Get().(*batch)
 	defer batchPool.Put(b)
 	for {
 		more, err := fs.readBatch(c, h, cookie, withAttr, b)
+		if err != nil && withAttr && passable(err) {
+			// It may be the memory of one child's inode that faults, which must not hide the others' names.
+			more, err = fs.readBatch(c, h, cookie, false, b)
+		}
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ func (fs *FS) Rmdir(c *Cred, dir Handle, name []byte) error {
 }
 
 func (fs *FS) removeCall(c *Cred, dir Handle, name []byte, isDir bool) (err error) {
-	defer finish(&err)
+	defer fs.finish(&err, dir.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	if err := vetName(name); err != nil {
 		if isDir && string(name) == ".." {
@@ -90,8 +90,7 @@ func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (
 		parent.SetNlink(parent.Nlink() - 1)
 	}
 	touch(parent, t)
-	later, unlock, err := fs.dropLink(op, gone, t)
-	defer unlock()
+	later, err = fs.dropLink(op, gone, t)
 	if err != nil {
 		return 0, false, false, err
 	}
@@ -119,7 +118,7 @@ func mayRemove(c *Cred, d, child layout.Inode, isDir bool) error {
 
 // Link gives a file another name. Directories have one only. One fence; durable on return.
 func (fs *FS) Link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error) {
-	defer finish(&err)
+	defer fs.finish(&err, d.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	if err := vetName(name); err != nil {
 		return a, err

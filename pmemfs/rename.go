@@ -20,7 +20,7 @@ type moving struct {
 // Rename moves a name, atomically: a crash leaves the old or the new state. An existing target is replaced unless flags
 // say otherwise. One fence; durable on return.
 func (fs *FS) Rename(c *Cred, from Handle, fromName []byte, to Handle, toName []byte, flags RenameFlags) (err error) {
-	defer finish(&err)
+	defer fs.finish(&err, from.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	if err := vetName(fromName); err != nil {
 		return err
@@ -153,13 +153,11 @@ func (fs *FS) rename(m *moving) (later, again bool, err error) {
 		return false, false, err
 	}
 	t := now()
-	unlock := func() {}
 	if m.flags&RenameExchange != 0 {
 		err = x.exchange()
 	} else {
-		later, unlock, err = fs.move(op, m, x, t)
+		later, err = fs.move(op, m, x, t)
 	}
-	defer unlock()
 	if err != nil {
 		return false, false, err
 	}

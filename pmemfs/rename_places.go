@@ -132,19 +132,18 @@ func (x *places) mayMove(c *Cred, in layout.Inode) error {
 }
 
 // move makes the new name mean the source and drops the old one; what the new name meant loses a name.
-func (fs *FS) move(op *alloc.Op, m *moving, x *places, t int64) (later bool, unlock func(), err error) {
+func (fs *FS) move(op *alloc.Op, m *moving, x *places, t int64) (later bool, err error) {
 	typ := uint8(x.src.Mode() >> 12)
-	unlock = func() {}
 	if x.dst != nil {
 		err = x.to.Replace(x.dstEnt, m.src, typ)
 	} else {
 		err = x.to.Insert(x.free, m.toName, m.src, typ)
 	}
 	if err != nil {
-		return false, unlock, err
+		return false, err
 	}
 	if err := x.from.Remove(x.srcEnt); err != nil {
-		return false, unlock, err
+		return false, err
 	}
 	if x.src.IsDir() && x.crossesParent {
 		x.src.SetParent(m.to.Ino)
@@ -152,7 +151,7 @@ func (fs *FS) move(op *alloc.Op, m *moving, x *places, t int64) (later bool, unl
 		x.toIn.SetNlink(x.toIn.Nlink() + 1)
 	}
 	if x.dst == nil {
-		return false, unlock, nil
+		return false, nil
 	}
 	if x.dst.IsDir() {
 		x.toIn.SetNlink(x.toIn.Nlink() - 1)

@@ -31,7 +31,7 @@ func (fs *FS) PunchHole(c *Cred, h Handle, off, n uint64) error {
 type spaceStep func(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64, err error)
 
 func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, step spaceStep) (err error) {
-	defer finish(&err)
+	defer fs.finish(&err, h.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	switch {
 	case n == 0:

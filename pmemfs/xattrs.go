@@ -88,7 +88,7 @@ func (fs *FS) RemoveXattr(c *Cred, h Handle, name []byte) error {
 }
 
 func (fs *FS) editXattr(c *Cred, h Handle, f func(*xattr.Set) error) (err error) {
-	defer finish(&err)
+	defer fs.finish(&err, h.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(h.Ino)
 	if err != nil {

@@ -22,7 +22,7 @@ const floors = `
 	pmemfs
 	pmemfs/internal/recovery
 	pmemfs/internal/dir  pmemfs/internal/xattr
-	pmemfs/internal/data
+	pmemfs/internal/data  pmemfs/internal/badblocks
 	pmemfs/internal/inode
 	pmemfs/internal/extent
 	pmemfs/internal/tree  pmemfs/internal/alloctest

@@ -10,6 +10,7 @@
 //	Bits.groupsMu
 //	  group.mu      one at a time
 //	Bits.quarMu     alone
+//	suspects.mu     alone
 //
 // No journal lock is taken while one of them is held.
 package alloc
@@ -107,15 +108,22 @@ func (b *Bits) groupAt(i uint64) (*group, error) {
 	g := b.groups[i]
 	b.groupsMu.RUnlock()
 	g.mu.Lock()
-	if g.loaded {
+	locked := g.loaded && !g.distrusted.Load()
+	if locked {
 		return g, nil
 	}
-	locked := false
 	defer func() {
 		if !locked { // an error, or the bitmap's memory faulted
 			g.mu.Unlock()
 		}
 	}()
+	if err := b.vet(g, i); err != nil {
+		return nil, err
+	}
+	if g.loaded {
+		locked = true
+		return g, nil
+	}
 	if err := b.load(g, i); err != nil {
 		return nil, err
 	}
@@ -209,12 +217,12 @@ func (b *Bits) Reserve(goal uint64, want uint64, large bool) (Run, error) {
 	want = min(want, layout.GroupBits)
 	if goal != 0 && goal < limit {
 		r, err := b.take(goal/layout.GroupBits, int(goal%layout.GroupBits), int(want), 1, true, false)
-		if err != nil || r.Len > 0 {
+		if err != nil && !passable(err) || r.Len > 0 {
 			return r, err
 		}
 	}
 	if large {
-		if r, err := b.sweep(&b.huge, want, layout.HugeBlocks); err != nil || r.Len > 0 {
+		if r, err := b.sweep(&b.huge, want, layout.HugeBlocks); err != nil && !passable(err) || r.Len > 0 {
 			return r, err
 		}
 	}
@@ -224,7 +232,8 @@ func (b *Bits) Reserve(goal uint64, want uint64, large bool) (Run, error) {
 // fullRunGroups is how many groups are searched for a run of full length before a shorter one is taken.
 const fullRunGroups = 8
 
-// sweep visits the groups from a cursor on: a few for a full run, then all for any run.
+// sweep visits the groups from a cursor on: a few for a full run, then all for any run. A group whose bitmap is damaged or
+// faults is passed over; that is the error when no other has any.
 func (b *Bits) sweep(cursor *atomic.Uint64, want uint64, align int) (Run, error) {
 	limit := b.limit.Load()
 	count := layout.GroupCount(limit)
@@ -233,6 +242,7 @@ func (b *Bits) sweep(cursor *atomic.Uint64, want uint64, align int) (Run, error)
 	if want == 1 {
 		first = 0
 	}
+	var passed error
 	for i := range first + count {
 		full := i < first
 		step := i
@@ -245,14 +255,17 @@ func (b *Bits) sweep(cursor *atomic.Uint64, want uint64, align int) (Run, error)
 		}
 		r, err := b.take(gi, start, int(want), align, false, full)
 		if err != nil {
-			return r, err
+			if !passable(err) {
+				return r, err
+			}
+			passed = err
 		}
 		if r.Len > 0 {
 			cursor.Store(r.Start + r.Len)
 			return r, nil
 		}
 	}
-	return Run{}, nil
+	return Run{}, passed
 }
 
 // Unreserve gives back a run that no record names.

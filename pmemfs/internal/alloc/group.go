@@ -3,6 +3,7 @@ package alloc
 import (
 	"math/bits"
 	"sync"
+	"sync/atomic"
 
 	"pmemfs/pmemfs/internal/layout"
 )
@@ -15,6 +16,8 @@ type group struct {
 	pending int // bits that differ from the medium: such a group cannot be dropped
 	free    int
 	words   *[layout.BitmapWords]uint64
+
+	distrusted atomic.Bool // its bitmap has faulted: it is looked at again before each use
 }
 
 // load fills g from bitmap block b, treating bits from limit on as used. Called with g.mu held.

@@ -3,6 +3,8 @@ package alloc
 import (
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
@@ -23,6 +25,12 @@ type Allocator struct {
 	J      *journal.Journal
 	Blocks *Bits
 	Inodes *Bits
+	// Retire logs in op that a block, which is bad and whose bit is set, belongs to the list of bad blocks. It is set
+	// before the first use; nil refuses.
+	Retire func(op *Op, block uint64) error
+
+	suspects suspects
+	retired  atomic.Uint64
 }
 
 // BirthEpoch is the snapshot epoch that new nodes and extents carry; snapshots will raise it.
@@ -37,6 +45,9 @@ type Op struct {
 	freed    []Run
 	inodes   []Run // reserved inode numbers
 	gone     []Run // freed inode numbers
+	retired  []uint64
+	retiring bool // Retire is at work
+	owned    *sync.Mutex
 	// Frees marks an operation that gives space back, which may use the reserve.
 	Frees bool
 }
@@ -66,6 +77,16 @@ func (op *Op) take(goal, want uint64, large bool, keep int64) (Run, error) {
 			var err error
 			if r, err = op.a.Blocks.Reserve(goal, uint64(n), large); err != nil {
 				return r, err
+			}
+		}
+		if r.Len > 0 && op.a.anyBad() {
+			var err error
+			if r, err = op.usable(r); err != nil {
+				return r, err
+			}
+			if r.Len == 0 {
+				try-- // there is one free block less now
+				continue
 			}
 		}
 		if r.Len > 0 {
@@ -103,12 +124,20 @@ func (op *Op) alloc(goal, want uint64, large bool, keep int64) (Run, error) {
 	return r, op.a.Blocks.logRange(op.Tx, r, true)
 }
 
-// FreeBlocks logs a run, which may span groups, as free. It is reusable after a checkpoint. The run is what the medium
-// says, so one that is not in the image wraps layout.ErrDamaged.
+// FreeBlocks logs a run, which may span groups, as free. It is reusable after a checkpoint. Bad blocks in it go to the list
+// of bad blocks instead. The run is what the medium says, so one that is not in the image wraps layout.ErrDamaged.
 func (op *Op) FreeBlocks(start, n uint64) error {
 	if limit := op.a.Blocks.Limit(); start >= limit || n > limit-start {
 		return fmt.Errorf("%w: %d blocks at %d to be freed, of %d", layout.ErrDamaged, n, start, limit)
 	}
+	if op.a.anyBad() {
+		return op.freeAround(start, n)
+	}
+	return op.freeRuns(start, n)
+}
+
+// freeRuns frees blocks of which none is bad.
+func (op *Op) freeRuns(start, n uint64) error {
 	for n > 0 {
 		r := Run{start, min(n, layout.GroupBits-start%layout.GroupBits)}
 		if err := op.a.Blocks.hold(r); err != nil {
@@ -190,6 +219,7 @@ func (op *Op) Commit() error {
 	for _, r := range op.freed {
 		op.a.Blocks.quarantine(seq, r)
 	}
+	op.settleRetired()
 	a := op.a
 	busy := len(op.freed) > 0 && a.Blocks.Quarantined() > int64(a.Blocks.Limit()/quarantineLimit)
 	op.recycle()

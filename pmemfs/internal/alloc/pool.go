@@ -8,7 +8,8 @@ var opPool = sync.Pool{New: func() any { return new(Op) }}
 func (op *Op) recycle() {
 	op.reserved, op.freed = op.reserved[:0], op.freed[:0]
 	op.inodes, op.gone = op.inodes[:0], op.gone[:0]
-	op.Frees = false
+	op.retired, op.Frees = op.retired[:0], false
+	op.release()
 }
 
 // Done aborts op if it has not been committed and returns it to the pool. The usual form is `defer op.Done()`.

@@ -5,8 +5,8 @@
 //
 // # Order of work
 //
-// Superblocks, journal window, block bitmaps, inode file and its bitmaps, every inode slot, the orphan index, then
-// what each inode owns (trees, extents, names, attributes), then what can only be told at the end: link counts,
+// Superblocks, journal window, block bitmaps, inode file and its bitmaps, every inode slot, the orphan index, the list of
+// bad blocks, then what each inode owns (trees, extents, names, attributes), then what can only be told at the end: link counts,
 // reachability, blocks used and not owned, the journal's counters. A second walk, made only when a block has two owners
 // or is owned and not marked used, finds out who they are.
 //
@@ -62,6 +62,8 @@ type Report struct {
 	Nodes           uint64 `json:"nodes"`   // of all trees
 	DataBlocks      uint64 `json:"data_blocks"`
 	UsedBlocks      uint64 `json:"used_blocks"` // as the bitmaps say
+	BadBlocks       uint64 `json:"bad_blocks"`  // listed as bad: nobody uses them
+	LostBlocks      uint64 `json:"lost_blocks"` // in use, and what they hold is not the truth; each is a fault
 	TotalBlocks     uint64 `json:"total_blocks"`
 	ReplayedRecords uint64 `json:"replayed_records"` // journal records that the next open replays
 }
@@ -122,6 +124,7 @@ type checker struct {
 	questions []question
 	asked     *asked
 
+	lostBlocks  []uint64        // what the head lists
 	badGroups   map[uint64]bool // block groups without a usable bitmap
 	file        inodeFile
 	good        bitset // inodes in use and intact
@@ -147,6 +150,7 @@ func (c *checker) walk() {
 	c.total += int64(2 * c.file.blocks)
 	c.slots()
 	c.orphans()
+	c.badBlocks()
 	c.inodes()
 	if !c.quiet {
 		c.linkCounts()

@@ -31,6 +31,7 @@ const (
 	JournalReserved     Class = "journal-reserved"      // reserved bytes of a record are not zero
 	JournalFreeBlocks   Class = "journal-free-blocks"   // counter is not as the bitmaps say
 	JournalUsedInodes   Class = "journal-used-inodes"
+	JournalLostList     Class = "journal-lost-list" // of blocks that refused a store
 )
 
 // Bitmaps and ownership of blocks.
@@ -42,6 +43,8 @@ const (
 	BitmapLostBlock     Class = "bitmap-lost-block"     // marked used and owned by nobody
 	BitmapUnmarkedBlock Class = "bitmap-unmarked-block" // owned and not marked used
 	TwoOwners           Class = "block-two-owners"
+	BlockLost           Class = "block-lost"         // its memory refused what was stored last
+	BadBlockMap         Class = "bad-block-map"      // the list of bad blocks maps one to another
 	InodeMapReserved    Class = "inode-map-reserved" // a number below 17 is marked free
 	InodeMapUnused      Class = "inode-map-unused"   // marked used, and nothing is there
 	InodeMapUnmarked    Class = "inode-map-unmarked" // an inode that is marked free

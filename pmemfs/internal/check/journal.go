@@ -65,6 +65,7 @@ func (c *checker) window() {
 		return
 	}
 	h := &c.head
+	c.readLost(h)
 	off := c.sb.RingOffset()
 	r := ring{bytes: c.ring(), off: off, head: *h}
 	size, pos, seq := uint64(len(r.bytes)), h.TailPos, h.TailSeq

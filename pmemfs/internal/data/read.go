@@ -17,7 +17,8 @@ import (
 // SizeMax is the largest file size in bytes.
 const SizeMax = 1<<63 - 1
 
-// Read fills p from byte offset off. The caller has cut p at the end of the file.
+// Read fills p from byte offset off. The caller has cut p at the end of the file. A block that is lost is an error that
+// wraps layout.ErrDamaged; memory that faults panics, as everywhere below the guard.
 func Read(j *journal.Journal, in layout.Inode, p []byte, off uint64) error {
 	m := extent.Open(j, nil, in)
 	for len(p) > 0 {
@@ -40,7 +41,11 @@ func Read(j *journal.Journal, in layout.Inode, p []byte, off uint64) error {
 		if e.Flags&layout.ExtentUnwritten != 0 {
 			clear(p[:n])
 		} else {
-			at := layout.BlockOffset(e.Phys+b-e.Logical) + int64(within)
+			first := e.Phys + b - e.Logical
+			if lost, ok := j.FirstLost(first, layout.BlocksFor(within+n)); ok {
+				return &journal.LostError{Block: lost}
+			}
+			at := layout.BlockOffset(first) + int64(within)
 			copy(p[:n], j.Region().Bytes()[at:at+int64(n)])
 		}
 		p, off = p[n:], off+n

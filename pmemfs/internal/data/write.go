@@ -2,6 +2,7 @@ package data
 
 import (
 	"errors"
+	"fmt"
 
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/extent"
@@ -26,6 +27,10 @@ const largeFile = 1 << 20
 
 // errNoProof means that a mapping of fresh blocks was about to be made without proof of their durability.
 var errNoProof = errors.New("data: blocks linked before they are durable")
+
+// ErrLost is returned for a write to a part of a block whose memory is bad: the rest of it is gone. It wraps
+// layout.ErrDamaged.
+var ErrLost = fmt.Errorf("%w: memory is bad, and only a part of the block is written over", layout.ErrDamaged)
 
 // piece is a run of whole blocks of a large write.
 type piece struct {
@@ -91,6 +96,12 @@ func (w *writer) inBlock(b uint64, within int, p []byte) error {
 		return err
 	}
 	mapped := ok && e.Logical <= b
+	if mapped && w.op.Allocator().Bad(e.Phys+b-e.Logical) {
+		if err := w.vacate(e, b, within, len(p)); err != nil {
+			return err
+		}
+		mapped = false
+	}
 	if mapped && e.Flags&layout.ExtentUnwritten == 0 {
 		w.op.Tx.Data(layout.BlockOffset(e.Phys+b-e.Logical)+int64(within), p)
 		return nil
@@ -118,6 +129,17 @@ func (w *writer) inBlock(b uint64, within int, p []byte) error {
 	w.op.Tx.Data(at+int64(within), p)
 	w.op.Tx.ZeroData(at+int64(within+len(p)), layout.BlockSize-within-len(p))
 	return w.m.Insert(layout.Extent{Logical: b, Phys: phys, Len: 1, Birth: alloc.BirthEpoch})
+}
+
+// vacate takes a file block off the bad image block that extent e maps it to, which ends on the list of bad blocks. What
+// is not written over is lost with it and must not be made up: that is ErrLost, unless nothing is, as when the rest of the
+// block has never been written or lies behind the end of the file.
+func (w *writer) vacate(e layout.Extent, b uint64, within, n int) error {
+	whole := within == 0 && (n == layout.BlockSize || b<<layout.BlockShift+uint64(n) >= w.in.Size())
+	if !whole && e.Flags&layout.ExtentUnwritten == 0 {
+		return fmt.Errorf("%w: file block %d of inode %d, image block %d", ErrLost, b, w.in.Ino(), e.Phys+b-e.Logical)
+	}
+	return w.unmap(b, 1, false)
 }
 
 // unmap takes n file blocks out of the map. With keep their image blocks stay allocated.
@@ -174,7 +196,7 @@ func (w *writer) overwrite(p []byte, b uint64) (int, error) {
 			// A block that may need space is left to an operation of its own: if there is none, half of what it
 			// changes must not be committed with this one.
 			e, ok, err := w.m.Next(b + i)
-			if err != nil || !ok || e.Logical > b+i || e.Flags&layout.ExtentUnwritten != 0 {
+			if err != nil || !ok || e.Logical > b+i || e.Flags&layout.ExtentUnwritten != 0 || w.op.Allocator().Bad(e.Phys+b+i-e.Logical) {
 				return int(i) << layout.BlockShift, err
 			}
 		}
@@ -200,13 +222,16 @@ func (w *writer) plan(b, n uint64) ([]piece, error) {
 		if err != nil {
 			return nil, err
 		}
+		until := end
 		if ok && e.Flags&layout.ExtentUnwritten != 0 && e.Logical <= b {
 			run := alloc.Run{Start: e.Phys + b - e.Logical, Len: min(e.End(), end) - b}
-			pieces = append(pieces, piece{b, run, true})
-			b, goal = b+run.Len, run.Start+run.Len
-			continue
+			if run.Len = w.op.Allocator().Good(run); run.Len > 0 {
+				pieces = append(pieces, piece{b, run, true})
+				b, goal = b+run.Len, run.Start+run.Len
+				continue
+			}
+			until, ok = b+1, false // a bad block, which a fresh one replaces
 		}
-		until := end
 		for ok && e.Logical < end {
 			// Blocks that are mapped and written are replaced; an unwritten extent ends the run.
 			if e.Flags&layout.ExtentUnwritten != 0 || replaced == maxReplaced {

@@ -43,6 +43,25 @@ func (m *Map) save() {
 	m.t.Nodes = 0
 }
 
+// HasNode reports whether a block is a node of the map's tree.
+func (m *Map) HasNode(block uint64) (bool, error) { return m.t.Has(block) }
+
+// Find returns the file block that an image block is mapped to. It visits all extents, at most limit of them.
+func (m *Map) Find(block uint64, limit int) (logical uint64, ok bool, err error) {
+	b := uint64(0)
+	for range limit {
+		e, more, err := m.Next(b)
+		if err != nil || !more {
+			return 0, false, err
+		}
+		if block >= e.Phys && block-e.Phys < uint64(e.Len) {
+			return e.Logical + block - e.Phys, true, nil
+		}
+		b = e.End()
+	}
+	return 0, false, nil
+}
+
 // vet bounds an extent read from the medium.
 func (m *Map) vet(e layout.Extent) (layout.Extent, bool, error) {
 	if e.Len == 0 || e.Logical > blockMax-uint64(e.Len) || e.Phys == 0 || e.Phys >= m.blocks || uint64(e.Len) > m.blocks-e.Phys {

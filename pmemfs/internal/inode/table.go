@@ -49,14 +49,17 @@ type Table struct {
 func Open(a *alloc.Allocator, boot uint64) (*Table, error) {
 	t := &Table{j: a.J, a: a, boot: boot}
 	t.gen.Store(a.J.Epoch() << 32)
+	return t, t.load()
+}
+
+// load reads the extents, whose memory may fault.
+func (t *Table) load() (err error) {
+	defer t.j.Region().Unguard(t.j.Region().Guard(), &err)
 	in, err := t.View(nil, layout.InodeFileIno)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := t.loadExtents(in); err != nil {
-		return nil, err
-	}
-	return t, nil
+	return t.loadExtents(in)
 }
 
 func (t *Table) loadExtents(in layout.Inode) error {
@@ -132,12 +135,31 @@ func (t *Table) Offset(ino uint64) (int64, error) {
 	return layout.BlockOffset(b) + off, nil
 }
 
+// Holds says what a block of the image holds as part of the inode file: the bitmap of chapter n, or 16 inodes from n on.
+func (t *Table) Holds(block uint64) (n uint64, bitmap, ok bool) {
+	p := t.extents.Load()
+	if p == nil {
+		return 0, false, false
+	}
+	for _, e := range *p {
+		if block < e.Phys || block-e.Phys >= uint64(e.Len) {
+			continue
+		}
+		n, bitmap = layout.InodesOfBlock(e.Logical + block - e.Phys)
+		return n, bitmap, true
+	}
+	return 0, false, false
+}
+
 // View returns an inode to read, through tx's shadow if there is one, with checksum and number verified. A slot that
 // holds no file is ErrStale; any other mismatch wraps layout.ErrDamaged.
 func (t *Table) View(tx *journal.Tx, ino uint64) (layout.Inode, error) {
 	off, err := t.Offset(ino)
 	if err != nil {
 		return nil, err
+	}
+	if t.j.AnyLost() && t.j.Lost(layout.BlockOf(off)) {
+		return nil, &journal.LostError{Block: layout.BlockOf(off)}
 	}
 	in := layout.Inode(journal.View(t.j, tx, off, layout.InodeSize))
 	live := &in[0] == &t.j.Region().Bytes()[off]
@@ -183,6 +205,15 @@ func (t *Table) Shadow(op *alloc.Op, ino uint64) (layout.Inode, error) {
 
 // New logs a reserved inode number as used and returns its zeroed shadow with number, generation and birth epoch.
 func (t *Table) New(op *alloc.Op, ino uint64) (layout.Inode, error) {
+	in, err := t.Own(op, ino)
+	if err != nil {
+		return nil, err
+	}
+	return in, op.LogInode(ino)
+}
+
+// Own returns the zeroed shadow of one of the filesystem's own inodes, as New does. Their numbers are used from the start.
+func (t *Table) Own(op *alloc.Op, ino uint64) (layout.Inode, error) {
 	off, err := t.Offset(ino)
 	if err != nil {
 		return nil, err
@@ -190,7 +221,7 @@ func (t *Table) New(op *alloc.Op, ino uint64) (layout.Inode, error) {
 	in := op.Tx.NewInode(off)
 	layout.InitInode(in, ino, t.gen.Add(1))
 	in.SetBirthEpoch(alloc.BirthEpoch)
-	return in, op.LogInode(ino)
+	return in, nil
 }
 
 // Free logs an inode as free; a handle to it is stale from now on.

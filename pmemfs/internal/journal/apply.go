@@ -3,7 +3,6 @@ package journal
 import (
 	"sync"
 
-	"pmemfs/pmemfs/internal/invariants"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 )
@@ -78,20 +77,6 @@ func applyBits(region *pmem.Region, e *layout.Entry) (lines uint64) {
 	return lines
 }
 
-// applyAll stores the entries of a durable record in place and notes the lines as dirty. Entries of one block follow each
-// other, so each block's shard is locked once.
-func (j *Journal) applyAll(body []byte) error {
-	for len(body) > 0 {
-		e, rest, ok := layout.NextEntry(body, j.region.Size())
-		invariants.Check(ok, "record that was just encoded does not decode")
-		if !ok {
-			return errNotStored
-		}
-		body = j.applyBlock(e, rest)
-	}
-	return nil
-}
-
 // applyBlock stores e and the entries at the head of body that concern the same block, and returns what follows them.
 func (j *Journal) applyBlock(e layout.Entry, body []byte) []byte {
 	block := layout.BlockOf(e.Off)
@@ -127,6 +112,9 @@ func (j *Journal) Verify(block uint64, check func(b []byte) error) error {
 	w := &j.verified[block/64]
 	if w.Load()>>(block%64)&1 == 1 {
 		return nil
+	}
+	if j.Lost(block) {
+		return &LostError{Block: block}
 	}
 	b := j.region.Bytes()[layout.BlockOffset(block):layout.BlockOffset(block+1)]
 	if !layout.Sealed(b) {

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/bits"
 	"time"
@@ -43,6 +44,7 @@ func (j *Journal) checkpoint(clean bool) (err error) {
 			err = j.fail(err) // lines that were taken as dirty may never be flushed now
 		}
 	}()
+	defer nameHead(&err)
 	defer j.region.Unguard(j.region.Guard(), &err)
 	// Everything before low is stored in place, so its lines are in the dirty sets taken after this point.
 	j.mu.Lock()
@@ -60,10 +62,10 @@ func (j *Journal) checkpoint(clean bool) (err error) {
 		return nil
 	}
 	j.takeDirty()
-	if len(j.ranges) > 0 {
-		if err := j.region.Persist(siteDirty, j.ranges); err != nil {
-			return err
-		}
+	// What is lost is written down with the lines that are not, before the head lets go of the records that say it.
+	list := func() ([]pmem.Range, error) { return StoreLost(j.region, &h, j.LostBlocks()) }
+	if err := FlushAround(j.region, siteDirty, j.ranges, list, j.lose); err != nil {
+		return err
 	}
 	if mutation.TailAfterHead.Off() {
 		j.moveTail(&h)
@@ -94,17 +96,30 @@ func (j *Journal) releaseFreed(h *layout.Head) {
 	}
 }
 
+// nameHead names the one part of the medium whose fault a checkpoint does not outlive.
+func nameHead(errp *error) {
+	var fault *pmem.FaultError
+	if errors.As(*errp, &fault) {
+		*errp = fmt.Errorf("journal head, block %d: %w", layout.BlockOf(fault.Off), *errp)
+	}
+}
+
 // WriteHead writes h to the journal head whose turn it is, flushes the line and fences. Durable on return.
 func WriteHead(region *pmem.Region, site *pmem.Site, h *layout.Head) error {
 	var line [layout.HeadSize]byte
 	layout.EncodeHead(line[:], h)
+	off := headOffset(h)
+	region.Write(off, line[:])
+	return region.Persist(site, []pmem.Range{{Off: off, Len: layout.HeadSize}})
+}
+
+// headOffset returns where the head goes, in bytes.
+func headOffset(h *layout.Head) int64 {
 	slot := h.Version % 2
 	if mutation.HeadsAlternate.Off() {
 		slot = 0
 	}
-	off := layout.BlockOffset(layout.JournalHeadA + slot)
-	region.Write(off, line[:])
-	return region.Persist(site, []pmem.Range{{Off: off, Len: layout.HeadSize}})
+	return layout.BlockOffset(layout.JournalHeadA + slot)
 }
 
 // takeDirty moves the dirty sets aside, seals their metadata blocks and collects the lines to flush in j.ranges.
@@ -117,19 +132,26 @@ func (j *Journal) takeDirty() {
 		s.mu.Unlock()
 		for _, d := range j.taken[i].list {
 			if d.seal && !mutation.SealAtCheckpoint.Off() {
-				s.seal(j.region, d.block)
+				if err := s.seal(j.region, d.block); err != nil {
+					j.lose(d.block)
+				}
 				d.lines |= 1
 			}
-			j.ranges = AppendLines(j.ranges, d.block, d.lines)
+			if !j.Lost(d.block) {
+				j.ranges = AppendLines(j.ranges, d.block, d.lines)
+			}
 		}
 		j.taken[i].clear()
 	}
 }
 
-func (s *shard) seal(region *pmem.Region, block uint64) {
+// seal is SealInPlace under the lock under which others store to the block. It returns the fault of the block's memory.
+func (s *shard) seal(region *pmem.Region, block uint64) (err error) {
+	defer region.Unguard(region.Guard(), &err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	SealInPlace(region, block)
+	return nil
 }
 
 // SealInPlace brings the deferred checksum of a metadata block up to date on the medium.

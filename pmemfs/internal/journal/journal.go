@@ -9,12 +9,20 @@
 // The caller holds the locks that protect everything the transaction reads or changes from before its first read until
 // Commit returns. Changes of bitmaps are logged as ranges of bits, so they commute and need no lock of the caller.
 //
+// # Memory that faults
+//
+// Commit loads from every line that it will store to in place before it appends its record, so that memory that is known
+// to be bad ends an operation while nothing has happened. A block that faults later, when a durable record is stored in
+// place or a checkpoint flushes it, is lost: that is noted behind the head that lets the record go, and whoever reads the
+// block gets a LostError for ever after, whatever the memory says. A fault in the ring or a head fails the journal.
+//
 // # Lock order
 //
 //	ckptMu            one checkpoint at a time
 //	  fenceMu         one fence at a time; whoever holds it fences for all that was appended
 //	    mu            ring positions, in-flight queue
 //	  shard.mu        stores in place and the set of dirty lines of a part of the blocks
+//	lostSet.mu        the lost blocks; leaf
 //
 // None of them is held while waiting for a caller's lock, so any lock of a caller may be held around Commit.
 package journal
@@ -44,6 +52,7 @@ type State struct {
 	Head layout.Head // as written by recovery: empty window
 	Ring int64       // byte offset of the ring
 	Size int64       // bytes in the ring
+	Lost []uint64    // lost blocks that the head lists
 }
 
 // Counts are the filesystem-wide counters that records carry as deltas.
@@ -90,10 +99,13 @@ type Journal struct {
 	taken   [shardCount]dirtySet
 
 	shards   [shardCount]shard
+	lost     lostSet
 	verified []atomic.Uint64 // a bit per block: its deferred checksum has been verified, or it is dirty
 
 	failure atomic.Pointer[error]
 	release atomic.Pointer[func(seq uint64)]
+	onLost  atomic.Pointer[func(block uint64)]
+	onFail  atomic.Pointer[func(error)]
 	wake    chan struct{}
 	stop    chan struct{}
 	stopped sync.WaitGroup
@@ -130,6 +142,9 @@ func New(region *pmem.Region, st State, o Options) *Journal {
 	for i := range j.shards {
 		j.shards[i].dirty, j.taken[i] = newDirtySet(), newDirtySet()
 	}
+	for _, block := range st.Lost {
+		j.lose(block)
+	}
 	if !o.NoBackground {
 		idle := o.Idle
 		if idle == 0 {
@@ -144,6 +159,9 @@ func New(region *pmem.Region, st State, o Options) *Journal {
 // OnCheckpoint sets the function that each checkpoint calls when every record below seq has left the window: blocks
 // that they freed may be reused.
 func (j *Journal) OnCheckpoint(f func(seq uint64)) { j.release.Store(&f) }
+
+// OnFail sets the function that is told, once, why the journal has failed. It must not use the journal.
+func (j *Journal) OnFail(f func(error)) { j.onFail.Store(&f) }
 
 // Region returns the medium.
 func (j *Journal) Region() *pmem.Region { return j.region }
@@ -177,7 +195,9 @@ func (j *Journal) Err() error {
 // fail records the first failure and returns it.
 func (j *Journal) fail(cause error) error {
 	err := fmt.Errorf("%w: %w", ErrFailed, cause)
-	j.failure.CompareAndSwap(nil, &err)
+	if f := j.onFail.Load(); j.failure.CompareAndSwap(nil, &err) && f != nil {
+		(*f)(err)
+	}
 	return j.Err()
 }
 

@@ -41,7 +41,7 @@ type Tx struct {
 	entries uint32
 }
 
-var errNotStored = errors.New("a durable record could not be stored in place")
+var errNotStored = errors.New("a record could not be written to the ring, or not be stored in place")
 
 var txPool = sync.Pool{New: func() any { return new(Tx) }}
 
@@ -201,24 +201,27 @@ func (tx *Tx) Size() int {
 
 // Commit makes the transaction durable with one fence (shared with others under load), stores it in place and returns
 // its sequence. On an error nothing has been stored in place; the journal has failed unless the error is ErrTooBig.
-// The transaction is over either way.
+// When memory that is to be stored to faults, nothing has happened, unless it is the journal's own: then it has failed. The
+// transaction is over either way.
 func (tx *Tx) Commit() (seq uint64, err error) {
 	defer tx.Abort()
 	tx.encode()
 	if len(tx.rec) > tx.j.MaxRecord() {
 		return 0, ErrTooBig
 	}
+	tx.probe()
 	j := tx.j
-	seq, end, ticket, err := j.append(tx.rec, tx.entries, tx.counts, layout.CRC(tx.rec[layout.RecordHeader:]))
-	if err != nil {
-		return 0, err
-	}
 	stored := false
 	defer func() {
-		if !stored { // the fence was refused, or a store in place faulted: the window can no longer be emptied
+		if !stored { // the ring faulted, the fence was refused, or the record did not decode: the window cannot be emptied
 			j.fail(errNotStored)
 		}
 	}()
+	seq, end, ticket, err := j.append(tx.rec, tx.entries, tx.counts, layout.CRC(tx.rec[layout.RecordHeader:]))
+	if err != nil {
+		stored = true // there is nothing to be stored
+		return 0, err
+	}
 	if mutation.ApplyAfterFence.Off() {
 		if err := j.applyAll(tx.rec[layout.RecordHeader:]); err != nil {
 			return 0, err
@@ -233,6 +236,31 @@ func (tx *Tx) Commit() (seq uint64, err error) {
 	j.applied(ticket)
 	stored = true
 	return seq, nil
+}
+
+// probe faults if memory that is about to be stored to does. The lines of shadows are left out, as encode has compared
+// them all, except those of fresh ones; the others are about to be fetched anyway.
+func (tx *Tx) probe() {
+	region := tx.j.region
+	for i := range tx.plain {
+		p := &tx.plain[i]
+		switch p.kind {
+		case layout.EntryBitSet, layout.EntryBitClear:
+			first, last := layout.BitmapByte(int(p.arg)), layout.BitmapByte(int(p.arg)+int(p.n)-1)
+			region.Probe(p.off+first, last-first+1)
+		default:
+			region.ProbeStore(p.off, int64(p.n))
+		}
+	}
+	for i := range tx.patches {
+		p := &tx.patches[i]
+		region.Probe(p.off+int64(p.within), int64(len(p.b)))
+	}
+	for _, s := range tx.shadows {
+		if s.fresh {
+			region.ProbeStore(s.off, int64(s.size))
+		}
+	}
 }
 
 // encode builds the record: bitmaps and data first, then inodes and nodes as differences to the medium.

@@ -91,6 +91,15 @@ func InodeFileBlock(ino uint64) (block uint64, off int64) {
 	return chapter*ChapterBlocks + 1 + i/InodesPerBlk, int64(i%InodesPerBlk) * InodeSize
 }
 
+// InodesOfBlock says what a block of the inode file holds: the bitmap of chapter n, or the 16 inodes from number n on.
+func InodesOfBlock(block uint64) (n uint64, bitmap bool) {
+	chapter, at := block/ChapterBlocks, block%ChapterBlocks
+	if at == 0 {
+		return chapter, true
+	}
+	return chapter*GroupBits + (at-1)*InodesPerBlk, false
+}
+
 // ChapterBitmap returns the block within the inode file that holds the bitmap of a chapter.
 func ChapterBitmap(chapter uint64) uint64 { return chapter * ChapterBlocks }
 

@@ -9,11 +9,13 @@ import "pmemfs/pmemfs/internal/mutation"
 const (
 	HeadSize      = 64
 	headFlagClean = 1 // informative: the filesystem was closed and the window is empty
+	headFlagLost  = 4 // a list of lost blocks follows the head in its block
 )
 
 // Head is a decoded journal head.
 type Head struct {
 	Clean      bool
+	Lost       bool   // the rest of the head's block is a list of lost blocks, see EncodeLost
 	Version    uint64 // rises by one with each head written
 	Epoch      uint64 // rises by one with each read-write open
 	TailSeq    uint64 // sequence of the first record of the window
@@ -26,9 +28,14 @@ type Head struct {
 // EncodeHead fills a line.
 func EncodeHead(b []byte, h *Head) {
 	clear(b[:HeadSize])
+	var flags uint32
 	if h.Clean {
-		le.PutUint32(b[4:], headFlagClean)
+		flags |= headFlagClean
 	}
+	if h.Lost {
+		flags |= headFlagLost
+	}
+	le.PutUint32(b[4:], flags)
 	for i, v := range []uint64{h.Version, h.Epoch, h.TailSeq, h.TailPos, h.FreeBlocks, h.UsedInodes, h.Salt} {
 		le.PutUint64(b[8+8*i:], v)
 	}
@@ -41,7 +48,8 @@ func DecodeHead(b []byte) (h Head, ok bool) {
 		return h, false
 	}
 	return Head{
-		Clean: le.Uint32(b[4:])&headFlagClean != 0, Version: le.Uint64(b[8:]), Epoch: le.Uint64(b[16:]),
+		Clean: le.Uint32(b[4:])&headFlagClean != 0, Lost: le.Uint32(b[4:])&headFlagLost != 0,
+		Version: le.Uint64(b[8:]), Epoch: le.Uint64(b[16:]),
 		TailSeq: le.Uint64(b[24:]), TailPos: le.Uint64(b[32:]), FreeBlocks: le.Uint64(b[40:]), UsedInodes: le.Uint64(b[48:]),
 		Salt: le.Uint64(b[56:]),
 	}, true

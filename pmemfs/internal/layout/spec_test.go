@@ -44,7 +44,7 @@ func TestSpecConstants(t *testing.T) {
 // size that the constants give it.
 func TestSpecOffsets(t *testing.T) {
 	row := regexp.MustCompile(`^\| (\d+) \| (\d+)? ?(each|-\d+)? ?\| `)
-	ends := []int{BlockSize, BlockSize, HeadSize, RecordHeader, EntryHeader, InodeSize, nodeHeader, direntHead, ExtentPayload, xattrHead}
+	ends := []int{BlockSize, BlockSize, HeadSize, lostHead, RecordHeader, EntryHeader, InodeSize, nodeHeader, direntHead, ExtentPayload, xattrHead}
 	table, at := -1, 0
 	finish := func() {
 		if table >= 0 && table < len(ends) && at != ends[table] {

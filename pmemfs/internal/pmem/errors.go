@@ -53,6 +53,7 @@ var (
 type FaultError struct {
 	Path string // the region's path
 	Off  int64  // where in the region, in bytes, rounded down to the page: the CPU reports no better
+	Len  int64  // bytes of the page
 }
 
 // Error names the image and the offset of the page.

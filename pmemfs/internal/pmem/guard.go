@@ -3,6 +3,8 @@ package pmem
 import (
 	"os"
 	"runtime/debug"
+	"sync/atomic"
+	"unsafe"
 )
 
 // Guard makes memory faults of the calling goroutine recoverable, and Unguard turns those of this mapping into
@@ -27,16 +29,42 @@ func (r *Region) Unguard(old bool, errp *error) {
 	if cause == nil {
 		return
 	}
+	*errp = r.Fault(cause)
+}
+
+// Fault turns what recover returned inside a guarded call into the fault of this mapping that it is, for those who go on
+// from there; any other panic goes on.
+func (r *Region) Fault(cause any) *FaultError {
 	fault, ok := cause.(interface{ Addr() uintptr })
 	if !ok || !r.covers(fault.Addr()) {
 		panic(cause)
 	}
 	page := uintptr(os.Getpagesize())
-	*errp = &FaultError{Path: r.path, Off: int64((fault.Addr() - r.base) &^ (page - 1))}
+	return &FaultError{Path: r.path, Off: int64((fault.Addr() - r.base) &^ (page - 1)), Len: int64(page)}
 }
 
 // covers says whether an address lies in the mapping, the rest of its last page included.
 func (r *Region) covers(addr uintptr) bool {
 	page := uintptr(os.Getpagesize())
 	return addr >= r.base && addr-r.base < (uintptr(r.size)+page-1)&^(page-1)
+}
+
+// Probe loads from every line of the n bytes at off, so that memory which cannot be read faults here, where nothing has
+// happened yet. n is at least 1. Others may be storing to the lines: what is loaded means nothing.
+//
+//go:noinline
+//go:norace
+func (r *Region) Probe(off, n int64) (sum byte) {
+	b := r.mem[off&^(LineSize-1) : off+n]
+	for i := 0; i < len(b); i += LineSize {
+		sum ^= b[i]
+	}
+	return sum
+}
+
+// ProbeStore is Probe for bytes that the caller alone uses and is about to store to. It stores a word as it is first, so
+// that the page of a mapping that nobody has touched is made writable at once, not first readable.
+func (r *Region) ProbeStore(off, n int64) {
+	atomic.OrUint32((*uint32)(unsafe.Pointer(&r.mem[off&^(wordSize-1)])), 0)
+	r.Probe(off, n)
 }

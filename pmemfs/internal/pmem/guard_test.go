@@ -37,6 +37,8 @@ func TestFault(t *testing.T) {
 			off    int64
 		}{
 			{"load", func() error { sink = r.Bytes()[10*page+77]; return nil }, 10 * page},
+			{"Probe", func() error { r.Probe(8*page+4000, 200); return nil }, 8 * page},
+			{"ProbeStore", func() error { r.ProbeStore(8*page+4000, 200); return nil }, 8 * page},
 			{"copy out", func() error { copy(src, r.Bytes()[9*page+5:10*page]); return nil }, 9 * page},
 			{"Write", func() error { r.Write(15*page-1, src[:1]); return nil }, 14 * page},
 			{"Zero", func() error { r.Zero(2*page, 8); return nil }, 2 * page},
@@ -49,7 +51,7 @@ func TestFault(t *testing.T) {
 			t.Run(d.String()+"/"+test.name, func(t *testing.T) {
 				err := guarded(r, test.access)
 				var fault *FaultError
-				if !errors.As(err, &fault) || *fault != (FaultError{r.Path(), test.off}) {
+				if !errors.As(err, &fault) || *fault != (FaultError{r.Path(), test.off, page}) {
 					t.Errorf("%v, want a fault at %d", err, test.off)
 				}
 			})

@@ -41,8 +41,8 @@ func Super(medium []byte) (*layout.Superblock, error) {
 	if err != nil {
 		return nil, err
 	}
-	if size := layout.BlockOffset(sb.Blocks); int64(len(medium)) < size {
-		return nil, fmt.Errorf("%w: %d bytes long, the superblock says %d", ErrTruncated, len(medium), size)
+	if err := vetSize(medium, sb); err != nil {
+		return nil, err
 	}
 	return sb, nil
 }
@@ -153,56 +153,41 @@ func (r *reader) vetEnd(pos, seq, end uint64) error {
 }
 
 // Run recovers the medium for writing and returns what the journal starts from. Durable on return. The caller owns the
-// region alone.
+// region alone. Memory of the journal that faults refuses the image; any other block whose memory faults when the window
+// says something about it is lost (see package journal), and the rest of the image is usable.
 func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
-	medium := region.Bytes()
 	st := journal.State{Ring: sb.RingOffset(), Size: sb.RingBytes()}
-	old, err := Head(medium)
-	if err != nil {
-		return st, err
-	}
-	lines, seals := map[uint64]uint64{}, map[uint64]bool{}
 	// The whole window is vetted before the first store: a damaged image is not touched.
 	vet := func(rec []byte) error { return vet(rec, sb) }
 	if mutation.VetWhole.Off() {
 		vet = nil
 	}
-	if _, err := Window(medium, sb, old, vet); err != nil {
-		return st, err
-	}
-	h, err := inOrder(func(f func([]byte) error) (layout.Head, error) { return Window(medium, sb, old, f) },
-		func(rec []byte) error { return replay(region, rec, lines, seals) })
+	old, _, err := Journal(region, sb, vet)
 	if err != nil {
 		return st, err
 	}
-	var ranges []pmem.Range
-	for block := range seals {
-		if mutation.SealAtRecovery.Off() {
-			break
-		}
-		journal.SealInPlace(region, block)
-		lines[block] |= 1
+	lost, err := lostBlocks(region.Bytes(), sb, &old)
+	if err != nil {
+		return st, err
 	}
-	for block, mask := range lines {
-		ranges = journal.AppendLines(ranges, block, mask)
-	}
-	if len(ranges) > 0 {
-		if err := region.Persist(siteReplay, ranges); err != nil {
-			return st, err
-		}
+	r := newReplay(region, lost)
+	h, err := inOrder(func(f func([]byte) error) (layout.Head, error) { return Window(region.Bytes(), sb, old, f) }, r.record)
+	if err != nil {
+		return st, err
 	}
 	h.Version, h.Epoch, h.Clean = old.Version+1, old.Epoch+1, false
+	if st.Lost, err = r.finish(&h); err != nil {
+		return st, err
+	}
 	if h.Salt, err = newSalt(); err != nil {
 		return st, err
 	}
 	if mutation.EpochRaised.Off() {
 		h.Epoch, h.Salt = old.Epoch, old.Salt
 	}
-	if err := journal.WriteHead(region, siteEpoch, &h); err != nil {
-		return st, err
-	}
+	err = named(region, "journal head", func() error { return journal.WriteHead(region, siteEpoch, &h) })
 	st.Head = h
-	return st, nil
+	return st, err
 }
 
 // newSalt draws what tells the records of an epoch from anything else that may lie in the ring.
@@ -222,22 +207,6 @@ func vet(rec []byte, sb *layout.Superblock) error {
 		if block := layout.BlockOf(e.Off); sb.Untouchable(block) {
 			return fmt.Errorf("journal %w: record %d has an entry for block %d, of the superblocks or the journal",
 				layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq, block)
-		}
-		body = rest
-	}
-	return nil
-}
-
-// replay stores the entries of a record in place and notes the lines and the blocks whose checksum is due.
-func replay(region *pmem.Region, rec []byte, lines map[uint64]uint64, seals map[uint64]bool) error {
-	for body := rec[layout.RecordHeader:]; len(body) > 0; {
-		e, rest, ok := layout.NextEntry(body, region.Size())
-		if !ok {
-			return fmt.Errorf("journal %w: record %d has a malformed entry", layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq)
-		}
-		lines[layout.BlockOf(e.Off)] |= journal.Apply(region, &e)
-		if e.Kind.Sealed4K() {
-			seals[layout.BlockOf(e.Off)] = true
 		}
 		body = rest
 	}

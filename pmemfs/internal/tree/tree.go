@@ -76,6 +76,36 @@ func (t *Tree) Get(key uint64) ([]byte, error) {
 	return nil, nil
 }
 
+// Has reports whether a block is a node of the tree. It reads no leaves, and not that block, whose memory may be bad.
+func (t *Tree) Has(block uint64) (bool, error) {
+	if t.Root.Height == 0 || t.Root.Block == block {
+		return t.Root.Height > 0, nil
+	}
+	return t.below(t.Root.Block, t.Root.Height-1, block)
+}
+
+// below reports whether a block is below another one, which is a node of a level.
+func (t *Tree) below(parent uint64, level uint8, block uint64) (bool, error) {
+	if level == 0 {
+		return false, nil
+	}
+	n, err := t.node(parent, level)
+	if err != nil {
+		return false, err
+	}
+	for i := range n.Count() {
+		if n.Child(i) == block {
+			return true, nil
+		}
+	}
+	for i := range n.Count() {
+		if found, err := t.below(n.Child(i), level-1, block); found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
 // step is one node on the way from the root to a leaf.
 type step struct {
 	node  layout.Node

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dchest/siphash"
 
@@ -167,6 +168,25 @@ func (s *Set) Remove(name []byte) (found bool, err error) {
 	}
 	return true, s.drop(key, x)
 }
+
+// Holds returns a copy of the name of the attribute whose value a block holds, or nil.
+func (s *Set) Holds(block uint64) ([]byte, error) {
+	var c tree.Cursor
+	err := s.t.SeekGE(&c, 0)
+	for ; err == nil && c.Valid(); err = s.t.Next(&c) {
+		x, err := s.decode(&c)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(x.Blocks, block) {
+			return bytes.Clone(x.Name), nil
+		}
+	}
+	return nil, err
+}
+
+// HasNode reports whether a block is a node of the attributes' tree.
+func (s *Set) HasNode(block uint64) (bool, error) { return s.t.Has(block) }
 
 // List returns copies of the names.
 func (s *Set) List() ([][]byte, error) {
