@@ -188,7 +188,7 @@ type damage struct {
 
 // atRest is all damage of an image with an empty window, inWindow that of one with records to replay.
 func atRest() []damage {
-	return slices.Concat(superDamage, bitmapDamage, inodeDamage, treeDamage, dirDamage, attrDamage, reservedDamage, wholeDamage)
+	return slices.Concat(superDamage, bitmapDamage, inodeDamage, treeDamage, dirDamage, attrDamage, reservedDamage, wholeDamage, mediaDamage)
 }
 
 func inWindow() []damage { return slices.Concat(journalDamage, windowDamage) }
