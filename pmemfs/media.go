@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pmemfs/pmemfs/internal/badblocks"
+	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 )
@@ -45,14 +46,14 @@ type media struct {
 // mediaError is a fault with the name of what it hit.
 type mediaError struct {
 	object
-	fault *pmem.FaultError
+	cause error
 }
 
 // Error names the object, the image and the offset.
-func (e *mediaError) Error() string { return e.name + ": " + e.fault.Error() }
+func (e *mediaError) Error() string { return e.name + ": " + e.cause.Error() }
 
-// Unwrap returns the fault.
-func (e *mediaError) Unwrap() error { return e.fault }
+// Unwrap returns the error that was, or wraps, the fault.
+func (e *mediaError) Unwrap() error { return e.cause }
 
 // MediaErrors returns the counters of bad memory. The fields need not belong to the same instant.
 func (fs *FS) MediaErrors() MediaErrors {
@@ -117,6 +118,9 @@ func (fs *FS) noteFault(err error, ino uint64, locked bool) error {
 	for b := block; layout.BlockOffset(b) < fault.Off+fault.Len && b < fs.sb.Blocks; b++ {
 		fresh = fs.a.Suspect(b) || fresh
 	}
+	if !fresh && errors.Is(err, journal.ErrFailed) {
+		return err // what the journal failed of, not another fault
+	}
 	o := fs.objectAt(block, ino, locked)
 	if o.data {
 		fs.media.data.Add(1)
@@ -130,11 +134,25 @@ func (fs *FS) noteFault(err error, ino uint64, locked bool) error {
 	case o.bits != nil:
 		o.bits.Distrust(o.group)
 	case o.free:
-		if err := fs.withdraw(block, locked); err != nil {
+		if err := errors.Join(fs.suspectAround(block), fs.withdraw(block, locked)); err != nil {
 			fs.media.say(slog.LevelWarn, "a bad block could not be taken out of the free space", "block", block, "error", err)
 		}
 	}
-	return &mediaError{o, fault}
+	return &mediaError{o, err}
+}
+
+// nearby is how many blocks on either side of a bad one are looked at: bad memory comes in clusters.
+const nearby = 256
+
+// suspectAround looks for bad blocks in the free space near one.
+func (fs *FS) suspectAround(block uint64) (err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	for b := max(block, nearby) - nearby; b < min(block+nearby, fs.sb.Blocks); b++ {
+		if free, err := fs.a.Blocks.Free(b); err == nil && free && fs.a.Faults(b) {
+			fs.a.Suspect(b)
+		}
+	}
+	return nil
 }
 
 // withdraw moves a bad block from the free space to the list of bad blocks. Durable on return.
@@ -166,6 +184,23 @@ func (fs *FS) absorb(errp *error, ino uint64) (again bool) {
 	*errp = fs.noteFault(*errp, ino, true)
 	var named *mediaError
 	return errors.As(*errp, &named) && (named.data || named.free)
+}
+
+// elsewhere is told of an error of an attempt that has changed nothing, by one who holds the gate. It returns true, at most
+// movesMax times, when memory in the free space has faulted: another attempt will use other blocks.
+func (fs *FS) elsewhere(err error, tries *int) bool {
+	var fault *pmem.FaultError
+	if !errors.As(err, &fault) || *tries == movesMax || fs.j.Err() != nil {
+		return false
+	}
+	*tries++
+	block := layout.BlockOf(fault.Off)
+	var o object
+	if fs.unowned(&o, block) != nil || !o.free {
+		return false
+	}
+	fs.noteFault(err, 0, true)
+	return true
 }
 
 // listBad counts the bad blocks and forgets that those were lost which have been given up since.
