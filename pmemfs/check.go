@@ -3,6 +3,7 @@ package pmemfs
 import (
 	"bytes"
 	"errors"
+	"runtime"
 
 	"pmemfs/pmemfs/internal/check"
 	"pmemfs/pmemfs/internal/layout"
@@ -38,7 +39,24 @@ func Check(path string, o CheckOptions) (*CheckReport, error) {
 
 func checkRegion(region *pmem.Region, progress func(done, total int64)) (r *CheckReport, err error) {
 	defer region.Unguard(region.Guard(), &err)
-	return check.Run(region.Bytes(), progress)
+	return check.RunImage(imageOf(region), progress)
+}
+
+// imageOf returns what a check or a repair reads of a region.
+func imageOf(region *pmem.Region) check.Image {
+	return check.Image{Bytes: region.Bytes(), Probe: func(block uint64) error { return probe(region, block) }}
+}
+
+// probe reads a word of each line of a block, and says why that is not possible.
+func probe(region *pmem.Region, block uint64) (err error) {
+	defer region.Unguard(region.Guard(), &err)
+	b := region.Bytes()[layout.BlockOffset(block):][:layout.BlockSize]
+	sum := uint64(0)
+	for i := 0; i < len(b); i += layout.LineSize {
+		sum |= layout.Word(b[i:])
+	}
+	runtime.KeepAlive(sum) // or the loads would be left out
+	return nil
 }
 
 // Check checks an open filesystem, for tests: it waits for the calls in progress, checkpoints, copies the medium to

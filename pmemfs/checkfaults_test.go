@@ -180,17 +180,24 @@ type damage struct {
 	do   func(s *surgery) (object string, off int64)
 }
 
+// atRest is all damage of an image with an empty window, inWindow that of one with records to replay.
+func atRest() []damage {
+	return slices.Concat(superDamage, bitmapDamage, inodeDamage, treeDamage, dirDamage, attrDamage, reservedDamage, wholeDamage)
+}
+
+func inWindow() []damage { return slices.Concat(journalDamage, windowDamage) }
+
 func TestCheckFindsFaults(t *testing.T) {
 	healthy := operate(t, false)
 	checkMedium(t, healthy.medium)
-	for _, d := range slices.Concat(superDamage, bitmapDamage, inodeDamage, treeDamage, dirDamage, attrDamage) {
+	for _, d := range atRest() {
 		t.Run(d.name, func(t *testing.T) { wantFault(t, healthy, d) })
 	}
 	window := operate(t, true)
 	if r := checkMedium(t, window.medium); r.ReplayedRecords == 0 {
 		t.Fatal("the window is empty")
 	}
-	for _, d := range journalDamage {
+	for _, d := range inWindow() {
 		t.Run(d.name, func(t *testing.T) { wantFault(t, window, d) })
 	}
 }

@@ -18,15 +18,21 @@ func memFS(t testing.TB, size int64) *FS {
 	return fs
 }
 
-// mountBytes mounts a copy of a medium.
-func mountBytes(t testing.TB, medium []byte) *FS {
+// memoryOf returns a region of memory with a copy of a medium.
+func memoryOf(t testing.TB, medium []byte) *pmem.Region {
 	t.Helper()
 	region, err := pmem.NewMemory(int64(len(medium)), pmem.CacheFlush)
 	if err != nil {
 		t.Fatal(err)
 	}
 	region.Write(0, medium)
-	fs, err := mount(region, Options{NoBackground: true})
+	return region
+}
+
+// mountBytes mounts a copy of a medium.
+func mountBytes(t testing.TB, medium []byte) *FS {
+	t.Helper()
+	fs, err := mount(memoryOf(t, medium), Options{NoBackground: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,17 +7,15 @@ import (
 	"io"
 	"os"
 
-	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
 // The fences of Format.
 var (
-	siteRing      = pmem.NewThroughSite("format: empty ring and heads")
-	siteContent   = pmem.NewSite("format: bitmaps and inodes")
-	siteFirstHead = pmem.NewSite("format: first head")
-	siteSuper     = pmem.NewSite("format: superblock")
+	siteWipe    = pmem.NewThroughSite("format: end of what was there")
+	siteContent = pmem.NewSite("format: bitmaps, inodes and first head")
+	siteSuper   = pmem.NewSite("format: superblock")
 )
 
 // FormatOptions are the options of Format.
@@ -136,19 +134,22 @@ func formatRegion(region *pmem.Region, o *FormatOptions, random io.Reader) (err 
 		}
 	}
 	f := formatter{region: region, sb: &sb}
-	// Records that an earlier filesystem left in the ring must not be taken for this one's.
-	ringRange := pmem.Range{Off: sb.RingOffset(), Len: sb.RingBytes()}
-	heads := pmem.Range{Off: layout.BlockOffset(layout.JournalHeadA), Len: 2 * layout.BlockSize}
-	if _, err := region.ZeroThrough(siteRing, []pmem.Range{heads, ringRange}); err != nil {
+	// An earlier filesystem ends before this one overwrites it: half of each would open. What its journal left in the ring
+	// has another salt.
+	end := int64(region.Size()) &^ (layout.BlockSize - 1)
+	_, err = region.ZeroThrough(siteWipe, []pmem.Range{
+		{Off: 0, Len: layout.BlockSize},
+		{Off: layout.BlockOffset(layout.JournalHeadA), Len: 2 * layout.BlockSize},
+		{Off: end - 2*layout.BlockSize, Len: 2 * layout.BlockSize}, // where Open looks for the other superblock
+	})
+	if err != nil {
 		return err
 	}
 	f.bitmaps()
 	f.inodes(o)
-	if err := region.Persist(siteContent, f.ranges); err != nil {
-		return err
-	}
 	head := layout.Head{Clean: true, Version: 1, Epoch: 1, TailSeq: 1, FreeBlocks: blocks - f.used, UsedInodes: layout.RootIno + 1}
-	if err := journal.WriteHead(region, siteFirstHead, &head); err != nil {
+	f.head(&head)
+	if err := region.Persist(siteContent, f.ranges); err != nil {
 		return err
 	}
 	return f.superblocks()
@@ -165,6 +166,13 @@ func (f *formatter) store(block uint64, b []byte) {
 	off := layout.BlockOffset(block)
 	f.region.Write(off, b)
 	f.ranges = append(f.ranges, pmem.Range{Off: off, Len: int64(len(b))})
+}
+
+// head writes the journal's first head.
+func (f *formatter) head(h *layout.Head) {
+	b := make([]byte, layout.BlockSize)
+	layout.EncodeHead(b, h)
+	f.store(layout.JournalHeadA+h.Version%2, b)
 }
 
 // bitmaps writes the bitmap of each group: what lies before the free space, the bitmaps themselves, the last block.

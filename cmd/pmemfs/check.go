@@ -9,15 +9,16 @@ import (
 	"pmemfs/pmemfs"
 )
 
-// Exit statuses of check, as fsck has them. 1, repaired, comes with repair.
+// Exit statuses of check, as fsck has them.
 const (
+	checkRepaired  = 1
 	checkDamage    = 4
 	checkCouldNot  = 8
 	checkFaultRows = 1000 // printed; --json has all that were kept
 )
 
 func newCheck() *cobra.Command {
-	var asJSON bool
+	var asJSON, fix bool
 	couldNot := func(err error) error {
 		if err == nil {
 			return nil
@@ -26,16 +27,24 @@ func newCheck() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "check IMAGE",
-		Short: "Look for damage in an image that is not in use",
+		Short: "Look for damage in an image that is not in use, and repair it",
 		Long: `Check everything in an image against everything else: superblocks, journal, inodes, directories, link
-counts, free space. Each fault is reported with its offset, the object, what was expected and what was found. The image is
-never changed.
+counts, free space. Each fault is reported with its offset, the object, what was expected and what was found. Without
+--repair the image is never changed.
+
+With --repair, what is damaged is made consistent: from the other copy where there is one, else by the rules in REPAIR.md.
+Files that have no name any more are in /lost+found afterwards. What is lost is said. A clean image is not written to, and
+a repair that was interrupted can be run again. Nothing is kept of the state before: copy the image first if it matters.
 
 Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 		Example: `  pmemfs check fs.img
-  pmemfs check fs.img --json`,
+  pmemfs check fs.img --json
+  pmemfs check --repair fs.img`,
 		Args: func(cmd *cobra.Command, args []string) error { return couldNot(oneImage(cmd, args)) },
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if fix {
+				return runRepair(cmd, args[0], asJSON, couldNot)
+			}
 			report, err := pmemfs.Check(args[0], pmemfs.CheckOptions{Progress: progress(cmd.ErrOrStderr(), "checking")})
 			if err != nil {
 				return couldNot(err)
@@ -53,6 +62,7 @@ Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return couldNot(err) })
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&fix, "repair", false, "repair what is damaged")
 	return cmd
 }
 

@@ -16,6 +16,8 @@ import (
 
 	nfsc "github.com/willscott/go-nfs-client/nfs"
 	nfsrpc "github.com/willscott/go-nfs-client/nfs/rpc"
+
+	"pmemfs/pmemfs"
 )
 
 // output collects what a command prints while the test reads.
@@ -213,12 +215,53 @@ func TestCheckDamage(t *testing.T) {
 			if stdout, _ := want(t, checkDamage, "check", image, "--json"); !json.Valid([]byte(stdout)) {
 				t.Errorf("check --json:\n%s", stdout)
 			}
+			repairDamage(t, image)
 		}
 		at[100] ^= 0xff
 	}
 	if damaged == 0 {
 		t.Error("no block could be damaged")
 	}
+}
+
+// repairDamage repairs an image: status 1, then 0 with nothing written.
+func repairDamage(t *testing.T, image string) {
+	t.Helper()
+	if stdout, stderr := want(t, checkRepaired, "check", "--repair", image); !strings.Contains(stdout, ": repaired (") || !strings.Contains(stderr, "repaired") {
+		t.Errorf("check --repair:\n%s%s", stdout, stderr)
+	}
+	stdout, _ := want(t, 0, "check", "--repair", image, "--json")
+	var report struct{ Written int }
+	if err := json.Unmarshal([]byte(stdout), &report); err != nil || report.Written != 0 || !strings.Contains(stdout, "written") {
+		t.Errorf("check --repair --json: %v\n%s", err, stdout)
+	}
+	want(t, 0, "check", image)
+}
+
+// TestRepairCannot: what cannot be repaired, or is in use, is left as it is.
+func TestRepairCannot(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "image")
+	want(t, 0, "mkfs", image, "--size", "64MiB")
+	if err := os.Truncate(image, 60<<20); err != nil {
+		t.Fatal(err)
+	}
+	if stdout, _ := want(t, checkDamage, "check", "--repair", image); !strings.Contains(stdout, "NOT REPAIRED") || !strings.Contains(stdout, "lost: image") {
+		t.Errorf("an image that is cut off:\n%s", stdout)
+	}
+	want(t, checkCouldNot, "check", "--repair", filepath.Join(t.TempDir(), "missing"))
+	whole := filepath.Join(t.TempDir(), "whole")
+	want(t, 0, "mkfs", whole, "--size", "64MiB")
+	fs, err := pmemfs.Open(whole, pmemfs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr := want(t, checkCouldNot, "check", "--repair", whole); !strings.Contains(stderr, "in use") {
+		t.Errorf("an image in use: %s", stderr)
+	}
+	if err := fs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, 0, "check", "--repair", whole)
 }
 
 func TestBenchEngine(t *testing.T) {

@@ -27,7 +27,8 @@ const floors = `
 	pmemfs/internal/extent
 	pmemfs/internal/tree  pmemfs/internal/alloctest
 	pmemfs/internal/alloc
-	pmemfs/internal/journal  pmemfs/internal/check
+	pmemfs/internal/journal  pmemfs/internal/repair
+	pmemfs/internal/check
 	pmemfs/internal/pmem  pmemfs/internal/layout
 	pmemfs/internal/invariants  pmemfs/internal/mutation
 `

@@ -9,8 +9,8 @@ import (
 
 var replay = flag.String("crash.replay", "short:1", "the job that TestReplay runs")
 
-// run runs jobs and adds up what they tried.
-func run(t *testing.T, l Limits, jobs []Job) {
+// runJobs runs jobs and adds up what they tried.
+func runJobs(t *testing.T, l Limits, jobs []Job) {
 	var mu sync.Mutex
 	var sum Stats
 	from := time.Now()
@@ -35,7 +35,7 @@ func TestReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, DefaultLimits, []Job{j})
+	runJobs(t, DefaultLimits, []Job{j})
 }
 
 func TestKinds(t *testing.T) {
@@ -46,7 +46,7 @@ func TestKinds(t *testing.T) {
 			for i := range uint64(6) {
 				js = append(js, Job{k, i})
 			}
-			run(t, DefaultLimits, js)
+			runJobs(t, DefaultLimits, js)
 		})
 	}
 }

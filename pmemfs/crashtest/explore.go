@@ -58,6 +58,7 @@ type explorer struct {
 	bounds func() (acked, begun int)
 	accept func(v verdict) error        // replaces bounds, if set
 	part   func(op int, v verdict) bool // whether that is what is left of an operation of several records
+	unmade func() bool                  // whether there need not be a filesystem yet
 	found  *Violation
 }
 
@@ -119,8 +120,11 @@ func (x *explorer) image(cs []choice) {
 	x.stats.Images += len(x.oracle.images) - images
 	x.stats.Recovered += len(x.oracle.verdicts) - recovered
 	err := v.err
-	if err == nil {
+	switch {
+	case err == nil:
 		err = x.allowed(v)
+	case !v.opens && x.unmade != nil && x.unmade():
+		err = nil
 	}
 	x.stand.reset()
 	if err != nil {

@@ -45,6 +45,11 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"names":    namesTrace,
 	"ring":     ringTrace,
 	"restarts": restartsTrace,
+	"phases":   phasesTrace,
+	"wait":     waitTrace,
+	"format":   formatTrace,
+	"writers":  writersTrace,
+	"refused":  refusedTrace,
 }
 
 // Run tries the crash states of the job's workload. An error that is no Violation says that the workload itself failed.
@@ -156,5 +161,5 @@ func valid(prepared bool, ops []Op) (*Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.trace("", ops, nil)
+	return s.trace(ops, plainly)
 }

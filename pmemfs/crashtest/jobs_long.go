@@ -15,7 +15,7 @@ func mixTrace(seed uint64, d pmem.Domain) (*Trace, error) {
 	}
 	m := newMix(seed)
 	m.grow = seed%2 == 0
-	return s.trace("", m.ops(60+int(seed%5)*20), nil)
+	return s.trace(m.ops(60+int(seed%5)*20), plainly)
 }
 
 // fullTrace runs random operations on a filesystem that has no space left, or little.
@@ -40,7 +40,7 @@ func fullTrace(seed uint64) (*Trace, error) {
 		m.model.apply(Op{Verb: "create", Path: fmt.Sprintf("n%d", i)})
 	}
 	m.grow = seed%3 == 0
-	return s.trace("", m.ops(60), nil)
+	return s.trace(m.ops(60), plainly)
 }
 
 // extentsTrace runs operations on files with so many extents that their trees have several levels, on a filesystem whose
@@ -86,7 +86,7 @@ func extentsTrace(seed uint64) (*Trace, error) {
 			ops = append(ops, Op{Verb: "rename", Path: p, To: "d"}, Op{Verb: "create", Path: p}, Op{Verb: "unlink", Path: "d"})
 		}
 	}
-	return s.trace("", ops, nil)
+	return s.trace(ops, plainly)
 }
 
 // namesTrace runs operations on directories that split and merge: long names, so that a few fill a node.
@@ -123,7 +123,7 @@ func namesTrace(seed uint64) (*Trace, error) {
 			ops = append(ops, Op{Verb: "rename", Path: "e/" + name(i), To: "e/" + name(rng.IntN(most)), A: 2})
 		}
 	}
-	return s.trace("", ops, nil)
+	return s.trace(ops, plainly)
 }
 
 // ringTrace fills the journal's ring more than once, so that records wrap, space is reused and checkpoints come by
@@ -145,7 +145,7 @@ func ringTrace(seed uint64) (*Trace, error) {
 			ops = append(ops, m.op())
 		}
 	}
-	return s.trace("", ops, nil)
+	return s.trace(ops, plainly)
 }
 
 // restartsTrace goes through several power cuts: each life starts from a state that the one before may have left, with
@@ -159,7 +159,7 @@ func restartsTrace(seed uint64) (*Trace, error) {
 	m := newMix(seed)
 	m.large = 9000
 	for range seed % 6 {
-		t, err := s.trace("a life", m.ops(1+rng.IntN(12)), nil)
+		t, err := s.trace(m.ops(1+rng.IntN(12)), plainly)
 		if err != nil {
 			return nil, err
 		}
@@ -168,7 +168,7 @@ func restartsTrace(seed uint64) (*Trace, error) {
 			return nil, err
 		}
 	}
-	return s.trace("", m.ops(6), nil)
+	return s.trace(m.ops(6), plainly)
 }
 
 // cut returns an image that a power cut at some moment of the trace may leave.

@@ -211,7 +211,7 @@ func (m *model) rename(d *node, name string, o Op) bool {
 	case dst == nil && flags == pmemfs.RenameExchange, dst != nil && dst != src && flags == pmemfs.RenameNoReplace:
 		return false
 	case src == dst:
-		return flags != pmemfs.RenameNoReplace || d == to && name == toName
+		return flags != pmemfs.RenameNoReplace
 	case dst != nil && dst.typ == pmemfs.TypeDir && d != to && dst.holds(d):
 		return false
 	}

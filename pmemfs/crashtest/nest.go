@@ -58,9 +58,10 @@ func (x *explorer) nested(m *Medium) error {
 	}
 	y := &explorer{
 		medium: m, stand: inner, stands: x.stands, limits: x.limits, rng: x.rng, depth: x.depth + 1,
-		bounds: x.bounds, accept: x.accept, part: x.part, oracle: newOracle(inner, x.oracle.states, x.oracle.look),
+		bounds: x.bounds, accept: x.accept, part: x.part, unmade: x.unmade, oracle: newOracle(inner, x.oracle.states, x.oracle.look),
 		where: func() string { return x.where() + ", its recovery" },
 	}
+	y.oracle.lenient = x.oracle.lenient
 	live.SetRecorder(func(e *pmem.Event) {
 		if e.Kind == pmem.FenceDue {
 			y.point()

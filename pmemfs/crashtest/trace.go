@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/internal/pmem"
@@ -14,7 +15,8 @@ import (
 type item struct {
 	event pmem.Event
 	mark  mark
-	op    int // of a mark
+	by    int // of a mark: the writer
+	op    int // of a mark: the number of its operation
 }
 
 type mark uint8
@@ -30,11 +32,15 @@ type Trace struct {
 	Ops    []Op
 	start  []byte
 	domain pmem.Domain
+	mu     sync.Mutex // guards items
 	items  []item
 	states states
 	failed map[string]int // operations that were refused, by verb
 	parts  map[int]bool   // operations that took several records
 	before map[int][]byte // and the content of their file before
+
+	writers  []writer // if there are several, what each does
+	optional bool     // until the first operation is acknowledged there need not be a filesystem
 }
 
 // A start is an image to begin with: a copy is used for each run.
@@ -61,7 +67,7 @@ func newStart(size int64, d pmem.Domain, seed uint64) (start, error) {
 
 // prepare runs operations on a start and returns the image that a clean end leaves.
 func (s start) prepare(ops []Op) (start, error) {
-	t, err := s.trace("preparation", ops, nil)
+	t, err := s.trace(ops, plainly)
 	if err != nil {
 		return s, err
 	}
@@ -79,8 +85,17 @@ func (t *Trace) record(region *pmem.Region) {
 	region.SetRecorder(func(e *pmem.Event) {
 		c := *e
 		c.Data = slices.Clone(e.Data)
-		t.items = append(t.items, item{event: c})
+		t.add(item{event: c})
 	})
+}
+
+// mark notes the begin or end of an operation of a writer.
+func (t *Trace) mark(m mark, by, op int) { t.add(item{mark: m, by: by, op: op}) }
+
+func (t *Trace) add(it item) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.items = append(t.items, it)
 }
 
 // model returns a model of what the start holds.
@@ -98,65 +113,87 @@ func (s start) model() (*model, error) {
 	return m, errors.Join(err, fs.Close())
 }
 
-// trace runs the operations and returns what happened, from the opening to a clean end. around, if not nil, is called
-// instead of each operation, with what runs it.
-func (s start) trace(name string, ops []Op, around func(w *world, region *pmem.Region, i int, run func())) (*Trace, error) {
+// A script runs the operations of a trace by calling step, which returns false when there are none left.
+type script func(r *run, step func() bool)
+
+// A run is a trace being made.
+type run struct {
+	trace  *Trace
+	world  *world
+	model  *model
+	region *pmem.Region
+	next   int
+	broken bool  // a fence was refused on purpose
+	err    error // of the first thing that went wrong
+}
+
+// plainly runs one operation after the other.
+func plainly(_ *run, step func() bool) {
+	for step() {
+	}
+}
+
+// trace runs the operations as the script says, from opening the filesystem to a clean end, and returns what happened.
+func (s start) trace(ops []Op, how script) (*Trace, error) {
 	region, err := pmem.NewMemory(int64(len(s.medium)), s.domain)
 	if err != nil {
 		return nil, err
 	}
 	region.Write(0, s.medium)
-	t := &Trace{Name: name, Ops: ops, start: s.medium, domain: s.domain, failed: map[string]int{}, before: map[int][]byte{}}
+	t := &Trace{Ops: ops, start: s.medium, domain: s.domain, failed: map[string]int{}, before: map[int][]byte{}}
 	t.record(region)
 	fs, err := pmemfs.OpenRegion(region, pmemfs.Options{NoBackground: true})
 	if err != nil {
 		return nil, err
 	}
-	w := &world{fs: fs}
-	m, err := newModel(fs)
-	if err != nil {
+	r := &run{trace: t, world: &world{fs: fs}, region: region}
+	if r.model, err = newModel(fs); err != nil {
 		return nil, err
 	}
-	if err := t.note(w); err != nil {
+	if err := t.note(r.world); err != nil {
 		return nil, err
 	}
-	for i, op := range ops {
-		if err := t.run(w, m, region, i, op, around); err != nil {
-			return nil, fmt.Errorf("operation %d, %v: %w", i, op, err)
-		}
+	how(r, r.step)
+	err = errors.Join(r.world.release(), fs.Close())
+	if r.broken && err != nil {
+		err = nil // a filesystem that failed says so to the end
 	}
-	if err := w.release(); err != nil {
+	if err := errors.Join(r.err, err); err != nil {
 		return nil, err
 	}
-	err = fs.Close()
-	t.split()
-	return t, err
+	if len(t.writers) == 0 {
+		t.split()
+	}
+	return t, nil
 }
 
-// run does one operation, on the filesystem and on the model, and notes the state after it.
-func (t *Trace) run(w *world, m *model, region *pmem.Region, i int, op Op, around func(*world, *pmem.Region, int, func())) error {
-	if n := m.find(op.Path); n != nil && several[op.Verb] {
+// step runs the next operation, on the filesystem and on the model, compares them, and notes the state.
+func (r *run) step() bool {
+	t, i := r.trace, r.next
+	if i == len(t.Ops) || r.err != nil {
+		return false
+	}
+	r.next++
+	op := t.Ops[i]
+	if n := r.model.find(op.Path); n != nil && several[op.Verb] {
 		t.before[i] = slices.Clone(n.data)
 	}
-	t.items = append(t.items, item{mark: begin, op: i})
-	var err error
-	do := func() { err = w.do(op) }
-	if around != nil {
-		around(w, region, i, do)
-	} else {
-		do()
-	}
+	t.mark(begin, 0, i)
+	err := r.world.do(op)
+	t.mark(end, 0, i)
 	if err != nil {
 		t.failed[op.Verb]++
 	}
-	t.items = append(t.items, item{mark: end, op: i})
-	if err := m.do(op, err); err != nil {
-		return err
+	if err = r.model.do(op, err); err == nil {
+		err = t.note(r.world)
 	}
-	if err := t.note(w); err != nil {
-		return err
+	if err == nil {
+		err = r.model.compare(r.world.fs)
 	}
-	return m.compare(w.fs)
+	if err != nil {
+		r.err = fmt.Errorf("operation %d, %v: %w", i, op, err)
+	}
+	return r.err == nil
 }
 
 // note adds the state as it is now.
@@ -168,7 +205,8 @@ func (t *Trace) note(w *world) error {
 	return err
 }
 
-// Explore tries the states that a power cut may leave at every fence of the trace and at its end.
+// Explore tries the states that a power cut may leave at every fence of the trace and at its end. It also returns what
+// each site did.
 func (t *Trace) Explore(l Limits, seed uint64, f forget) (Stats, map[*pmem.Site]*SiteCount, error) {
 	m := newMedium(t.start, t.domain)
 	m.forget = f
@@ -177,27 +215,24 @@ func (t *Trace) Explore(l Limits, seed uint64, f forget) (Stats, map[*pmem.Site]
 	if err != nil {
 		return Stats{}, nil, err
 	}
-	acked, begun, at := 0, 0, "the beginning"
+	at := "the beginning"
 	x := &explorer{
 		medium: m, stand: st, stands: &pool, limits: l, rng: rand.New(rand.NewPCG(seed, 77)),
-		oracle: newOracle(st, &t.states, t.look),
-		part:   t.part,
-		bounds: func() (int, int) { return acked, begun },
-		where:  func() string { return fmt.Sprintf("%s of %s (acknowledged: %d)", at, t.Name, acked) },
+		oracle: newOracle(st, &t.states, t.look), part: t.part,
+		where: func() string { return at + " of " + t.Name },
 	}
+	p := t.progress(x)
 	for i := range t.items {
-		switch it := &t.items[i]; {
-		case it.mark == begin:
-			begun = it.op + 1
-		case it.mark == end:
-			acked = it.op + 1
-		case it.event.Kind == pmem.FenceDue:
-			at = fmt.Sprintf("event %d, before %v, operation %d (%v)", i, it.event.Site, begun-1, t.op(begun-1))
-			x.point()
-			fallthrough
-		default:
-			m.on(&it.event)
+		it := &t.items[i]
+		if it.mark != 0 {
+			p.take(it)
+			continue
 		}
+		if it.event.Kind == pmem.FenceDue {
+			at = fmt.Sprintf("event %d, before %v, operation %d (%v)", i, it.event.Site, p.begun[0]-1, t.op(p.begun[0]-1))
+			x.point()
+		}
+		m.on(&it.event)
 		if x.found != nil {
 			break
 		}
@@ -208,10 +243,37 @@ func (t *Trace) Explore(l Limits, seed uint64, f forget) (Stats, map[*pmem.Site]
 		return x.stats, m.fences, err
 	}
 	if x.found != nil {
-		x.found.Replay = fmt.Sprintf("%s seed %d", t.Name, seed)
+		x.found.Replay = t.Name
 		return x.stats, m.fences, x.found
 	}
 	return x.stats, m.fences, nil
+}
+
+// progress is how many operations each writer has begun, and of how many it was told that they are done.
+type progress struct{ acked, begun []int }
+
+func (p *progress) take(it *item) {
+	if it.mark == begin {
+		p.begun[it.by] = it.op + 1
+	} else {
+		p.acked[it.by] = it.op + 1
+	}
+}
+
+// progress tells the explorer what has been acknowledged.
+func (t *Trace) progress(x *explorer) *progress {
+	n := max(len(t.writers), 1)
+	p := &progress{make([]int, n), make([]int, n)}
+	x.bounds = func() (int, int) { return p.acked[0], p.begun[0] }
+	if len(t.writers) > 0 {
+		x.oracle.look = t.lookWriters
+		x.accept = func(v verdict) error { return t.acceptWriters(p, v) }
+	}
+	if t.optional {
+		x.oracle.lenient = true
+		x.unmade = func() bool { return p.acked[0] == 0 }
+	}
+	return p
 }
 
 func (t *Trace) op(i int) string {

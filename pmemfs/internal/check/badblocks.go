@@ -16,7 +16,7 @@ func (c *checker) badBlocks() {
 		m := extents{c: c, in: in, ino: ino, off: off}
 		m.each = func(e layout.Extent, at int64, _ bool) {
 			if e.Logical != e.Phys || e.Flags != layout.ExtentUnwritten {
-				c.fault(at, m.name(e.Logical), "an unwritten extent at the block's own number", fmt.Sprintf("block %d with flags %#x", e.Phys, e.Flags))
+				c.fault(BadBlockMap, at, m.name(e.Logical), "an unwritten extent at the block's own number", fmt.Sprintf("block %d with flags %#x", e.Phys, e.Flags))
 			}
 			bad.add(e.Phys, uint64(e.Len), func(uint64, uint64) {})
 		}
@@ -30,7 +30,7 @@ func (c *checker) badBlocks() {
 	for _, b := range c.lostBlocks {
 		if !bad.has(b) {
 			c.report.LostBlocks++
-			c.fault(layout.BlockOffset(b), blockRun(b, 1), "what was last stored there", "older content: its memory refused the store")
+			c.fault(BlockLost, layout.BlockOffset(b), blockRun(b, 1), "what was last stored there", "older content: its memory refused the store")
 		}
 	}
 }
@@ -41,9 +41,9 @@ func (c *checker) readLost(h *layout.Head) {
 		return
 	}
 	at := layout.JournalHeadA + h.Version%2
-	list, ok := layout.LostBlocks(c.medium[layout.BlockOffset(at):layout.BlockOffset(at+1)], h.Version, c.sb.Blocks)
+	list, ok := layout.LostBlocks(c.block(at), h.Version, c.sb.Blocks)
 	if !ok {
-		c.fault(layout.BlockOffset(at)+layout.LostOffset, "list of lost blocks", "a valid checksum, the head's version, and blocks in order", "something else")
+		c.fault(JournalLostList, layout.BlockOffset(at)+layout.LostOffset, "list of lost blocks", "a valid checksum, the head's version, and blocks in order", "something else")
 	}
 	c.lostBlocks = list
 }

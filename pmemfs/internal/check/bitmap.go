@@ -12,10 +12,13 @@ func (c *checker) bitmap(block uint64, kind uint16, group uint64, name string) [
 	b, off := c.block(block), layout.BlockOffset(block)
 	switch {
 	case !layout.BitmapIs(b, kind, group):
-		c.fault(off, name, fmt.Sprintf("a bitmap block of kind %d, number %d", kind, group), "something else")
+		c.fault(BitmapIdentity, off, name, fmt.Sprintf("a bitmap block of kind %d, number %d", kind, group), "something else")
 	case !c.sealed(block):
-		c.fault(off, name, "a valid checksum", "a wrong one")
+		c.fault(BitmapChecksum, off, name, "a valid checksum", "a wrong one")
 	default:
+		if layout.BitmapReserved(b) {
+			c.fault(BitmapReserved, off, name, "zeros in its reserved bytes", "something else")
+		}
 		return b
 	}
 	return nil
@@ -41,7 +44,7 @@ func (c *checker) pastEnd(b []byte, block, group, limit uint64, name string) {
 	for w := first / 64; w < layout.BitmapWords; w++ {
 		if over := layout.BitmapWord(b, w) &^ layout.WordMask(w, 0, first); over != 0 {
 			bit := w*64 + bits.TrailingZeros64(over)
-			c.fault(layout.BlockOffset(block)+layout.BitmapByte(bit), name, fmt.Sprintf("no bit set from bit %d on", first), fmt.Sprintf("bit %d set", bit))
+			c.fault(BitmapPastEnd, layout.BlockOffset(block)+layout.BitmapByte(bit), name, fmt.Sprintf("no bit set from bit %d on", first), fmt.Sprintf("bit %d set", bit))
 			return
 		}
 	}
@@ -64,7 +67,7 @@ func (c *checker) groupUsage(g uint64, b []byte) {
 	var leaked, unmarked runs
 	leak := func(start, n uint64) {
 		off := layout.BlockOffset(layout.BitmapBlock(g)) + layout.BitmapByte(int(start-base))
-		c.fault(off, groupName(g), blockRun(start, n)+" marked free: nothing owns them", "marked used")
+		c.fault(BitmapLostBlock, off, groupName(g), blockRun(start, n)+" marked free: nothing owns them", "marked used")
 	}
 	ask := func(start, n uint64) { c.ask(question{start: start, n: n, unmarked: true}) }
 	for w := 0; w*64 < limit; w++ {

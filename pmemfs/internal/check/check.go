@@ -33,6 +33,7 @@ const MaxFaults = 2000
 
 // Fault is one broken rule.
 type Fault struct {
+	Class    Class  `json:"class"`
 	Offset   int64  `json:"offset"` // byte in the image where the object is
 	Object   string `json:"object"` // as in "inode 17" or "node at block 99 (directory 16)"
 	Expected string `json:"expected"`
@@ -75,7 +76,14 @@ func (r *Report) Clean() bool { return len(r.Faults) == 0 && r.Suppressed == 0 }
 // wrong is a fault in the report. Where a damaged tree hides who owns what, blocks that seem to be lost and names that
 // seem to be missing are not reported: they are not faults of their own.
 func Run(medium []byte, progress func(done, total int64)) (*Report, error) {
-	c := &checker{medium: medium, report: &Report{Faults: []Fault{}}, progress: progress}
+	return RunImage(Image{Bytes: medium}, progress)
+}
+
+// RunImage is Run for an image of which parts cannot be read, or are to be seen otherwise than they are.
+func RunImage(image Image, progress func(done, total int64)) (*Report, error) {
+	c := &checker{image: image, report: &Report{Faults: []Fault{}}, progress: progress}
+	c.probed, c.unreadable = newBitset(uint64(len(image.Bytes))/layout.BlockSize), map[uint64]error{}
+	c.told = map[uint64]bool{}
 	if ok, err := c.superblocks(); err != nil || !ok {
 		return c.report, err
 	}
@@ -93,7 +101,7 @@ func Run(medium []byte, progress func(done, total int64)) (*Report, error) {
 
 // checker is one run.
 type checker struct {
-	medium   []byte
+	image    Image
 	sb       *layout.Superblock
 	report   *Report
 	quiet    bool // second walk: nothing is reported or counted
@@ -101,6 +109,10 @@ type checker struct {
 	done     int64
 	total    int64
 	nextTell int64
+
+	probed     bitset           // blocks that Probe was asked about
+	unreadable map[uint64]error // why those that cannot be read cannot
+	told       map[uint64]bool  // those of them that were reported
 
 	head     layout.Head // with the counters as they are after the window
 	headOK   bool        // its counters can be compared
@@ -146,19 +158,19 @@ func (c *checker) walk() {
 }
 
 // fault reports a broken rule.
-func (c *checker) fault(off int64, object, expected, found string) {
+func (c *checker) fault(class Class, off int64, object, expected, found string) {
 	switch {
-	case c.quiet:
+	case c.quiet, class != Unreadable && c.hidden(off):
 	case len(c.report.Faults) < MaxFaults:
-		c.report.Faults = append(c.report.Faults, Fault{off, object, expected, found})
+		c.report.Faults = append(c.report.Faults, Fault{class, off, object, expected, found})
 	default:
 		c.report.Suppressed++
 	}
 }
 
 // stop reports a fault without which nothing further can be checked.
-func (c *checker) stop(off int64, object, expected, found string) {
-	c.fault(off, object, expected, found)
+func (c *checker) stop(class Class, off int64, object, expected, found string) {
+	c.fault(class, off, object, expected, found)
 	if !c.quiet {
 		c.report.Stopped = object + " is damaged"
 	}
@@ -180,8 +192,7 @@ func (c *checker) block(b uint64) []byte {
 	if c.changed.has(b) {
 		return c.copies[b]
 	}
-	off := layout.BlockOffset(b)
-	return c.medium[off : off+layout.BlockSize : off+layout.BlockSize]
+	return c.raw(b)
 }
 
 // sealed reports whether a metadata block's checksum is right, or due to be brought up to date.

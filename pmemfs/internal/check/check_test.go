@@ -86,7 +86,7 @@ func TestRunRefuses(t *testing.T) {
 func TestReportIsBounded(t *testing.T) {
 	c := &checker{report: &Report{}}
 	for range MaxFaults + 5 {
-		c.fault(1, "object", "this", "that")
+		c.fault(Superblock, 1, "object", "this", "that")
 	}
 	if r := c.report; len(r.Faults) != MaxFaults || r.Suppressed != 5 || r.Clean() {
 		t.Errorf("%d kept, %d suppressed", len(r.Faults), r.Suppressed)

@@ -32,13 +32,13 @@ func (c *checker) directory(in layout.Inode, ino uint64, off int64) (owned uint6
 		return owned, whole
 	}
 	if in.Size() != d.entries {
-		c.fault(off, inodeName(ino), fmt.Sprintf("a size of %d, its number of entries", d.entries), fmt.Sprint(in.Size()))
+		c.fault(DirSize, off, inodeName(ino), fmt.Sprintf("a size of %d, its number of entries", d.entries), fmt.Sprint(in.Size()))
 	}
 	if in.Nlink() == 0 {
 		return owned, whole // removed while open; linkCounts looks at that
 	}
 	if want := 2 + d.subdirs; uint64(in.Nlink()) != want {
-		c.fault(off, inodeName(ino), fmt.Sprintf("a link count of %d: 2 and its subdirectories", want), fmt.Sprint(in.Nlink()))
+		c.fault(DirLinks, off, inodeName(ino), fmt.Sprintf("a link count of %d: 2 and its subdirectories", want), fmt.Sprint(in.Nlink()))
 	}
 	return owned, whole
 }
@@ -49,7 +49,7 @@ func (d *directory) leaf(n layout.Node, off int64) {
 		ino, typ, name, ok := layout.DecodeDirent(n.Payload(i))
 		if !ok {
 			d.bad = true
-			d.c.fault(off, fmt.Sprintf("entry %#x of directory %d", n.Key(i), d.ino), "a well-formed entry", fmt.Sprintf("%d bytes", len(n.Payload(i))))
+			d.c.fault(EntryMalformed, off, fmt.Sprintf("entry %#x of directory %d", n.Key(i), d.ino), "a well-formed entry", fmt.Sprintf("%d bytes", len(n.Payload(i))))
 			continue
 		}
 		d.vetName(n.Key(i), name, off)
@@ -68,11 +68,11 @@ func (d *directory) vetName(key uint64, name []byte, off int64) {
 		return
 	}
 	if string(name) == "." || string(name) == ".." || bytes.IndexByte(name, '/') >= 0 || bytes.IndexByte(name, 0) >= 0 {
-		c.fault(off, d.name(name), "a legal name", "a reserved one, or one with '/' or NUL")
+		c.fault(EntryName, off, d.name(name), "a legal name", "a reserved one, or one with '/' or NUL")
 	}
 	base := layout.KeyBase(sip(d.k0, d.k1, name))
 	if key < base || key > layout.KeyLast(base) {
-		c.fault(off, d.name(name), fmt.Sprintf("a key from %#x to %#x", base, layout.KeyLast(base)), fmt.Sprintf("%#x", key))
+		c.fault(EntryKey, off, d.name(name), fmt.Sprintf("a key from %#x to %#x", base, layout.KeyLast(base)), fmt.Sprintf("%#x", key))
 		return
 	}
 	if base != d.base {
@@ -80,7 +80,7 @@ func (d *directory) vetName(key uint64, name []byte, off int64) {
 	}
 	for _, other := range d.same {
 		if bytes.Equal(other, name) {
-			c.fault(off, d.name(name), "every name once", fmt.Sprintf("again under key %#x", key))
+			c.fault(EntryTwice, off, d.name(name), "every name once", fmt.Sprintf("again under key %#x", key))
 			return
 		}
 	}
@@ -94,7 +94,7 @@ func (d *directory) vetTarget(ino uint64, typ uint8, name []byte, off int64) {
 		d.subdirs++
 	}
 	if !c.inUse(ino) {
-		c.fault(off, d.name(name), "the number of an inode in use", fmt.Sprint(ino))
+		c.fault(EntryDangling, off, d.name(name), "the number of an inode in use", fmt.Sprint(ino))
 		return
 	}
 	if c.links[ino] <= layout.LinkMax {
@@ -105,10 +105,10 @@ func (d *directory) vetTarget(ino uint64, typ uint8, name []byte, off int64) {
 	}
 	in, childOff := c.slot(ino)
 	if want := uint8(in.Mode() >> 12); typ != want {
-		c.fault(off, d.name(name), fmt.Sprintf("type %d, as inode %d has", want, ino), fmt.Sprint(typ))
+		c.fault(EntryType, off, d.name(name), fmt.Sprintf("type %d, as inode %d has", want, ino), fmt.Sprint(typ))
 	}
 	if in.IsDir() && in.Parent() != d.ino {
-		c.fault(childOff, inodeName(ino), fmt.Sprintf("parent %d, where its entry is", d.ino), fmt.Sprint(in.Parent()))
+		c.fault(DirParent, childOff, inodeName(ino), fmt.Sprintf("parent %d, where its entry is", d.ino), fmt.Sprint(in.Parent()))
 	}
 }
 
@@ -135,23 +135,23 @@ func (c *checker) vetLinks(in layout.Inode, ino uint64, off int64) {
 	case ino == layout.RootIno:
 		want = 0
 		if in.Parent() != ino {
-			c.fault(off, inodeName(ino), "the root directory as its own parent", fmt.Sprint(in.Parent()))
+			c.fault(RootParent, off, inodeName(ino), "the root directory as its own parent", fmt.Sprint(in.Parent()))
 		}
 	case in.IsDir() && want > 0:
 		want = 1
 	}
 	if in.Nlink() == 0 && !c.orphan.has(ino) {
-		c.fault(off, inodeName(ino), "an entry in the orphan index: it has no links", "none")
+		c.fault(OrphanMissing, off, inodeName(ino), "an entry in the orphan index: it has no links", "none")
 	}
 	if in.IsDir() && in.Nlink() == 0 && in.Size() > 0 {
-		c.fault(off, inodeName(ino), "no entries: it is removed", fmt.Sprint(in.Size()))
+		c.fault(RemovedDirEntries, off, inodeName(ino), "no entries: it is removed", fmt.Sprint(in.Size()))
 	}
 	switch {
 	case found == want, found < want && c.lostNames:
 	case in.IsDir():
-		c.fault(off, inodeName(ino), fmt.Sprintf("%d names for a directory", want), fmt.Sprint(found))
+		c.fault(DirNames, off, inodeName(ino), fmt.Sprintf("%d names for a directory", want), fmt.Sprint(found))
 	default:
-		c.fault(off, inodeName(ino), fmt.Sprintf("a link count of %d, its number of names", found), fmt.Sprint(want))
+		c.fault(InodeLinks, off, inodeName(ino), fmt.Sprintf("a link count of %d, its number of names", found), fmt.Sprint(want))
 	}
 }
 
@@ -164,7 +164,7 @@ func (c *checker) ancestors(ino uint64, off int64, reached, onPath bitset) {
 		cur = c.parent(cur)
 	}
 	if onPath.has(cur) {
-		c.fault(off, inodeName(ino), "a path to the root directory", fmt.Sprintf("a ring of directories through inode %d", cur))
+		c.fault(DirRing, off, inodeName(ino), "a path to the root directory", fmt.Sprintf("a ring of directories through inode %d", cur))
 	}
 	for cur = ino; onPath.has(cur); cur = c.parent(cur) {
 		onPath.clear(cur)

@@ -35,7 +35,7 @@ func (m *extents) walk() uint64 {
 			p := n.Payload(i)
 			if len(p) != layout.ExtentPayload {
 				m.broken = true
-				m.c.fault(off, m.name(n.Key(i)), fmt.Sprintf("a record of %d bytes", layout.ExtentPayload), fmt.Sprint(len(p)))
+				m.c.fault(ExtentRecord, off, m.name(n.Key(i)), fmt.Sprintf("a record of %d bytes", layout.ExtentPayload), fmt.Sprint(len(p)))
 				continue
 			}
 			m.visit(layout.DecodeExtent(n.Key(i), p), off)
@@ -52,25 +52,25 @@ func (m *extents) name(logical uint64) string {
 
 func (m *extents) visit(e layout.Extent, at int64) {
 	c := m.c
-	bad := func(expected, found string) { c.fault(at, m.name(e.Logical), expected, found) }
+	bad := func(class Class, expected, found string) { c.fault(class, at, m.name(e.Logical), expected, found) }
 	last := e.Phys + uint64(e.Len) - 1
 	if e.Len == 0 || e.Len > layout.ExtentMaxLen || e.Phys == 0 || e.Phys >= c.sb.Blocks || last >= c.sb.Blocks ||
 		e.Phys/layout.GroupBlocks != last/layout.GroupBlocks {
 		m.broken = true
-		bad("blocks within one block group of the image", fmt.Sprintf("%d blocks at %d", e.Len, e.Phys))
+		bad(ExtentPlace, "blocks within one block group of the image", fmt.Sprintf("%d blocks at %d", e.Len, e.Phys))
 		return
 	}
 	if e.Flags&^layout.ExtentUnwritten != 0 {
-		bad(fmt.Sprintf("no flags but %#x", layout.ExtentUnwritten), fmt.Sprintf("flags %#x", e.Flags))
+		bad(ExtentFlags, fmt.Sprintf("no flags but %#x", layout.ExtentUnwritten), fmt.Sprintf("flags %#x", e.Flags))
 	}
 	if e.Birth > c.sb.BirthEpoch {
-		bad(fmt.Sprintf("a birth epoch up to %d", c.sb.BirthEpoch), fmt.Sprint(e.Birth))
+		bad(ExtentBirth, fmt.Sprintf("a birth epoch up to %d", c.sb.BirthEpoch), fmt.Sprint(e.Birth))
 	}
 	switch {
 	case e.Logical >= maxFileBlocks || e.End() > maxFileBlocks:
-		bad(fmt.Sprintf("file blocks up to %d", maxFileBlocks), fmt.Sprintf("%d file blocks", e.Len))
+		bad(ExtentLimit, fmt.Sprintf("file blocks up to %d", maxFileBlocks), fmt.Sprintf("%d file blocks", e.Len))
 	case e.Logical < m.end:
-		bad(fmt.Sprintf("extents in order: file block %d or later", m.end), "one that overlaps or precedes another")
+		bad(ExtentOrder, fmt.Sprintf("extents in order: file block %d or later", m.end), "one that overlaps or precedes another")
 	default:
 		m.end = e.End()
 	}
@@ -103,16 +103,19 @@ func (c *checker) vetEOF(m *extents, e layout.Extent, at int64) {
 	}
 	size := m.in.Size()
 	if end := layout.BlocksFor(size); e.End() > end && !c.orphan.has(m.ino) {
-		c.fault(at, m.name(e.Logical), fmt.Sprintf("no written block from %d on, where the file ends", end), fmt.Sprintf("written up to %d", e.End()))
+		c.fault(ExtentBehindEnd, at, m.name(e.Logical), fmt.Sprintf("no written block from %d on, where the file ends", end), fmt.Sprintf("written up to %d", e.End()))
 	}
 	last, rest := size>>layout.BlockShift, size&(layout.BlockSize-1)
 	if c.quiet || rest == 0 || last < e.Logical || last >= e.End() {
 		return
 	}
 	block := e.Phys + last - e.Logical
+	if !c.readable(block) {
+		return // reading the file says so
+	}
 	for i, b := range c.block(block)[rest:] {
 		if b != 0 {
-			c.fault(layout.BlockOffset(block)+int64(rest)+int64(i), inodeName(m.ino), "zeros from the end of the file to the end of its block", fmt.Sprintf("byte %#x", b))
+			c.fault(BytesBehindEnd, layout.BlockOffset(block)+int64(rest)+int64(i), inodeName(m.ino), "zeros from the end of the file to the end of its block", fmt.Sprintf("byte %#x", b))
 			return
 		}
 	}
@@ -139,11 +142,11 @@ func (c *checker) symlink(in layout.Inode, ino uint64, off int64) (owned uint64,
 	switch {
 	case target == nil && (in.Nlink() == 0 || !whole): // being freed, or reported
 	case target == nil:
-		c.fault(off, inodeName(ino), fmt.Sprintf("a target of %d bytes", in.Size()), "no data")
+		c.fault(SymlinkTarget, off, inodeName(ino), fmt.Sprintf("a target of %d bytes", in.Size()), "no data")
 	default:
 		for i, b := range target[:in.Size()] {
 			if b == 0 {
-				c.fault(off, inodeName(ino), fmt.Sprintf("a target of %d bytes", in.Size()), fmt.Sprintf("NUL in byte %d", i))
+				c.fault(SymlinkTarget, off, inodeName(ino), fmt.Sprintf("a target of %d bytes", in.Size()), fmt.Sprintf("NUL in byte %d", i))
 				break
 			}
 		}

@@ -14,69 +14,72 @@ const maxFileBlocks = uint64(1) << (63 - layout.BlockShift)
 // make no sense, and what the inode owns is not to be looked at.
 func (c *checker) vetInode(in layout.Inode, ino uint64, off int64) bool {
 	ok := true
-	bad := func(expected, format string, args ...any) {
+	bad := func(class Class, expected, format string, args ...any) {
 		ok = false
-		c.fault(off, inodeName(ino), expected, fmt.Sprintf(format, args...))
+		c.fault(class, off, inodeName(ino), expected, fmt.Sprintf(format, args...))
 	}
 	typ, inline := in.Mode()&layout.ModeType, in.Flags()&layout.FlagInlineTarget != 0
 	switch typ {
 	case layout.ModeFIFO, layout.ModeChar, layout.ModeDir, layout.ModeBlock, layout.ModeRegular, layout.ModeSymlink, layout.ModeSocket:
 	default:
-		bad("a known file type", "mode %#o", in.Mode())
+		bad(InodeType, "a known file type", "mode %#o", in.Mode())
 	}
 	if want := typeFlags(typ); in.Flags()&^want != 0 {
-		bad(fmt.Sprintf("no flags but %#x", want), "flags %#x", in.Flags())
+		bad(InodeFlags, fmt.Sprintf("no flags but %#x", want), "flags %#x", in.Flags())
 	}
 	if in.Nlink() > layout.LinkMax {
-		bad(fmt.Sprintf("a link count up to %d", layout.LinkMax), "%d", in.Nlink())
+		bad(InodeLinkLimit, fmt.Sprintf("a link count up to %d", layout.LinkMax), "%d", in.Nlink())
 	}
 	if in.Gen() == 0 {
-		bad("a generation", "0")
+		bad(InodeGeneration, "a generation", "0")
 	}
 	if in.BirthEpoch() > c.sb.BirthEpoch {
-		bad(fmt.Sprintf("a birth epoch up to %d", c.sb.BirthEpoch), "%d", in.BirthEpoch())
+		bad(InodeBirth, fmt.Sprintf("a birth epoch up to %d", c.sb.BirthEpoch), "%d", in.BirthEpoch())
 	}
 	if lo, hi := sizeBounds(typ, inline); in.Size() < lo || in.Size() > hi {
-		bad(fmt.Sprintf("a size from %d to %d", lo, hi), "%d", in.Size())
+		bad(InodeSize, fmt.Sprintf("a size from %d to %d", lo, hi), "%d", in.Size())
 	}
 	if ino < layout.BootInodeCount && (typ != layout.ModeRegular || in.Nlink() != 1) {
-		bad("a regular file with one link", "mode %#o with %d links", in.Mode(), in.Nlink())
+		bad(InodeSystem, "a regular file with one link", "mode %#o with %d links", in.Mode(), in.Nlink())
 	}
 	if parent := in.Parent(); typ != layout.ModeDir && parent != 0 {
-		bad("no parent: it is no directory", "parent %d", parent)
+		bad(InodeParent, "no parent: it is no directory", "parent %d", parent)
 	}
 	if major, minor := in.Rdev(); typ != layout.ModeChar && typ != layout.ModeBlock && (major != 0 || minor != 0) {
-		bad("no device number: it is no device", "%d, %d", major, minor)
+		bad(InodeDevice, "no device number: it is no device", "%d, %d", major, minor)
+	}
+	if in.Reserved() {
+		bad(InodeReserved, "zeros in its reserved bytes", "something else")
 	}
 	return c.vetRoots(in, typ, inline, bad) && ok
 }
 
 // vetRoots checks the fields that say where an inode's blocks are.
-func (c *checker) vetRoots(in layout.Inode, typ uint16, inline bool, bad func(expected, format string, args ...any)) bool {
+func (c *checker) vetRoots(in layout.Inode, typ uint16, inline bool, bad func(class Class, expected, format string, args ...any)) bool {
 	ok := true
-	wrong := func(expected, format string, args ...any) {
+	wrong := func(class Class, expected, format string, args ...any) {
 		ok = false
-		bad(expected, format, args...)
+		bad(class, expected, format, args...)
 	}
 	data, height := in.DataRoot()
 	mapped := typ == layout.ModeRegular || typ == layout.ModeSymlink && !inline
 	count := in.InlineCount()
 	switch {
 	case !mapped && typ != layout.ModeDir && (data != 0 || height != 0):
-		wrong("no data: its type has none", "a tree of height %d at block %d", height, data)
+		wrong(InodeDataRoot, "no data: its type has none", "a tree of height %d at block %d", height, data)
 	case height > layout.MaxHeight:
-		wrong(fmt.Sprintf("a data tree height up to %d", layout.MaxHeight), "%d", height)
+		wrong(InodeDataRoot, fmt.Sprintf("a data tree height up to %d", layout.MaxHeight), "%d", height)
 	case (height == 0) != (data == 0):
-		wrong("a data tree root if there is a height", "block %d with height %d", data, height)
+		wrong(InodeDataRoot, "a data tree root if there is a height", "block %d with height %d", data, height)
 	case count > layout.InlineExtents || count > 0 && (height > 0 || !mapped):
-		wrong("as many inline extents as its type and tree allow", "%d", count)
+		wrong(InodeInlineCount, "as many inline extents as its type and tree allow", "%d", count)
 	}
 	root, height := in.XattrRoot()
 	switch {
 	case height > layout.MaxHeight:
-		wrong(fmt.Sprintf("an attribute tree height up to %d", layout.MaxHeight), "%d", height)
+		wrong(InodeAttrRoot, fmt.Sprintf("an attribute tree height up to %d", layout.MaxHeight), "%d", height)
 	case (height == 0) != (root == 0):
-		wrong("an attribute tree root if there is a height", "block %d with height %d", root, height)
+		wrong(InodeAttrRoot, "an attribute tree root if there is a height", "block %d with height %d", root, height)
 	}
 	return ok
 }
@@ -121,7 +124,7 @@ func (c *checker) inodes() {
 		c.lostNames = true
 	}
 	if in, off := c.slot(layout.RootIno); !in.IsDir() {
-		c.fault(off, inodeName(layout.RootIno), "the root directory", fmt.Sprintf("mode %#o", in.Mode()))
+		c.fault(RootMissing, off, inodeName(layout.RootIno), "the root directory", fmt.Sprintf("mode %#o", in.Mode()))
 	}
 }
 
@@ -152,6 +155,6 @@ func (c *checker) inode(ino uint64) {
 // vetOwned compares what an inode owns with its count.
 func (c *checker) vetOwned(in layout.Inode, ino uint64, off int64, owned uint64) {
 	if in.Blocks() != owned {
-		c.fault(off, inodeName(ino), fmt.Sprintf("%d blocks, which it owns", owned), fmt.Sprint(in.Blocks()))
+		c.fault(InodeBlocks, off, inodeName(ino), fmt.Sprintf("%d blocks, which it owns", owned), fmt.Sprint(in.Blocks()))
 	}
 }

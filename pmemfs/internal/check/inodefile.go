@@ -38,11 +38,11 @@ func (c *checker) openInodeFile() bool {
 	off := layout.BlockOffset(c.sb.InodeBoot) + ino*layout.InodeSize
 	in := layout.Inode(c.block(c.sb.InodeBoot)[ino*layout.InodeSize : (ino+1)*layout.InodeSize])
 	if !in.Sealed(ino) {
-		c.stop(off, inodeName(ino), "the inode file: a valid checksum, magic and number", "something else")
+		c.stop(InodeFile, off, inodeName(ino), "the inode file: a valid checksum, magic and number", "something else")
 		return false
 	}
 	if !c.vetInode(in, ino, off) {
-		c.stop(off, inodeName(ino), "a usable inode file", "an inode that breaks the rules")
+		c.stop(InodeFile, off, inodeName(ino), "a usable inode file", "an inode that breaks the rules")
 		return false
 	}
 	c.file = inodeFile{}
@@ -50,7 +50,7 @@ func (c *checker) openInodeFile() bool {
 	m := extents{c: c, in: in, ino: ino, off: off, each: func(e layout.Extent, at int64, fresh bool) {
 		next := c.file.blocks
 		if e.Logical != next || e.Flags != 0 {
-			c.fault(at, inodeName(ino), fmt.Sprintf("written blocks from file block %d on", next), fmt.Sprintf("file block %d with flags %#x", e.Logical, e.Flags))
+			c.fault(InodeFileMap, at, inodeName(ino), fmt.Sprintf("written blocks from file block %d on", next), fmt.Sprintf("file block %d with flags %#x", e.Logical, e.Flags))
 			dense = false
 		}
 		if dense = dense && fresh; dense {
@@ -60,7 +60,7 @@ func (c *checker) openInodeFile() bool {
 	}}
 	owned := m.walk()
 	if size := c.file.blocks << layout.BlockShift; in.Size() != size {
-		c.fault(off, inodeName(ino), fmt.Sprintf("%d bytes, as its blocks have", size), fmt.Sprint(in.Size()))
+		c.fault(InodeFileSize, off, inodeName(ino), fmt.Sprintf("%d bytes, as its blocks have", size), fmt.Sprint(in.Size()))
 		dense = false
 	}
 	if !dense || m.broken {
@@ -75,11 +75,11 @@ func (c *checker) openInodeFile() bool {
 func (c *checker) bounded(off int64) bool {
 	c.file.limit = layout.InodeCapacity(c.file.blocks)
 	if c.file.limit <= layout.RootIno {
-		c.stop(off, inodeName(layout.InodeFileIno), "room for the root directory", fmt.Sprintf("%d blocks", c.file.blocks))
+		c.stop(InodeFile, off, inodeName(layout.InodeFileIno), "room for the root directory", fmt.Sprintf("%d blocks", c.file.blocks))
 		return false
 	}
 	if b := c.file.phys(1); b != c.sb.InodeBoot {
-		c.stop(off, inodeName(layout.InodeFileIno), fmt.Sprintf("its second block at %d, as the superblock says", c.sb.InodeBoot), fmt.Sprint(b))
+		c.stop(InodeFile, off, inodeName(layout.InodeFileIno), fmt.Sprintf("its second block at %d, as the superblock says", c.sb.InodeBoot), fmt.Sprint(b))
 		return false
 	}
 	return true
@@ -119,7 +119,7 @@ func (c *checker) chapter(ch uint64, b []byte, off int64) {
 		switch {
 		case ino < layout.BootInodeCount:
 			if !used && b != nil {
-				c.fault(off+layout.BitmapByte(int(ino)), chapterName(ch), fmt.Sprintf("bit %d set: reserved", ino), "clear")
+				c.fault(InodeMapReserved, off+layout.BitmapByte(int(ino)), chapterName(ch), fmt.Sprintf("bit %d set: reserved", ino), "clear")
 			}
 			c.bootSlot(in, ino, at)
 		case used:
@@ -143,11 +143,11 @@ func (c *checker) bootSlot(in layout.Inode, ino uint64, off int64) {
 func (c *checker) usedSlot(in layout.Inode, ino uint64, off int64) {
 	switch {
 	case in.Unused():
-		c.fault(off, inodeName(ino), "an inode: it is marked used", "a slot that was never used")
+		c.fault(InodeMapUnused, off, inodeName(ino), "an inode: it is marked used", "a slot that was never used")
 	case !in.Sealed(ino):
-		c.fault(off, inodeName(ino), "a valid checksum, magic and number", "something else")
+		c.fault(InodeChecksum, off, inodeName(ino), "a valid checksum, magic and number", "something else")
 	case in.Free():
-		c.fault(off, inodeName(ino), "an inode: it is marked used", "a free one")
+		c.fault(InodeMapUnused, off, inodeName(ino), "an inode: it is marked used", "a free one")
 	default:
 		if c.vetInode(in, ino, off) {
 			c.good.set(ino)
@@ -167,9 +167,9 @@ func (c *checker) freeSlot(in layout.Inode, ino uint64, off int64) {
 	switch {
 	case string(in) == string(zeroSlot[:]):
 	case !in.Sealed(ino):
-		c.fault(off, inodeName(ino), "zeros, or a free inode with a valid checksum, magic and number", "something else")
+		c.fault(FreeInodeContent, off, inodeName(ino), "zeros, or a free inode with a valid checksum, magic and number", "something else")
 	case !in.Free():
-		c.fault(off, inodeName(ino), "a free inode: it is marked free", fmt.Sprintf("mode %#o", in.Mode()))
+		c.fault(InodeMapUnmarked, off, inodeName(ino), "a free inode: it is marked free", fmt.Sprintf("mode %#o", in.Mode()))
 		c.lost = true
 		if in.IsDir() {
 			c.lostNames = true

@@ -10,24 +10,24 @@ import (
 // heads finds the journal head that counts. An invalid other one is no fault: a power cut may have torn it.
 func (c *checker) heads() (layout.Head, bool) {
 	offA, offB := layout.BlockOffset(layout.JournalHeadA), layout.BlockOffset(layout.JournalHeadB)
-	a, okA := layout.DecodeHead(c.medium[offA:])
-	b, okB := layout.DecodeHead(c.medium[offB:])
+	a, okA := layout.DecodeHead(c.raw(layout.JournalHeadA))
+	b, okB := layout.DecodeHead(c.raw(layout.JournalHeadB))
 	switch {
 	case !okA && !okB:
-		c.fault(offA, "journal heads", "at least one with a valid checksum", "none")
+		c.fault(JournalHeads, offA, "journal heads", "at least one with a valid checksum", "none")
 		return a, false
 	case okA && okB && a.Version != b.Version+1 && b.Version != a.Version+1:
-		c.fault(offA, "journal heads", "successive versions", fmt.Sprintf("%d and %d", a.Version, b.Version))
+		c.fault(JournalHeadVersions, offA, "journal heads", "successive versions", fmt.Sprintf("%d and %d", a.Version, b.Version))
 	}
 	h, off, turn := a, offA, uint64(0)
 	if !okA || okB && b.Version > a.Version {
 		h, off, turn = b, offB, 1
 	}
 	if h.Version%2 != turn {
-		c.fault(off, "journal head", fmt.Sprintf("a version whose turn it is, %d modulo 2", turn), fmt.Sprintf("version %d", h.Version))
+		c.fault(JournalHeadTurn, off, "journal head", fmt.Sprintf("a version whose turn it is, %d modulo 2", turn), fmt.Sprintf("version %d", h.Version))
 	}
 	if h.TailPos%layout.LineSize != 0 {
-		c.fault(off, "journal head", "a tail at the start of a line", fmt.Sprintf("position %d", h.TailPos))
+		c.fault(JournalTail, off, "journal head", "a tail at the start of a line", fmt.Sprintf("position %d", h.TailPos))
 		return h, false
 	}
 	return h, true
@@ -67,7 +67,7 @@ func (c *checker) window() {
 	h := &c.head
 	c.readLost(h)
 	off := c.sb.RingOffset()
-	r := ring{bytes: c.medium[off : off+c.sb.RingBytes()], off: off, head: *h}
+	r := ring{bytes: c.ring(), off: off, head: *h}
 	size, pos, seq := uint64(len(r.bytes)), h.TailPos, h.TailSeq
 	for pos-h.TailPos < size {
 		rec, head, ok := r.record(pos)
@@ -82,7 +82,7 @@ func (c *checker) window() {
 		seq++
 	}
 	if pos-h.TailPos > size {
-		c.journalFault(r.at(pos), seq-1, "a window that fits the ring", "records that overwrite its beginning")
+		c.journalFault(JournalWindow, r.at(pos), seq-1, "a window that fits the ring", "records that overwrite its beginning")
 		return
 	}
 	c.windowEnd(&r, pos, seq, h.TailPos+size)
@@ -99,39 +99,42 @@ func (c *checker) windowEnd(r *ring, pos, seq, end uint64) {
 		}
 		budget -= int(min(h.Length, uint32(len(r.bytes))))
 		if _, _, ok := r.record(p); ok {
-			c.journalFault(r.at(pos), seq, "a valid record: it was durable", fmt.Sprintf("an invalid one, with record %d behind it", h.Seq))
+			c.journalFault(JournalRecord, r.at(pos), seq, "a valid record: it was durable", fmt.Sprintf("an invalid one, with record %d behind it", h.Seq))
 			return
 		}
 	}
 }
 
 // journalFault reports a fault of a record and gives up on the counters.
-func (c *checker) journalFault(off int64, seq uint64, expected, found string) {
+func (c *checker) journalFault(class Class, off int64, seq uint64, expected, found string) {
 	c.headOK = false
-	c.fault(off, fmt.Sprintf("journal record %d", seq), expected, found)
+	c.fault(class, off, fmt.Sprintf("journal record %d", seq), expected, found)
 }
 
 // replay applies the entries of a record, as far as they make sense.
 func (c *checker) replay(rec []byte, h *layout.RecordHead, off int64) {
 	if h.Fenced >= h.Seq {
-		c.journalFault(off, h.Seq, "a fenced sequence below its own", fmt.Sprint(h.Fenced))
+		c.journalFault(JournalFenced, off, h.Seq, "a fenced sequence below its own", fmt.Sprint(h.Fenced))
+	}
+	if layout.RecordReserved(rec) {
+		c.journalFault(JournalReserved, off, h.Seq, "zeros in its reserved bytes", "something else")
 	}
 	n := uint32(0)
 	for body := rec[layout.RecordHeader:]; len(body) > 0; n++ {
 		e, rest, ok := layout.NextEntry(body, layout.BlockOffset(c.sb.Blocks))
 		if !ok {
-			c.journalFault(off, h.Seq, "well-formed entries", fmt.Sprintf("entry %d of kind %d at offset %d with length %d", n, e.Kind, e.Off, e.Len))
+			c.journalFault(JournalEntry, off, h.Seq, "well-formed entries", fmt.Sprintf("entry %d of kind %d at offset %d with length %d", n, e.Kind, e.Off, e.Len))
 			return
 		}
 		body = rest
 		if b := layout.BlockOf(e.Off); c.fixed(b) != "" && !c.isBitmap(b) {
-			c.journalFault(off, h.Seq, "entries for bitmaps and blocks of inodes", fmt.Sprintf("entry %d for %s at offset %d", n, c.fixed(b), e.Off))
+			c.journalFault(JournalTarget, off, h.Seq, "entries for bitmaps and blocks of inodes", fmt.Sprintf("entry %d for %s at offset %d", n, c.fixed(b), e.Off))
 			continue
 		}
 		c.apply(&e)
 	}
 	if n != h.Entries {
-		c.journalFault(off, h.Seq, fmt.Sprintf("%d entries, as its header says", h.Entries), fmt.Sprint(n))
+		c.journalFault(JournalEntryCount, off, h.Seq, fmt.Sprintf("%d entries, as its header says", h.Entries), fmt.Sprint(n))
 	}
 }
 
@@ -169,9 +172,9 @@ func (c *checker) counters() {
 	}
 	off := layout.BlockOffset(layout.JournalHeadA + c.head.Version%2)
 	if free := c.sb.Blocks - c.report.UsedBlocks; len(c.badGroups) == 0 && c.head.FreeBlocks != free {
-		c.fault(off, "journal head", fmt.Sprintf("%d free blocks after the window, as in the bitmaps", free), fmt.Sprint(c.head.FreeBlocks))
+		c.fault(JournalFreeBlocks, off, "journal head", fmt.Sprintf("%d free blocks after the window, as in the bitmaps", free), fmt.Sprint(c.head.FreeBlocks))
 	}
 	if len(c.badChapters) == 0 && c.head.UsedInodes != c.usedInodes {
-		c.fault(off, "journal head", fmt.Sprintf("%d inodes in use after the window, as in the bitmaps", c.usedInodes), fmt.Sprint(c.head.UsedInodes))
+		c.fault(JournalUsedInodes, off, "journal head", fmt.Sprintf("%d inodes in use after the window, as in the bitmaps", c.usedInodes), fmt.Sprint(c.head.UsedInodes))
 	}
 }

@@ -25,7 +25,7 @@ func (c *checker) orphans() {
 		c.orphan = allOf(c.file.limit)
 	}
 	if in.Size() != 0 || in.InlineCount() != 0 {
-		c.fault(off, inodeName(layout.OrphanIno), "no data beside its tree", fmt.Sprintf("size %d, %d inline extents", in.Size(), in.InlineCount()))
+		c.fault(OrphanIndexData, off, inodeName(layout.OrphanIno), "no data beside its tree", fmt.Sprintf("size %d, %d inline extents", in.Size(), in.InlineCount()))
 	}
 }
 
@@ -41,10 +41,10 @@ func (c *checker) orphanLeaf(n layout.Node, off int64) {
 		ino, name := n.Key(i), fmt.Sprintf("entry %d of the orphan index", n.Key(i))
 		c.report.Orphans++
 		if size := len(n.Payload(i)); size != 0 {
-			c.fault(off, name, "no payload", fmt.Sprintf("%d bytes", size))
+			c.fault(OrphanPayload, off, name, "no payload", fmt.Sprintf("%d bytes", size))
 		}
 		if ino == layout.RootIno || !c.inUse(ino) {
-			c.fault(off, name, "the number of an inode in use", fmt.Sprint(ino))
+			c.fault(OrphanDangling, off, name, "the number of an inode in use", fmt.Sprint(ino))
 			continue
 		}
 		c.orphan.set(ino)
@@ -52,7 +52,7 @@ func (c *checker) orphanLeaf(n layout.Node, off int64) {
 			continue
 		}
 		if in, _ := c.slot(ino); in.Nlink() > 0 && in.Mode()&layout.ModeType != layout.ModeRegular {
-			c.fault(off, name, "a file without a name, or a regular one", fmt.Sprintf("inode with mode %#o and %d links", in.Mode(), in.Nlink()))
+			c.fault(OrphanType, off, name, "a file without a name, or a regular one", fmt.Sprintf("inode with mode %#o and %d links", in.Mode(), in.Nlink()))
 		}
 	}
 }

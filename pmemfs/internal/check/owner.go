@@ -96,7 +96,7 @@ func (c *checker) nameOwners() {
 		return
 	}
 	second := checker{
-		medium: c.medium, sb: c.sb, report: &Report{}, quiet: true, asked: &asked{},
+		image: c.image, probed: c.probed, unreadable: c.unreadable, told: c.told, sb: c.sb, report: &Report{}, quiet: true, asked: &asked{},
 		changed: c.changed, copies: c.copies, unsealed: c.unsealed,
 	}
 	for i := range c.questions {
@@ -110,10 +110,10 @@ func (c *checker) nameOwners() {
 		if q.unmarked {
 			group, bit := q.start/layout.GroupBlocks, int(q.start%layout.GroupBlocks)
 			off := layout.BlockOffset(layout.BitmapBlock(group)) + layout.BitmapByte(bit)
-			c.fault(off, groupName(group), fmt.Sprintf("%s marked used: owned by %s", blockRun(q.start, q.n), first), "marked free")
+			c.fault(BitmapUnmarkedBlock, off, groupName(group), fmt.Sprintf("%s marked used: owned by %s", blockRun(q.start, q.n), first), "marked free")
 			continue
 		}
-		c.fault(layout.BlockOffset(q.start), blockRun(q.start, q.n), "one owner", first+" and "+c.ownerName(q.second, q.start))
+		c.fault(TwoOwners, layout.BlockOffset(q.start), blockRun(q.start, q.n), "one owner", first+" and "+c.ownerName(q.second, q.start))
 	}
 }
 

@@ -10,37 +10,41 @@ import (
 
 // superblocks reads both superblocks. ok is false when the image cannot be checked further.
 func (c *checker) superblocks() (ok bool, err error) {
-	size := int64(len(c.medium))
+	size := int64(len(c.image.Bytes))
 	if size < layout.BlockSize {
 		return false, fmt.Errorf("%w: only %d bytes long", layout.ErrNotImage, size)
 	}
-	sb, err := layout.DecodeSuperblock(c.medium)
+	first := c.raw(layout.SuperBlock)
+	sb, err := layout.DecodeSuperblock(first)
 	if errors.Is(err, layout.ErrVersion) {
 		return false, err
 	}
 	if err != nil {
 		if sb = c.lastSuperblock(); sb == nil {
-			if !layout.HasMagic(c.medium) {
+			if !layout.HasMagic(first) && c.readable(layout.SuperBlock) {
 				return false, err
 			}
-			c.stop(0, "superblock", "a valid superblock, here or in the last block", err.Error())
+			c.stop(SuperblockBoth, 0, "superblock", "a valid superblock, here or in the last block", err.Error())
 			return false, nil
 		}
-		c.fault(0, "superblock", "a valid superblock", err.Error())
+		c.fault(Superblock, 0, "superblock", "a valid superblock", err.Error())
 	}
 	if bad := sb.ROCompat &^ layout.KnownROCompat; bad != 0 {
 		return false, fmt.Errorf("%w: unknown read-only features %#x", layout.ErrVersion, bad)
 	}
 	if want := layout.BlockOffset(sb.Blocks); size < want {
-		c.stop(size, "image", fmt.Sprintf("%d bytes, as the superblock says", want), fmt.Sprintf("%d bytes", size))
+		c.stop(ImageTruncated, size, "image", fmt.Sprintf("%d bytes, as the superblock says", want), fmt.Sprintf("%d bytes", size))
 		return false, nil
 	}
 	c.sb = sb
 	if sb.Backup != sb.Blocks-1 {
-		c.fault(0, "superblock", fmt.Sprintf("the backup in the last block, %d", sb.Blocks-1), fmt.Sprintf("in block %d", sb.Backup))
+		c.fault(SuperblockBackupPlace, 0, "superblock", fmt.Sprintf("the backup in the last block, %d", sb.Blocks-1), fmt.Sprintf("in block %d", sb.Backup))
 	}
 	if err == nil {
 		c.backup()
+		if layout.SuperReserved(first) {
+			c.fault(SuperblockReserved, 0, "superblock", "zeros in its reserved bytes", "something else")
+		}
 	}
 	return c.geometry(), nil
 }
@@ -48,9 +52,9 @@ func (c *checker) superblocks() (ok bool, err error) {
 // lastSuperblock returns the backup at the end of the image, or nil. A last block that would have been a block group of
 // its own is not used; the backup is before it then.
 func (c *checker) lastSuperblock() *layout.Superblock {
-	blocks := uint64(len(c.medium)) / layout.BlockSize
+	blocks := uint64(len(c.image.Bytes)) / layout.BlockSize
 	for back := uint64(1); back <= 2 && back < blocks; back++ {
-		sb, err := layout.DecodeSuperblock(c.medium[layout.BlockOffset(blocks-back):])
+		sb, err := layout.DecodeSuperblock(c.raw(blocks - back))
 		if err == nil && sb.Backup == blocks-back {
 			return sb
 		}
@@ -61,17 +65,17 @@ func (c *checker) lastSuperblock() *layout.Superblock {
 // backup compares the backup with the first superblock, which is valid.
 func (c *checker) backup() {
 	off := layout.BlockOffset(c.sb.Backup)
-	b := c.medium[off : off+layout.BlockSize]
+	b := c.raw(c.sb.Backup)
 	if _, err := layout.DecodeSuperblock(b); err != nil {
-		c.fault(off, "backup superblock", "a valid superblock", err.Error())
+		c.fault(BackupSuperblock, off, "backup superblock", "a valid superblock", err.Error())
 		return
 	}
-	if a := c.medium[:layout.BlockSize]; !bytes.Equal(a, b) {
+	if a := c.raw(layout.SuperBlock); !bytes.Equal(a, b) {
 		i := 0
 		for a[i] == b[i] {
 			i++
 		}
-		c.fault(off, "backup superblock", "the same as the first one", fmt.Sprintf("another value in byte %d", i))
+		c.fault(SuperblocksDiffer, off, "backup superblock", "the same as the first one", fmt.Sprintf("another value in byte %d", i))
 	}
 }
 
@@ -79,11 +83,11 @@ func (c *checker) backup() {
 // the first inodes.
 func (c *checker) geometry() bool {
 	if c.isBitmap(c.sb.Backup) {
-		c.stop(0, "superblock", "a backup that is not a bitmap as well", fmt.Sprintf("block %d", c.sb.Backup))
+		c.stop(SuperblockGeometry, 0, "superblock", "a backup that is not a bitmap as well", fmt.Sprintf("block %d", c.sb.Backup))
 		return false
 	}
 	if first := layout.JournalRing + c.sb.RingBlocks; c.sb.InodeBoot <= first || c.sb.InodeBoot == c.sb.Backup || c.isBitmap(c.sb.InodeBoot) {
-		c.stop(0, "superblock", fmt.Sprintf("the first inodes behind block %d", first), fmt.Sprintf("in block %d", c.sb.InodeBoot))
+		c.stop(SuperblockGeometry, 0, "superblock", fmt.Sprintf("the first inodes behind block %d", first), fmt.Sprintf("in block %d", c.sb.InodeBoot))
 		return false
 	}
 	return true

@@ -48,7 +48,7 @@ func (t *tree) visit(block uint64, level int, lo, hi uint64, from int64) {
 	c, off := t.c, layout.BlockOffset(block)
 	if block == 0 || block >= c.sb.Blocks {
 		t.broken = true
-		c.fault(from, t.of(), fmt.Sprintf("node pointers between 1 and %d", c.sb.Blocks-1), fmt.Sprint(block))
+		c.fault(NodePointer, from, t.of(), fmt.Sprintf("node pointers between 1 and %d", c.sb.Blocks-1), fmt.Sprint(block))
 		return
 	}
 	if !c.claim(block, 1, owner{ino: t.ino, part: t.part}) {
@@ -82,21 +82,28 @@ func (t *tree) visit(block uint64, level int, lo, hi uint64, from int64) {
 func (t *tree) vet(n layout.Node, block uint64, level int, off int64) bool {
 	c := t.c
 	if !c.sealed(block) {
-		c.fault(off, t.name(block), "a valid checksum", "a wrong one")
+		c.fault(NodeChecksum, off, t.name(block), "a valid checksum", "a wrong one")
 		return false
 	}
 	if err := n.Validate(block); err != nil {
-		c.fault(off, t.name(block), "a well-formed node", err.Error())
+		c.fault(NodeMalformed, off, t.name(block), "a well-formed node", err.Error())
 		return false
 	}
 	if n.Kind() != t.kind || n.Owner() != t.ino || int(n.Level()) != level {
-		c.fault(off, t.name(block), fmt.Sprintf("kind %d, owner %d, level %d", t.kind, t.ino, level),
+		c.fault(NodeIdentity, off, t.name(block), fmt.Sprintf("kind %d, owner %d, level %d", t.kind, t.ino, level),
 			fmt.Sprintf("kind %d, owner %d, level %d", n.Kind(), n.Owner(), n.Level()))
 		return false
 	}
 	if n.Count() == 0 {
-		c.fault(off, t.name(block), "at least one record", "none")
+		c.fault(NodeEmpty, off, t.name(block), "at least one record", "none")
 		return false
+	}
+	if n.Overlap() {
+		c.fault(NodeOverlap, off, t.name(block), "records that do not overlap", "two that do")
+		return false
+	}
+	if n.Reserved() {
+		c.fault(NodeReserved, off, t.name(block), "zeros in its reserved bytes", "something else")
 	}
 	return true
 }
@@ -112,7 +119,7 @@ func (t *tree) vetKeys(n layout.Node, block, lo, hi uint64, off int64) {
 		return
 	}
 	if a, b := n.Key(first), n.Key(n.Count()-1); a < lo || b > hi {
-		t.c.fault(off, t.name(block), fmt.Sprintf("keys from %#x to %#x", lo, hi), fmt.Sprintf("keys from %#x to %#x", a, b))
+		t.c.fault(NodeKeys, off, t.name(block), fmt.Sprintf("keys from %#x to %#x", lo, hi), fmt.Sprintf("keys from %#x to %#x", a, b))
 	}
 }
 

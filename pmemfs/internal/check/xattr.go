@@ -45,15 +45,18 @@ func (a *attributes) leaf(n layout.Node, off int64) {
 		x, ok := layout.DecodeXattr(n.Payload(i))
 		if !ok {
 			a.bad = true
-			a.c.fault(off, fmt.Sprintf("attribute %#x of inode %d", n.Key(i), a.ino), "a well-formed attribute", fmt.Sprintf("%d bytes", len(n.Payload(i))))
+			a.c.fault(AttrRecord, off, fmt.Sprintf("attribute %#x of inode %d", n.Key(i), a.ino), "a well-formed attribute", fmt.Sprintf("%d bytes", len(n.Payload(i))))
 			continue
+		}
+		if x.Reserved != 0 {
+			a.c.fault(AttrRecord, off, a.name(x.Name), "zero in its reserved byte", fmt.Sprint(x.Reserved))
 		}
 		a.vetName(n.Key(i), x.Name, off)
 		if !a.claim(&x, off) || a.c.quiet {
 			continue
 		}
 		if sum := a.sum(&x); sum != x.CRC {
-			a.c.fault(off, a.name(x.Name), fmt.Sprintf("a value with checksum %#x", x.CRC), fmt.Sprintf("checksum %#x", sum))
+			a.c.fault(AttrValue, off, a.name(x.Name), fmt.Sprintf("a value with checksum %#x", x.CRC), fmt.Sprintf("checksum %#x", sum))
 		}
 	}
 }
@@ -61,11 +64,11 @@ func (a *attributes) leaf(n layout.Node, off int64) {
 // vetName checks a name as a directory's are.
 func (a *attributes) vetName(key uint64, name []byte, off int64) {
 	if bytes.IndexByte(name, 0) >= 0 {
-		a.c.fault(off, a.name(name), "a legal name", "one with NUL")
+		a.c.fault(AttrName, off, a.name(name), "a legal name", "one with NUL")
 	}
 	base := layout.KeyBase(sip(a.k0, a.k1, name))
 	if key < base || key > layout.KeyLast(base) {
-		a.c.fault(off, a.name(name), fmt.Sprintf("a key from %#x to %#x", base, layout.KeyLast(base)), fmt.Sprintf("%#x", key))
+		a.c.fault(AttrKey, off, a.name(name), fmt.Sprintf("a key from %#x to %#x", base, layout.KeyLast(base)), fmt.Sprintf("%#x", key))
 		return
 	}
 	if base != a.base {
@@ -73,7 +76,7 @@ func (a *attributes) vetName(key uint64, name []byte, off int64) {
 	}
 	for _, other := range a.same {
 		if bytes.Equal(other, name) {
-			a.c.fault(off, a.name(name), "every name once", fmt.Sprintf("again under key %#x", key))
+			a.c.fault(AttrTwice, off, a.name(name), "every name once", fmt.Sprintf("again under key %#x", key))
 			return
 		}
 	}
@@ -83,13 +86,13 @@ func (a *attributes) vetName(key uint64, name []byte, off int64) {
 // claim claims the blocks of a value. It returns false when the value is not to be read.
 func (a *attributes) claim(x *layout.Xattr, off int64) bool {
 	if len(x.Blocks) == 0 && x.Size > layout.XattrInlineMax {
-		a.c.fault(off, a.name(x.Name), fmt.Sprintf("a value in blocks: it has more than %d bytes", layout.XattrInlineMax), "one in place")
+		a.c.fault(AttrInline, off, a.name(x.Name), fmt.Sprintf("a value in blocks: it has more than %d bytes", layout.XattrInlineMax), "one in place")
 	}
 	fresh := true
 	for _, b := range x.Blocks {
 		if b == 0 || b >= a.c.sb.Blocks {
 			fresh, a.bad = false, true
-			a.c.fault(off, a.name(x.Name), fmt.Sprintf("a value in blocks 1 to %d", a.c.sb.Blocks-1), fmt.Sprintf("block %d", b))
+			a.c.fault(AttrBlock, off, a.name(x.Name), fmt.Sprintf("a value in blocks 1 to %d", a.c.sb.Blocks-1), fmt.Sprintf("block %d", b))
 			continue
 		}
 		a.blocks++

@@ -84,11 +84,13 @@ const (
 
 // Xattr is the decoded payload of an extended attribute: a value in place, or the blocks that hold it.
 type Xattr struct {
-	Name   []byte
-	Value  []byte // nil when in blocks
-	Size   uint32
-	CRC    uint32   // of the value
-	Blocks []uint64 // each holds the next 4 KiB of the value
+	Name  []byte
+	Value []byte // nil when in blocks
+	Size  uint32
+	CRC   uint32 // of the value
+	// Reserved is zero; the writer ignores it.
+	Reserved byte
+	Blocks   []uint64 // each holds the next 4 KiB of the value
 }
 
 // EncodeXattr appends the payload: size u32, crc u32, blocks u16, name length u8, zero u8, name, value or block numbers.
@@ -113,7 +115,7 @@ func DecodeXattr(b []byte) (x Xattr, ok bool) {
 	if len(b) < xattrHead {
 		return x, false
 	}
-	x.Size, x.CRC = le.Uint32(b), le.Uint32(b[4:])
+	x.Size, x.CRC, x.Reserved = le.Uint32(b), le.Uint32(b[4:]), b[11]
 	blocks, nameLen := int(le.Uint16(b[8:])), int(b[10])
 	rest := b[xattrHead:]
 	if nameLen == 0 || len(rest) < nameLen || x.Size > XattrValueMax {

@@ -125,6 +125,11 @@ func (s *Superblock) bounds() error {
 	return nil
 }
 
+// Untouchable reports whether a block is one that no journal entry may change: a superblock, a head, the ring.
+func (s *Superblock) Untouchable(block uint64) bool {
+	return block == SuperBlock || block == s.Backup || block >= JournalHeadA && block < JournalRing+s.RingBlocks
+}
+
 // RingBytes returns the size of the journal ring in bytes.
 func (s *Superblock) RingBytes() int64 { return int64(s.RingBlocks) << BlockShift }
 

@@ -158,7 +158,7 @@ func (r *reader) vetEnd(pos, seq, end uint64) error {
 func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	st := journal.State{Ring: sb.RingOffset(), Size: sb.RingBytes()}
 	// The whole window is vetted before the first store: a damaged image is not touched.
-	vet := func(rec []byte) error { return vet(rec, region.Size()) }
+	vet := func(rec []byte) error { return vet(rec, sb) }
 	if mutation.VetWhole.Off() {
 		vet = nil
 	}
@@ -197,12 +197,16 @@ func newSalt() (uint64, error) {
 	return layout.Word(b[:]), err
 }
 
-// vet decodes all entries of a record.
-func vet(rec []byte, size int64) error {
+// vet decodes all entries of a record. None may be for a superblock, a head or the ring: replay would destroy what it reads.
+func vet(rec []byte, sb *layout.Superblock) error {
 	for body := rec[layout.RecordHeader:]; len(body) > 0; {
-		_, rest, ok := layout.NextEntry(body, size)
+		e, rest, ok := layout.NextEntry(body, layout.BlockOffset(sb.Blocks))
 		if !ok {
 			return fmt.Errorf("journal %w: record %d has a malformed entry", layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq)
+		}
+		if block := layout.BlockOf(e.Off); sb.Untouchable(block) {
+			return fmt.Errorf("journal %w: record %d has an entry for block %d, of the superblocks or the journal",
+				layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq, block)
 		}
 		body = rest
 	}

@@ -1,0 +1,126 @@
+package check
+
+// Class names a rule of the format that may be broken. It is stable: REPAIR.md says for each class what a repair does.
+type Class string
+
+// Superblocks and the image as a whole.
+const (
+	SuperblockBoth        Class = "superblock-both"         // no copy is valid
+	Superblock            Class = "superblock"              // the first is not, the backup is
+	BackupSuperblock      Class = "superblock-backup"       // the backup is not valid
+	SuperblocksDiffer     Class = "superblocks-differ"      // both are valid and say different things
+	SuperblockBackupPlace Class = "superblock-backup-place" // the backup is not the last block
+	SuperblockGeometry    Class = "superblock-geometry"     // regions overlap
+	SuperblockReserved    Class = "superblock-reserved"     // reserved bytes are not zero
+	ImageTruncated        Class = "image-truncated"         // shorter than the superblock says
+	Unreadable            Class = "medium-unreadable"       // memory faults when it is read
+)
+
+// Journal.
+const (
+	JournalHeads        Class = "journal-heads"         // neither is valid
+	JournalHeadVersions Class = "journal-head-versions" // the two do not follow each other
+	JournalHeadTurn     Class = "journal-head-turn"     // a head in the other's block
+	JournalTail         Class = "journal-tail"          // not at the start of a line
+	JournalWindow       Class = "journal-window"        // records that overwrite the window's beginning
+	JournalRecord       Class = "journal-record"        // one that was durable is not valid
+	JournalFenced       Class = "journal-fenced"        // claims to be durable before it was written
+	JournalEntry        Class = "journal-entry"         // malformed
+	JournalTarget       Class = "journal-target"        // an entry for superblock, head or ring
+	JournalEntryCount   Class = "journal-entry-count"   // not as many entries as the header says
+	JournalReserved     Class = "journal-reserved"      // reserved bytes of a record are not zero
+	JournalFreeBlocks   Class = "journal-free-blocks"   // counter is not as the bitmaps say
+	JournalUsedInodes   Class = "journal-used-inodes"
+	JournalLostList     Class = "journal-lost-list" // of blocks that refused a store
+)
+
+// Bitmaps and ownership of blocks.
+const (
+	BitmapIdentity      Class = "bitmap-identity"       // not the bitmap that belongs there
+	BitmapChecksum      Class = "bitmap-checksum"       //
+	BitmapReserved      Class = "bitmap-reserved"       // reserved bytes are not zero
+	BitmapPastEnd       Class = "bitmap-past-end"       // a bit behind the last object is set
+	BitmapLostBlock     Class = "bitmap-lost-block"     // marked used and owned by nobody
+	BitmapUnmarkedBlock Class = "bitmap-unmarked-block" // owned and not marked used
+	TwoOwners           Class = "block-two-owners"
+	BlockLost           Class = "block-lost"         // its memory refused what was stored last
+	BadBlockMap         Class = "bad-block-map"      // the list of bad blocks maps one to another
+	InodeMapReserved    Class = "inode-map-reserved" // a number below 17 is marked free
+	InodeMapUnused      Class = "inode-map-unused"   // marked used, and nothing is there
+	InodeMapUnmarked    Class = "inode-map-unmarked" // an inode that is marked free
+)
+
+// Inodes.
+const (
+	InodeFile        Class = "inode-file"      // inode 1 is not usable
+	InodeFileMap     Class = "inode-file-map"  // it has a hole, or blocks of somebody else
+	InodeFileSize    Class = "inode-file-size" // it is not as long as its blocks
+	InodeChecksum    Class = "inode-checksum"
+	FreeInodeContent Class = "inode-free-content" // a free slot holds neither zeros nor a freed inode
+	InodeReserved    Class = "inode-reserved"     // reserved bytes are not zero
+	InodeType        Class = "inode-type"
+	InodeFlags       Class = "inode-flags"
+	InodeLinkLimit   Class = "inode-link-limit"
+	InodeGeneration  Class = "inode-generation"
+	InodeBirth       Class = "inode-birth"
+	InodeSize        Class = "inode-size"
+	InodeSystem      Class = "inode-system" // one of the filesystem's own has a wrong type or link count
+	InodeParent      Class = "inode-parent" // of something that is no directory
+	InodeDevice      Class = "inode-device" // a device number of something that is no device
+	InodeDataRoot    Class = "inode-data-root"
+	InodeAttrRoot    Class = "inode-attr-root"
+	InodeInlineCount Class = "inode-inline-count"
+	InodeBlocks      Class = "inode-blocks" // another number of blocks than it owns
+	InodeLinks       Class = "inode-links"  // another number of links than names
+	SymlinkTarget    Class = "symlink-target"
+	BytesBehindEnd   Class = "bytes-behind-end" // of a file, in its last block
+)
+
+// Directories.
+const (
+	RootMissing       Class = "root-missing"
+	RootParent        Class = "root-parent"
+	DirSize           Class = "dir-size"  // not the number of entries
+	DirLinks          Class = "dir-links" // not 2 and the number of subdirectories
+	DirParent         Class = "dir-parent"
+	DirNames          Class = "dir-names" // a directory with none or several
+	DirRing           Class = "dir-ring"  // directories that are each other's ancestors
+	RemovedDirEntries Class = "dir-removed-entries"
+	EntryMalformed    Class = "entry-malformed"
+	EntryName         Class = "entry-name" // not legal
+	EntryKey          Class = "entry-key"  // not under its hash
+	EntryTwice        Class = "entry-twice"
+	EntryDangling     Class = "entry-dangling" // of an inode that is not in use
+	EntryType         Class = "entry-type"
+)
+
+// Trees, extents, attributes and the orphan index.
+const (
+	NodePointer     Class = "node-pointer"
+	NodeChecksum    Class = "node-checksum"
+	NodeMalformed   Class = "node-malformed"
+	NodeOverlap     Class = "node-overlap"  // records share bytes
+	NodeReserved    Class = "node-reserved" // reserved bytes are not zero
+	NodeIdentity    Class = "node-identity"
+	NodeEmpty       Class = "node-empty"
+	NodeKeys        Class = "node-keys" // outside what the parent says
+	ExtentRecord    Class = "extent-record"
+	ExtentPlace     Class = "extent-place"
+	ExtentFlags     Class = "extent-flags"
+	ExtentBirth     Class = "extent-birth"
+	ExtentLimit     Class = "extent-limit"
+	ExtentOrder     Class = "extent-order"
+	ExtentBehindEnd Class = "extent-behind-end"
+	AttrRecord      Class = "attr-record"
+	AttrName        Class = "attr-name"
+	AttrKey         Class = "attr-key"
+	AttrTwice       Class = "attr-twice"
+	AttrInline      Class = "attr-inline" // a value in place that is too long for it
+	AttrBlock       Class = "attr-block"
+	AttrValue       Class = "attr-value"
+	OrphanIndexData Class = "orphan-index-data" // the index has data beside its tree
+	OrphanPayload   Class = "orphan-payload"
+	OrphanDangling  Class = "orphan-dangling"
+	OrphanType      Class = "orphan-type"
+	OrphanMissing   Class = "orphan-missing" // no links, no name, and not in the index
+)

@@ -1,0 +1,214 @@
+// Package repair turns a damaged image into one in which the check finds nothing.
+//
+// It works in two steps. Plan reads the image and makes, in memory, the blocks that are to be changed; it writes nothing,
+// and what it makes can be checked before anything is stored. Commit stores them. REPAIR.md has the rule for each class
+// of fault.
+//
+// # Order of work
+//
+// Superblock; journal window; inode file; inode slots; tree nodes; a scan for leaves that trees have lost; attributes;
+// extents; names; what has no name; trees that have to be made anew; link counts, sizes and parents; the orphan index;
+// bitmaps and counters. What is certain comes first, and what is derived from it last: bitmaps and counters are made
+// from what is owned, never believed.
+//
+// # Memory
+//
+// The blocks that change, some bytes for each inode and directory, a few bits for each block, and the records of one tree
+// at a time. Nothing on the medium is believed before it is bounded: no bytes make a repair panic, loop or take more.
+//
+// # Concurrency and durability
+//
+// For one goroutine, on an image that nobody else has open. Plan writes nothing. Commit writes in records of the journal,
+// so that a power cut leaves each block as it was or as it is to be; a repair that was interrupted can simply be run again.
+package repair
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"pmemfs/pmemfs/internal/check"
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// MaxNotes is how many notes a plan keeps; further ones are counted.
+const MaxNotes = 2000
+
+// maxCopies bounds the blocks that two files claim and that are copied, and so the memory for them.
+const maxCopies = 16384
+
+// ErrUnrepairable is returned when there is nothing to begin with: no usable superblock, or an image that is cut off.
+var ErrUnrepairable = errors.New("cannot be repaired")
+
+// Note says what a repair did beyond making things consistent.
+type Note struct {
+	Object string `json:"object"`
+	Text   string `json:"text"`
+	Lost   bool   `json:"lost"` // something is gone for good
+}
+
+// Plan is what a repair is going to store.
+type Plan struct {
+	Super   *layout.Superblock
+	Blocks  map[uint64][]byte // new content by block number, superblocks and journal heads included
+	Head    layout.Head       // the journal's: an empty window, and the counters as they will be
+	Notes   []Note
+	Skipped int           // notes beyond MaxNotes
+	After   *check.Report // what the check finds when the plan is stored
+
+	settled map[uint64][]byte // blocks as the old journal window leaves them
+	version uint64            // of the head that counts on the medium
+}
+
+// fixer is the making of one plan.
+type fixer struct {
+	image          check.Image
+	sb             *layout.Superblock
+	changed        map[uint64][]byte // the blocks of the plan
+	probed         bitset
+	bad            map[uint64]bool // blocks that cannot be read
+	plan           *Plan
+	salt           uint64
+	gens           uint64 // generations given out
+	plantInodeFile bool   // its extents need a tree
+	// stale says that the journal is damaged: a wrong checksum of a node may then only be one that was due.
+	stale bool
+
+	file     inodeFile
+	owned    bitset   // blocks that something owns
+	taken    bitset   // of those, the filesystem's own and the inode file's: none of them is a node of another tree
+	released bitset   // once owned: used again only when nothing else is left
+	spare    []uint64 // the same as a list
+	cursor   uint64   // where the search for free blocks goes on
+	copies   int
+
+	good      bitset // inodes in use
+	lost      bitset // slots that held an inode and cannot be read
+	orphan    bitset // inodes in the orphan index
+	noData    bitset // data trees that have to be made anew
+	noAttrs   bitset
+	attrTrees []planting        // attributes that are to be made anew
+	remaps    []*remap          // files whose extents are
+	noSize    map[uint64]bool   // sizes that make no sense: to be told from the blocks
+	leaves    map[tree][]uint64 // found by the scan
+	suspects  []suspect         // directory leaves that cannot be believed
+	blocks    []uint64          // owned, by inode
+	links     []uint32          // names, by inode
+
+	homes    map[uint64]home     // where a directory's name is
+	atHome   bitset              // directories with a name where they say that they are
+	entries  map[uint64][]record // directories that are to be made anew
+	names    map[uint64]uint64   // entries, by directory
+	subdirs  map[uint64]uint64
+	rescue   rescue
+	adds     map[uint64][]entry // by directory
+	drops    map[uint64]map[uint64]bool
+	keysDir  [2]uint64
+	keysAttr [2]uint64
+}
+
+// rounds bounds how often a plan is looked at again: what one round leaves, because it followed from something that was
+// put right after it, the next one sees.
+const rounds = 4
+
+// New makes a plan for an image. salt is a random number: of the journal's new epoch, and not to be guessed. The plan's
+// After says what it leaves. Errors wrap ErrUnrepairable, layout.ErrNotImage or layout.ErrVersion.
+func New(image check.Image, salt uint64) (*Plan, error) {
+	p := &Plan{}
+	for range rounds {
+		if err := p.round(image, salt); err != nil {
+			return nil, err
+		}
+		image.Changed = p.Blocks
+		var err error
+		if p.After, err = check.RunImage(image, nil); err != nil {
+			return nil, err
+		}
+		if p.After.Clean() {
+			break
+		}
+	}
+	return p, nil
+}
+
+// round repairs the image as the rounds before leave it.
+func (p *Plan) round(image check.Image, salt uint64) error {
+	f := &fixer{
+		image: image, changed: image.Changed, salt: salt, bad: map[uint64]bool{}, plan: p,
+		probed: newBitset(uint64(len(image.Bytes)) / layout.BlockSize),
+	}
+	f.image.Changed = nil
+	if f.changed == nil {
+		f.changed = map[uint64][]byte{}
+	}
+	if err := f.super(); err != nil {
+		return err
+	}
+	f.window()
+	if p.settled == nil {
+		p.version = p.Head.Version
+		p.settled = make(map[uint64][]byte, len(f.changed))
+		for b, c := range f.changed {
+			p.settled[b] = bytes.Clone(c)
+		}
+	}
+	f.owned, f.released = newBitset(f.sb.Blocks), newBitset(f.sb.Blocks)
+	f.claimFixed()
+	if err := f.openInodeFile(); err != nil {
+		return err
+	}
+	f.taken = f.owned.clone()
+	f.slots()
+	f.trees()
+	f.scan()
+	f.readOrphans()
+	f.attributes()
+	f.extents()
+	f.plantFiles()
+	f.directories()
+	f.reconnect()
+	f.rebuildDirectories()
+	f.orphanIndex()
+	f.finishInodes()
+	f.bitmaps()
+	f.finish()
+	return nil
+}
+
+// note records what a repair did.
+func (f *fixer) note(lost bool, object, format string, args ...any) {
+	if len(f.plan.Notes) >= MaxNotes {
+		f.plan.Skipped++
+		return
+	}
+	f.plan.Notes = append(f.plan.Notes, Note{Object: object, Text: fmt.Sprintf(format, args...), Lost: lost})
+}
+
+// lose records what cannot be brought back.
+func (f *fixer) lose(object, format string, args ...any) { f.note(true, object, format, args...) }
+
+func inodeName(ino uint64) string { return fmt.Sprintf("inode %d", ino) }
+
+// finish puts superblocks and heads into the plan.
+func (f *fixer) finish() {
+	for _, b := range []uint64{layout.SuperBlock, f.sb.Backup} {
+		want := make([]byte, layout.BlockSize)
+		layout.EncodeSuperblock(want, f.sb)
+		if string(want) != string(f.block(b)) {
+			f.changed[b] = want
+		}
+	}
+	for i := range f.sb.RingBlocks {
+		if b := layout.JournalRing + i; f.bad[b] {
+			f.fresh(b)
+		}
+	}
+	h := &f.plan.Head
+	for range 2 { // both, so that they follow each other
+		h.Version++
+		b := make([]byte, layout.BlockSize)
+		layout.EncodeHead(b, h)
+		f.changed[layout.JournalHeadA+h.Version%2] = b
+	}
+	f.plan.Super, f.plan.Blocks = f.sb, f.changed
+}

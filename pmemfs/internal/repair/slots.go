@@ -1,0 +1,182 @@
+package repair
+
+import (
+	"bytes"
+
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// slots looks at every inode slot. What is intact and makes sense is an inode, whatever the bitmap says; what is not is
+// cleared.
+func (f *fixer) slots() {
+	n := f.file.limit
+	f.good, f.lost, f.orphan, f.atHome = newBitset(n), newBitset(n), newBitset(n), newBitset(n)
+	f.noData, f.noAttrs, f.links = newBitset(n), newBitset(n), make([]uint32, n)
+	f.noSize, f.leaves = map[uint64]bool{}, map[tree][]uint64{}
+	f.findEpoch()
+	for ino := uint64(0); ino < n; ino++ {
+		f.look(ino)
+	}
+	if !f.good.has(layout.OrphanIno) {
+		f.system(layout.OrphanIno)
+		f.lost.clear(layout.OrphanIno)
+		f.noData.set(layout.OrphanIno)
+	}
+}
+
+// findEpoch makes sure that generations of the new epoch are new.
+func (f *fixer) findEpoch() {
+	h := &f.plan.Head
+	for ino := uint64(0); ino < f.file.limit; ino++ {
+		if in := f.slot(ino); in.Sealed(ino) {
+			h.Epoch = max(h.Epoch, in.Gen()>>32+1)
+		}
+	}
+}
+
+// newGen returns a generation that no inode has had.
+func (f *fixer) newGen() uint64 {
+	f.gens++
+	return max(f.plan.Head.Epoch<<32+f.gens, 1)
+}
+
+// system makes one of the filesystem's own inodes anew, with nothing in it.
+func (f *fixer) system(ino uint64) {
+	in := f.change(ino)
+	layout.InitInode(in, ino, f.newGen())
+	in.SetMode(layout.ModeRegular | 0o600)
+	in.SetNlink(1)
+	in.SetBirthEpoch(f.sb.BirthEpoch)
+	in.Seal()
+	f.good.set(ino)
+}
+
+// wasUsed reports whether the bitmap of inodes says that a number is in use, or cannot say.
+func (f *fixer) wasUsed(ino uint64) bool {
+	ch := ino / layout.GroupBits
+	m := f.block(f.file.phys(layout.ChapterBitmap(ch)))
+	if !layout.BitmapIs(m, layout.KindInodes, ch) || !layout.Sealed(m) && !f.stale {
+		return true
+	}
+	return layout.BitmapTest(m, int(ino%layout.GroupBits))
+}
+
+var zeroSlot [layout.InodeSize]byte
+
+// look judges one slot.
+func (f *fixer) look(ino uint64) {
+	in := f.slot(ino)
+	block, _ := f.at(ino)
+	empty := bytes.Equal(in, zeroSlot[:])
+	switch {
+	case ino == layout.InodeFileIno:
+		f.good.set(ino)
+	case in.Sealed(ino) && in.Free(), empty && !f.bad[block]:
+	case ino < layout.BootInodeCount && ino != layout.OrphanIno:
+		clear(f.change(ino))
+	case in.Sealed(ino) && f.fixInode(ino):
+		f.good.set(ino)
+	default:
+		if f.wasUsed(ino) {
+			f.lost.set(ino)
+		}
+		clear(f.change(ino))
+	}
+}
+
+// fixInode puts right the fields that can be told from an inode alone. It returns false when it cannot be used.
+func (f *fixer) fixInode(ino uint64) bool {
+	var fixed [layout.InodeSize]byte
+	copy(fixed[:], f.slot(ino))
+	in := layout.Inode(fixed[:])
+	typ := in.Mode() & layout.ModeType
+	if ino == layout.OrphanIno && (typ != layout.ModeRegular || in.Nlink() != 1) {
+		return false
+	}
+	var flags uint32
+	switch typ {
+	case layout.ModeSymlink:
+		flags = layout.FlagInlineTarget
+	case layout.ModeRegular:
+		flags = layout.FlagVerifier
+	case layout.ModeDir, layout.ModeFIFO, layout.ModeChar, layout.ModeBlock, layout.ModeSocket:
+	default:
+		return false
+	}
+	in.SetFlags(in.Flags() & flags)
+	in.ClearReserved()
+	if in.Gen() == 0 {
+		gen := f.newGen()
+		in.SetGen(gen)
+	}
+	in.SetBirthEpoch(min(in.BirthEpoch(), f.sb.BirthEpoch))
+	if typ != layout.ModeDir {
+		in.SetParent(0)
+	}
+	if typ != layout.ModeChar && typ != layout.ModeBlock {
+		in.SetRdev(0, 0)
+	}
+	if !f.fixSize(in, ino, typ) {
+		return false
+	}
+	f.fixRoots(in, ino, typ)
+	if !bytes.Equal(in, f.slot(ino)) {
+		in.Seal()
+		copy(f.change(ino), in)
+	}
+	return true
+}
+
+// fixSize bounds the size. It returns false for a link without a target.
+func (f *fixer) fixSize(in layout.Inode, ino uint64, typ uint16) bool {
+	inline := in.Flags()&layout.FlagInlineTarget != 0
+	switch {
+	case typ == layout.ModeRegular && in.Size() > 1<<63-1:
+		f.noSize[ino] = true
+	case typ == layout.ModeSymlink && inline:
+		n := bytes.IndexByte(in.Inline(), 0)
+		if n < 0 {
+			n = layout.InlineSize
+		}
+		if in.Size() == 0 || in.Size() > layout.InlineSize || uint64(n) < in.Size() {
+			in.SetSize(uint64(n))
+			f.lose(inodeName(ino), "the end of its target: it is damaged, or its length is")
+		}
+		return n > 0
+	case typ == layout.ModeSymlink && (in.Size() == 0 || in.Size() >= layout.BlockSize):
+		f.noSize[ino] = true
+	case typ != layout.ModeRegular && typ != layout.ModeSymlink && typ != layout.ModeDir:
+		in.SetSize(0)
+	}
+	return true
+}
+
+// fixRoots takes away roots that make no sense; the trees are looked for then.
+func (f *fixer) fixRoots(in layout.Inode, ino uint64, typ uint16) {
+	mapped := typ == layout.ModeRegular || typ == layout.ModeSymlink && in.Flags()&layout.FlagInlineTarget == 0
+	root, height := in.DataRoot()
+	switch {
+	case !mapped && typ != layout.ModeDir && (root != 0 || height != 0):
+		in.SetDataRoot(0, 0)
+	case height == 0 && root != 0 && in.InlineCount() > 0:
+		in.SetDataRoot(0, 0)
+	case height > layout.MaxHeight, (height == 0) != (root == 0):
+		in.SetDataRoot(0, 0)
+		f.noData.set(ino)
+	}
+	_, height = in.DataRoot()
+	switch {
+	case height > 0 || !mapped:
+		in.SetInlineCount(0)
+	case in.InlineCount() > layout.InlineExtents:
+		in.SetInlineCount(layout.InlineExtents)
+	}
+	if ino == layout.OrphanIno {
+		in.SetInlineCount(0)
+		in.SetSize(0)
+	}
+	if root, height := in.XattrRoot(); height > layout.MaxHeight || (height == 0) != (root == 0) {
+		in.SetXattrRoot(0, 0)
+		f.noAttrs.set(ino)
+	}
+}

@@ -1,0 +1,63 @@
+package repair
+
+import (
+	"errors"
+	"fmt"
+
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// super chooses the superblock: the first, or else the backup, whichever is valid and makes sense first.
+func (f *fixer) super() error {
+	size := uint64(len(f.image.Bytes))
+	blocks := size / layout.BlockSize
+	if blocks == 0 {
+		return fmt.Errorf("%w: only %d bytes long", layout.ErrNotImage, size)
+	}
+	why := fmt.Errorf("%w: no superblock", layout.ErrNotImage)
+	for i, at := range []uint64{0, blocks - 1, blocks - 2} {
+		if i > 0 && at == 0 || at >= blocks {
+			continue
+		}
+		sb, err := layout.DecodeSuperblock(f.block(at))
+		if err == nil {
+			err = vetSuper(sb, at, blocks)
+		}
+		if err == nil {
+			f.sb = sb
+			f.sb.OwnerEpoch = 0 // reserved
+			if at != 0 {
+				f.note(false, "superblock", "taken from the backup in block %d", at)
+			}
+			f.keysDir = [2]uint64{layout.Word(sb.HashKey[:8]), layout.Word(sb.HashKey[8:])}
+			f.keysAttr = [2]uint64{f.keysDir[1], f.keysDir[0]}
+			return nil
+		}
+		if errors.Is(err, layout.ErrVersion) {
+			return err
+		}
+		if i == 0 {
+			why = err
+		}
+	}
+	if errors.Is(why, layout.ErrNotImage) && !f.bad[0] {
+		return why
+	}
+	return fmt.Errorf("%w: %w", ErrUnrepairable, why)
+}
+
+// vetSuper checks a valid superblock against the image and itself. at is the block where it was found.
+func vetSuper(sb *layout.Superblock, at, blocks uint64) error {
+	first := layout.JournalRing + sb.RingBlocks
+	switch {
+	case sb.ROCompat&^layout.KnownROCompat != 0:
+		return fmt.Errorf("%w: unknown read-only features %#x", layout.ErrVersion, sb.ROCompat&^layout.KnownROCompat)
+	case sb.Backup != sb.Blocks-1, at != 0 && at != sb.Backup:
+		return fmt.Errorf("%w superblock: the backup is in block %d of %d", layout.ErrDamaged, sb.Backup, sb.Blocks)
+	case isBitmap(sb.Backup), sb.InodeBoot <= first, sb.InodeBoot == sb.Backup, isBitmap(sb.InodeBoot):
+		return fmt.Errorf("%w superblock: regions overlap", layout.ErrDamaged)
+	case sb.Blocks > blocks:
+		return fmt.Errorf("the image is cut off: it has %d blocks, the superblock says %d", blocks, sb.Blocks)
+	}
+	return nil
+}
