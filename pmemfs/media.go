@@ -16,8 +16,8 @@ import (
 
 // MediaErrors counts what bad memory has done to an open filesystem.
 type MediaErrors struct {
-	Data     uint64 `json:"data"`       // accesses to file data or attribute values that faulted, since Open
-	Metadata uint64 `json:"metadata"`   // accesses to anything else that faulted, since Open
+	Data     uint64 `json:"data"`       // refused accesses to file data or attribute values, since Open
+	Metadata uint64 `json:"metadata"`   // refused accesses to anything else, since Open
 	Lost     uint64 `json:"lost"`       // blocks in use whose content is known not to be the truth, and is refused
 	Bad      uint64 `json:"bad_blocks"` // blocks on the list of bad blocks, which nobody uses
 }
@@ -109,8 +109,14 @@ func (m *media) remember(block uint64, o object) {
 // ino; else it holds no lock.
 func (fs *FS) noteFault(err error, ino uint64, locked bool) error {
 	var fault *pmem.FaultError
+	var lost *journal.LostError
 	var named *mediaError
-	if !errors.As(err, &fault) || errors.As(err, &named) {
+	switch {
+	case errors.As(err, &named):
+		return err
+	case errors.As(err, &lost):
+		return fs.counted(err, fs.objectAt(lost.Block, ino, locked))
+	case !errors.As(err, &fault):
 		return err
 	}
 	block := layout.BlockOf(fault.Off)
@@ -122,11 +128,6 @@ func (fs *FS) noteFault(err error, ino uint64, locked bool) error {
 		return err // what the journal failed of, not another fault
 	}
 	o := fs.objectAt(block, ino, locked)
-	if o.data {
-		fs.media.data.Add(1)
-	} else {
-		fs.media.metadata.Add(1)
-	}
 	if fresh {
 		fs.media.say(slog.LevelError, "memory fault", "object", o.name, "block", block, "offset", fault.Off)
 	}
@@ -137,6 +138,16 @@ func (fs *FS) noteFault(err error, ino uint64, locked bool) error {
 		if err := errors.Join(fs.suspectAround(block), fs.withdraw(block, locked)); err != nil {
 			fs.media.say(slog.LevelWarn, "a bad block could not be taken out of the free space", "block", block, "error", err)
 		}
+	}
+	return fs.counted(err, o)
+}
+
+// counted counts an access to an object that has failed, and names it in the error.
+func (fs *FS) counted(err error, o object) error {
+	if o.data {
+		fs.media.data.Add(1)
+	} else {
+		fs.media.metadata.Add(1)
 	}
 	return &mediaError{o, err}
 }
