@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/badblocks"
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
@@ -230,8 +231,8 @@ func (fs *FS) listBad() error {
 	return err
 }
 
-// openMedia makes the list of bad blocks usable, and logs what is known to be bad. Damage of the list itself does not keep
-// anybody from the files.
+// openMedia makes the list of bad blocks usable, takes in what the system lists as bad, and logs what is known to be bad.
+// Damage of the list itself does not keep anybody from the files.
 func (fs *FS) openMedia() error {
 	fs.media.list = badblocks.New(fs.a, fs.inodes, &fs.orphanMu)
 	fs.a.Retire = fs.media.list.Retire
@@ -247,6 +248,39 @@ func (fs *FS) openMedia() error {
 	}
 	for _, b := range fs.j.LostBlocks() {
 		fs.media.say(slog.LevelError, "a block has lost its content", "object", fs.objectAt(b, 0, false).name, "block", b)
+	}
+	ranges, err := fs.region.BadRanges()
+	if err != nil {
+		fs.media.log.Warn("the system may know of more bad blocks", "error", err)
+	}
+	return fs.takeBad(ranges)
+}
+
+// takeBad takes what the system lists as bad out of the free space. What is in use stays where it is, and can be read as far
+// as the memory lets it, until it is freed or written over.
+func (fs *FS) takeBad(ranges []pmem.Range) error {
+	used := 0
+	for _, r := range ranges {
+		end := min(layout.BlocksFor(uint64(r.Off+r.Len)), fs.sb.Blocks)
+		for b := layout.BlockOf(r.Off); b < end; b++ {
+			if !fs.a.Suspect(b) {
+				continue
+			}
+			var o object
+			err := fs.unowned(&o, b)
+			if fixed, ok := fs.fixedObject(b); ok {
+				fs.media.say(slog.LevelError, "the system lists memory as bad that is in use", "object", fixed.name, "block", b)
+				used++
+			} else if err == nil && o.free {
+				err = fs.withdraw(b, false)
+			}
+			if err != nil && !passable(err) && !errors.Is(err, alloc.ErrNoSpace) {
+				return err
+			}
+		}
+	}
+	if len(ranges) > 0 {
+		fs.media.log.Warn("the system lists bad memory", "ranges", len(ranges), "metadata_blocks", used, "bad_blocks", fs.MediaErrors().Bad)
 	}
 	return nil
 }

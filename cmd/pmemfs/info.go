@@ -43,6 +43,14 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+// nonzero returns the number, or nothing for 0.
+func nonzero(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
 func printInfo(w io.Writer, i pmemfs.Info) error {
 	state := "closed in order"
 	switch {
@@ -61,6 +69,8 @@ func printInfo(w io.Writer, i pmemfs.Info) error {
 		{"free", formatBytes(i.FreeBytes)},
 		{"journal", formatBytes(i.JournalBytes)},
 		{"inodes", fmt.Sprint(i.UsedInodes)},
+		{"bad blocks", nonzero(i.BadBlocks)},
+		{"lost blocks", nonzero(i.LostBlocks)},
 		{"state", state},
 		{"starts", fmt.Sprint(i.Epoch)},
 		{"domain", fmt.Sprintf("%s (%s)", i.Domain, i.DomainReason)},
