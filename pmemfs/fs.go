@@ -85,7 +85,8 @@ type FS struct {
 }
 
 // Open opens an image for reading and writing: it takes the image's lock, replays the journal, and finishes what a crash
-// interrupted. ErrLocked, ErrNotImage or ErrDamaged, wrapped, say why it cannot; the image is untouched then.
+// interrupted. ErrLocked, ErrNotImage or ErrDamaged, wrapped, say why it cannot. The image is untouched then, unless what is
+// damaged was found behind a journal that could be replayed.
 func Open(path string, o Options) (*FS, error) {
 	po := pmem.Options{Durability: o.Durability}
 	if o.Volatile {

@@ -50,6 +50,11 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"format":   formatTrace,
 	"writers":  writersTrace,
 	"refused":  refusedTrace,
+	"growth":   growthTrace,
+	"heal":     healTrace,
+	"window":   damagedWindow,
+	"rest":     damagedAtRest,
+	"entry":    badEntry,
 }
 
 // Run tries the crash states of the job's workload. An error that is no Violation says that the workload itself failed.

@@ -116,13 +116,43 @@ func (m *model) parent(path string) (*node, string) {
 // do applies an operation of which err came out. It returns an error if something else should have.
 func (m *model) do(o Op, err error) error {
 	if full(err) {
-		return nil // it may happen at any time; what was done of it is seen by adopt
+		return nil // it may happen at any time; of what was done by then adopt takes note
 	}
 	should := m.apply(o)
 	if should != (err == nil) {
 		return fmt.Errorf("it ended with %v, and should have succeeded: %v", err, should)
 	}
 	return nil
+}
+
+// adopt takes over the content that an operation of several records left when space ended in the middle of it.
+func (m *model) adopt(w *world, o Op) error {
+	n := m.find(o.Path)
+	if n == nil || !several[o.Verb] {
+		return nil
+	}
+	h, err := w.find(o.Path)
+	if err != nil {
+		return err
+	}
+	a, err := w.fs.Getattr(h)
+	if err != nil {
+		return err
+	}
+	data, err := bytesOf(w.fs, a)
+	if written := n.data; err == nil && !bytes.Equal(data, written) && (o.Verb == "punch" || !writtenPart(written, data, o.at(written))) {
+		return fmt.Errorf("what was written before space ended is not the beginning of what was to be")
+	}
+	n.data = data
+	return err
+}
+
+// at returns the operation with the offset at which it writes, given the content of its file.
+func (o Op) at(content []byte) Op {
+	if o.Verb == "append" {
+		o.B = int64(len(content))
+	}
+	return o
 }
 
 // apply changes the model and says whether the operation should succeed.

@@ -48,8 +48,8 @@ func TestHunt(t *testing.T) {
 		}})
 	}
 	var jobs []Job
-	for _, k := range []string{"restarts", "longer", "mix", "extents", "full", "ring"} {
-		for i := range uint64(map[string]int{"restarts": 6, "longer": 6, "mix": 2}[k] + 1) {
+	for _, k := range []string{"format", "phases", "refused", "restarts", "writers", "longer", "wait"} {
+		for i := range uint64(map[string]int{"restarts": 6, "longer": 3, "phases": 8, "wait": 15, "refused": 10, "writers": 3, "format": 1}[k] + 1) {
 			jobs = append(jobs, Job{k, i})
 			if _, err := kinds[k](i); err != nil {
 				t.Fatal(err)

@@ -26,7 +26,7 @@ func (t *Trace) split() {
 		case it.mark == begin:
 			op, records = it.op, 0
 		case it.mark == 0 && it.event.Kind == pmem.Fenced && it.event.Site.String() == recordSite:
-			if records++; records > 1 && op >= 0 && several[t.Ops[op].Verb] {
+			if records++; records > 1 && op >= 0 {
 				t.parts[op] = true
 			}
 		}
@@ -47,10 +47,13 @@ func (t *Trace) look(fs *pmemfs.FS, v *verdict) error {
 }
 
 // part says whether a state is what a crash may leave of an operation of several records: all else is as before, and the
-// content of its file is the old one with a part of the operation done.
+// content of its file is the old one with a part of the operation done. Or only the inode file has grown.
 func (t *Trace) part(op int, v verdict) bool {
 	if !t.parts[op] || v.tree == nil {
 		return false
+	}
+	if before, got := t.states.dumps[op], v.got; slices.Equal(before[:len(before)-1], got[:len(got)-1]) {
+		return true // the inode file grew for an inode that was not made yet
 	}
 	o := t.Ops[op]
 	got, before := (&model{v.tree}).find(o.Path), t.before[op]
@@ -58,11 +61,8 @@ func (t *Trace) part(op int, v verdict) bool {
 		return false
 	}
 	switch o.Verb {
-	case "append":
-		o.B = int64(len(before))
-		return writtenPart(before, got.data, o)
-	case "write":
-		return writtenPart(before, got.data, o)
+	case "append", "write":
+		return writtenPart(before, got.data, o.at(before))
 	case "punch":
 		return punchedPart(before, got.data)
 	}

@@ -184,7 +184,11 @@ func (r *run) step() bool {
 	if err != nil {
 		t.failed[op.Verb]++
 	}
-	if err = r.model.do(op, err); err == nil {
+	noSpace := full(err)
+	if err = r.model.do(op, err); err == nil && noSpace {
+		err = r.model.adopt(r.world, op)
+	}
+	if err == nil {
 		err = t.note(r.world)
 	}
 	if err == nil {

@@ -74,16 +74,19 @@ func makeWriters(n, ops int, seed uint64) []writer {
 
 func writerOp(rng *rand.Rand, by int) Op {
 	path := func() string { return fmt.Sprintf("%c/%s%d", "st"[rng.IntN(2)], mine(by), rng.IntN(6)) }
-	p := path()
+	p, to := path(), path()
+	for to == p {
+		to = path()
+	}
 	switch rng.IntN(13) {
 	case 0, 1, 2:
 		return Op{Verb: "create", Path: p}
 	case 3:
 		return Op{Verb: "mkdir", Path: p}
 	case 4:
-		return Op{Verb: "link", Path: p, To: path()}
+		return Op{Verb: "link", Path: p, To: to}
 	case 5:
-		return Op{Verb: "rename", Path: p, To: path()}
+		return Op{Verb: "rename", Path: p, To: to}
 	case 6:
 		return Op{Verb: "unlink", Path: p}
 	case 7:

@@ -1,0 +1,204 @@
+package crashtest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+)
+
+// growthTrace makes the inode file grow into blocks that held a user's data.
+func growthTrace(seed uint64) (*Trace, error) {
+	s, err := preparedStart("growth", func() []Op {
+		ops := []Op{{Verb: "mkdir", Path: "e"}, {Verb: "create", Path: "big"}}
+		for range 12 {
+			ops = append(ops, Op{Verb: "append", Path: "big", A: 300_000})
+		}
+		ops = append(ops, Op{Verb: "unlink", Path: "big"}, Op{Verb: "sync"})
+		for i := range 236 {
+			ops = append(ops, Op{Verb: "create", Path: fmt.Sprintf("e/%d", i)})
+		}
+		return ops
+	})
+	if err != nil {
+		return nil, err
+	}
+	var ops []Op
+	for i := range 3 + seed%4 {
+		ops = append(ops, Op{Verb: "create", Path: fmt.Sprintf("n%d", i)})
+	}
+	return s.trace(ops, plainly)
+}
+
+// healTrace opens an image whose first superblock is damaged.
+func healTrace(seed uint64) (*Trace, error) {
+	s, err := preparedStart("short", func() []Op { return preparedOps })
+	if err != nil {
+		return nil, err
+	}
+	s.medium = slices.Clone(s.medium)
+	s.medium[8+seed%100] ^= 1
+	t, err := s.trace(preparedOps[2:3], plainly)
+	if err == nil {
+		t.optional = true // until something is acknowledged the first superblock may be as it was
+	}
+	return t, err
+}
+
+// damagedWindow damages a record in the middle of the journal's window, of an image on which nothing is in place yet: it
+// must be refused and left as it is, or be all right.
+func damagedWindow(seed uint64) (*Trace, error) {
+	t, err := shortTraceOf(preparedOps[:6])
+	if err != nil {
+		return nil, err
+	}
+	m := newMedium(t.start, t.domain)
+	for i := range t.items {
+		if it := &t.items[i]; it.mark == end && it.op == 4 {
+			break
+		} else if it.mark == 0 {
+			m.on(&it.event)
+		}
+	}
+	want := t.states.dumps[5]
+	return nil, eachDamage(m.sure, seed, records, func(damaged []byte) error {
+		return opensAs(damaged, t.domain, want, true)
+	})
+}
+
+// shortTraceOf runs operations on an empty filesystem.
+func shortTraceOf(ops []Op) (*Trace, error) {
+	s, err := emptyStart(pmem.CacheFlush)
+	if err != nil {
+		return nil, err
+	}
+	return s.trace(ops, plainly)
+}
+
+// damagedAtRest damages metadata of a filesystem that was closed: what can still be seen must be right.
+func damagedAtRest(seed uint64) (*Trace, error) {
+	s, err := preparedStart("short", func() []Op { return preparedOps })
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.trace(nil, plainly)
+	if err != nil {
+		return nil, err
+	}
+	return nil, eachDamage(s.medium, seed, metadata, func(damaged []byte) error {
+		return opensAs(damaged, t.domain, t.states.dumps[0], false)
+	})
+}
+
+// eachDamage calls f with copies of an image, each of which has one byte changed in the places that where returns.
+func eachDamage(image []byte, seed uint64, where func([]byte) ([]int64, error), f func(damaged []byte) error) error {
+	places, err := where(image)
+	if err != nil {
+		return err
+	}
+	rng := rand.New(rand.NewPCG(seed, 41))
+	for _, at := range places {
+		damaged := slices.Clone(image)
+		damaged[at] ^= byte(1 + rng.IntN(255))
+		if err := f(damaged); err != nil {
+			return fmt.Errorf("with byte %d changed: %w", at, err)
+		}
+	}
+	return nil
+}
+
+// opensAs asserts that an image is refused, and if its journal or superblock is why left alone, or opens and then shows
+// nothing wrong: errors, or what is wanted.
+func opensAs(image []byte, d pmem.Domain, want dump, untouched bool) error {
+	region, err := pmem.NewMemory(int64(len(image)), d)
+	if err != nil {
+		return err
+	}
+	region.Write(0, image)
+	fs, err := pmemfs.OpenRegion(region, pmemfs.Options{NoBackground: true})
+	switch {
+	case err != nil && untouched && !bytes.Equal(region.Bytes(), image):
+		err = fmt.Errorf("an image that was refused (%w) has been changed", err)
+	case err != nil:
+		err = nil
+	default:
+		if got, derr := dumpFS(fs, false); derr == nil && got.key() != want[:len(got)].key() {
+			err = fmt.Errorf("it opens with another content:\n%s", want[:len(got)].diff(got))
+		}
+	}
+	return errors.Join(err, region.Close())
+}
+
+// records returns a byte in each line of the journal's window, but not of its last record: that may be torn.
+func records(image []byte) (places []int64, err error) {
+	sb, err := layout.DecodeSuperblock(image)
+	if err != nil {
+		return nil, err
+	}
+	ring := image[sb.RingOffset() : sb.RingOffset()+sb.RingBytes()]
+	var last int64
+	for at := int64(0); ; {
+		h := layout.DecodeRecordHead(ring[at:])
+		if h.Length == 0 || h.Seq == 0 {
+			break
+		}
+		last = at
+		at += (int64(h.Length) + lineSize - 1) &^ (lineSize - 1)
+	}
+	for at := int64(0); at < last; at += lineSize {
+		places = append(places, sb.RingOffset()+at+at/lineSize%lineSize)
+	}
+	return places, nil
+}
+
+// metadata returns bytes of everything in an image that is neither journal nor file data.
+func metadata(image []byte) (places []int64, err error) {
+	sb, err := layout.DecodeSuperblock(image)
+	if err != nil {
+		return nil, err
+	}
+	for at := int64(0); at < int64(len(image)); at += 128 {
+		inRing := at >= sb.RingOffset() && at < sb.RingOffset()+sb.RingBytes()
+		block := image[at&^(layout.BlockSize-1):][:layout.BlockSize]
+		inode := image[at&^(layout.InodeSize-1):][:layout.InodeSize]
+		sealed := layout.Sealed(block) && !bytes.Equal(block, make([]byte, layout.BlockSize))
+		if !inRing && (sealed || layout.Inode(inode).Sealed(layout.Inode(inode).Ino())) {
+			places = append(places, at+at/128%128)
+		}
+	}
+	return places, nil
+}
+
+// badEntry returns an image with a window whose second record is whole and has an entry that makes no sense.
+func badEntry(uint64) (*Trace, error) {
+	t, err := shortTraceOf(preparedOps[:4])
+	if err != nil {
+		return nil, err
+	}
+	m := newMedium(t.start, t.domain)
+	for i := range t.items {
+		if t.items[i].mark == 0 && t.items[i].event.Site != nil && t.items[i].event.Site.String() == "journal: dirty lines of a checkpoint" {
+			break
+		}
+		if t.items[i].mark == 0 {
+			m.on(&t.items[i].event)
+		}
+	}
+	sb, err := layout.DecodeSuperblock(m.sure)
+	if err != nil {
+		return nil, err
+	}
+	rec := m.sure[sb.RingOffset():]
+	first := layout.DecodeRecordHead(rec)
+	rec = rec[(first.Length+lineSize-1)&^(lineSize-1):]
+	h := layout.DecodeRecordHead(rec)
+	rec = rec[:h.Length]
+	rec[layout.RecordHeader+12] = 0xff // the kind
+	layout.EncodeRecordHead(rec, &h, layout.CRC(rec[layout.RecordHeader:]))
+	return nil, opensAs(m.sure, t.domain, t.states.dumps[0], true)
+}
