@@ -149,11 +149,12 @@ func (t *Trace) withoutFirst() []byte {
 	return m.sure
 }
 
-// replaceTrace puts long values in the place of others: an operation that frees blocks and takes some.
+// replaceTrace puts long values in the place of short ones and the other way round: operations that free blocks and
+// take some.
 func replaceTrace(seed uint64) (*Trace, error) {
 	ops := []Op{{Verb: "create", Path: "a"}}
 	for i := range 6 + int64(seed%4) {
-		ops = append(ops, Op{Verb: "setxattr", Path: "a", A: 1100 + (i*3+int64(seed))%5*2048, B: i % 2})
+		ops = append(ops, Op{Verb: "setxattr", Path: "a", A: []int64{30, 5000, 900, 9000, 1100}[(i+int64(seed))%5], B: 1})
 	}
 	return shortTraceOf(ops)
 }
