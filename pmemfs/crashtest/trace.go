@@ -39,8 +39,9 @@ type Trace struct {
 	parts  map[int]bool   // operations that took several records
 	before map[int][]byte // and the content of their file before
 
-	writers  []writer // if there are several, what each does
-	optional bool     // until the first operation is acknowledged there need not be a filesystem
+	writers  []writer                // if there are several, what each does
+	optional bool                    // until the first operation is acknowledged there need not be a filesystem
+	final    func(sure []byte) error // looks at what is certain at the end; may be nil
 }
 
 // A start is an image to begin with: a copy is used for each run.
@@ -118,13 +119,14 @@ type script func(r *run, step func() bool)
 
 // A run is a trace being made.
 type run struct {
-	trace  *Trace
-	world  *world
-	model  *model
-	region *pmem.Region
-	next   int
-	broken bool  // a fence was refused on purpose
-	err    error // of the first thing that went wrong
+	trace      *Trace
+	world      *world
+	model      *model
+	region     *pmem.Region
+	next       int
+	broken     bool           // a fence was refused on purpose
+	background sync.WaitGroup // operations that wait for a checkpoint
+	err        error          // of the first thing that went wrong
 }
 
 // plainly runs one operation after the other.
@@ -242,7 +244,11 @@ func (t *Trace) Explore(l Limits, seed uint64, f forget) (Stats, map[*pmem.Site]
 		}
 	}
 	at = "the end"
-	x.point()
+	if x.point(); x.found == nil && t.final != nil {
+		if err := t.final(m.sure); err != nil {
+			x.found = &Violation{What: err.Error()}
+		}
+	}
 	if err := pool.close(); err != nil {
 		return x.stats, m.fences, err
 	}

@@ -13,6 +13,8 @@ func (c *checker) heads() (layout.Head, bool) {
 	a, okA := layout.DecodeHead(c.raw(layout.JournalHeadA))
 	b, okB := layout.DecodeHead(c.raw(layout.JournalHeadB))
 	switch {
+	case !c.readable(layout.JournalHeadA) || !c.readable(layout.JournalHeadB):
+		return a, false // that is a fault already; the head that cannot be read may be the newer one
 	case !okA && !okB:
 		c.fault(JournalHeads, offA, "journal heads", "at least one with a valid checksum", "none")
 		return a, false

@@ -153,6 +153,10 @@ func (f *fixer) vetExtents(ino uint64, quiet bool) (kept []layout.Extent, change
 		e.Flags &= layout.ExtentUnwritten
 		e.Birth = min(e.Birth, f.sb.BirthEpoch)
 		switch {
+		case f.refusedIn(e):
+			kept = f.cutRefused(kept, e, lose)
+			end = e.End()
+			continue
 		case !f.inImage(e):
 			lose(e, "its blocks are not in the image")
 			continue
