@@ -2,7 +2,6 @@ package pmemfs
 
 import (
 	"context"
-	"encoding/binary"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -10,63 +9,54 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 )
 
-// scrubEdited opens an image with edits as FuzzCheck makes them, and scrubs it: that must end, without a panic, whatever
-// there is. What the edits did not let be opened is none of its business.
-func scrubEdited(t *testing.T, healthy *surgery, busy []uint64, edits []byte) (opened, found bool) {
-	t.Helper()
-	medium := append([]byte{}, healthy.medium...)
-	for ; len(edits) >= 8; edits = edits[8:] {
-		b := busy[int(binary.LittleEndian.Uint16(edits))%len(busy)]
-		damageBlock(medium[layout.BlockOffset(b):][:layout.BlockSize], edits)
-	}
-	region := memoryOf(t, medium)
-	fs, err := mount(region, Options{NoBackground: true})
-	if err != nil {
-		if err := region.Close(); err != nil {
-			t.Error(err)
-		}
-		return false, false
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	r, err := fs.Scrub(ctx, ScrubOptions{})
-	if ctx.Err() != nil {
-		t.Error("it does not come to an end")
-	}
-	_ = fs.Close() // what is damaged may keep it from being closed in order
-	return true, err != nil || !r.Clean()
+// newSumMutant is newMutant with checksums of data.
+func newSumMutant(t testing.TB) *mutant {
+	s := operateOn(t, memFSWith(t, layout.MinBlocks*layout.BlockSize, true), 150, 120, false)
+	return &mutant{healthy: s, busy: metadata(s), medium: append([]byte{}, s.medium...)}
 }
 
-// FuzzScrub scrubs damaged images.
+// FuzzScrub scrubs mutated images. What cannot be opened is none of its business.
 func FuzzScrub(f *testing.F) {
-	healthy := operateWith(f, false, true)
-	busy := metadata(healthy)
-	f.Add([]byte{0, 0, 40, 0, 1, 1, 2, 3})
-	f.Add([]byte{9, 0, 136, 2, 3, 1, 0, 0})
-	f.Fuzz(func(t *testing.T, edits []byte) {
-		if len(edits) <= 4096 {
-			scrubEdited(t, healthy, busy, edits)
+	m := newSumMutant(f)
+	seeds(f)
+	f.Fuzz(func(t *testing.T, program []byte) { fuzzScrub(t, m, program) })
+}
+
+// fuzzScrub scrubs the image that a program makes: that must end, without a panic, whatever there is.
+func fuzzScrub(t *testing.T, m *mutant, program []byte) (opened, found bool) {
+	defer m.restore()
+	medium := m.run(program)
+	if len(medium) < layout.BlockSize {
+		return false, false
+	}
+	bounded(t, func() {
+		region := memoryOf(t, medium)
+		fs, err := mount(region, Options{NoBackground: true})
+		if err != nil {
+			if err := region.Close(); err != nil {
+				t.Error(err)
+			}
+			return
 		}
+		ctx, cancel := context.WithTimeout(context.Background(), fuzzTimeMax/2)
+		defer cancel()
+		start := time.Now()
+		r, err := fs.Scrub(ctx, ScrubOptions{})
+		if ctx.Err() != nil {
+			t.Errorf("it goes on after %v", time.Since(start))
+		}
+		opened, found = true, err != nil || !r.Clean()
+		ignore(0, fs.Close())
 	})
+	return opened, found
 }
 
 // TestScrubHostile scrubs images whose metadata is damaged at random, with checksums that are right.
 func TestScrubHostile(t *testing.T) {
-	healthy := operateWith(t, false, true)
-	busy := metadata(healthy)
+	m := newSumMutant(t)
 	opened, found := 0, 0
-	for seed := range uint64(300) {
-		rng := rand.New(rand.NewPCG(seed, 15))
-		edits := make([]byte, 8*(1+rng.IntN(6)))
-		for i := range edits {
-			edits[i] = byte(rng.Uint32())
-		}
-		for i := 2; i < len(edits); i += 8 { // most of what matters is in the first half kilobyte
-			if rng.IntN(2) == 0 {
-				edits[i+1] &= 1
-			}
-		}
-		o, f := scrubEdited(t, healthy, busy, edits)
+	for seed := range uint64(200) {
+		o, f := fuzzScrub(t, m, randomProgram(rand.New(rand.NewPCG(seed, 15))))
 		if o {
 			opened++
 		}
@@ -74,10 +64,10 @@ func TestScrubHostile(t *testing.T) {
 			found++
 		}
 		if t.Failed() {
-			t.Fatalf("seed %d: edits %v", seed, edits)
+			t.Fatalf("seed %d", seed)
 		}
 	}
-	if opened < 100 || found < 50 {
+	if opened < 60 || found < 20 {
 		t.Errorf("%d images were opened, in %d something was found", opened, found)
 	}
 }
