@@ -22,15 +22,17 @@ type surgery struct {
 }
 
 // operate makes the medium. replay leaves a journal window in it.
-func operate(t testing.TB, replay bool) *surgery {
+func operate(t testing.TB, replay bool) *surgery { return operateWith(t, replay, false) }
+
+// operateWith is operate with or without checksums of data.
+func operateWith(t testing.TB, replay, sums bool) *surgery {
 	t.Helper()
-	return operateOn(t, 16<<20, 600, 400, replay)
+	return operateOn(t, memFSWith(t, 16<<20, sums), 600, 400, replay)
 }
 
-// operateOn makes a medium of so many bytes, with a directory of so many names and a file in so many extents.
-func operateOn(t testing.TB, size int64, names int, extents uint64, replay bool) *surgery {
+// operateOn makes a medium with a directory of so many names and a file in so many extents.
+func operateOn(t testing.TB, fs *FS, names int, extents uint64, replay bool) *surgery {
 	t.Helper()
-	fs := memFS(t, size)
 	b := builder{t: t, fs: fs}
 	d := b.dir(fs.Root(), "dir")
 	s := &surgery{t: t, dir: d.Ino, sub: b.dir(d, "sub").Ino, empty: b.dir(d, "empty").Ino}

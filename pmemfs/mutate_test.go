@@ -27,7 +27,7 @@ type mutant struct {
 
 // newMutant makes the smallest image that has trees of two levels, and every kind of object.
 func newMutant(t testing.TB, replay bool) *mutant {
-	s := operateOn(t, layout.MinBlocks*layout.BlockSize, 150, 130, replay)
+	s := operateOn(t, memFS(t, layout.MinBlocks*layout.BlockSize), 150, 130, replay)
 	return &mutant{healthy: s, busy: metadata(s), medium: append([]byte{}, s.medium...)}
 }
 

@@ -235,6 +235,7 @@ func (f *fixer) copyBlocks(r *remap, e layout.Extent) {
 		}
 		f.copies++
 		copy(f.fresh(b), f.block(e.Phys+i))
+		f.copySum(e.Phys+i, b)
 		r.list = append(r.list, layout.Extent{Logical: e.Logical + i, Phys: b, Len: 1, Birth: e.Birth})
 		f.blocks[r.ino]++
 	}
