@@ -107,17 +107,21 @@ func (fs *FS) Mknod(c *Cred, dir Handle, name []byte, t FileType, major, minor u
 
 func (fs *FS) makeCall(c *Cred, dir Handle, name []byte, m *making) (a Attr, err error) {
 	defer fs.finish(&err, dir.Ino)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(dir.Ino)
 	if err != nil {
 		return a, err
 	}
 	defer g.RUnlock()
-	return fs.make(c, dir, name, m)
+	for tries := 0; ; {
+		if a, err = fs.make(c, dir, name, m); err == nil || !fs.elsewhere(err, &tries) {
+			return a, err
+		}
+	}
 }
 
 // make makes a file of any type under a name that must be absent.
 func (fs *FS) make(c *Cred, h Handle, name []byte, m *making) (a Attr, err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
 	if err := vetName(name); err != nil {
 		if string(name) == "." || string(name) == ".." {
 			return a, ErrExist // "." and ".." are always there

@@ -205,7 +205,8 @@ func (fs *FS) openRoot() error {
 		return err
 	}()
 	var fault *pmem.FaultError
-	if errors.As(err, &fault) {
+	var lost *journal.LostError
+	if errors.As(err, &fault) || errors.As(err, &lost) {
 		fs.media.log.Error("the root directory cannot be read", "error", fs.noteFault(err, layout.RootIno, false))
 		return nil
 	}

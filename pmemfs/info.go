@@ -24,6 +24,8 @@ type Info struct {
 	InUse         bool   `json:"in_use"`    // another process has it open; the figures may be a moment old
 	ReplayRecords uint64 `json:"to_replay"` // records that the next open replays
 	Created       int64  `json:"created_ns"`
+	BadBlocks     uint64 `json:"bad_blocks"`  // taken out of use since their memory is bad
+	LostBlocks    uint64 `json:"lost_blocks"` // in use, and refused: their memory did not take what was stored
 	Domain        string `json:"domain"`
 	DomainReason  string `json:"domain_reason"`
 	Durability    string `json:"durability"`
@@ -37,6 +39,8 @@ func (fs *FS) Info() Info {
 	i := describe(fs.sb)
 	c := fs.j.Counts()
 	i.Path, i.FreeBytes, i.UsedInodes = fs.region.Path(), uint64(c.Free)<<layout.BlockShift, uint64(c.Inodes)
+	m := fs.MediaErrors()
+	i.BadBlocks, i.LostBlocks = m.Bad, m.Lost
 	i.Epoch, i.InUse = fs.j.Epoch(), true
 	i.Domain, i.DomainReason = fs.region.Domain().String(), fs.region.DomainReason()
 	i.Durability = fs.region.Durability().String()
@@ -81,11 +85,54 @@ func ReadInfo(path string) (info Info, err error) {
 	info.Path, info.InUse, info.Clean, info.Epoch = path, inUse, head.Clean && end.TailSeq == head.TailSeq, head.Epoch
 	info.ReplayRecords = end.TailSeq - head.TailSeq
 	info.FreeBytes, info.UsedInodes = end.FreeBlocks<<layout.BlockShift, end.UsedInodes
+	info.BadBlocks, info.LostBlocks = badOf(region, sb), recovery.CountLost(region.Bytes(), sb, &head)
 	info.Domain, info.DomainReason = region.Domain().String(), region.DomainReason()
 	info.Durability = region.Durability().String()
 	slot := layout.BlockOffset(sb.InodeBoot) + layout.ScrubIno*layout.InodeSize
 	info.Scrub = statusOf(layout.DecodeScrub(region.Bytes()[slot : slot+layout.InodeSize]))
 	return info, nil
+}
+
+// badOf counts the bad blocks of an image as they were before the window, as far as its list can be read.
+func badOf(region *pmem.Region, sb *layout.Superblock) (n uint64) {
+	var err error
+	defer region.Unguard(region.Guard(), &err)
+	off := layout.BlockOffset(sb.InodeBoot) + layout.BadBlocksIno*layout.InodeSize
+	in := layout.Inode(region.Bytes()[off : off+layout.InodeSize])
+	if !in.Sealed(layout.BadBlocksIno) {
+		return 0
+	}
+	block, height := in.DataRoot()
+	if height == 0 {
+		for i := range min(in.InlineCount(), layout.InlineExtents) {
+			n += uint64(in.InlineExtent(i).Len)
+		}
+		return n
+	}
+	nodes := badNodes
+	return badBelow(region.Bytes(), sb, block, height-1, &nodes)
+}
+
+// badNodes bounds the nodes of the list that are looked at: a made-up list could name some again and again.
+const badNodes = 1 << 16
+
+// badBelow is badOf for a node of the list's tree.
+func badBelow(medium []byte, sb *layout.Superblock, block uint64, level uint8, nodes *int) (n uint64) {
+	if *nodes--; block >= sb.Blocks || level >= layout.MaxHeight || *nodes < 0 {
+		return 0
+	}
+	node := layout.Node(medium[layout.BlockOffset(block):layout.BlockOffset(block+1)])
+	if node.Validate(block) != nil || node.Level() != level || node.Owner() != layout.BadBlocksIno {
+		return 0
+	}
+	for i := range node.Count() {
+		if level > 0 {
+			n += badBelow(medium, sb, node.Child(i), level-1, nodes)
+		} else if p := node.Payload(i); len(p) == layout.ExtentPayload {
+			n += uint64(layout.DecodeExtent(node.Key(i), p).Len)
+		}
+	}
+	return n
 }
 
 // Counters counts what a filesystem has done to its medium since Open.

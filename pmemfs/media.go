@@ -8,15 +8,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/badblocks"
+	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
 // MediaErrors counts what bad memory has done to an open filesystem.
 type MediaErrors struct {
-	Data     uint64 `json:"data"`       // accesses to file data or attribute values that faulted, since Open
-	Metadata uint64 `json:"metadata"`   // accesses to anything else that faulted, since Open
+	Data     uint64 `json:"data"`       // refused accesses to file data or attribute values, since Open
+	Metadata uint64 `json:"metadata"`   // refused accesses to anything else, since Open
 	Sums     uint64 `json:"checksums"`  // calls that met file data with a wrong checksum, since Open
 	Lost     uint64 `json:"lost"`       // blocks in use whose content is known not to be the truth, and is refused
 	Bad      uint64 `json:"bad_blocks"` // blocks on the list of bad blocks, which nobody uses
@@ -47,14 +49,14 @@ type media struct {
 // mediaError is a fault with the name of what it hit.
 type mediaError struct {
 	object
-	fault *pmem.FaultError
+	cause error
 }
 
 // Error names the object, the image and the offset.
-func (e *mediaError) Error() string { return e.name + ": " + e.fault.Error() }
+func (e *mediaError) Error() string { return e.name + ": " + e.cause.Error() }
 
-// Unwrap returns the fault.
-func (e *mediaError) Unwrap() error { return e.fault }
+// Unwrap returns the error that was, or wraps, the fault.
+func (e *mediaError) Unwrap() error { return e.cause }
 
 // MediaErrors returns the counters of bad memory. The fields need not belong to the same instant.
 func (fs *FS) MediaErrors() MediaErrors {
@@ -110,8 +112,14 @@ func (m *media) remember(block uint64, o object) {
 // ino; else it holds no lock.
 func (fs *FS) noteFault(err error, ino uint64, locked bool) error {
 	var fault *pmem.FaultError
+	var lost *journal.LostError
 	var named *mediaError
-	if !errors.As(err, &fault) || errors.As(err, &named) {
+	switch {
+	case errors.As(err, &named):
+		return err
+	case errors.As(err, &lost):
+		return fs.counted(err, fs.objectAt(lost.Block, ino, locked))
+	case !errors.As(err, &fault):
 		return err
 	}
 	block := layout.BlockOf(fault.Off)
@@ -123,12 +131,10 @@ func (fs *FS) noteFault(err error, ino uint64, locked bool) error {
 			fs.a.Suspect(first + i) // what has no checksum cannot hold data
 		}
 	}
-	o := fs.objectAt(block, ino, locked)
-	if o.data {
-		fs.media.data.Add(1)
-	} else {
-		fs.media.metadata.Add(1)
+	if !fresh && errors.Is(err, journal.ErrFailed) {
+		return err // what the journal failed of, not another fault
 	}
+	o := fs.objectAt(block, ino, locked)
 	if fresh {
 		fs.media.say(slog.LevelError, "memory fault", "object", o.name, "block", block, "offset", fault.Off)
 	}
@@ -136,11 +142,35 @@ func (fs *FS) noteFault(err error, ino uint64, locked bool) error {
 	case o.bits != nil:
 		o.bits.Distrust(o.group)
 	case o.free:
-		if err := fs.withdraw(block, locked); err != nil {
+		if err := errors.Join(fs.suspectAround(block), fs.withdraw(block, locked)); err != nil {
 			fs.media.say(slog.LevelWarn, "a bad block could not be taken out of the free space", "block", block, "error", err)
 		}
 	}
-	return &mediaError{o, fault}
+	return fs.counted(err, o)
+}
+
+// counted counts an access to an object that has failed, and names it in the error.
+func (fs *FS) counted(err error, o object) error {
+	if o.data {
+		fs.media.data.Add(1)
+	} else {
+		fs.media.metadata.Add(1)
+	}
+	return &mediaError{o, err}
+}
+
+// nearby is how many blocks on either side of a bad one are looked at: bad memory comes in clusters.
+const nearby = 256
+
+// suspectAround looks for bad blocks in the free space near one.
+func (fs *FS) suspectAround(block uint64) (err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	for b := max(block, nearby) - nearby; b < min(block+nearby, fs.sb.Blocks); b++ {
+		if free, err := fs.a.Blocks.Free(b); err == nil && free && fs.a.Faults(b) {
+			fs.a.Suspect(b)
+		}
+	}
+	return nil
 }
 
 // noteSum counts and logs file data that is not as its checksum says, if err is about that.
@@ -183,6 +213,23 @@ func (fs *FS) absorb(errp *error, ino uint64) (again bool) {
 	return errors.As(*errp, &named) && (named.data || named.free)
 }
 
+// elsewhere is told of an error of an attempt that has changed nothing, by one who holds the gate. It returns true, at most
+// movesMax times, when memory in the free space has faulted: another attempt will use other blocks.
+func (fs *FS) elsewhere(err error, tries *int) bool {
+	var fault *pmem.FaultError
+	if !errors.As(err, &fault) || *tries == movesMax || fs.j.Err() != nil {
+		return false
+	}
+	*tries++
+	block := layout.BlockOf(fault.Off)
+	var o object
+	if fs.unowned(&o, block) != nil || !o.free {
+		return false
+	}
+	fs.noteFault(err, 0, true)
+	return true
+}
+
 // listBad counts the bad blocks and forgets that those were lost which have been given up since.
 func (fs *FS) listBad() error {
 	listed := uint64(0)
@@ -199,8 +246,8 @@ func (fs *FS) listBad() error {
 	return err
 }
 
-// openMedia makes the list of bad blocks usable, and logs what is known to be bad. Damage of the list itself does not keep
-// anybody from the files.
+// openMedia makes the list of bad blocks usable, takes in what the system lists as bad, and logs what is known to be bad.
+// Damage of the list itself does not keep anybody from the files.
 func (fs *FS) openMedia() error {
 	fs.media.list = badblocks.New(fs.a, fs.inodes, &fs.orphanMu)
 	fs.a.Retire = fs.media.list.Retire
@@ -216,6 +263,39 @@ func (fs *FS) openMedia() error {
 	}
 	for _, b := range fs.j.LostBlocks() {
 		fs.media.say(slog.LevelError, "a block has lost its content", "object", fs.objectAt(b, 0, false).name, "block", b)
+	}
+	ranges, err := fs.region.BadRanges()
+	if err != nil {
+		fs.media.log.Warn("the system may know of more bad blocks", "error", err)
+	}
+	return fs.takeBad(ranges)
+}
+
+// takeBad takes what the system lists as bad out of the free space. What is in use stays where it is, and can be read as far
+// as the memory lets it, until it is freed or written over.
+func (fs *FS) takeBad(ranges []pmem.Range) error {
+	used := 0
+	for _, r := range ranges {
+		end := min(layout.BlocksFor(uint64(r.Off+r.Len)), fs.sb.Blocks)
+		for b := layout.BlockOf(r.Off); b < end; b++ {
+			if !fs.a.Suspect(b) {
+				continue
+			}
+			var o object
+			err := fs.unowned(&o, b)
+			if fixed, ok := fs.fixedObject(b); ok {
+				fs.media.say(slog.LevelError, "the system lists memory as bad that is in use", "object", fixed.name, "block", b)
+				used++
+			} else if err == nil && o.free {
+				err = fs.withdraw(b, false)
+			}
+			if err != nil && !passable(err) && !errors.Is(err, alloc.ErrNoSpace) {
+				return err
+			}
+		}
+	}
+	if len(ranges) > 0 {
+		fs.media.log.Warn("the system lists bad memory", "ranges", len(ranges), "metadata_blocks", used, "bad_blocks", fs.MediaErrors().Bad)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func (fs *FS) objectAt(block, ino uint64, locked bool) object {
 		return o
 	}
 	o := object{name: fmt.Sprintf("block %d", block)}
-	if ino != 0 {
+	if ino >= layout.RootIno {
 		if err := fs.ownedBy(&o, block, ino, locked); err != nil {
 			o.name = fmt.Sprintf("block %d, in use by inode %d or one near it", block, ino)
 		}

@@ -119,7 +119,6 @@ func mayRemove(c *Cred, d, child layout.Inode, isDir bool) error {
 // Link gives a file another name. Directories have one only. One fence; durable on return.
 func (fs *FS) Link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error) {
 	defer fs.finish(&err, d.Ino)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
 	if err := vetName(name); err != nil {
 		return a, err
 	}
@@ -128,6 +127,16 @@ func (fs *FS) Link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error)
 		return a, err
 	}
 	defer g.RUnlock()
+	for tries := 0; ; {
+		if a, err = fs.link(c, h, d, name); err == nil || !fs.elsewhere(err, &tries) {
+			return a, err
+		}
+	}
+}
+
+// link is one attempt of Link.
+func (fs *FS) link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
 	ls := fs.stripes.lock(h.Ino, d.Ino, 0, 0)
 	defer ls.unlock()
 	op := fs.a.Begin()

@@ -60,7 +60,7 @@ func (fs *FS) peekBoth(m *moving) (err error) {
 
 func (fs *FS) renameLoop(m *moving) error {
 	m.src, m.dst = 0, 0
-	for {
+	for tries := 0; ; {
 		if m.ancestry {
 			if err := fs.peekBoth(m); err != nil {
 				return err
@@ -70,7 +70,7 @@ func (fs *FS) renameLoop(m *moving) error {
 			}
 		}
 		later, again, err := fs.rename(m)
-		if again {
+		if again || err != nil && fs.elsewhere(err, &tries) {
 			continue
 		}
 		if later && err == nil {
@@ -135,6 +135,7 @@ func (fs *FS) parentOf(ino uint64) (uint64, error) {
 // rename does it under the stripes of both directories and both inodes. again is true when the names have other inodes
 // by now, which m then has.
 func (fs *FS) rename(m *moving) (later, again bool, err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
 	ls := fs.stripes.lock(m.from.Ino, m.to.Ino, m.src, m.dst)
 	defer ls.unlock()
 	op := fs.a.Begin()

@@ -32,7 +32,6 @@ type spaceStep func(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64
 
 func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, step spaceStep) (err error) {
 	defer fs.finish(&err, h.Ino)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
 	switch {
 	case n == 0:
 		return ErrInvalid
@@ -46,15 +45,18 @@ func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, step spaceStep) (err e
 	defer g.RUnlock()
 	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
 	defer ls.unlock()
+	tries := 0
 	for end := off + n; off < end; {
-		if off, err = fs.spaceStep(c, h, off, end, step); err != nil {
+		if off, err = fs.spaceStep(c, h, off, end, step); err != nil && !fs.elsewhere(err, &tries) {
 			return err
 		}
 	}
 	return nil
 }
 
-func (fs *FS) spaceStep(c *Cred, h Handle, off, end uint64, step spaceStep) (uint64, error) {
+func (fs *FS) spaceStep(c *Cred, h Handle, off, end uint64, step spaceStep) (next uint64, err error) {
+	next = off // also when memory faults
+	defer fs.region.Unguard(fs.region.Guard(), &err)
 	if _, err := fs.writable(c, h); err != nil {
 		return off, err
 	}
@@ -64,12 +66,15 @@ func (fs *FS) spaceStep(c *Cred, h Handle, off, end uint64, step spaceStep) (uin
 	if err != nil {
 		return off, err
 	}
-	next, err := step(op, in, off, end)
+	until, err := step(op, in, off, end)
 	if err != nil {
 		return off, err
 	}
 	touch(in, now())
-	return next, op.Commit()
+	if err := op.Commit(); err != nil {
+		return off, err
+	}
+	return until, nil
 }
 
 // SeekData returns the first offset at or after off that holds data, ErrNoData when there is none. No fence.

@@ -89,12 +89,21 @@ func (fs *FS) RemoveXattr(c *Cred, h Handle, name []byte) error {
 
 func (fs *FS) editXattr(c *Cred, h Handle, f func(*xattr.Set) error) (err error) {
 	defer fs.finish(&err, h.Ino)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(h.Ino)
 	if err != nil {
 		return err
 	}
 	defer g.RUnlock()
+	for tries := 0; ; {
+		if err = fs.editXattrs(c, h, f); err == nil || !fs.elsewhere(err, &tries) {
+			return err
+		}
+	}
+}
+
+// editXattrs is one attempt of editXattr.
+func (fs *FS) editXattrs(c *Cred, h Handle, f func(*xattr.Set) error) (err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
 	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
 	defer ls.unlock()
 	op := fs.a.Begin()

@@ -61,6 +61,14 @@ func yesNo(b bool) string {
 	return "no"
 }
 
+// nonzero returns the number, or nothing for 0.
+func nonzero(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
 func printInfo(w io.Writer, i pmemfs.Info) error {
 	state := "closed in order"
 	switch {
@@ -79,6 +87,8 @@ func printInfo(w io.Writer, i pmemfs.Info) error {
 		{"free", formatBytes(i.FreeBytes)},
 		{"journal", formatBytes(i.JournalBytes)},
 		{"inodes", fmt.Sprint(i.UsedInodes)},
+		{"bad blocks", nonzero(i.BadBlocks)},
+		{"lost blocks", nonzero(i.LostBlocks)},
 		{"state", state},
 		{"starts", fmt.Sprint(i.Epoch)},
 		{"domain", fmt.Sprintf("%s (%s)", i.Domain, i.DomainReason)},

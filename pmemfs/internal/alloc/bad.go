@@ -90,7 +90,7 @@ func (a *Allocator) firstBad(start, n uint64) (block uint64, ok bool) {
 		if !found {
 			return block, ok
 		}
-		if a.faults(b) {
+		if a.Faults(b) {
 			return b, true
 		}
 		a.cleared(b)
@@ -112,8 +112,8 @@ func (a *Allocator) firstLost(start, n uint64) (block uint64, ok bool) {
 	return block, ok
 }
 
-// faults reports whether the memory of a block, or of its checksum, cannot be read.
-func (a *Allocator) faults(block uint64) bool {
+// Faults reports whether the memory of a block, or of its checksum, cannot be read.
+func (a *Allocator) Faults(block uint64) bool {
 	region := a.J.Region()
 	err := func() (err error) {
 		defer region.Unguard(region.Guard(), &err)

@@ -16,16 +16,17 @@ type Options struct {
 	Domain     Domain     // 0 detects; Volatile exists only by name; the others by name are for tests
 	Durability Durability // Process leaves out system calls in the page-cache domain
 
-	sysfs string // where sysfs is mounted, for tests; empty means /sys
+	Sysfs string // where sysfs is mounted; empty means /sys
 }
 
 // A Region is one mapped image. See the package comment for what may be called concurrently.
 type Region struct {
-	mem  []byte   // the mapping; nil once closed
-	file *os.File // nil for memory; holds the lock
-	path string
-	size int64
-	base uintptr // address of mem[0], kept past Close for late faults
+	mem   []byte   // the mapping; nil once closed
+	file  *os.File // nil for memory; holds the lock
+	path  string
+	sysfs string
+	size  int64
+	base  uintptr // address of mem[0], kept past Close for late faults
 
 	domain     Domain
 	durability Durability
@@ -116,10 +117,10 @@ func mapFile(f *os.File, path string, o Options) (*Region, error) {
 			return nil, err
 		}
 	}
-	if o.sysfs == "" {
-		o.sysfs = "/sys"
+	if o.Sysfs == "" {
+		o.Sysfs = "/sys"
 	}
-	g, err := measure(f, o.sysfs)
+	g, err := measure(f, o.Sysfs)
 	if err != nil {
 		return nil, err
 	}
@@ -131,13 +132,13 @@ func mapFile(f *os.File, path string, o Options) (*Region, error) {
 		return nil, err
 	}
 	r := newRegion(m.mem, path)
-	r.file, r.unmap, r.readOnly, r.durability = f, m.unmap, o.ReadOnly, o.Durability
+	r.file, r.unmap, r.readOnly, r.durability, r.sysfs = f, m.unmap, o.ReadOnly, o.Durability, o.Sysfs
 	domain, reason := o.Domain, "asked for by name"
 	switch {
 	case o.Private:
 		domain, reason = Volatile, "private mapping: stores stay in this process"
 	case domain == 0:
-		domain, reason = detect(medium{device: g.device, sync: m.sync, fs: filesystemOf(f), sysfs: o.sysfs})
+		domain, reason = detect(medium{device: g.device, sync: m.sync, fs: filesystemOf(f), sysfs: o.Sysfs})
 	}
 	r.setDomain(domain, reason)
 	return r, nil

@@ -107,6 +107,15 @@ func lostBlocks(medium []byte, sb *layout.Superblock, h *layout.Head) ([]uint64,
 // sorted returns the lost blocks in ascending order.
 func (r *replay) sorted() []uint64 { return slices.Sorted(maps.Keys(r.lost)) }
 
+// CountLost returns how many blocks a journal head lists as lost, 0 if the list is damaged.
+func CountLost(medium []byte, sb *layout.Superblock, h *layout.Head) uint64 {
+	list, err := lostBlocks(medium, sb, h)
+	if err != nil {
+		return 0
+	}
+	return uint64(len(list))
+}
+
 // replay is a window being stored in place: the lines that it stored to, by block, the blocks whose checksum is due, and
 // the blocks whose memory faults.
 type replay struct {

@@ -85,17 +85,22 @@ func (t *Tree) Get(key uint64) ([]byte, error) {
 	return nil, nil
 }
 
-// Has reports whether a block is a node of the tree. It reads no leaves, and not that block, whose memory may be bad.
+// hasNodes bounds the nodes that Has reads: a made-up tree could name some again and again.
+const hasNodes = 1 << 16
+
+// Has reports whether a block is a node of the tree. It reads no leaves, and not that block, whose memory may be bad; of a
+// very large tree not all.
 func (t *Tree) Has(block uint64) (bool, error) {
 	if t.Root.Height == 0 || t.Root.Block == block {
 		return t.Root.Height > 0, nil
 	}
-	return t.below(t.Root.Block, t.Root.Height-1, block)
+	nodes := hasNodes
+	return t.below(t.Root.Block, t.Root.Height-1, block, &nodes)
 }
 
 // below reports whether a block is below another one, which is a node of a level.
-func (t *Tree) below(parent uint64, level uint8, block uint64) (bool, error) {
-	if level == 0 {
+func (t *Tree) below(parent uint64, level uint8, block uint64, nodes *int) (bool, error) {
+	if *nodes--; level == 0 || *nodes < 0 {
 		return false, nil
 	}
 	n, err := t.node(parent, level)
@@ -108,7 +113,7 @@ func (t *Tree) below(parent uint64, level uint8, block uint64) (bool, error) {
 		}
 	}
 	for i := range n.Count() {
-		if found, err := t.below(n.Child(i), level-1, block); found || err != nil {
+		if found, err := t.below(n.Child(i), level-1, block, nodes); found || err != nil {
 			return found, err
 		}
 	}

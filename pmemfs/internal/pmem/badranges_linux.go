@@ -1,0 +1,66 @@
+package pmem
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The FIEMAP request. Source: the kernel's Documentation/filesystems/fiemap.rst and include/uapi/linux/fiemap.h.
+const (
+	fiemapRequest = 0xc020660b
+	fiemapSync    = 1 // flush first, so that what has just been allocated is there
+	fiemapLast    = 1 // flag of the last extent
+	fiemapBatch   = 64
+)
+
+// fiemapExtent is struct fiemap_extent.
+type fiemapExtent struct {
+	Logical, Physical, Length uint64
+	_                         [2]uint64
+	Flags                     uint32
+	_                         [3]uint32
+}
+
+// fiemap is struct fiemap with room for some extents.
+type fiemap struct {
+	Start, Length        uint64
+	Flags, Mapped, Count uint32
+	_                    uint32
+	Extents              [fiemapBatch]fiemapExtent
+}
+
+// blockDir returns the sysfs folder of the block device that a file is on.
+func blockDir(st os.FileInfo, sysfs string) (string, error) {
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "", ErrFileType
+	}
+	dev := uint64(sys.Dev)
+	return filepath.Join(sysfs, fmt.Sprintf("dev/block/%d:%d", unix.Major(dev), unix.Minor(dev))), nil
+}
+
+// extentsOf returns where the first size bytes of a file lie on its device.
+func extentsOf(f *os.File, size int64) ([]fileExtent, error) {
+	var list []fileExtent
+	for at := uint64(0); at < uint64(size); {
+		m := fiemap{Start: at, Length: uint64(size) - at, Flags: fiemapSync, Count: fiemapBatch}
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), fiemapRequest, uintptr(unsafe.Pointer(&m))); errno != 0 {
+			return list, os.NewSyscallError("fiemap", errno)
+		}
+		for _, e := range m.Extents[:min(m.Mapped, fiemapBatch)] {
+			list = append(list, fileExtent{int64(e.Logical), int64(e.Physical), int64(e.Length)})
+			if at = e.Logical + e.Length; e.Flags&fiemapLast != 0 {
+				return list, nil
+			}
+		}
+		if m.Mapped == 0 {
+			break
+		}
+	}
+	return list, nil
+}
