@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build test bench fmt lint clean
+.PHONY: all build test bench fuzz fmt lint clean
 
 all: build
 
@@ -20,6 +20,15 @@ test:
 # The engine's nanoseconds, fences and flushed lines per operation.
 bench: build
 	bin/pmemfs bench engine
+
+# Each fuzz target for FUZZTIME, on one core, with the number of executions. A
+# normal test run has their seeds only.
+FUZZTIME ?= 60s
+fuzz:
+	for target in FuzzOpen FuzzCheck FuzzRepair; do \
+		echo "== $$target"; go test ./pmemfs -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 1 || exit 1; \
+	done
+	echo "== FuzzRecord"; go test ./pmemfs/internal/recovery -run '^$$' -fuzz '^FuzzRecord$$' -fuzztime $(FUZZTIME) -parallel 1
 
 fmt:
 	gofmt -w $$(git ls-files '*.go')

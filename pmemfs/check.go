@@ -19,6 +19,7 @@ type CheckFault = check.Fault
 // CheckOptions are the options of Check.
 type CheckOptions struct {
 	Progress func(done, total int64) // told now and then how many of how many steps are done; nil for none
+	Data     bool                    // read all file data too and compare it with its checksums, if the image has them
 }
 
 // Check examines every byte of metadata of the image at path, as the next Open would find it after its replay, and
@@ -30,16 +31,18 @@ func Check(path string, o CheckOptions) (*CheckReport, error) {
 	if err != nil {
 		return nil, mapOpenErr(path, err)
 	}
-	r, err := checkRegion(region, o.Progress)
+	r, err := checkRegion(region, &o)
 	if err = errors.Join(err, region.Close()); err != nil {
 		return nil, mapOpenErr(path, err)
 	}
 	return r, nil
 }
 
-func checkRegion(region *pmem.Region, progress func(done, total int64)) (r *CheckReport, err error) {
+func checkRegion(region *pmem.Region, o *CheckOptions) (r *CheckReport, err error) {
 	defer region.Unguard(region.Guard(), &err)
-	return check.RunImage(imageOf(region), progress)
+	image := imageOf(region)
+	image.Data = o.Data
+	return check.RunImage(image, o.Progress)
 }
 
 // imageOf returns what a check or a repair reads of a region.
@@ -60,14 +63,14 @@ func probe(region *pmem.Region, block uint64) (err error) {
 }
 
 // Check checks an open filesystem, for tests: it waits for the calls in progress, checkpoints, copies the medium to
-// memory (a block of zeros takes none) and examines the copy. Other calls wait until the copy is made.
+// memory (a block of zeros takes none) and examines the copy, file data with checksums included. Other calls wait until the copy is made.
 func (fs *FS) Check() (r *CheckReport, err error) {
 	defer fs.finish(&err, 0)
 	medium, err := fs.snapshot()
 	if err != nil {
 		return nil, err
 	}
-	return check.Run(medium, nil)
+	return check.RunImage(check.Image{Bytes: medium, Data: true}, nil)
 }
 
 // snapshot returns a copy of the medium between two operations, with an empty journal window.

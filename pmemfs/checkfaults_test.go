@@ -22,18 +22,26 @@ type surgery struct {
 }
 
 // operate makes the medium. replay leaves a journal window in it.
-func operate(t testing.TB, replay bool) *surgery {
+func operate(t testing.TB, replay bool) *surgery { return operateWith(t, replay, false) }
+
+// operateWith is operate with or without checksums of data.
+func operateWith(t testing.TB, replay, sums bool) *surgery {
 	t.Helper()
-	fs := memFS(t, 16<<20)
+	return operateOn(t, memFSWith(t, 16<<20, sums), 600, 400, replay)
+}
+
+// operateOn makes a medium with a directory of so many names and a file in so many extents.
+func operateOn(t testing.TB, fs *FS, names int, extents uint64, replay bool) *surgery {
+	t.Helper()
 	b := builder{t: t, fs: fs}
 	d := b.dir(fs.Root(), "dir")
 	s := &surgery{t: t, dir: d.Ino, sub: b.dir(d, "sub").Ino, empty: b.dir(d, "empty").Ino}
-	for i := range 600 {
+	for i := range names {
 		b.file(d, fmt.Sprintf("name%d", i), 0)
 	}
 	s.plain = b.file(d, "plain", 5000).Ino
 	frag := b.file(d, "frag", 0)
-	for i := range uint64(400) {
+	for i := range extents {
 		b.write(frag, 2*i<<12, 4096)
 	}
 	s.frag = frag.Ino
@@ -182,7 +190,7 @@ type damage struct {
 
 // atRest is all damage of an image with an empty window, inWindow that of one with records to replay.
 func atRest() []damage {
-	return slices.Concat(superDamage, bitmapDamage, inodeDamage, treeDamage, dirDamage, attrDamage, reservedDamage, wholeDamage)
+	return slices.Concat(superDamage, bitmapDamage, inodeDamage, treeDamage, dirDamage, attrDamage, reservedDamage, wholeDamage, mediaDamage)
 }
 
 func inWindow() []damage { return slices.Concat(journalDamage, windowDamage) }

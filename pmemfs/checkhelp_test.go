@@ -9,7 +9,7 @@ import (
 // checkImage fails the test for each fault of the image at path, which is not open.
 func checkImage(t testing.TB, path string) {
 	t.Helper()
-	r, err := Check(path, CheckOptions{})
+	r, err := Check(path, CheckOptions{Data: true})
 	reportFaults(t, r, err)
 }
 
@@ -23,7 +23,7 @@ func checkFS(t testing.TB, fs *FS) {
 // checkMedium fails the test for each fault of a copy of a medium, as a crash leaves it.
 func checkMedium(t testing.TB, medium []byte) *CheckReport {
 	t.Helper()
-	r, err := check.Run(medium, nil)
+	r, err := check.RunImage(check.Image{Bytes: medium, Data: true}, nil)
 	reportFaults(t, r, err)
 	return r
 }

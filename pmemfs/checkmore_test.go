@@ -97,6 +97,53 @@ var wholeDamage = []damage{
 	}},
 }
 
+// lose puts a block on the list of those that refused a store.
+func (s *surgery) lose(block uint64) {
+	var list []byte
+	off := s.head(func(h *layout.Head) {
+		h.Lost = true
+		list, _ = layout.LostList(h.Version, []uint64{block})
+	})
+	copy(s.medium[off+layout.LostOffset:], list)
+}
+
+// mediaDamage is what bad memory leaves.
+var mediaDamage = []damage{
+	{"list of lost blocks", func(s *surgery) (string, int64) {
+		return "list of lost blocks", s.head(func(h *layout.Head) { h.Lost = true }) + layout.LostOffset
+	}},
+	{"lost data", func(s *surgery) (string, int64) {
+		b := s.inode(s.plain).InlineExtent(0).Phys
+		s.lose(b)
+		return fmt.Sprintf("block %d", b), layout.BlockOffset(b)
+	}},
+	{"lost leaf", func(s *surgery) (string, int64) {
+		b := s.leaf(s.dir)
+		s.lose(b)
+		return fmt.Sprintf("block %d", b), layout.BlockOffset(b)
+	}},
+	{"lost inodes", func(s *surgery) (string, int64) {
+		b := layout.BlockOf(s.at(s.plain))
+		s.lose(b)
+		return fmt.Sprintf("block %d", b), layout.BlockOffset(b)
+	}},
+	{"map of bad blocks", func(s *surgery) (string, int64) {
+		b := s.freeBlock()
+		s.bit(1, int(b), true)
+		s.head(func(h *layout.Head) { h.FreeBlocks-- })
+		_, off := s.edit(layout.BadBlocksIno, func(in layout.Inode) {
+			layout.InitInode(in, layout.BadBlocksIno, 1)
+			in.SetMode(layout.ModeRegular | 0o600)
+			in.SetNlink(1)
+			in.SetBirthEpoch(1)
+			in.AddBlocks(1)
+			in.SetInlineExtent(0, layout.Extent{Logical: b + 1, Phys: b, Len: 1, Flags: layout.ExtentUnwritten, Birth: 1})
+			in.SetInlineCount(1)
+		})
+		return fmt.Sprintf("extent at file block %d of inode 3", b+1), off
+	}},
+}
+
 // windowDamage is damage of a journal with a window.
 var windowDamage = []damage{
 	{"reserved bytes of a record", func(s *surgery) (string, int64) {

@@ -12,7 +12,7 @@ import (
 // A filesystem that runs full again and again must account for every block.
 func TestCheckWhenFull(t *testing.T) {
 	for seed := range uint64(4) {
-		fs := memFS(t, MinSize+int64(seed)*(1<<20))
+		fs := memFSWith(t, MinSize+int64(seed)*(1<<20), seed%2 == 1)
 		fillUp(t, fs, rand.New(rand.NewPCG(seed, 3)))
 		checkMedium(t, fs.region.Bytes())
 		checkFS(t, fs)
@@ -70,7 +70,7 @@ func fillUp(t *testing.T, fs *FS, rng *rand.Rand) {
 
 // Sixteen goroutines work on shared directories; the medium is checked between their operations and after them.
 func TestCheckUnderLoad(t *testing.T) {
-	fs := memFS(t, 64<<20)
+	fs := memFSWith(t, 64<<20, true)
 	var wg sync.WaitGroup
 	for w := range uint64(16) {
 		wg.Go(func() {

@@ -16,8 +16,8 @@ type fixture struct {
 	t               testing.TB
 }
 
-func newFixture(t testing.TB) *fixture {
-	f := &fixture{fs: memFS(t, 64<<20), t: t}
+func newFixture(t testing.TB, sums bool) *fixture {
+	f := &fixture{fs: memFSWith(t, 64<<20, sums), t: t}
 	f.root = f.fs.Root()
 	must := func(a Attr, err error) Handle {
 		t.Helper()
@@ -49,6 +49,8 @@ type operation struct {
 	fences uint64
 	run    func(f *fixture) error
 	edges  uint64 // lines that a bulk copy shares with other bytes, flushed beside the record
+	// sumLines are those of the table of checksums, where the image has it, that are flushed beside the record.
+	sumLines uint64
 }
 
 func write(n int, off uint64) func(f *fixture) error {
@@ -122,9 +124,9 @@ var operations = []operation{
 	{name: "write 4 KiB, unaligned", fences: 1, run: write(4096, 100)},
 	{name: "append 4 KiB", fences: 1, run: write(4096, 4096)},
 	{name: "write 4 KiB into a hole", fences: 1, run: write(4096, 1<<30)},
-	{name: "write 4097 bytes", fences: 2, run: write(4097, 0)},
-	{name: "write 64 KiB", fences: 2, run: write(64<<10, 0)},
-	{name: "write 1 MiB", fences: 2, run: write(1<<20, 123)},
+	{name: "write 4097 bytes", fences: 2, run: write(4097, 0), sumLines: 1},
+	{name: "write 64 KiB", fences: 2, run: write(64<<10, 0), sumLines: 2},
+	{name: "write 1 MiB", fences: 2, run: write(1<<20, 123), sumLines: 17},
 	{name: "write 16 MiB", fences: 2, run: write(16<<20, 0)},
 	{name: "set a short attribute", fences: 1, run: func(f *fixture) error {
 		return f.fs.SetXattr(&f.c, f.file, []byte("user.a"), []byte("value"), 0)
@@ -144,11 +146,14 @@ var operations = []operation{
 }
 
 // TestFences asserts the exact number of fences of every operation, and that the lines flushed are the record's own: its
-// bytes, header and padding to a line, each line once.
-func TestFences(t *testing.T) {
+// bytes, header and padding to a line, each line once. Checksums of data take no further fence; those of a bulk copy are
+// in lines of the table, of which the first and the last are flushed and the others, if they are many, go past the cache.
+func TestFences(t *testing.T) { bothWays(t, testFences) }
+
+func testFences(t *testing.T, sums bool) {
 	for _, op := range operations {
 		t.Run(op.name, func(t *testing.T) {
-			f := newFixture(t)
+			f := newFixture(t, sums)
 			before, pos := f.fs.Counters(), f.fs.j.Appended()
 			if err := op.run(f); err != nil {
 				t.Fatal(err)
@@ -160,7 +165,11 @@ func TestFences(t *testing.T) {
 			if got := after.Fences - before.Fences; got != op.fences {
 				t.Errorf("%d fences, expected %d", got, op.fences)
 			}
-			if lines != record+op.edges {
+			edges := op.edges
+			if sums {
+				edges += op.sumLines
+			}
+			if lines != record+edges {
 				t.Errorf("%d lines flushed, the record has %d", lines, record)
 			}
 			checkFS(t, f.fs)
@@ -171,7 +180,7 @@ func TestFences(t *testing.T) {
 
 // TestCheckpointFlushesOnce asserts that a checkpoint takes two fences and flushes a line once however often it changed.
 func TestCheckpointFlushesOnce(t *testing.T) {
-	f := newFixture(t)
+	f := newFixture(t, false)
 	for range 500 {
 		if err := write(1, 5)(f); err != nil {
 			t.Fatal(err)

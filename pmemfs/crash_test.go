@@ -9,9 +9,12 @@ import (
 )
 
 // memFS returns a filesystem in memory whose checkpoints happen when the test says.
-func memFS(t testing.TB, size int64) *FS {
+func memFS(t testing.TB, size int64) *FS { return memFSWith(t, size, false) }
+
+// memFSWith is memFS with or without checksums of data.
+func memFSWith(t testing.TB, size int64, sums bool) *FS {
 	t.Helper()
-	fs, err := OpenMemory(size, DomainCacheFlush, Options{NoBackground: true})
+	fs, err := OpenMemory(size, DomainCacheFlush, Options{NoBackground: true, DataChecksums: sums})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,17 +68,25 @@ func powerCut(fs *FS, sure []byte, seed uint64) []byte {
 
 // TestModel runs random operations with every kind of restart between them.
 func TestModel(t *testing.T) {
-	for seed := range uint64(4) {
-		runModel(t, seed, 2000)
-	}
+	bothWays(t, func(t *testing.T, sums bool) {
+		for seed := range uint64(4) {
+			runModel(t, seed, 2000, sums)
+		}
+	})
 }
 
-func runModel(t *testing.T, seed uint64, steps int) {
-	fs := memFS(t, 40<<20)
+// bothWays runs a test without and with checksums of data.
+func bothWays(t *testing.T, f func(t *testing.T, sums bool)) {
+	t.Run("plain", func(t *testing.T) { f(t, false) })
+	t.Run("sums", func(t *testing.T) { f(t, true) })
+}
+
+func runModel(t *testing.T, seed uint64, steps int, sums bool) {
+	fs := memFSWith(t, 40<<20, sums)
 	m := newModel(t, fs, seed)
 	defer func() {
 		if t.Failed() {
-			t.Logf("replay: runModel(t, %d, %d)", seed, steps)
+			t.Logf("replay: runModel(t, %d, %d, %v)", seed, steps, sums)
 		}
 	}()
 	sure := shadowMedium(fs)

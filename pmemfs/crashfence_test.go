@@ -58,19 +58,25 @@ func (c *cutter) cut(now, sure []byte, depth int) {
 
 // TestPowerCutAtFences cuts the power before one fence in a few, also while it recovers from a cut.
 func TestPowerCutAtFences(t *testing.T) {
-	for seed := range uint64(3) {
-		fs := memFS(t, 5<<20)
-		c := &cutter{t: t, rng: rand.New(rand.NewPCG(seed, 5))}
-		c.watch(fs.region, 2, 12)
-		s := &stirrer{fs: fs, rng: rand.New(rand.NewPCG(seed, 6))}
-		for range 500 {
-			_ = s.step() // it is full now and then
+	bothWays(t, func(t *testing.T, sums bool) {
+		for seed := range uint64(3) {
+			powerCutAtFences(t, seed, sums)
 		}
-		fs.region.SetPersistHook(nil)
-		checkFS(t, fs)
-		closeFS(t, fs)
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
-		}
+	})
+}
+
+func powerCutAtFences(t *testing.T, seed uint64, sums bool) {
+	fs := memFSWith(t, 5<<20, sums)
+	c := &cutter{t: t, rng: rand.New(rand.NewPCG(seed, 5))}
+	c.watch(fs.region, 2, 12)
+	s := &stirrer{fs: fs, rng: rand.New(rand.NewPCG(seed, 6))}
+	for range 500 {
+		_ = s.step() // it is full now and then
+	}
+	fs.region.SetPersistHook(nil)
+	checkFS(t, fs)
+	closeFS(t, fs)
+	if t.Failed() {
+		t.Fatalf("seed %d", seed)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/dir"
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/journal"
@@ -104,6 +105,10 @@ var (
 	ErrDamaged = &Error{syscall.EIO, "image is damaged"}
 )
 
+// ChecksumError is in the chain of the ErrIO that a call returns when a block of file data is not as its checksum says. It
+// names the inode, the place in the file and the block.
+type ChecksumError = data.SumError
+
 // mapErr replaces the errors of lower floors by those of this package, keeping the cause in the text and the chain.
 func mapErr(err error) error {
 	var own *Error
@@ -132,6 +137,7 @@ func damaged(err error) bool { return errors.Is(err, ErrIO) && passable(err) }
 // is the inode that the operation was about, 0 for none: a fault of the medium is named after it.
 func (fs *FS) finish(errp *error, ino uint64) {
 	if *errp != nil {
+		fs.noteSum(*errp)
 		*errp = mapErr(fs.noteFault(*errp, ino, false))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
@@ -25,8 +26,11 @@ type FormatOptions struct {
 	Label    string
 	RootUID  uint32
 	RootGID  uint32
-	RootMode uint32                  // permission bits of the root directory; 0 means 0755
-	Progress func(done, total int64) // told of the allocation of blocks, in bytes; nil for none
+	RootMode uint32 // permission bits of the root directory; 0 means 0755
+	// DataChecksums keeps a CRC32C of each block of file data, verified by every read of it. It takes a part in a thousand
+	// of the space; programs that do not know it cannot write to the image.
+	DataChecksums bool
+	Progress      func(done, total int64) // told of the allocation of blocks, in bytes; nil for none
 }
 
 // MinSize is the smallest filesystem in bytes.
@@ -117,17 +121,10 @@ func allZero(b []byte) bool {
 func formatRegion(region *pmem.Region, o *FormatOptions, random io.Reader) (err error) {
 	defer region.Unguard(region.Guard(), &err)
 	blocks := uint64(region.Size()) >> layout.BlockShift
-	if blocks%layout.GroupBlocks == 1 {
-		blocks-- // a last group of one block would be its own bitmap and the backup superblock
-	}
 	if blocks < layout.MinBlocks {
 		return fmt.Errorf("%w: %d bytes are too few, at least %d are needed", ErrInvalid, region.Size(), MinSize)
 	}
-	ring := min(max(blocks/ringShare, layout.MinRingBlocks), maxDefaultRing)
-	sb := layout.Superblock{
-		Blocks: blocks, RingBlocks: ring, Backup: blocks - 1, InodeBoot: layout.JournalRing + ring + 1,
-		Created: now(), Label: o.Label, BirthEpoch: 1,
-	}
+	sb := geometry(blocks, o)
 	for _, p := range [][]byte{sb.UUID[:], sb.HandleKey[:], sb.HashKey[:]} {
 		if _, err := io.ReadFull(random, p); err != nil {
 			return err
@@ -136,23 +133,38 @@ func formatRegion(region *pmem.Region, o *FormatOptions, random io.Reader) (err 
 	f := formatter{region: region, sb: &sb}
 	// An earlier filesystem ends before this one overwrites it: half of each would open. What its journal left in the ring
 	// has another salt.
-	end := int64(region.Size()) &^ (layout.BlockSize - 1)
-	_, err = region.ZeroThrough(siteWipe, []pmem.Range{
-		{Off: 0, Len: layout.BlockSize},
-		{Off: layout.BlockOffset(layout.JournalHeadA), Len: 2 * layout.BlockSize},
-		{Off: end - 2*layout.BlockSize, Len: 2 * layout.BlockSize}, // where Open looks for the other superblock
-	})
-	if err != nil {
+	wipe := []pmem.Range{{Off: 0, Len: layout.BlockSize}, {Off: layout.BlockOffset(layout.JournalHeadA), Len: 2 * layout.BlockSize}}
+	for _, at := range layout.BackupPlaces(blocks) { // where Open looks for the other superblock
+		if at < blocks {
+			wipe = append(wipe, pmem.Range{Off: layout.BlockOffset(at), Len: layout.BlockSize})
+		}
+	}
+	if _, err := region.ZeroThrough(siteWipe, slices.Compact(wipe)); err != nil {
 		return err
 	}
 	f.bitmaps()
 	f.inodes(o)
-	head := layout.Head{Clean: true, Version: 1, Epoch: 1, TailSeq: 1, FreeBlocks: blocks - f.used, UsedInodes: layout.RootIno + 1}
+	head := layout.Head{Clean: true, Version: 1, Epoch: 1, TailSeq: 1, FreeBlocks: sb.Blocks - f.used, UsedInodes: layout.RootIno + 1}
 	f.head(&head)
 	if err := region.Persist(siteContent, f.ranges); err != nil {
 		return err
 	}
 	return f.superblocks()
+}
+
+// geometry lays out a medium of so many blocks.
+func geometry(blocks uint64, o *FormatOptions) layout.Superblock {
+	ring := min(max(blocks/ringShare, layout.MinRingBlocks), maxDefaultRing)
+	sb := layout.Superblock{RingBlocks: ring, InodeBoot: layout.JournalRing + ring + 1, Created: now(), Label: o.Label, BirthEpoch: 1}
+	if o.DataChecksums {
+		sb.ROCompat |= layout.ROCompatSums
+		sb.InodeBoot += layout.SumBlocks
+	}
+	if tail := blocks % layout.GroupBlocks; tail < sb.Sums().TailMin() {
+		blocks -= tail // the last group would have no room for what every group begins with and the backup superblock
+	}
+	sb.Blocks, sb.Backup = blocks, blocks-1
+	return sb
 }
 
 type formatter struct {
@@ -189,6 +201,9 @@ func (f *formatter) bitmaps() {
 		}
 		set(0, fixed)
 		set(layout.BitmapBlock(g), layout.BitmapBlock(g)+1)
+		if sums := f.sb.Sums(); sums.On() {
+			set(sums.Table(g), sums.Table(g)+layout.SumBlocks)
+		}
 		set(f.sb.Backup, f.sb.Backup+1)
 		layout.Seal(b)
 		f.used += uint64(layout.BitmapUsed(b))

@@ -51,6 +51,8 @@ type Options struct {
 	Logger *slog.Logger
 	// NoBackground leaves checkpoints to SyncAll, Close and a full journal.
 	NoBackground bool
+	// DataChecksums makes OpenMemory format with checksums of data. Open finds in the image whether it has them.
+	DataChecksums bool
 }
 
 const gateCount = 64
@@ -81,6 +83,8 @@ type FS struct {
 	refsMu sync.Mutex
 	refs   map[uint64]int // open files by inode number
 
+	scrubs scrubs
+
 	xk0, xk1 uint64 // hash key of extended attributes
 }
 
@@ -104,13 +108,13 @@ func Open(path string, o Options) (*FS, error) {
 }
 
 // OpenMemory makes and opens a filesystem in anonymous memory of the given size in bytes, which ends with Close. The
-// domain says which flush and fence instructions are used; of the options only NoBackground counts.
+// domain says which flush and fence instructions are used; of the options only NoBackground and DataChecksums count.
 func OpenMemory(size int64, d Domain, o Options) (*FS, error) {
 	region, err := pmem.NewMemory(size, d)
 	if err != nil {
 		return nil, err
 	}
-	if err := formatRegion(region, &FormatOptions{Size: size, RootMode: 0o755}, rand.Reader); err != nil {
+	if err := formatRegion(region, &FormatOptions{Size: size, RootMode: 0o755, DataChecksums: o.DataChecksums}, rand.Reader); err != nil {
 		return nil, errors.Join(err, region.Close())
 	}
 	fs, err := mount(region, Options{NoBackground: o.NoBackground})

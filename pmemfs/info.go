@@ -29,6 +29,9 @@ type Info struct {
 	Domain        string `json:"domain"`
 	DomainReason  string `json:"domain_reason"`
 	Durability    string `json:"durability"`
+	DataChecksums bool   `json:"data_checksums"`
+
+	Scrub ScrubStatus `json:"scrub"`
 }
 
 // Info describes the open filesystem.
@@ -41,6 +44,9 @@ func (fs *FS) Info() Info {
 	i.Epoch, i.InUse = fs.j.Epoch(), true
 	i.Domain, i.DomainReason = fs.region.Domain().String(), fs.region.DomainReason()
 	i.Durability = fs.region.Durability().String()
+	if st, err := fs.ScrubStatus(); err == nil { // a closed filesystem has none
+		i.Scrub = st
+	}
 	return i
 }
 
@@ -48,6 +54,7 @@ func describe(sb *layout.Superblock) Info {
 	return Info{
 		UUID: hex.EncodeToString(sb.UUID[:]), Label: sb.Label, FormatVersion: layout.FormatVersion,
 		SizeBytes: sb.Blocks << layout.BlockShift, JournalBytes: uint64(sb.RingBytes()), Created: sb.Created,
+		DataChecksums: sb.Sums().On(),
 	}
 }
 
@@ -81,6 +88,8 @@ func ReadInfo(path string) (info Info, err error) {
 	info.BadBlocks, info.LostBlocks = badOf(region, sb), recovery.CountLost(region.Bytes(), sb, &head)
 	info.Domain, info.DomainReason = region.Domain().String(), region.DomainReason()
 	info.Durability = region.Durability().String()
+	slot := layout.BlockOffset(sb.InodeBoot) + layout.ScrubIno*layout.InodeSize
+	info.Scrub = statusOf(layout.DecodeScrub(region.Bytes()[slot : slot+layout.InodeSize]))
 	return info, nil
 }
 

@@ -19,6 +19,7 @@ import (
 type MediaErrors struct {
 	Data     uint64 `json:"data"`       // refused accesses to file data or attribute values, since Open
 	Metadata uint64 `json:"metadata"`   // refused accesses to anything else, since Open
+	Sums     uint64 `json:"checksums"`  // calls that met file data with a wrong checksum, since Open
 	Lost     uint64 `json:"lost"`       // blocks in use whose content is known not to be the truth, and is refused
 	Bad      uint64 `json:"bad_blocks"` // blocks on the list of bad blocks, which nobody uses
 }
@@ -34,6 +35,7 @@ const (
 type media struct {
 	log            *slog.Logger
 	data, metadata atomic.Uint64
+	sums           atomic.Uint64
 	listed         atomic.Uint64 // blocks on the list of bad blocks at open
 	list           *badblocks.List
 
@@ -59,7 +61,7 @@ func (e *mediaError) Unwrap() error { return e.cause }
 // MediaErrors returns the counters of bad memory. The fields need not belong to the same instant.
 func (fs *FS) MediaErrors() MediaErrors {
 	return MediaErrors{
-		Data: fs.media.data.Load(), Metadata: fs.media.metadata.Load(),
+		Data: fs.media.data.Load(), Metadata: fs.media.metadata.Load(), Sums: fs.media.sums.Load(),
 		Lost: uint64(len(fs.j.LostBlocks())), Bad: fs.media.listed.Load() + fs.a.Retired(),
 	}
 }
@@ -124,6 +126,10 @@ func (fs *FS) noteFault(err error, ino uint64, locked bool) error {
 	fresh := false
 	for b := block; layout.BlockOffset(b) < fault.Off+fault.Len && b < fs.sb.Blocks; b++ {
 		fresh = fs.a.Suspect(b) || fresh
+		first, n := fs.sb.Sums().Covered(b)
+		for i := range n {
+			fs.a.Suspect(first + i) // what has no checksum cannot hold data
+		}
 	}
 	if !fresh && errors.Is(err, journal.ErrFailed) {
 		return err // what the journal failed of, not another fault
@@ -165,6 +171,15 @@ func (fs *FS) suspectAround(block uint64) (err error) {
 		}
 	}
 	return nil
+}
+
+// noteSum counts and logs file data that is not as its checksum says, if err is about that.
+func (fs *FS) noteSum(err error) {
+	var sum *ChecksumError
+	if errors.As(err, &sum) {
+		fs.media.sums.Add(1)
+		fs.media.say(slog.LevelError, "file data is damaged", "inode", sum.Ino, "at", sum.Off, "block", sum.Block)
+	}
 }
 
 // withdraw moves a bad block from the free space to the list of bad blocks. Durable on return.

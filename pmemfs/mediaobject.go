@@ -69,6 +69,8 @@ func (fs *FS) fixedObject(block uint64) (o object, ok bool) {
 		o.name = fmt.Sprintf("journal ring, block %d", block)
 	case block == layout.BitmapBlock(group):
 		o = object{name: fmt.Sprintf("bitmap of block group %d", group), bits: fs.a.Blocks, group: group}
+	case fs.sb.Sums().Holds(block):
+		o = object{name: fmt.Sprintf("checksums of block group %d, block %d", group, block), data: true}
 	default:
 		n, bitmap, ok := fs.inodes.Holds(block)
 		if !ok {

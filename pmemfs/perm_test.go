@@ -28,7 +28,7 @@ type bench struct {
 
 func newBench(t testing.TB, size int64) *bench {
 	t.Helper()
-	b := &bench{FS: memFS(t, size), t: t}
+	b := &bench{FS: memFSWith(t, size, true), t: t} // checksums of data also find a write that goes astray
 	b.root = b.Root()
 	t.Cleanup(func() {
 		checkFS(t, b.FS)

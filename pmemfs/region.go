@@ -22,9 +22,9 @@ func OpenRegion(region *pmem.Region, o Options) (*FS, error) {
 	return fs, nil
 }
 
-// CheckRegion checks the image in a region as Check does.
+// CheckRegion checks the image in a region as Check does, its data included.
 func CheckRegion(region *pmem.Region) (*CheckReport, error) {
-	r, err := checkRegion(region, nil)
+	r, err := checkRegion(region, &CheckOptions{Data: true})
 	if err != nil {
 		return nil, mapOpenErr(region.Path(), err)
 	}

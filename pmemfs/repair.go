@@ -41,7 +41,8 @@ func (r *RepairReport) Left(f CheckFault) bool {
 // Repair checks the image at path and repairs what is damaged, by the rules in REPAIR.md. Nothing is written when the check
 // finds nothing, or when there is nothing to begin with: no usable superblock, an image that is cut off. A repair that was
 // interrupted can be run again. What it did is durable on return. Errors, which mean that it could not run or not end:
-// those of Check, ErrLocked among them, and ErrIO when the medium cannot be written.
+// those of Check, ErrLocked among them, and ErrIO when the medium cannot be written; then the report is not nil, its After
+// is its Before, and its notes say what was begun.
 func Repair(path string, o RepairOptions) (*RepairReport, error) {
 	region, err := pmem.Open(path, pmem.Options{})
 	if err != nil {
@@ -49,7 +50,7 @@ func Repair(path string, o RepairOptions) (*RepairReport, error) {
 	}
 	r, err := repairRegion(region, o.Progress)
 	if err = errors.Join(err, region.Close()); err != nil {
-		return nil, mapOpenErr(path, err)
+		return r, mapOpenErr(path, err)
 	}
 	return r, nil
 }
@@ -76,10 +77,16 @@ func repairRegion(region *pmem.Region, progress func(done, total int64)) (r *Rep
 	if err != nil {
 		return nil, err
 	}
-	if err := plan.Commit(region); err != nil {
-		return nil, fmt.Errorf("repair was not finished: %w", err)
-	}
 	r.Notes, r.Skipped, r.Written = append(r.Notes, plan.Notes...), plan.Skipped, len(plan.Blocks)
+	if err := commitPlan(region, plan); err != nil {
+		return r, fmt.Errorf("repair was not finished: %w", err)
+	}
 	r.After, err = check.RunImage(imageOf(region), nil)
 	return r, err
+}
+
+// commitPlan is Commit with a guard of its own, so that memory that refuses a store does not take the report away.
+func commitPlan(region *pmem.Region, plan *repair.Plan) (err error) {
+	defer region.Unguard(region.Guard(), &err)
+	return plan.Commit(region)
 }

@@ -25,8 +25,10 @@ func repaired(t testing.TB, medium []byte) ([]byte, *RepairReport) {
 	return after, r
 }
 
-func TestRepairFaults(t *testing.T) {
-	healthy, window := operate(t, false), operate(t, true)
+func TestRepairFaults(t *testing.T) { bothWays(t, testRepairFaults) }
+
+func testRepairFaults(t *testing.T, sums bool) {
+	healthy, window := operateWith(t, false, sums), operateWith(t, true, sums)
 	before := picture(t, mountKept(t, healthy.medium))
 	for _, d := range atRest() {
 		t.Run(d.name, func(t *testing.T) { repairFault(t, healthy, d, before) })

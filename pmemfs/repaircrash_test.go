@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"pmemfs/pmemfs/internal/pmem"
@@ -14,12 +15,13 @@ var errCut = errors.New("power cut")
 
 // cutRepair repairs a copy of a medium and stops at a fence. It returns what a power cut leaves there: with all stores that
 // no fence had reached, and with none of them. done is true when there was no such fence.
-func cutRepair(t *testing.T, medium []byte, fence int) (all, none []byte, done bool) {
+func cutRepair(t *testing.T, medium []byte, fence int, seen map[string]bool) (all, none []byte, done bool) {
 	t.Helper()
 	region := memoryOf(t, medium)
 	none = bytes.Clone(medium)
 	n := 0
 	region.SetPersistHook(func(p pmem.Failpoint, r pmem.Range) error {
+		seen[p.Site.String()] = true
 		if !p.After {
 			if n++; n > fence {
 				return errCut
@@ -43,6 +45,14 @@ func cutRepair(t *testing.T, medium []byte, fence int) (all, none []byte, done b
 // TestRepairInterrupted cuts the power at each fence of a repair: a second repair must come to the same end.
 func TestRepairInterrupted(t *testing.T) {
 	healthy, window := operate(t, false), operate(t, true)
+	seen := map[string]bool{"repair: ring that could not be read": true} // TestUnreadable
+	defer func() {
+		for _, site := range pmem.Sites() {
+			if name := site.String(); strings.HasPrefix(name, "repair: ") && !seen[name] {
+				t.Errorf("no repair has the fence %q", name)
+			}
+		}
+	}()
 	for _, name := range []string{
 		"first superblock", "backup superblock", "bitmap checksum", "inode checksum", "inode file", "node magic", "node checksum",
 		"node reached twice", "directories in a ring", "no root directory", "block with two owners", "attribute value", "orphan without entry",
@@ -57,18 +67,18 @@ func TestRepairInterrupted(t *testing.T) {
 			s := *of
 			s.t, s.medium = t, bytes.Clone(of.medium)
 			d.do(&s)
-			interrupt(t, s.medium)
+			interrupt(t, s.medium, seen)
 		})
 	}
 }
 
-func interrupt(t *testing.T, medium []byte) {
+func interrupt(t *testing.T, medium []byte, seen map[string]bool) {
 	t.Helper()
 	whole, r := repaired(t, medium)
 	reportFaults(t, r.After, nil)
 	want := picture(t, mountKept(t, whole))
 	for fence := 0; ; fence++ {
-		all, none, done := cutRepair(t, medium, fence)
+		all, none, done := cutRepair(t, medium, fence, seen)
 		if done {
 			if fence < 3 {
 				t.Errorf("only %d fences", fence)

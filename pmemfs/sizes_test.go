@@ -10,8 +10,8 @@ import (
 // TestSizesAroundAGroup formats images whose last block group has no or few blocks, and opens them by either superblock. The
 // open writes the damaged one again.
 func TestSizesAroundAGroup(t *testing.T) {
-	for d := int64(-1); d <= 3; d++ {
-		fs := memFS(t, (layout.GroupBlocks+d)*layout.BlockSize)
+	for _, d := range []int64{-1, 0, 1, 2, 3, 32, 33, 34, 35} {
+		fs := memFSWith(t, (layout.GroupBlocks+d)*layout.BlockSize, d%2 == 0 || d > 3)
 		b := builder{t: t, fs: fs}
 		for _, name := range []string{"one", "two"} {
 			b.file(fs.Root(), name, 40<<20)

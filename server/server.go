@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
@@ -41,6 +42,8 @@ type Config struct {
 	Durability pmemfs.Durability
 	Volatile   bool // nothing survives a power cut, by choice
 
+	Scrub Scrubbing // the zero value for none
+
 	Logger *slog.Logger // nil for none
 	Limits gonfs.Limits
 }
@@ -53,6 +56,7 @@ type Server struct {
 	exports  *export.Set
 	log      *slog.Logger
 	created  bool
+	scrubs   Scrubbing
 }
 
 // Open gets everything ready to serve. Until Serve is called clients wait. The image of a failed Open is closed, and
@@ -73,7 +77,7 @@ func Open(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{eng: eng, exports: exports, log: c.Logger, created: created}
+	s := &Server{eng: eng, exports: exports, log: c.Logger, created: created, scrubs: c.Scrub}
 	if err := s.listen(&c); err != nil {
 		return nil, errors.Join(err, eng.Close())
 	}
@@ -87,6 +91,9 @@ func (c *Config) vet() (*export.Set, error) {
 	}
 	if _, err := net.ResolveTCPAddr("tcp", c.NFS); err != nil {
 		return nil, fmt.Errorf("cannot listen on %q: %w", c.NFS, err)
+	}
+	if err := c.Scrub.vet(); err != nil {
+		return nil, err
 	}
 	return export.NewSet(c.Exports)
 }
@@ -127,10 +134,18 @@ func (s *Server) Created() bool { return s.created }
 // Exports are what is served.
 func (s *Server) Exports() []export.Export { return s.exports.All() }
 
-// Serve answers clients until ctx ends, and closes the image. It is called once. nil means that ctx ended it and that
-// everything was closed in order.
+// Serve answers clients until ctx ends, scrubs the image in the background, and closes it. It is called once. nil means that
+// ctx ended it and that everything was closed in order.
 func (s *Server) Serve(ctx context.Context) error {
+	scrubbing, stop := context.WithCancel(ctx)
+	defer stop()
+	var wg sync.WaitGroup
+	if s.scrubs.Every > 0 {
+		wg.Go(func() { s.scrub(scrubbing, s.scrubs) })
+	}
 	err := s.nfs.Serve(ctx, s.listener)
+	stop()
+	wg.Wait() // it notes how far it is
 	return errors.Join(err, s.eng.Close())
 }
 

@@ -18,7 +18,7 @@ const (
 )
 
 func newCheck() *cobra.Command {
-	var asJSON, fix bool
+	var asJSON, data, fix bool
 	couldNot := func(err error) error {
 		if err == nil {
 			return nil
@@ -38,6 +38,7 @@ a repair that was interrupted can be run again. Nothing is kept of the state bef
 
 Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 		Example: `  pmemfs check fs.img
+  pmemfs check fs.img --data
   pmemfs check fs.img --json
   pmemfs check --repair fs.img`,
 		Args: func(cmd *cobra.Command, args []string) error { return couldNot(oneImage(cmd, args)) },
@@ -45,7 +46,7 @@ Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 			if fix {
 				return runRepair(cmd, args[0], asJSON, couldNot)
 			}
-			report, err := pmemfs.Check(args[0], pmemfs.CheckOptions{Progress: progress(cmd.ErrOrStderr(), "checking")})
+			report, err := pmemfs.Check(args[0], pmemfs.CheckOptions{Progress: progress(cmd.ErrOrStderr(), "checking"), Data: data})
 			if err != nil {
 				return couldNot(err)
 			}
@@ -61,6 +62,7 @@ Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 		},
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return couldNot(err) })
+	cmd.Flags().BoolVar(&data, "data", false, "read all file data as well and compare it with its checksums, if the image has them")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&fix, "repair", false, "repair what is damaged")
 	return cmd

@@ -43,6 +43,24 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+// scrubLine says when the image was scrubbed and what was found.
+func scrubLine(s pmemfs.ScrubStatus) string {
+	if s.Partial {
+		return fmt.Sprintf("begun %s, %s read, %d findings so far", time.Unix(0, s.Began).Format(time.RFC3339), formatBytes(s.Bytes), s.Findings)
+	}
+	if s.Passes == 0 {
+		return "never"
+	}
+	return fmt.Sprintf("%s, %d findings", time.Unix(0, s.Ended).Format(time.RFC3339), s.Findings)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
 // nonzero returns the number, or nothing for 0.
 func nonzero(n uint64) string {
 	if n == 0 {
@@ -75,6 +93,8 @@ func printInfo(w io.Writer, i pmemfs.Info) error {
 		{"starts", fmt.Sprint(i.Epoch)},
 		{"domain", fmt.Sprintf("%s (%s)", i.Domain, i.DomainReason)},
 		{"durability", i.Durability},
+		{"data checksums", yesNo(i.DataChecksums)},
+		{"last scrub", scrubLine(i.Scrub)},
 	}
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, row := range rows {

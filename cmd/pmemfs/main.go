@@ -2,8 +2,8 @@
 //
 // # Exit status
 //
-// 0 for success and 1 for failure, except check: 0 clean, 1 repaired, 4 damage left, 8 could not run. On failure one line on
-// standard error says why.
+// 0 for success and 1 for failure, except check and scrub: 0 clean, 1 repaired, 4 damage left, 8 could not run. On failure
+// one line on standard error says why.
 package main
 
 import (

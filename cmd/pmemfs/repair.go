@@ -12,15 +12,18 @@ import (
 // runRepair is check --repair.
 func runRepair(cmd *cobra.Command, path string, asJSON bool, couldNot func(error) error) error {
 	r, err := pmemfs.Repair(path, pmemfs.RepairOptions{Progress: progress(cmd.ErrOrStderr(), "checking")})
-	if err != nil {
+	if r == nil {
 		return couldNot(err)
 	}
+	failed := err
 	if asJSON {
 		err = printJSON(cmd.OutOrStdout(), r)
 	} else {
 		printRepair(cmd.OutOrStdout(), path, r)
 	}
 	switch {
+	case failed != nil:
+		return couldNot(failed)
 	case err != nil:
 	case !r.After.Clean():
 		err = &statusError{checkDamage, fmt.Errorf("%s is still damaged: %d faults", path, len(r.After.Faults)+r.After.Suppressed)}

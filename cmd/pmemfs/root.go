@@ -15,7 +15,8 @@ func newRoot() *cobra.Command {
 file into a POSIX filesystem and serves it over NFSv3. It needs no root, no kernel module and no portmapper.`,
 		Example: `  pmemfs serve                          make ./pmemfs.img if it is missing, and serve it on 127.0.0.1:2049
   pmemfs mkfs fs.img --size 64GiB       make an image
-  pmemfs check fs.img                   look for damage`,
+  pmemfs check fs.img                   look for damage
+  pmemfs scrub fs.img                   read everything, file data too`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -23,7 +24,7 @@ file into a POSIX filesystem and serves it over NFSv3. It needs no root, no kern
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newServe(), newMkfs(), newInfo(), newCheck(), newBench())
+	root.AddCommand(newServe(), newMkfs(), newInfo(), newCheck(), newScrub(), newBench())
 	return root
 }
 

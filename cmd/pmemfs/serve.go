@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,9 @@ import (
 const (
 	defaultImage = "pmemfs.img"
 	defaultSize  = 1 << 30
+
+	defaultScrubEvery = 7 * 24 * time.Hour
+	defaultScrubRate  = 32 << 20 // bytes per second
 )
 
 // serveFlags are the options of serve.
@@ -35,10 +39,12 @@ type serveFlags struct {
 	anonUID    uint32
 	anonGID    uint32
 	allow      []string
+	scrubEvery time.Duration
+	scrubRate  size
 }
 
 func newServe() *cobra.Command {
-	f := serveFlags{size: defaultSize}
+	f := serveFlags{size: defaultSize, scrubRate: defaultScrubRate}
 	cmd := &cobra.Command{
 		Use:   "serve [IMAGE]",
 		Short: "Serve an image over NFSv3, making it if it is missing",
@@ -90,6 +96,8 @@ if that is root, anybody may create files in it, as in /tmp.`,
 	flags.StringVar(&f.durability, "durability", "power",
 		"what a reply survives: power (a power cut) or process (the end of this process only, on an ordinary file)")
 	flags.BoolVar(&f.volatile, "volatile", false, "flush nothing: a power cut loses all (for tests and scratch space)")
+	flags.DurationVar(&f.scrubEvery, "scrub-every", defaultScrubEvery, "how often to read everything in search of damage; 0 for never")
+	flags.Var(&f.scrubRate, "scrub-rate", "how much of it to read in a second at most")
 	f.owner.add(flags)
 	f.log.add(flags)
 	return cmd
@@ -97,7 +105,10 @@ if that is root, anybody may create files in it, as in /tmp.`,
 
 // config turns the options into a server's.
 func (f *serveFlags) config(image string, stderr io.Writer) (server.Config, error) {
-	c := server.Config{Image: image, NFS: f.nfs, Stack: f.stack, Volatile: f.volatile}
+	c := server.Config{
+		Image: image, NFS: f.nfs, Stack: f.stack, Volatile: f.volatile,
+		Scrub: server.Scrubbing{Every: f.scrubEvery, Rate: int64(f.scrubRate)},
+	}
 	var err error
 	if c.Logger, err = f.log.logger(stderr); err != nil {
 		return c, err

@@ -3,7 +3,11 @@
 package crashtest
 
 import (
+	"errors"
+	"flag"
 	"fmt"
+	"runtime/debug"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -11,60 +15,137 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 )
 
-var huntLimits = Limits{Exhaustive: 4, Units: 2, Subsets: 8, Random: 3, Nested: 50, Depth: 2}
+// killers are jobs that fail when a rule is not followed, by the row of the table.
+var killers = map[string]string{
+	"data: blocks of a large write, flush":          "writers:1",
+	"data: blocks of a large write, fence":          "phases:0",
+	"format: bitmaps, inodes and first head, flush": "format:0",
+	"format: bitmaps, inodes and first head, fence": "format:0",
+	"format: end of what was there, flush":          "format:0",
+	"format: end of what was there, fence":          "format:0",
+	"format: superblock, flush":                     "format:0",
+	"format: superblock, fence":                     "format:0",
+	"inode: zeros of a grown inode file, flush":     "growth:0",
+	"inode: zeros of a grown inode file, fence":     "growth:0",
+	"journal: dirty lines of a checkpoint, flush":   "restarts:0",
+	"journal: dirty lines of a checkpoint, fence":   "restarts:0",
+	"journal: head of a checkpoint, flush":          "ring:0",
+	"journal: head of a checkpoint, fence":          "ring:0",
+	"journal: record, flush":                        "restarts:0",
+	"journal: record, fence":                        "restarts:0",
+	"pmemfs: superblock written again, flush":       "heal:0",
+	"pmemfs: superblock written again, fence":       "heal:0",
+	"recovery: head of the new epoch, flush":        "restarts:0",
+	"recovery: head of the new epoch, fence":        "restarts:0",
+	"recovery: replayed lines, flush":               "restarts:1",
+	"recovery: replayed lines, fence":               "restarts:1",
+	"xattr: blocks of a long value, flush":          "restarts:1",
+	"xattr: blocks of a long value, fence":          "restarts:1",
+	mutation.QuarantineFreed.String():               "mix:1",
+	mutation.QuarantinePassed.String():              "phases:0",
+	mutation.QuarantineHeld.String():                "longer:1",
+	mutation.QuarantineFailed.String():              "refused:1",
+	mutation.ReleaseAfterHead.String():              "phases:0",
+	mutation.TailAfterHead.String():                 "wait:12",
+	mutation.TailApplied.String():                   "phases:0",
+	mutation.ApplyAfterFence.String():               "restarts:0",
+	mutation.SealAtCheckpoint.String():              "restarts:0",
+	mutation.SealAtRecovery.String():                "restarts:0",
+	mutation.ReplayInOrder.String():                 "restarts:0",
+	mutation.ReplayFromTail.String():                "restarts:0",
+	mutation.EpochRaised.String():                   "writers:0",
+	mutation.HeadsAlternate.String():                "restarts:0",
+	mutation.VetEnd.String():                        "window:0",
+	mutation.VetWhole.String():                      "entry:0",
+	mutation.RecordOwn.String():                     "restarts:0",
+	mutation.RecordSeal.String():                    "restarts:0",
+	mutation.HeadSeal.String():                      "restarts:0",
+	mutation.SuperSeal.String():                     "rest:0",
+	mutation.InodeSeal.String():                     "rest:0",
+	mutation.BlockSeal.String():                     "rest:0",
+}
 
-func TestHunt(t *testing.T) {
-	type row struct {
-		name string
-		run  func(j Job) error
-	}
-	var rows []row
-	for _, s := range pmem.Sites() {
-		if strings.HasPrefix(s.String(), "format") {
-			continue
+// attempt runs a job with something taken away. A panic of the crippled engine is as good as any failure.
+func attempt(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
 		}
-		for _, fl := range []bool{true, false} {
-			rows = append(rows, row{fmt.Sprintf("%v flush=%v", s, fl), func(j Job) error {
-				tr, err := kinds[j.Kind](j.Seed)
-				if err != nil || tr == nil {
-					return err
-				}
-				_, _, err = tr.Explore(huntLimits, j.Seed, forget{s, fl})
-				return err
-			}})
+	}()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	return f()
+}
+
+// rows returns what is taken away one at a time, with how to run a job without it.
+func rows() map[string]func(j Job) error {
+	rows := map[string]func(j Job) error{}
+	for _, s := range pmem.Sites() {
+		for _, what := range []string{"flush", "fence"} {
+			rows[fmt.Sprintf("%v, %s", s, what)] = func(j Job) error { return j.explore(huntLimits, forget{s, what == "flush"}) }
 		}
 	}
 	for _, r := range mutation.Rules() {
-		rows = append(rows, row{r.String(), func(j Job) (err error) {
-			r.Set(func() {
-				defer func() {
-					if p := recover(); p != nil {
-						err = fmt.Errorf("panic: %v", p)
-					}
-				}()
-				_, err = j.Run(huntLimits)
-			})
+		rows[r.String()] = func(j Job) (err error) {
+			r.Set(func() { _, err = j.Run(huntLimits) })
 			return err
-		}})
-	}
-	var jobs []Job
-	for _, k := range []string{"format", "phases", "refused", "restarts", "writers", "longer", "wait"} {
-		for i := range uint64(map[string]int{"restarts": 6, "longer": 3, "phases": 8, "wait": 15, "refused": 10, "writers": 3, "format": 1}[k] + 1) {
-			jobs = append(jobs, Job{k, i})
-			if _, err := kinds[k](i); err != nil {
-				t.Fatal(err)
-			}
 		}
 	}
-	for _, r := range rows {
-		t.Run(r.name, func(t *testing.T) {
-			for _, j := range jobs {
-				if err := r.run(j); err != nil {
-					t.Logf("KILLED %s by %v: %.200v", r.name, j, err)
-					return
-				}
+	return rows
+}
+
+var huntLimits = Limits{Exhaustive: 4, Units: 2, Subsets: 8, Random: 3, Nested: 50, Depth: 2}
+
+func (j Job) explore(l Limits, f forget) error {
+	t, err := kinds[j.Kind](j.Seed)
+	if err != nil || t == nil {
+		return err
+	}
+	t.Name = j.String()
+	_, _, err = t.Explore(l, j.Seed, f)
+	return err
+}
+
+// TestMutations takes each flush, each fence and each rule away, and asserts that this is noticed.
+func TestMutations(t *testing.T) {
+	for row, run := range rows() {
+		t.Run(row, func(t *testing.T) {
+			if strings.HasPrefix(row, "repair") {
+				return
 			}
-			t.Errorf("SURVIVED %s", r.name)
+			j, err := ParseJob(killers[row])
+			if err != nil {
+				t.Fatalf("SURVIVED nothing is known to notice: %v", err)
+			}
+			if err := attempt(func() error { return j.explore(huntLimits, forget{}) }); err != nil {
+				t.Fatalf("SURVIVED %v fails with everything in place: %v", j, err)
+			}
+			err = attempt(func() error { return run(j) })
+			var v *Violation
+			if err == nil {
+				t.Fatalf("SURVIVED %v does not notice", j)
+			}
+			t.Logf("KILLED %s by %v: %v %.150v", row, j, errors.As(err, &v), err)
 		})
 	}
 }
+
+// TestHunt looks for a job that notices one row, for a table that is being made.
+func TestHunt(t *testing.T) {
+	run := rows()[*huntRow]
+	for _, text := range strings.Split(*huntJobs, ",") {
+		kind, n, _ := strings.Cut(text, ":")
+		k, _ := strconv.Atoi(n)
+		for i := range k {
+			j := Job{kind, uint64(i)}
+			if err := attempt(func() error { return run(j) }); err != nil {
+				t.Logf("KILLER %v: %.100v", j, err)
+				return
+			}
+		}
+	}
+}
+
+var (
+	huntRow  = flag.String("hunt.row", "", "")
+	huntJobs = flag.String("hunt.jobs", "", "")
+)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"time"
 
 	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/internal/pmem"
@@ -63,7 +62,12 @@ func phasesTrace(seed uint64) (*Trace, error) {
 	})
 }
 
-func (r *run) fail(err error) { r.err = errors.Join(r.err, err) }
+// fail notes an error.
+func (r *run) fail(err error) {
+	if err != nil {
+		r.err = errors.Join(r.err, err)
+	}
+}
 
 // waitTrace begins an operation when the ring is full and the checkpoint that will free it is in some phase: the operation
 // has to wait for its end.
@@ -81,23 +85,10 @@ func waitTrace(seed uint64) (*Trace, error) {
 	return s.trace(ops, func(r *run, step func() bool) {
 		for r.next < filled && step() {
 		}
-		done := make(chan struct{})
-		ran := r.at(inCheckpoint[1+seed%2], func() {
-			go func() {
-				defer close(done)
-				step()
-			}()
-			select {
-			case <-done:
-			case <-time.After(20 * time.Millisecond):
-			}
-		})
-		err := r.world.fs.SyncAll()
-		if ran() {
-			<-done
-		}
+		r.at(inCheckpoint[1+seed%2], func() { r.inBackground(step) })
+		r.fail(r.world.fs.SyncAll())
 		r.region.SetPersistHook(nil)
-		r.fail(err)
+		r.background.Wait()
 		for step() {
 		}
 	})
@@ -109,6 +100,9 @@ func formatTrace(seed uint64) (*Trace, error) {
 	s, err := preparedStart("short", func() []Op { return preparedOps })
 	if err != nil {
 		return nil, err
+	}
+	if seed/2%2 == 1 {
+		s.domain = pmem.PageCache
 	}
 	if seed%2 == 1 {
 		s.medium = slices.Clone(s.medium)

@@ -39,8 +39,9 @@ type Trace struct {
 	parts  map[int]bool   // operations that took several records
 	before map[int][]byte // and the content of their file before
 
-	writers  []writer // if there are several, what each does
-	optional bool     // until the first operation is acknowledged there need not be a filesystem
+	writers  []writer                // if there are several, what each does
+	optional bool                    // until the first operation is acknowledged there need not be a filesystem
+	final    func(sure []byte) error // looks at what is certain at the end; may be nil
 }
 
 // A start is an image to begin with: a copy is used for each run.
@@ -49,7 +50,7 @@ type start struct {
 	domain pmem.Domain
 }
 
-// newStart formats a filesystem of the given size, whose keys follow from the seed.
+// newStart formats a filesystem of the given size, whose keys follow from the seed; every second one has checksums of data.
 func newStart(size int64, d pmem.Domain, seed uint64) (start, error) {
 	region, err := pmem.NewMemory(size, d)
 	if err != nil {
@@ -57,7 +58,7 @@ func newStart(size int64, d pmem.Domain, seed uint64) (start, error) {
 	}
 	var key [32]byte
 	key[0], key[1] = byte(seed), byte(seed>>8)
-	err = pmemfs.FormatRegion(region, pmemfs.FormatOptions{Size: size}, rand.NewChaCha8(key))
+	err = pmemfs.FormatRegion(region, pmemfs.FormatOptions{Size: size, DataChecksums: seed%2 == 1}, rand.NewChaCha8(key))
 	medium := slices.Clone(region.Bytes())
 	if cerr := region.Close(); err == nil {
 		err = cerr
@@ -118,13 +119,14 @@ type script func(r *run, step func() bool)
 
 // A run is a trace being made.
 type run struct {
-	trace  *Trace
-	world  *world
-	model  *model
-	region *pmem.Region
-	next   int
-	broken bool  // a fence was refused on purpose
-	err    error // of the first thing that went wrong
+	trace      *Trace
+	world      *world
+	model      *model
+	region     *pmem.Region
+	next       int
+	broken     bool           // a fence was refused on purpose
+	background sync.WaitGroup // operations that wait for a checkpoint
+	err        error          // of the first thing that went wrong
 }
 
 // plainly runs one operation after the other.
@@ -242,7 +244,11 @@ func (t *Trace) Explore(l Limits, seed uint64, f forget) (Stats, map[*pmem.Site]
 		}
 	}
 	at = "the end"
-	x.point()
+	if x.point(); x.found == nil && t.final != nil {
+		if err := t.final(m.sure); err != nil {
+			x.found = &Violation{What: err.Error()}
+		}
+	}
 	if err := pool.close(); err != nil {
 		return x.stats, m.fences, err
 	}

@@ -81,7 +81,7 @@ func (a *Allocator) Good(r Run) uint64 {
 
 // firstBad returns the first bad one of n blocks.
 func (a *Allocator) firstBad(start, n uint64) (block uint64, ok bool) {
-	block, ok = a.J.FirstLost(start, n)
+	block, ok = a.firstLost(start, n)
 	if ok {
 		n = block - start // a suspect counts only if it comes before
 	}
@@ -97,12 +97,30 @@ func (a *Allocator) firstBad(start, n uint64) (block uint64, ok bool) {
 	}
 }
 
-// Faults reports whether the memory of a block cannot be read.
+// firstLost returns the first of n blocks of which the content or the checksum is lost.
+func (a *Allocator) firstLost(start, n uint64) (block uint64, ok bool) {
+	block, ok = a.J.FirstLost(start, n)
+	sums := a.J.Sums()
+	for at := start; sums.On() && at < start+n; {
+		table := layout.BlockOf(sums.Offset(at))
+		if a.J.Lost(table) && (!ok || at < block) {
+			return at, true
+		}
+		first, covered := sums.Covered(table)
+		at = first + covered
+	}
+	return block, ok
+}
+
+// Faults reports whether the memory of a block, or of its checksum, cannot be read.
 func (a *Allocator) Faults(block uint64) bool {
 	region := a.J.Region()
 	err := func() (err error) {
 		defer region.Unguard(region.Guard(), &err)
 		region.Probe(layout.BlockOffset(block), layout.BlockSize)
+		if sums := a.J.Sums(); sums.On() {
+			region.Probe(sums.Offset(block), layout.SumSize)
+		}
 		return nil
 	}()
 	return err != nil

@@ -17,8 +17,9 @@ import (
 // ringBlocks is the size of the journal ring: the smallest, so that it wraps often.
 const ringBlocks = layout.MinRingBlocks
 
-// Boot is the block of inodes 0 to 15, behind the inode file's first bitmap.
-const Boot = layout.JournalRing + ringBlocks + 1
+// Boot is the block of inodes 0 to 15, behind the table of checksums, which is there without them too, and the inode
+// file's first bitmap.
+const Boot = layout.JournalRing + ringBlocks + layout.SumBlocks + 1
 
 // inodeBlocks is the size of the inode file.
 const inodeBlocks = 17
@@ -34,15 +35,27 @@ type Medium struct {
 // New returns a medium of so many blocks; background says whether the journal checkpoints by itself. It ends with the test.
 func New(t testing.TB, blocks uint64, background bool) *Medium {
 	t.Helper()
+	return newMedium(t, blocks, background, 0)
+}
+
+// NewWithSums is New with checksums of data, and without checkpoints of its own.
+func NewWithSums(t testing.TB, blocks uint64) *Medium {
+	t.Helper()
+	return newMedium(t, blocks, false, layout.ROCompatSums)
+}
+
+func newMedium(t testing.TB, blocks uint64, background bool, features uint64) *Medium {
+	t.Helper()
 	region, err := pmem.NewMemory(int64(blocks)<<layout.BlockShift, pmem.Volatile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := &Medium{Region: region, Super: layout.Superblock{
-		Blocks: blocks, RingBlocks: ringBlocks, Backup: blocks - 1, InodeBoot: Boot, BirthEpoch: 1,
+		Blocks: blocks, RingBlocks: ringBlocks, Backup: blocks - 1, InodeBoot: Boot, BirthEpoch: 1, ROCompat: features,
 	}}
 	head := m.format()
-	m.J = journal.New(region, journal.State{Head: head, Ring: m.Super.RingOffset(), Size: m.Super.RingBytes()}, journal.Options{NoBackground: !background})
+	st := journal.State{Head: head, Ring: m.Super.RingOffset(), Size: m.Super.RingBytes(), Sums: m.Super.Sums()}
+	m.J = journal.New(region, st, journal.Options{NoBackground: !background})
 	m.A = &alloc.Allocator{J: m.J}
 	m.A.Blocks = alloc.NewBits(m.J, layout.KindBlocks, blocks, head.FreeBlocks, func(g uint64) (uint64, error) { return layout.BitmapBlock(g), nil })
 	capacity := layout.InodeCapacity(inodeBlocks)
@@ -70,6 +83,9 @@ func (m *Medium) format() layout.Head {
 			layout.BitmapSet(b, 0, Boot-1+inodeBlocks)
 		} else {
 			layout.BitmapSet(b, 0, 1)
+			if sums := m.Super.Sums(); sums.On() {
+				layout.BitmapSet(b, 1, layout.SumBlocks)
+			}
 		}
 		if m.Super.Backup/layout.GroupBlocks == g {
 			layout.BitmapSet(b, int(m.Super.Backup%layout.GroupBlocks), 1)

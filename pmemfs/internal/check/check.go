@@ -79,7 +79,8 @@ func Run(medium []byte, progress func(done, total int64)) (*Report, error) {
 	return RunImage(Image{Bytes: medium}, progress)
 }
 
-// RunImage is Run for an image of which parts cannot be read, or are to be seen otherwise than they are.
+// RunImage is Run for an image of which parts cannot be read, or are to be seen otherwise than they are, or whose data is to
+// be read too.
 func RunImage(image Image, progress func(done, total int64)) (*Report, error) {
 	c := &checker{image: image, report: &Report{Faults: []Fault{}}, progress: progress}
 	c.probed, c.unreadable = newBitset(uint64(len(image.Bytes))/layout.BlockSize), map[uint64]error{}

@@ -111,6 +111,7 @@ const (
 	ExtentLimit     Class = "extent-limit"
 	ExtentOrder     Class = "extent-order"
 	ExtentBehindEnd Class = "extent-behind-end"
+	DataChecksum    Class = "data-checksum" // file data is not as its checksum says
 	AttrRecord      Class = "attr-record"
 	AttrName        Class = "attr-name"
 	AttrKey         Class = "attr-key"

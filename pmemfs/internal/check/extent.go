@@ -75,7 +75,11 @@ func (m *extents) visit(e layout.Extent, at int64) {
 		m.end = e.End()
 	}
 	m.blocks += uint64(e.Len)
-	m.each(e, at, c.claim(e.Phys, uint64(e.Len), owner{ino: m.ino, part: ownsData}))
+	fresh := c.claim(e.Phys, uint64(e.Len), owner{ino: m.ino, part: ownsData})
+	if fresh && m.ino != layout.InodeFileIno {
+		c.vetSums(m, e)
+	}
+	m.each(e, at, fresh)
 }
 
 // data checks a regular file's blocks and returns how many it owns; whole is false when they cannot all be known.

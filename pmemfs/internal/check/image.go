@@ -10,6 +10,8 @@ type Image struct {
 	Probe func(block uint64) error
 	// Changed has blocks of layout.BlockSize bytes that are to be taken in place of those in Bytes; nil for none.
 	Changed map[uint64][]byte
+	// Data says that all file data is to be read as well and compared with its checksums, where the image has them.
+	Data bool
 }
 
 // zeroBlock stands for a block that cannot be read.

@@ -13,6 +13,8 @@ func (c *checker) heads() (layout.Head, bool) {
 	a, okA := layout.DecodeHead(c.raw(layout.JournalHeadA))
 	b, okB := layout.DecodeHead(c.raw(layout.JournalHeadB))
 	switch {
+	case !c.readable(layout.JournalHeadA) || !c.readable(layout.JournalHeadB):
+		return a, false // that is a fault already; the head that cannot be read may be the newer one
 	case !okA && !okB:
 		c.fault(JournalHeads, offA, "journal heads", "at least one with a valid checksum", "none")
 		return a, false
@@ -127,8 +129,8 @@ func (c *checker) replay(rec []byte, h *layout.RecordHead, off int64) {
 			return
 		}
 		body = rest
-		if b := layout.BlockOf(e.Off); c.fixed(b) != "" && !c.isBitmap(b) {
-			c.journalFault(JournalTarget, off, h.Seq, "entries for bitmaps and blocks of inodes", fmt.Sprintf("entry %d for %s at offset %d", n, c.fixed(b), e.Off))
+		if b := layout.BlockOf(e.Off); c.fixed(b) != "" && !c.isBitmap(b) && (e.Kind != layout.EntryData || !c.sb.Sums().Holds(b)) {
+			c.journalFault(JournalTarget, off, h.Seq, "entries for bitmaps, checksums and blocks of inodes", fmt.Sprintf("entry %d for %s at offset %d", n, c.fixed(b), e.Off))
 			continue
 		}
 		c.apply(&e)

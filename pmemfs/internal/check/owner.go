@@ -49,6 +49,7 @@ func (c *checker) claimFixed() {
 		if b := layout.BitmapBlock(g); c.fixed(b) == groupName(g) {
 			c.claim(b, 1, o)
 		}
+		c.claimSums(g, o)
 	}
 	c.claim(c.sb.Backup, 1, o)
 }

@@ -49,13 +49,14 @@ func (c *checker) superblocks() (ok bool, err error) {
 	return c.geometry(), nil
 }
 
-// lastSuperblock returns the backup at the end of the image, or nil. A last block that would have been a block group of
-// its own is not used; the backup is before it then.
+// lastSuperblock returns the backup at the end of the image, or nil.
 func (c *checker) lastSuperblock() *layout.Superblock {
 	blocks := uint64(len(c.image.Bytes)) / layout.BlockSize
-	for back := uint64(1); back <= 2 && back < blocks; back++ {
-		sb, err := layout.DecodeSuperblock(c.raw(blocks - back))
-		if err == nil && sb.Backup == blocks-back {
+	for _, at := range layout.BackupPlaces(blocks) {
+		if at == 0 || at >= blocks {
+			continue
+		}
+		if sb, err := layout.DecodeSuperblock(c.raw(at)); err == nil && sb.Backup == at {
 			return sb
 		}
 	}
@@ -79,14 +80,18 @@ func (c *checker) backup() {
 	}
 }
 
-// geometry checks that the fixed regions do not overlap: ring, then the block of the first inode chapter's bitmap, then
-// the first inodes.
+// geometry checks that the fixed regions do not overlap: ring, checksums of data, then the block of the first inode
+// chapter's bitmap, then the first inodes.
 func (c *checker) geometry() bool {
 	if c.isBitmap(c.sb.Backup) {
 		c.stop(SuperblockGeometry, 0, "superblock", "a backup that is not a bitmap as well", fmt.Sprintf("block %d", c.sb.Backup))
 		return false
 	}
-	if first := layout.JournalRing + c.sb.RingBlocks; c.sb.InodeBoot <= first || c.sb.InodeBoot == c.sb.Backup || c.isBitmap(c.sb.InodeBoot) {
+	first := layout.JournalRing + c.sb.RingBlocks
+	if c.sb.Sums().On() {
+		first += layout.SumBlocks
+	}
+	if c.sb.InodeBoot <= first || c.sb.Sums().Holds(c.sb.InodeBoot) || c.sb.InodeBoot == c.sb.Backup || c.isBitmap(c.sb.InodeBoot) {
 		c.stop(SuperblockGeometry, 0, "superblock", fmt.Sprintf("the first inodes behind block %d", first), fmt.Sprintf("in block %d", c.sb.InodeBoot))
 		return false
 	}
@@ -109,6 +114,8 @@ func (c *checker) fixed(b uint64) string {
 		return "the journal"
 	case c.isBitmap(b):
 		return groupName(b / layout.GroupBlocks)
+	case c.sb.Sums().Holds(b):
+		return sumsName(b / layout.GroupBlocks)
 	}
 	return ""
 }

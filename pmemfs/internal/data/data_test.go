@@ -36,8 +36,10 @@ type file struct {
 	what   string
 }
 
-func newFile(t *testing.T, blocks uint64) *file {
-	f := &file{t: t, m: alloctest.New(t, blocks, false)}
+func newFile(t *testing.T, blocks uint64) *file { return newFileOn(t, alloctest.New(t, blocks, false)) }
+
+func newFileOn(t *testing.T, m *alloctest.Medium) *file {
+	f := &file{t: t, m: m}
 	f.m.NewInode(t, ino, layout.ModeRegular)
 	return f
 }
@@ -191,11 +193,14 @@ func randomRange(rng *rand.Rand) (off, end uint64) {
 	return off, end
 }
 
-// TestDataRandom does everything that changes a file's bytes.
+// TestDataRandom does everything that changes a file's bytes, on media with and without checksums.
 func TestDataRandom(t *testing.T) {
 	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		f := newFile(t, 2048)
+		if seed%2 == 1 {
+			f = newFileOn(t, alloctest.NewWithSums(t, 2048))
+		}
 		for step := range 1000 {
 			off, end := randomRange(rng)
 			kind := rng.IntN(8)

@@ -18,7 +18,8 @@ import (
 const SizeMax = 1<<63 - 1
 
 // Read fills p from byte offset off. The caller has cut p at the end of the file. A block that is lost is an error that
-// wraps layout.ErrDamaged; memory that faults panics, as everywhere below the guard.
+// wraps layout.ErrDamaged, and where the image has checksums of data so is one that is not as its checksum says (a *SumError):
+// what p holds then means nothing. Memory that faults panics, as everywhere below the guard.
 func Read(j *journal.Journal, in layout.Inode, p []byte, off uint64) error {
 	m := extent.Open(j, nil, in)
 	for len(p) > 0 {
@@ -38,18 +39,28 @@ func Read(j *journal.Journal, in layout.Inode, p []byte, off uint64) error {
 			continue
 		}
 		n := min(uint64(len(p)), (e.End()-b)<<layout.BlockShift-within)
+		first := e.Phys + b - e.Logical
 		if e.Flags&layout.ExtentUnwritten != 0 {
 			clear(p[:n])
-		} else {
-			first := e.Phys + b - e.Logical
-			if lost, ok := j.FirstLost(first, layout.BlocksFor(within+n)); ok {
-				return &journal.LostError{Block: lost}
-			}
-			at := layout.BlockOffset(first) + int64(within)
-			copy(p[:n], j.Region().Bytes()[at:at+int64(n)])
+		} else if err := fetch(j, in.Ino(), first, p[:n], off); err != nil {
+			return err
 		}
 		p, off = p[n:], off+n
 	}
+	return nil
+}
+
+// fetch fills p from byte off of a file whose block there is image block first, with those that follow it.
+func fetch(j *journal.Journal, ino, first uint64, p []byte, off uint64) error {
+	within := off & (layout.BlockSize - 1)
+	if lost, ok := j.FirstLost(first, layout.BlocksFor(within+uint64(len(p)))); ok {
+		return &journal.LostError{Block: lost}
+	}
+	if j.Sums().On() {
+		return copyVerified(j, ino, first, p, off)
+	}
+	at := layout.BlockOffset(first) + int64(within)
+	copy(p, j.Region().Bytes()[at:at+int64(len(p))])
 	return nil
 }
 

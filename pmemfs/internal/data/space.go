@@ -22,9 +22,9 @@ func zeroPart(op *alloc.Op, m *extent.Map, from, to uint64) error {
 	if err != nil || !ok || e.Logical > b || e.Flags&layout.ExtentUnwritten != 0 {
 		return err
 	}
-	at := layout.BlockOffset(e.Phys+b-e.Logical) + int64(from&(layout.BlockSize-1))
-	op.Tx.ZeroData(at, int(to-from))
-	return nil
+	phys, within, n := e.Phys+b-e.Logical, int(from&(layout.BlockSize-1)), int(to-from)
+	op.Tx.ZeroData(layout.BlockOffset(phys)+int64(within), n)
+	return sumChange(op, m.Ino(), b, phys, within, zeros[:n])
 }
 
 // free returns the function that gives the blocks of in back.

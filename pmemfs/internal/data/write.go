@@ -103,8 +103,9 @@ func (w *writer) inBlock(b uint64, within int, p []byte) error {
 		mapped = false
 	}
 	if mapped && e.Flags&layout.ExtentUnwritten == 0 {
-		w.op.Tx.Data(layout.BlockOffset(e.Phys+b-e.Logical)+int64(within), p)
-		return nil
+		phys := e.Phys + b - e.Logical
+		w.op.Tx.Data(layout.BlockOffset(phys)+int64(within), p)
+		return sumChange(w.op, w.in.Ino(), b, phys, within, p)
 	}
 	var phys uint64
 	if mapped {
@@ -128,6 +129,7 @@ func (w *writer) inBlock(b uint64, within int, p []byte) error {
 	w.op.Tx.ZeroData(at, within)
 	w.op.Tx.Data(at+int64(within), p)
 	w.op.Tx.ZeroData(at+int64(within+len(p)), layout.BlockSize-within-len(p))
+	sumFresh(w.op, phys, within, p)
 	return w.m.Insert(layout.Extent{Logical: b, Phys: phys, Len: 1, Birth: alloc.BirthEpoch})
 }
 
@@ -175,7 +177,7 @@ func (w *writer) blocks(p []byte, b uint64) (int, error) {
 		segs = append(segs, pmem.Segment{Off: layout.BlockOffset(x.run.Start), Src: p[done : done+n]})
 		done += n
 	}
-	durable, err := w.op.Tx.Journal().Region().WriteThrough(siteBlocks, segs)
+	durable, err := w.op.Tx.Journal().Region().WriteThrough(siteBlocks, appendSums(w.op, segs, pieces, p))
 	if err != nil {
 		return 0, err
 	}

@@ -34,6 +34,9 @@ func Open(j *journal.Journal, op *alloc.Op, in layout.Inode) Map {
 	}
 }
 
+// Ino returns the number of the inode whose map it is.
+func (m *Map) Ino() uint64 { return m.t.Owner }
+
 func (m *Map) inline() bool { return m.t.Root.Height == 0 }
 
 // save stores the tree's root and the count of its nodes in the inode.

@@ -247,6 +247,13 @@ func (t *Table) Reserve(op *alloc.Op) (uint64, error) {
 	return 0, fmt.Errorf("%w: inode bitmaps are full, the journal head counts %d free", layout.ErrDamaged, t.a.Inodes.Avail())
 }
 
+// Still calls f while the inode file does not grow: its map stays as it is. f takes no lock but those of the journal.
+func (t *Table) Still(f func() error) error {
+	t.growMu.Lock()
+	defer t.growMu.Unlock()
+	return f()
+}
+
 // grow adds a run of blocks to the inode file in an operation of its own: zeros first, with a fence, then the record.
 func (t *Table) grow() error {
 	t.growMu.Lock()

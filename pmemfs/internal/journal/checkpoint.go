@@ -28,12 +28,19 @@ func appendWord(b []byte, w uint64) []byte { return binary.LittleEndian.AppendUi
 // Checkpoint empties the window of all records that are stored in place: each line dirtied since the last checkpoint
 // is flushed once, one fence, then the tail moves in a journal head, one fence. Blocks that those records freed become
 // reusable. It runs beside commits and needs no lock of a caller. Durable on return.
-func (j *Journal) Checkpoint() error { return j.checkpoint(false) }
+func (j *Journal) Checkpoint() error { return j.checkpoint(checkpointIfDue) }
 
 // CheckpointClean is Checkpoint with a head that says that the filesystem was closed. The caller has stopped commits.
-func (j *Journal) CheckpointClean() error { return j.checkpoint(true) }
+func (j *Journal) CheckpointClean() error { return j.checkpoint(checkpointClean) }
 
-func (j *Journal) checkpoint(clean bool) (err error) {
+// Kinds of checkpoint.
+const (
+	checkpointIfDue  = iota // nothing is written when the window is empty
+	checkpointAlways        // a head is written all the same
+	checkpointClean         // and says that the filesystem was closed
+)
+
+func (j *Journal) checkpoint(kind int) (err error) {
 	j.ckptMu.Lock()
 	defer j.ckptMu.Unlock()
 	if err := j.Err(); err != nil {
@@ -49,7 +56,7 @@ func (j *Journal) checkpoint(clean bool) (err error) {
 	// Everything before low is stored in place, so its lines are in the dirty sets taken after this point.
 	j.mu.Lock()
 	h := layout.Head{
-		Clean: clean, Version: j.version + 1, Epoch: j.epoch, TailSeq: j.lowSeq, TailPos: j.low,
+		Clean: kind == checkpointClean, Version: j.version + 1, Epoch: j.epoch, TailSeq: j.lowSeq, TailPos: j.low,
 		FreeBlocks: uint64(j.lowCnt.Free), UsedInodes: uint64(j.lowCnt.Inodes), Salt: j.salt,
 	}
 	if mutation.TailApplied.Off() {
@@ -58,7 +65,7 @@ func (j *Journal) checkpoint(clean bool) (err error) {
 	tail := j.tail
 	j.pending = false
 	j.mu.Unlock()
-	if h.TailPos == tail && !clean {
+	if h.TailPos == tail && kind == checkpointIfDue {
 		return nil
 	}
 	j.takeDirty()

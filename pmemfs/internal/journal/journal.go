@@ -53,6 +53,7 @@ type State struct {
 	Ring int64       // byte offset of the ring
 	Size int64       // bytes in the ring
 	Lost []uint64    // lost blocks that the head lists
+	Sums layout.Sums // where the image keeps checksums of data, if it does
 }
 
 // Counts are the filesystem-wide counters that records carry as deltas.
@@ -71,6 +72,7 @@ type Journal struct {
 	region *pmem.Region
 	ring   int64
 	size   uint64
+	sums   layout.Sums
 	epoch  uint64
 	salt   uint64
 	limit  uint64 // dirty bytes of ring that start a background checkpoint
@@ -127,7 +129,7 @@ type Options struct {
 // New returns a journal over a recovered region. Close stops it.
 func New(region *pmem.Region, st State, o Options) *Journal {
 	j := &Journal{
-		region: region, ring: st.Ring, size: uint64(st.Size), epoch: st.Head.Epoch, salt: st.Head.Salt,
+		region: region, ring: st.Ring, size: uint64(st.Size), sums: st.Sums, epoch: st.Head.Epoch, salt: st.Head.Salt,
 		pos: st.Head.TailPos, seq: st.Head.TailSeq, tail: st.Head.TailPos, low: st.Head.TailPos, lowSeq: st.Head.TailSeq,
 		lowCnt:   Counts{int64(st.Head.FreeBlocks), int64(st.Head.UsedInodes)},
 		version:  st.Head.Version,
@@ -165,6 +167,9 @@ func (j *Journal) OnFail(f func(error)) { j.onFail.Store(&f) }
 
 // Region returns the medium.
 func (j *Journal) Region() *pmem.Region { return j.region }
+
+// Sums returns where the image keeps checksums of data. It does not change.
+func (j *Journal) Sums() layout.Sums { return j.sums }
 
 // Epoch returns the mount epoch.
 func (j *Journal) Epoch() uint64 { return j.epoch }

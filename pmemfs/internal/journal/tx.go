@@ -3,6 +3,7 @@ package journal
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
 
 	"pmemfs/pmemfs/internal/layout"
@@ -34,7 +35,7 @@ type Tx struct {
 	spare   []*shadow
 	plain   []dataEntry
 	patches []patch
-	arena   []byte       // what patches store
+	arena   []byte       // what patches and copied data store
 	Edits   layout.Edits // scratch for PatchEdits
 	counts  Counts
 	rec     []byte
@@ -63,7 +64,7 @@ func (tx *Tx) Abort() {
 	tx.plain = tx.plain[:0]
 	tx.patches, tx.arena = tx.patches[:0], tx.arena[:0]
 	tx.counts, tx.entries, tx.rec, tx.j = Counts{}, 0, tx.rec[:0], nil
-	if len(tx.spare) > 64 || cap(tx.rec) > 1<<20 {
+	if len(tx.spare) > 64 || max(cap(tx.rec), cap(tx.arena)) > 1<<20 {
 		return // an unusually big one is left to the collector
 	}
 	txPool.Put(tx)
@@ -157,6 +158,20 @@ func View(j *Journal, tx *Tx, off int64, n int) []byte {
 // Data stores src, which lies within one block and must not change until Commit returns, at off.
 func (tx *Tx) Data(off int64, src []byte) {
 	tx.plain = append(tx.plain, dataEntry{off: off, n: uint32(len(src)), kind: layout.EntryData, src: src})
+}
+
+// DataCopy is Data for bytes that may change once it has returned.
+func (tx *Tx) DataCopy(off int64, src []byte) {
+	from := len(tx.arena)
+	tx.arena = append(tx.arena, src...)
+	tx.Data(off, tx.arena[from:len(tx.arena):len(tx.arena)])
+}
+
+// Scratch returns n bytes with undefined content that are the caller's until the transaction ends.
+func (tx *Tx) Scratch(n int) []byte {
+	from := len(tx.arena)
+	tx.arena = slices.Grow(tx.arena, n)[:from+n]
+	return tx.arena[from : from+n : from+n]
 }
 
 // ZeroData clears n bytes within one block of file data.

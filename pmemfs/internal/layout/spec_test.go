@@ -27,7 +27,7 @@ func TestSpecConstants(t *testing.T) {
 		"HeadSize": HeadSize, "RecordHeader": RecordHeader, "EntryHeader": EntryHeader, "NodeCapacity": NodeCapacity,
 		"PayloadMax": PayloadMax, "MaxHeight": MaxHeight, "NameMax": NameMax, "XattrNameMax": XattrNameMax,
 		"XattrInlineMax": XattrInlineMax, "XattrValueMax": XattrValueMax, "LabelMax": LabelMax, "MinBlocks": MinBlocks,
-		"MinRingBlocks": MinRingBlocks, "MaxRingBlocks": MaxRingBlocks,
+		"MinRingBlocks": MinRingBlocks, "MaxRingBlocks": MaxRingBlocks, "SumSize": SumSize, "SumBlocks": SumBlocks,
 	}
 	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\d+) \\|").FindAllStringSubmatch(spec(t), -1) {
 		if v, ok := want[row[1]]; !ok || fmt.Sprint(v) != row[2] {

@@ -26,9 +26,12 @@ const (
 // an unknown compatible bit is ignored. Reserved bits are named in SPEC.md.
 const (
 	KnownCompat   = uint64(0)
-	KnownROCompat = uint64(0)
+	KnownROCompat = ROCompatSums
 	KnownIncompat = uint64(0)
 )
+
+// ROCompatSums says that data blocks have checksums, which whoever changes them keeps.
+const ROCompatSums = uint64(1) << 1
 
 // Errors from DecodeSuperblock.
 var (
@@ -121,6 +124,9 @@ func (s *Superblock) bounds() error {
 		return fmt.Errorf("superblock %w: journal of %d blocks", ErrDamaged, s.RingBlocks)
 	case s.Backup == 0 || s.Backup >= s.Blocks || s.InodeBoot == 0 || s.InodeBoot >= s.Blocks:
 		return fmt.Errorf("superblock %w: backup %d, inode file %d", ErrDamaged, s.Backup, s.InodeBoot)
+	}
+	if sums, tail := s.Sums(), s.Blocks%GroupBlocks; sums.On() && (JournalRing+s.RingBlocks+SumBlocks >= s.InodeBoot || tail > 0 && tail < sums.TailMin()) {
+		return fmt.Errorf("superblock %w: no room for checksums: %d blocks, inode file at %d", ErrDamaged, s.Blocks, s.InodeBoot)
 	}
 	return nil
 }

@@ -47,15 +47,14 @@ func Super(medium []byte) (*layout.Superblock, error) {
 	return sb, nil
 }
 
-// backup returns the superblock at the end of the medium, or nil. It is in the last block, or in the one before when the
-// last would have been a block group of its own.
+// backup returns the superblock at the end of the medium, or nil.
 func backup(medium []byte) *layout.Superblock {
-	blocks := len(medium) / layout.BlockSize
-	for _, at := range []int{blocks - 1, blocks - 2} {
-		if at <= 0 {
-			return nil
+	blocks := uint64(len(medium)) / layout.BlockSize
+	for _, at := range layout.BackupPlaces(blocks) {
+		if at == 0 || at >= blocks {
+			continue
 		}
-		if sb, err := layout.DecodeSuperblock(medium[at*layout.BlockSize:]); err == nil && sb.Backup == uint64(at) {
+		if sb, err := layout.DecodeSuperblock(medium[layout.BlockOffset(at):]); err == nil && sb.Backup == at {
 			return sb
 		}
 	}
@@ -156,7 +155,7 @@ func (r *reader) vetEnd(pos, seq, end uint64) error {
 // region alone. Memory of the journal that faults refuses the image; any other block whose memory faults when the window
 // says something about it is lost (see package journal), and the rest of the image is usable.
 func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
-	st := journal.State{Ring: sb.RingOffset(), Size: sb.RingBytes()}
+	st := journal.State{Ring: sb.RingOffset(), Size: sb.RingBytes(), Sums: sb.Sums()}
 	// The whole window is vetted before the first store: a damaged image is not touched.
 	vet := func(rec []byte) error { return vet(rec, sb) }
 	if mutation.VetWhole.Off() {

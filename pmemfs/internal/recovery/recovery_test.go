@@ -36,7 +36,7 @@ type history struct {
 }
 
 // record runs n operations that insert into a tree and returns what happened. skew moves where in the ring they lie.
-func record(t *testing.T, n, skew int) *history {
+func record(t testing.TB, n, skew int) *history {
 	t.Helper()
 	m := alloctest.New(t, mediumBlocks, false)
 	for range skew {

@@ -33,7 +33,7 @@ func (f *fixer) finishData(ino uint64) {
 	}
 	phys := list[i].Phys + last - list[i].Logical
 	if tail := f.block(phys)[rest:]; !bytes.Equal(tail, zeroBlock[rest:]) {
-		clear(f.edit(phys)[rest:])
+		f.clearTail(phys, rest)
 	}
 }
 

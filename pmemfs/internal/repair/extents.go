@@ -153,6 +153,10 @@ func (f *fixer) vetExtents(ino uint64, quiet bool) (kept []layout.Extent, change
 		e.Flags &= layout.ExtentUnwritten
 		e.Birth = min(e.Birth, f.sb.BirthEpoch)
 		switch {
+		case f.refusedIn(e):
+			kept = f.cutRefused(kept, e, lose)
+			end = e.End()
+			continue
 		case !f.inImage(e):
 			lose(e, "its blocks are not in the image")
 			continue
@@ -231,6 +235,7 @@ func (f *fixer) copyBlocks(r *remap, e layout.Extent) {
 		}
 		f.copies++
 		copy(f.fresh(b), f.block(e.Phys+i))
+		f.copySum(e.Phys+i, b)
 		r.list = append(r.list, layout.Extent{Logical: e.Logical + i, Phys: b, Len: 1, Birth: e.Birth})
 		f.blocks[r.ino]++
 	}

@@ -10,6 +10,9 @@ import (
 func (f *fixer) heads() (layout.Head, bool) {
 	a, okA := layout.DecodeHead(f.block(layout.JournalHeadA))
 	b, okB := layout.DecodeHead(f.block(layout.JournalHeadB))
+	if f.bad[layout.JournalHeadA] || f.bad[layout.JournalHeadB] {
+		return a, false // the one that cannot be read may be the newer one; what the other says may be overwritten
+	}
 	if !okA || okB && b.Version > a.Version {
 		a, okA = b, okB
 	}
@@ -55,9 +58,10 @@ func (f *fixer) window() {
 	if !ok {
 		f.stale = true
 		*h = layout.Head{Clean: true, TailSeq: 1, Salt: f.salt} // slots() finds the epoch
-		f.lose("journal", "both heads: what was done since the last checkpoint may be missing or half there")
+		f.lose("journal", "both heads, or the newer one: what was done since the last checkpoint may be missing or half there")
 		return
 	}
+	f.readLost(&old)
 	r := ring{bytes: f.ring(), head: old}
 	seals := map[uint64]bool{}
 	pos, seq, end := old.TailPos, old.TailSeq, old.TailPos+uint64(len(r.bytes))
@@ -85,7 +89,27 @@ func (f *fixer) window() {
 	for b := range seals {
 		layout.Seal(f.edit(b))
 	}
+	for b := range f.refused {
+		delete(f.changed, b) // what the window says of a part of it does not make the rest true
+	}
 	h.TailPos, h.TailSeq = pos, seq
+}
+
+// readLost reads the list of blocks whose memory refused a store. What they hold is not the truth, so it counts as
+// unreadable.
+func (f *fixer) readLost(h *layout.Head) {
+	if !h.Lost {
+		return
+	}
+	list, ok := layout.LostBlocks(f.block(layout.JournalHeadA+h.Version%2), h.Version, f.sb.Blocks)
+	if !ok {
+		f.lose("journal", "the list of blocks whose memory refused a store: what they hold may be older than the truth")
+	}
+	for _, b := range list {
+		f.refused[b] = true
+		f.bad[b] = true
+		f.probed.set(b)
+	}
 }
 
 // place is where a record is.

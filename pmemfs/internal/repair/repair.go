@@ -67,6 +67,7 @@ type fixer struct {
 	changed        map[uint64][]byte // the blocks of the plan
 	probed         bitset
 	bad            map[uint64]bool // blocks that cannot be read
+	refused        map[uint64]bool // those of them whose memory refused a store
 	plan           *Plan
 	salt           uint64
 	gens           uint64 // generations given out
@@ -134,7 +135,7 @@ func New(image check.Image, salt uint64) (*Plan, error) {
 // round repairs the image as the rounds before leave it.
 func (p *Plan) round(image check.Image, salt uint64) error {
 	f := &fixer{
-		image: image, changed: image.Changed, salt: salt, bad: map[uint64]bool{}, plan: p,
+		image: image, changed: image.Changed, salt: salt, bad: map[uint64]bool{}, refused: map[uint64]bool{}, plan: p,
 		probed: newBitset(uint64(len(image.Bytes)) / layout.BlockSize),
 	}
 	f.image.Changed = nil
@@ -164,6 +165,7 @@ func (p *Plan) round(image check.Image, salt uint64) error {
 	f.readOrphans()
 	f.attributes()
 	f.extents()
+	f.badBlocks()
 	f.plantFiles()
 	f.directories()
 	f.reconnect()

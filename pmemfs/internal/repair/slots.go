@@ -17,10 +17,12 @@ func (f *fixer) slots() {
 	for ino := uint64(0); ino < n; ino++ {
 		f.look(ino)
 	}
-	if !f.good.has(layout.OrphanIno) {
-		f.system(layout.OrphanIno)
-		f.lost.clear(layout.OrphanIno)
-		f.noData.set(layout.OrphanIno)
+	for _, ino := range []uint64{layout.OrphanIno, layout.BadBlocksIno} {
+		if !f.good.has(ino) && (ino == layout.OrphanIno || f.lost.has(ino)) {
+			f.system(ino)
+			f.lost.clear(ino)
+			f.noData.set(ino)
+		}
 	}
 }
 
@@ -72,7 +74,7 @@ func (f *fixer) look(ino uint64) {
 	case ino == layout.InodeFileIno:
 		f.good.set(ino)
 	case in.Sealed(ino) && in.Free(), empty && !f.bad[block]:
-	case ino < layout.BootInodeCount && ino != layout.OrphanIno:
+	case ino < layout.BootInodeCount && ino != layout.OrphanIno && ino != layout.BadBlocksIno:
 		clear(f.change(ino))
 	case in.Sealed(ino) && f.fixInode(ino):
 		f.good.set(ino)
@@ -90,7 +92,7 @@ func (f *fixer) fixInode(ino uint64) bool {
 	copy(fixed[:], f.slot(ino))
 	in := layout.Inode(fixed[:])
 	typ := in.Mode() & layout.ModeType
-	if ino == layout.OrphanIno && (typ != layout.ModeRegular || in.Nlink() != 1) {
+	if ino < layout.BootInodeCount && (typ != layout.ModeRegular || in.Nlink() != 1) {
 		return false
 	}
 	var flags uint32

@@ -15,7 +15,8 @@ func (f *fixer) super() error {
 		return fmt.Errorf("%w: only %d bytes long", layout.ErrNotImage, size)
 	}
 	why := fmt.Errorf("%w: no superblock", layout.ErrNotImage)
-	for i, at := range []uint64{0, blocks - 1, blocks - 2} {
+	places := layout.BackupPlaces(blocks)
+	for i, at := range []uint64{0, places[0], places[1]} {
 		if i > 0 && at == 0 || at >= blocks {
 			continue
 		}
@@ -49,12 +50,16 @@ func (f *fixer) super() error {
 // vetSuper checks a valid superblock against the image and itself. at is the block where it was found.
 func vetSuper(sb *layout.Superblock, at, blocks uint64) error {
 	first := layout.JournalRing + sb.RingBlocks
+	if sb.Sums().On() {
+		first += layout.SumBlocks
+	}
 	switch {
 	case sb.ROCompat&^layout.KnownROCompat != 0:
 		return fmt.Errorf("%w: unknown read-only features %#x", layout.ErrVersion, sb.ROCompat&^layout.KnownROCompat)
 	case sb.Backup != sb.Blocks-1, at != 0 && at != sb.Backup:
 		return fmt.Errorf("%w superblock: the backup is in block %d of %d", layout.ErrDamaged, sb.Backup, sb.Blocks)
-	case isBitmap(sb.Backup), sb.InodeBoot <= first, sb.InodeBoot == sb.Backup, isBitmap(sb.InodeBoot):
+	case isBitmap(sb.Backup), sb.InodeBoot <= first, sb.InodeBoot == sb.Backup, isBitmap(sb.InodeBoot),
+		sb.Sums().Holds(sb.InodeBoot), sb.Sums().Holds(sb.Backup):
 		return fmt.Errorf("%w superblock: regions overlap", layout.ErrDamaged)
 	case sb.Blocks > blocks:
 		return fmt.Errorf("the image is cut off: it has %d blocks, the superblock says %d", blocks, sb.Blocks)

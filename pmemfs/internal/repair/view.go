@@ -85,7 +85,9 @@ func (f *fixer) fresh(b uint64) []byte {
 func isBitmap(b uint64) bool { return b == layout.BitmapBlock(b/layout.GroupBlocks) }
 
 // fixed reports whether a block belongs to no inode.
-func (f *fixer) fixed(b uint64) bool { return f.sb.Untouchable(b) || isBitmap(b) }
+func (f *fixer) fixed(b uint64) bool {
+	return f.sb.Untouchable(b) || isBitmap(b) || f.sb.Sums().Holds(b)
+}
 
 // claimFixed claims what belongs to no inode.
 func (f *fixer) claimFixed() {
@@ -93,6 +95,9 @@ func (f *fixer) claimFixed() {
 	f.owned.add(layout.JournalHeadA, 2+f.sb.RingBlocks)
 	for g := range layout.GroupCount(f.sb.Blocks) {
 		f.owned.set(layout.BitmapBlock(g))
+		if sums := f.sb.Sums(); sums.On() {
+			f.owned.add(sums.Table(g), layout.SumBlocks)
+		}
 	}
 	f.owned.set(f.sb.Backup)
 }

@@ -100,7 +100,7 @@ func dataTree(in layout.Inode, ino uint64) (t tree, ok bool) {
 		if ino == layout.OrphanIno {
 			return tree{ino, layout.TreeOrphan}, true
 		}
-		return tree{ino, layout.TreeExtent}, ino >= layout.BootInodeCount
+		return tree{ino, layout.TreeExtent}, ino != layout.InodeFileIno
 	case layout.ModeSymlink:
 		return tree{ino, layout.TreeExtent}, in.Flags()&layout.FlagInlineTarget == 0
 	}

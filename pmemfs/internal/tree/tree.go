@@ -50,11 +50,20 @@ func (t *Tree) node(block uint64, level uint8) (layout.Node, error) {
 			return nil, err
 		}
 	}
-	if n.Level() != level || n.Kind() != t.Kind || n.Owner() != t.Owner || level > 0 && n.Count() == 0 {
-		return nil, fmt.Errorf("%w: node at block %d: kind %d, owner %d, level %d, expected kind %d, owner %d, level %d",
-			layout.ErrDamaged, block, n.Kind(), n.Owner(), n.Level(), t.Kind, t.Owner, level)
+	if !t.owns(n, level) {
+		return nil, t.misplaced(n, block, level)
 	}
 	return n, nil
+}
+
+// owns checks a node against what its parent says of it.
+func (t *Tree) owns(n layout.Node, level uint8) bool {
+	return n.Level() == level && n.Kind() == t.Kind && n.Owner() == t.Owner && (level == 0 || n.Count() > 0)
+}
+
+func (t *Tree) misplaced(n layout.Node, block uint64, level uint8) error {
+	return fmt.Errorf("%w: node at block %d: kind %d, owner %d, level %d, expected kind %d, owner %d, level %d",
+		layout.ErrDamaged, block, n.Kind(), n.Owner(), n.Level(), t.Kind, t.Owner, level)
 }
 
 // Get returns the payload of key, aliasing the medium or a shadow, or nil when it is absent.

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"pmemfs/pmemfs"
+)
+
+func newScrub() *cobra.Command {
+	var asJSON, resume bool
+	var rate size
+	couldNot := func(err error) error {
+		if err == nil {
+			return nil
+		}
+		return &statusError{checkCouldNot, err}
+	}
+	cmd := &cobra.Command{
+		Use:   "scrub IMAGE",
+		Short: "Read everything in an image that is not in use, in search of damage",
+		Long: `Read all metadata and all file data of an image and verify their checksums; file data without checksums is read
+all the same, which finds memory that cannot be read. What check does it does not: compare things with each other. A damaged
+superblock or journal head is written anew from the other copy; nothing else is changed but the note of how far it is.
+
+A server scrubs its image itself, in the background (serve --scrub-every, --scrub-rate).
+
+When interrupted it notes where it is; --resume goes on there. Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not
+run or was interrupted.`,
+		Example: `  pmemfs scrub fs.img
+  pmemfs scrub fs.img --rate 100MiB             read no more than that in a second
+  pmemfs scrub fs.img --resume --json`,
+		Args: func(cmd *cobra.Command, args []string) error { return couldNot(oneImage(cmd, args)) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			o := pmemfs.ScrubOptions{Rate: int64(rate), Resume: resume, Progress: progress(cmd.ErrOrStderr(), "scrubbing")}
+			report, err := pmemfs.ScrubImage(ctx, args[0], o)
+			if report == nil {
+				return couldNot(err)
+			}
+			if asJSON {
+				err = errors.Join(err, printJSON(cmd.OutOrStdout(), report))
+			} else {
+				printScrub(cmd.OutOrStdout(), args[0], report)
+			}
+			if errors.Is(err, context.Canceled) {
+				err = fmt.Errorf("%s: interrupted; --resume goes on", args[0])
+			}
+			if err != nil {
+				return couldNot(err)
+			}
+			return scrubStatus(args[0], report)
+		},
+	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return couldNot(err) })
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&resume, "resume", false, "go on with the pass that was interrupted, if there is one")
+	cmd.Flags().Var(&rate, "rate", "bytes to read in a second at most (default no limit)")
+	return cmd
+}
+
+// scrubStatus is the error, with its exit status, of a report that is not clean.
+func scrubStatus(path string, r *pmemfs.ScrubReport) error {
+	if r.Clean() {
+		return nil
+	}
+	left := uint64(r.Suppressed) + r.Earlier
+	for _, f := range r.Findings {
+		if !f.Repaired {
+			left++
+		}
+	}
+	if left == 0 {
+		return &statusError{checkRepaired, fmt.Errorf("%s was damaged: %d objects, all repaired", path, len(r.Findings))}
+	}
+	return &statusError{checkDamage, fmt.Errorf("%s is damaged: %d objects", path, left)}
+}
+
+func printScrub(w io.Writer, path string, r *pmemfs.ScrubReport) {
+	for _, f := range r.Findings {
+		fmt.Fprintln(w, f)
+	}
+	if r.Suppressed > 0 {
+		fmt.Fprintf(w, "%d further findings were not kept\n", r.Suppressed)
+	}
+	if r.Earlier > 0 {
+		fmt.Fprintf(w, "%d findings before this pass was interrupted\n", r.Earlier)
+	}
+	verdict := "clean"
+	switch {
+	case !r.Clean():
+		verdict = "DAMAGED"
+	case !r.Complete:
+		verdict = "clean so far"
+	}
+	fmt.Fprintf(w, "%s: %s: %d inodes, %d nodes, %d blocks of data, %s read\n", path, verdict, r.Inodes, r.Nodes, r.DataBlocks, formatBytes(r.Bytes))
+}

@@ -1,0 +1,81 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"pmemfs/pmemfs"
+)
+
+// Scrubbing says how the image is scrubbed while it is served.
+type Scrubbing struct {
+	Every time.Duration // from the end of a complete pass, or from the making of the image, to the next pass; 0 for never
+	Rate  int64         // bytes to read in a second at most; 0 for no limit
+}
+
+func (c Scrubbing) vet() error {
+	if c.Every < 0 || c.Rate < 0 {
+		return fmt.Errorf("cannot scrub every %v at %d bytes a second", c.Every, c.Rate)
+	}
+	return nil
+}
+
+// scrub scrubs whenever it is due, until ctx ends. A pass that was stopped goes on at once: its place is on the medium.
+func (s *Server) scrub(ctx context.Context, c Scrubbing) {
+	for {
+		st, err := s.eng.ScrubStatus()
+		if err != nil {
+			s.log.Error("cannot tell when to scrub", "error", err)
+			return
+		}
+		due := time.Unix(0, max(st.Ended, s.eng.Info().Created)).Add(c.Every)
+		if st.Partial {
+			due = time.Now()
+		}
+		if !sleepUntil(ctx, due) {
+			return
+		}
+		if err := s.scrubOnce(ctx, c, st.Partial); err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			s.log.Error("scrub failed", "error", err)
+			if !sleepUntil(ctx, time.Now().Add(c.Every)) {
+				return
+			}
+		}
+	}
+}
+
+// sleepUntil waits and returns true, or false when ctx ends first.
+func sleepUntil(ctx context.Context, due time.Time) bool {
+	t := time.NewTimer(time.Until(due))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// scrubOnce makes one pass, or what is left of one.
+func (s *Server) scrubOnce(ctx context.Context, c Scrubbing, resume bool) error {
+	start := time.Now()
+	s.log.Info("scrub begins", "resumed", resume, "rate", c.Rate)
+	r, err := s.eng.Scrub(ctx, pmemfs.ScrubOptions{Rate: c.Rate, Resume: resume, Found: func(f pmemfs.ScrubFinding) {
+		s.log.Warn("scrub found damage", "object", f.Object, "offset", f.Offset, "inode", f.Ino, "problem", f.Problem, "repaired", f.Repaired)
+	}})
+	switch {
+	case errors.Is(err, context.Canceled):
+		s.log.Info("scrub stopped; it goes on at the next start", "bytes", r.Bytes)
+		return err
+	case err != nil:
+		return err
+	}
+	s.log.Info("scrub complete", "findings", uint64(len(r.Findings)+r.Suppressed)+r.Earlier, "inodes", r.Inodes, "nodes", r.Nodes,
+		"data_blocks", r.DataBlocks, "bytes", r.Bytes, "took", time.Since(start).Round(time.Millisecond))
+	return nil
+}
