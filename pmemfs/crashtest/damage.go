@@ -103,7 +103,11 @@ func damagedAtRest(seed uint64) (*Trace, error) {
 	})
 }
 
-// eachDamage calls f with copies of an image, each of which has one byte changed in the places that where returns.
+// stride is how far apart damage is tried.
+const stride = lineSize
+
+// eachDamage calls f with copies of an image, each of which has one byte changed less than stride behind one of the places
+// that where returns.
 func eachDamage(image []byte, seed uint64, where func([]byte) ([]int64, error), f func(damaged []byte) error) error {
 	places, err := where(image)
 	if err != nil {
@@ -112,7 +116,7 @@ func eachDamage(image []byte, seed uint64, where func([]byte) ([]int64, error), 
 	rng := rand.New(rand.NewPCG(seed, 41))
 	for _, at := range places {
 		damaged := slices.Clone(image)
-		damaged[at] ^= byte(1 + rng.IntN(255))
+		damaged[at+rng.Int64N(stride)] ^= byte(1 + rng.IntN(255))
 		if err := f(damaged); err != nil {
 			return fmt.Errorf("with byte %d changed: %w", at, err)
 		}
@@ -159,7 +163,7 @@ func records(image []byte) (places []int64, err error) {
 		at += (int64(h.Length) + lineSize - 1) &^ (lineSize - 1)
 	}
 	for at := int64(0); at < last; at += lineSize {
-		places = append(places, sb.RingOffset()+at+at/lineSize%lineSize)
+		places = append(places, sb.RingOffset()+at)
 	}
 	return places, nil
 }
@@ -170,13 +174,13 @@ func metadata(image []byte) (places []int64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for at := int64(0); at < int64(len(image)); at += 128 {
+	for at := int64(0); at < int64(len(image)); at += stride {
 		inRing := at >= sb.RingOffset() && at < sb.RingOffset()+sb.RingBytes()
 		block := image[at&^(layout.BlockSize-1):][:layout.BlockSize]
 		inode := image[at&^(layout.InodeSize-1):][:layout.InodeSize]
 		sealed := layout.Sealed(block) && !bytes.Equal(block, make([]byte, layout.BlockSize))
 		if !inRing && (sealed || layout.Inode(inode).Sealed(layout.Inode(inode).Ino())) {
-			places = append(places, at+at/128%128)
+			places = append(places, at)
 		}
 	}
 	return places, nil

@@ -14,7 +14,10 @@ import (
 // a checkpoint: the blocks may be reused when a checkpoint has passed those records, and no sooner.
 func reuseTrace(seed uint64) (*Trace, error) {
 	s, err := preparedStart("reuse", func() []Op {
-		ops := []Op{{Verb: "create", Path: "a"}, {Verb: "write", Path: "a", A: 8192}, {Verb: "create", Path: "b"}, {Verb: "create", Path: "big"}}
+		ops := []Op{
+			{Verb: "create", Path: "a"}, {Verb: "create", Path: "b"}, {Verb: "write", Path: "b", A: 4096},
+			{Verb: "write", Path: "a", A: 8192}, {Verb: "create", Path: "big"}, // the blocks of a are where b would go on
+		}
 		for range 12 {
 			ops = append(ops, Op{Verb: "append", Path: "big", A: 300_000})
 		}
@@ -27,19 +30,20 @@ func reuseTrace(seed uint64) (*Trace, error) {
 		return nil, err
 	}
 	ops := []Op{
+		{Verb: "chmod", Path: "b", A: 0o600}, // something for the checkpoint to do
 		{Verb: "write", Path: "a", A: 4000}, {Verb: "write", Path: "a", A: 4000, B: 4096}, {Verb: "unlink", Path: "a"},
-		{Verb: "write", Path: "b", A: 8192},
+		{Verb: "write", Path: "b", A: 8192, B: 4096},
 	}
 	return s.trace(ops, func(r *run, step func() bool) {
-		before := 0
+		before := 1
 		if seed/4%2 == 0 {
-			before = 3 // the blocks are freed in front of the checkpoint, and wanted in it
+			before = 4 // the blocks are freed in front of the checkpoint, and wanted in it
 		}
 		for r.next < before && step() {
 		}
 		r.at(inCheckpoint[seed%4], func() {
-			if before == 0 {
-				for r.next < 3 && step() {
+			if before == 1 {
+				for r.next < 4 && step() {
 				}
 				return
 			}
@@ -143,6 +147,15 @@ func (t *Trace) withoutFirst() []byte {
 		}
 	}
 	return m.sure
+}
+
+// replaceTrace puts long values in the place of others: an operation that frees blocks and takes some.
+func replaceTrace(seed uint64) (*Trace, error) {
+	ops := []Op{{Verb: "create", Path: "a"}}
+	for i := range 6 + int64(seed%4) {
+		ops = append(ops, Op{Verb: "setxattr", Path: "a", A: 1100 + (i*3+int64(seed))%5*2048, B: i % 2})
+	}
+	return shortTraceOf(ops)
 }
 
 // wrapTrace starts with sequence numbers that are about to wrap.

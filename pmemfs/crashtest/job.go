@@ -54,6 +54,7 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"reuse":    reuseTrace,
 	"stale":    staleTrace,
 	"wrap":     wrapTrace,
+	"replace":  replaceTrace,
 	"heal":     healTrace,
 	"window":   damagedWindow,
 	"rest":     damagedAtRest,

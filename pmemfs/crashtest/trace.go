@@ -40,6 +40,7 @@ type Trace struct {
 	before map[int][]byte // and the content of their file before
 
 	writers  []writer                // if there are several, what each does
+	from     int                     // the first operation in which the power is cut
 	optional bool                    // until the first operation is acknowledged there need not be a filesystem
 	final    func(sure []byte) error // looks at what is certain at the end; may be nil
 }
@@ -236,7 +237,9 @@ func (t *Trace) Explore(l Limits, seed uint64, f forget) (Stats, map[*pmem.Site]
 		}
 		if it.event.Kind == pmem.FenceDue {
 			at = fmt.Sprintf("event %d, before %v, operation %d (%v)", i, it.event.Site, p.begun[0]-1, t.op(p.begun[0]-1))
-			x.point()
+			if p.begun[0] >= t.from {
+				x.point()
+			}
 		}
 		m.on(&it.event)
 		if x.found != nil {

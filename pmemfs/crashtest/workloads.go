@@ -34,6 +34,7 @@ var shortOps = []Op{
 // preparedOps make what the second half of the short sequences starts from.
 var preparedOps = []Op{
 	{Verb: "create", Path: "a"}, {Verb: "write", Path: "a", A: 15_000, B: 3}, {Verb: "setxattr", Path: "a", A: 3000, B: 1},
+	{Verb: "setxattr", Path: "a", A: 300, B: 2},
 	{Verb: "create", Path: longName}, {Verb: "mkdir", Path: "d"}, {Verb: "create", Path: "d/a"}, {Verb: "append", Path: "d/a", A: 5000},
 	{Verb: "mkdir", Path: "d/e"}, {Verb: "link", Path: "b", To: "d/a"},
 }

@@ -316,7 +316,7 @@ func (b *Bits) Checkpointed(seq uint64) {
 	var out []Run
 	keep := b.quar[:0]
 	for _, q := range b.quar {
-		if q.seq < seq || mutation.QuarantinePassed.Off() {
+		if layout.SeqBefore(q.seq, seq) || mutation.QuarantinePassed.Off() {
 			out = append(out, q.run)
 		} else {
 			keep = append(keep, q)

@@ -96,7 +96,7 @@ func (c *checker) windowEnd(r *ring, pos, seq, end uint64) {
 	budget := 16 * len(r.bytes)
 	for p := pos + layout.LineSize; p < end && budget > 0; p += layout.LineSize {
 		h := layout.DecodeRecordHead(r.bytes[p%uint64(len(r.bytes)):])
-		if !h.Of(&r.head) || h.Seq <= seq || h.Fenced < seq {
+		if !h.Of(&r.head) || !layout.SeqBefore(seq, h.Seq) || layout.SeqBefore(h.Fenced, seq) {
 			continue
 		}
 		budget -= int(min(h.Length, uint32(len(r.bytes))))
@@ -115,7 +115,7 @@ func (c *checker) journalFault(class Class, off int64, seq uint64, expected, fou
 
 // replay applies the entries of a record, as far as they make sense.
 func (c *checker) replay(rec []byte, h *layout.RecordHead, off int64) {
-	if h.Fenced >= h.Seq {
+	if !layout.SeqBefore(h.Fenced, h.Seq) {
 		c.journalFault(JournalFenced, off, h.Seq, "a fenced sequence below its own", fmt.Sprint(h.Fenced))
 	}
 	if layout.RecordReserved(rec) {

@@ -102,6 +102,10 @@ func (r *RecordHead) Of(h *Head) bool {
 	return r.Epoch == h.Epoch && r.Salt == h.Salt || mutation.RecordOwn.Off()
 }
 
+// SeqBefore reports whether sequence a comes before b. Sequences wrap: they are compared by their distance, which is never
+// more than the records that fit in a ring.
+func SeqBefore(a, b uint64) bool { return int64(a-b) < 0 }
+
 // RecordSealed reports whether the checksum of a whole record is right.
 func RecordSealed(rec []byte) bool {
 	return le.Uint32(rec) == CRCUpdate(CRC(rec[RecordHeader:]), rec[4:RecordHeader]) || mutation.RecordSeal.Off()

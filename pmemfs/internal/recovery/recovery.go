@@ -139,7 +139,7 @@ func (r *reader) vetEnd(pos, seq, end uint64) error {
 	for p := pos + layout.LineSize; p < end && budget > 0; p += layout.LineSize {
 		at := p % uint64(len(r.ring))
 		h := layout.DecodeRecordHead(r.ring[at:])
-		if !h.Of(&r.head) || h.Seq <= seq || h.Fenced < seq {
+		if !h.Of(&r.head) || !layout.SeqBefore(seq, h.Seq) || layout.SeqBefore(h.Fenced, seq) {
 			continue
 		}
 		budget -= int(min(h.Length, uint32(len(r.ring))))

@@ -121,7 +121,7 @@ func (r *ring) behind(pos, seq, end uint64) (first place, vouched bool) {
 	budget := 16 * len(r.bytes) // as in recovery: genuine records do not overlap
 	for p := pos + layout.LineSize; p < end && budget > 0; p += layout.LineSize {
 		h := layout.DecodeRecordHead(r.bytes[p%uint64(len(r.bytes)):])
-		if !h.Of(&r.head) || h.Seq <= seq {
+		if !h.Of(&r.head) || !layout.SeqBefore(seq, h.Seq) {
 			continue
 		}
 		budget -= int(min(h.Length, uint32(len(r.bytes))))
@@ -131,7 +131,7 @@ func (r *ring) behind(pos, seq, end uint64) (first place, vouched bool) {
 		if !found {
 			first, found = place{p, h.Seq}, true
 		}
-		if h.Fenced >= seq && h.Fenced < h.Seq {
+		if !layout.SeqBefore(h.Fenced, seq) && layout.SeqBefore(h.Fenced, h.Seq) {
 			return first, true
 		}
 	}
