@@ -134,8 +134,9 @@ func refusedTrace(seed uint64) (*Trace, error) {
 func unsureTrace(seed uint64) (*Trace, error) {
 	size := int64(8192 + seed%3*4096)
 	ops := []Op{
-		{Verb: "create", Path: "s/w0-0"}, {Verb: "create", Path: "t/w0-1"},
-		{Verb: "write", Path: "s/w0-0", A: size + 4096}, {Verb: "write", Path: "s/w0-0", A: size}, // to the same blocks, if they were free
+		{Verb: "create", Path: "s/w0-0"}, {Verb: "write", Path: "s/w0-0", A: 4096},
+		// To the same blocks, if they were free: those behind the first.
+		{Verb: "write", Path: "s/w0-0", A: size + 4096, B: 4096}, {Verb: "write", Path: "s/w0-0", A: size, B: 4096},
 	}
 	w := newWriter(0, func(w *writer) (Op, bool) { return ops[min(len(w.ops), len(ops)-1)], len(w.ops) < len(ops) })
 	records := 0
