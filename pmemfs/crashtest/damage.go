@@ -139,8 +139,8 @@ func opensAs(image []byte, d pmem.Domain, want dump, untouched bool) error {
 	case err != nil:
 		err = nil
 	default:
-		if got, derr := dumpFS(fs, false); derr == nil && got.key() != want[:len(got)].key() {
-			err = fmt.Errorf("it opens with another content:\n%s", want[:len(got)].diff(got))
+		if got, derr := dumpFS(fs, false); derr == nil && got.key() != want[:min(len(got), len(want))].key() {
+			err = fmt.Errorf("it opens with another content:\n%s", want.diff(got))
 		}
 	}
 	return errors.Join(err, region.Close())
@@ -184,6 +184,73 @@ func metadata(image []byte) (places []int64, err error) {
 		}
 	}
 	return places, nil
+}
+
+// damagedContent damages file data and attribute values of a closed filesystem with checksums of data.
+func damagedContent(seed uint64) (*Trace, error) {
+	s, err := preparedStart("short", true, func() []Op { return preparedOps })
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.trace(nil, plainly)
+	if err != nil {
+		return nil, err
+	}
+	return nil, eachDamage(s.medium, seed, contents, func(damaged []byte) error {
+		return opensAs(damaged, t.domain, t.states.dumps[0], false)
+	})
+}
+
+// contents returns a byte in each line of everything in an image that has no checksum in itself, behind the journal.
+func contents(image []byte) (places []int64, err error) {
+	sb, err := layout.DecodeSuperblock(image)
+	if err != nil {
+		return nil, err
+	}
+	for at := sb.RingOffset() + sb.RingBytes(); at < int64(len(image)); at += layout.BlockSize {
+		block := image[at:][:layout.BlockSize]
+		if layout.Sealed(block) || layout.Inode(block).Sealed(layout.Inode(block).Ino()) || zero(block) {
+			continue
+		}
+		for line := int64(0); line < layout.BlockSize; line += stride {
+			places = append(places, at+line)
+		}
+	}
+	return places, nil
+}
+
+// damagedLost damages the list of lost blocks: what is on it must not be read, and nobody knows any more what was.
+func damagedLost(seed uint64) (*Trace, error) {
+	s, err := preparedStart("short", false, func() []Op { return preparedOps })
+	if err != nil {
+		return nil, err
+	}
+	image := slices.Clone(s.medium)
+	at := bytes.LastIndex(image, fill(15_000, 15_003)[:100]) // the first is in the ring
+	if at < 0 {
+		return nil, errors.New("the content of a is not in the image")
+	}
+	head, off := layout.Head{}, int64(0)
+	for _, block := range []uint64{layout.JournalHeadA, layout.JournalHeadB} {
+		if h, ok := layout.DecodeHead(image[layout.BlockOffset(block):]); ok && h.Version > head.Version {
+			head, off = h, layout.BlockOffset(block)
+		}
+	}
+	head.Lost = true
+	layout.EncodeHead(image[off:], &head)
+	list, ok := layout.LostList(head.Version, []uint64{layout.BlockOf(int64(at))})
+	if !ok {
+		return nil, errors.New("a list of one block does not fit")
+	}
+	copy(image[off+layout.LostOffset:], list)
+	nothing := dump{"no dump at all", "is right"}
+	if err := opensAs(image, s.domain, nothing, false); err != nil {
+		return nil, fmt.Errorf("what is lost is read: %w", err)
+	}
+	where := func([]byte) ([]int64, error) {
+		return []int64{off + layout.LostOffset, off + layout.LostOffset + 16}, nil
+	}
+	return nil, eachDamage(image, seed, where, func(damaged []byte) error { return opensAs(damaged, s.domain, nothing, false) })
 }
 
 // badEntry returns an image with a window whose second record is whole and has an entry that makes no sense.

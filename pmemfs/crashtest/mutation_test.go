@@ -61,6 +61,9 @@ var killers = map[string]string{
 	mutation.HeadSeal.String():                      "phases:0",
 	mutation.SuperSeal.String():                     "format:0",
 	mutation.InodeSeal.String():                     "rest:0",
+	mutation.DataSum.String():                       "content:0",
+	mutation.ValueSum.String():                      "content:0",
+	mutation.LostSeal.String():                      "lost:0",
 	mutation.BlockSeal.String():                     "rest:0",
 }
 

@@ -6,6 +6,7 @@ import (
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -37,7 +38,7 @@ func VerifyBlock(j *journal.Journal, ino, b, phys uint64, content []byte) error 
 
 func vetSum(j *journal.Journal, ino, b, phys uint64, found uint32) error {
 	stored := layout.GetSum(j.Region().Bytes()[j.Sums().Offset(phys):])
-	if found == stored {
+	if found == stored || mutation.DataSum.Off() {
 		return nil
 	}
 	return &SumError{Ino: ino, Off: b << layout.BlockShift, Block: phys, Stored: stored, Found: found}

@@ -60,6 +60,12 @@ const (
 	InodeSeal
 	// BlockSeal : the checksum of a node or bitmap is verified at its first use.
 	BlockSeal
+	// DataSum : the checksum of file data is verified, where there is one.
+	DataSum
+	// ValueSum : the checksum of a long attribute value is verified.
+	ValueSum
+	// LostSeal : the checksum of the list of lost blocks is verified.
+	LostSeal
 
 	end
 )
@@ -73,7 +79,8 @@ var names = [end]string{
 	ReplayFromTail: "replay from the tail", EpochRaised: "new epoch", CountsReplayed: "counters as of the end of the window", HeadsAlternate: "heads written in turn", VetEnd: "damaged window refused",
 	VetWhole: "window vetted before it is replayed", RecordOwn: "records of this mount only", RecordSeal: "checksum of records",
 	HeadSeal: "checksum of heads", SuperSeal: "checksum of superblocks", InodeSeal: "checksum of inodes",
-	BlockSeal: "checksum of nodes and bitmaps",
+	BlockSeal: "checksum of nodes and bitmaps", DataSum: "checksum of file data", ValueSum: "checksum of attribute values",
+	LostSeal: "checksum of the list of lost blocks",
 }
 
 // String returns what the rule says.
