@@ -63,7 +63,7 @@ part_race() {
 }
 part_style() { go_test style ./integration/style; }
 part_integration() {
-	go_test integration -p=1 -count=1 -timeout=15m ./integration ./integration/harness ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
+	go_test integration -p=1 -count=1 -timeout=15m ./integration ./integration/harness ./integration/rawnfs ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
 }
 
 # count NAME ACTION: how many tests of a part ended so.
