@@ -26,9 +26,9 @@ bench: build
 FUZZTIME ?= 60s
 fuzz:
 	for target in FuzzOpen FuzzCheck FuzzRepair; do \
-		echo "== $$target"; go test ./pmemfs -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -parallel 1 || exit 1; \
+		echo "== $$target"; go test ./pmemfs -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 || exit 1; \
 	done
-	echo "== FuzzRecord"; go test ./pmemfs/internal/recovery -run '^$$' -fuzz '^FuzzRecord$$' -fuzztime $(FUZZTIME) -parallel 1
+	echo "== FuzzRecord"; go test ./pmemfs/internal/recovery -run '^$$' -fuzz '^FuzzRecord$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1
 
 fmt:
 	gofmt -w $$(git ls-files '*.go')

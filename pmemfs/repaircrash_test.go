@@ -83,6 +83,7 @@ func interrupt(t *testing.T, medium []byte, seen map[string]bool) {
 			if fence < 3 {
 				t.Errorf("only %d fences", fence)
 			}
+			checkMedium(t, none) // what is done is durable
 			return
 		}
 		for i, cut := range [][]byte{all, none} {

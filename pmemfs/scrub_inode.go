@@ -20,7 +20,7 @@ const (
 // inodes verifies every slot of the inode file, but those whose trees were walked before, and what the files own.
 func (s *scrubber) inodes() error {
 	first := s.state.Block
-	for ino := max(s.state.Ino, layout.BadBlocksIno+1); ino < s.fs.a.Inodes.Limit(); ino++ {
+	for ino := max(s.state.Ino, layout.BadBlocksIno+1); ino < s.limit(); ino++ {
 		s.state.Ino, s.state.Block = ino, first
 		if err := s.inode(ino, first); err != nil {
 			return err

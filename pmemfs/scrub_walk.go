@@ -170,12 +170,17 @@ func (s *scrubber) blockBitmaps() error {
 	return nil
 }
 
+// limit returns the inode number behind the last: never more than the image has room for, whatever it says.
+func (s *scrubber) limit() uint64 {
+	return min(s.fs.a.Inodes.Limit(), layout.InodeCapacity(s.fs.sb.Blocks))
+}
+
 // inodeFile verifies the map of the inode file and the bitmaps in it; the inodes come later.
 func (s *scrubber) inodeFile() error {
 	if err := s.ownTree(layout.InodeFileIno, layout.TreeExtent); err != nil {
 		return err
 	}
-	for c := uint64(0); c*layout.GroupBits < s.fs.a.Inodes.Limit(); c++ {
+	for c := uint64(0); c*layout.GroupBits < s.limit(); c++ {
 		object := fmt.Sprintf("bitmap of inode chapter %d", c)
 		err := s.hold(0, func() error {
 			block, err := s.fs.inodes.Chapter(c)

@@ -14,7 +14,7 @@ import (
 
 // growthTrace makes the inode file grow into blocks that held a user's data.
 func growthTrace(seed uint64) (*Trace, error) {
-	s, err := preparedStart("growth", func() []Op {
+	s, err := preparedStart("growth", false, func() []Op {
 		ops := []Op{{Verb: "mkdir", Path: "e"}, {Verb: "create", Path: "big"}}
 		for range 12 {
 			ops = append(ops, Op{Verb: "append", Path: "big", A: 300_000})
@@ -40,7 +40,7 @@ func growthTrace(seed uint64) (*Trace, error) {
 
 // healTrace opens an image whose first superblock is damaged.
 func healTrace(seed uint64) (*Trace, error) {
-	s, err := preparedStart("short", func() []Op { return preparedOps })
+	s, err := preparedStart("short", false, func() []Op { return preparedOps })
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func damagedWindow(seed uint64) (*Trace, error) {
 
 // shortTraceOf runs operations on an empty filesystem.
 func shortTraceOf(ops []Op) (*Trace, error) {
-	s, err := emptyStart(pmem.CacheFlush)
+	s, err := emptyStart(pmem.CacheFlush, false)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func shortTraceOf(ops []Op) (*Trace, error) {
 
 // damagedAtRest damages metadata of a filesystem that was closed: what can still be seen must be right.
 func damagedAtRest(seed uint64) (*Trace, error) {
-	s, err := preparedStart("short", func() []Op { return preparedOps })
+	s, err := preparedStart("short", false, func() []Op { return preparedOps })
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ import (
 // reuseTrace frees blocks that records name, on a filesystem where no others are free, and then writes much, in and around
 // a checkpoint: the blocks may be reused when a checkpoint has passed those records, and no sooner.
 func reuseTrace(seed uint64) (*Trace, error) {
-	s, err := preparedStart("reuse", func() []Op {
+	s, err := preparedStart("reuse", false, func() []Op {
 		ops := []Op{
 			{Verb: "create", Path: "a"}, {Verb: "create", Path: "b"}, {Verb: "write", Path: "b", A: 4096},
 			{Verb: "write", Path: "a", A: 8192}, {Verb: "create", Path: "big"}, // the blocks of a are where b would go on
@@ -73,7 +73,7 @@ func (r *run) inBackground(step func() bool) {
 // staleTrace starts where two records were under way, of which only the second one reached the medium: what is appended
 // next ends exactly where that one begins.
 func staleTrace(seed uint64) (*Trace, error) {
-	empty, err := emptyStart(pmem.CacheFlush)
+	empty, err := emptyStart(pmem.CacheFlush, false)
 	if err != nil {
 		return nil, err
 	}
@@ -149,18 +149,19 @@ func (t *Trace) withoutFirst() []byte {
 	return m.sure
 }
 
-// replaceTrace puts long values in the place of others: an operation that frees blocks and takes some.
+// replaceTrace puts long values in the place of short ones and the other way round: operations that free blocks and
+// take some.
 func replaceTrace(seed uint64) (*Trace, error) {
 	ops := []Op{{Verb: "create", Path: "a"}}
 	for i := range 6 + int64(seed%4) {
-		ops = append(ops, Op{Verb: "setxattr", Path: "a", A: 1100 + (i*3+int64(seed))%5*2048, B: i % 2})
+		ops = append(ops, Op{Verb: "setxattr", Path: "a", A: []int64{30, 5000, 900, 9000, 1100}[(i+int64(seed))%5], B: 1})
 	}
 	return shortTraceOf(ops)
 }
 
 // wrapTrace starts with sequence numbers that are about to wrap.
 func wrapTrace(seed uint64) (*Trace, error) {
-	s, err := preparedStart("short", func() []Op { return preparedOps })
+	s, err := preparedStart("short", false, func() []Op { return preparedOps })
 	if err != nil {
 		return nil, err
 	}

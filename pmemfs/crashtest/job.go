@@ -96,17 +96,20 @@ func cached(name string, f func() (start, error)) (start, error) {
 }
 
 // emptyStart is an empty filesystem.
-func emptyStart(d pmem.Domain) (start, error) {
-	return cached("empty "+d.String(), func() (start, error) { return newStart(smallest, d, 1) })
+func emptyStart(d pmem.Domain, sums bool) (start, error) {
+	return cached(fmt.Sprint("empty ", d, sums), func() (start, error) { return newStart(smallest, d, 1, sums) })
 }
 
+// withSums says whether a job's filesystem has checksums of data: that of every second pair of seeds.
+func withSums(seed uint64) bool { return seed%4 >= 2 }
+
 // preparedStart is a filesystem on which some operations have been done.
-func preparedStart(name string, ops func() []Op) (start, error) {
-	empty, err := emptyStart(pmem.CacheFlush)
+func preparedStart(name string, sums bool, ops func() []Op) (start, error) {
+	empty, err := emptyStart(pmem.CacheFlush, sums)
 	if err != nil {
 		return empty, err
 	}
-	return cached(name, func() (start, error) { return empty.prepare(ops()) })
+	return cached(fmt.Sprint(name, sums), func() (start, error) { return empty.prepare(ops()) })
 }
 
 // shortCount is the number of short jobs: all sequences of one and two operations, on an empty and on a prepared filesystem.
@@ -122,7 +125,7 @@ func shortTrace(seed uint64) (*Trace, error) {
 	if i >= n {
 		ops = []Op{shortOps[(i-n)%n], shortOps[(i-n)/n]}
 	}
-	return valid(seed%2 == 1, ops)
+	return valid(seed%2 == 1, (i+seed/shortCount())%2 == 1, ops) // each with and without checksums, in two rounds
 }
 
 // longerTrace runs a random sequence of three to six operations of the same universe.
@@ -137,7 +140,7 @@ func longerTrace(seed uint64) (*Trace, error) {
 			break
 		}
 	}
-	return valid(seed%2 == 1, ops)
+	return valid(seed%2 == 1, withSums(seed), ops)
 }
 
 // shortModel returns a model of what short sequences start from.
@@ -159,13 +162,13 @@ func (m *model) succeeds(ops []Op) bool {
 	return true
 }
 
-func valid(prepared bool, ops []Op) (*Trace, error) {
+func valid(prepared, sums bool, ops []Op) (*Trace, error) {
 	if !shortModel(prepared).succeeds(ops) {
 		return nil, nil
 	}
-	s, err := emptyStart(pmem.CacheFlush)
+	s, err := emptyStart(pmem.CacheFlush, sums)
 	if prepared && err == nil {
-		s, err = preparedStart("short", func() []Op { return preparedOps })
+		s, err = preparedStart("short", sums, func() []Op { return preparedOps })
 	}
 	if err != nil {
 		return nil, err

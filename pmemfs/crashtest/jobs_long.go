@@ -9,7 +9,7 @@ import (
 
 // mixTrace runs random operations from an empty filesystem on.
 func mixTrace(seed uint64, d pmem.Domain) (*Trace, error) {
-	s, err := emptyStart(d)
+	s, err := emptyStart(d, withSums(seed))
 	if err != nil {
 		return nil, err
 	}
@@ -20,7 +20,7 @@ func mixTrace(seed uint64, d pmem.Domain) (*Trace, error) {
 
 // fullTrace runs random operations on a filesystem that has no space left, or little.
 func fullTrace(seed uint64) (*Trace, error) {
-	s, err := preparedStart("full", func() []Op {
+	s, err := preparedStart("full", withSums(seed), func() []Op {
 		var ops []Op
 		for i := range 12 {
 			p := fmt.Sprintf("n%d", i)
@@ -47,7 +47,7 @@ func fullTrace(seed uint64) (*Trace, error) {
 // free space is in single blocks: they take several records.
 func extentsTrace(seed uint64) (*Trace, error) {
 	const blocks = 560
-	s, err := preparedStart("extents", func() []Op {
+	s, err := preparedStart("extents", withSums(seed), func() []Op {
 		ops := []Op{{Verb: "create", Path: "a"}, {Verb: "create", Path: "b"}, {Verb: "create", Path: "c"}}
 		for i := range int64(blocks / 2) {
 			ops = append(ops, Op{Verb: "write", Path: "a", A: 100, B: i * 8192}, Op{Verb: "write", Path: "b", A: 100, B: i * 8192})
@@ -93,7 +93,7 @@ func extentsTrace(seed uint64) (*Trace, error) {
 func namesTrace(seed uint64) (*Trace, error) {
 	name := func(i int) string { return fmt.Sprintf("%s%03d", longName[:252], i) }
 	const most = 120
-	s, err := preparedStart("names", func() []Op {
+	s, err := preparedStart("names", withSums(seed), func() []Op {
 		ops := []Op{{Verb: "mkdir", Path: "e"}}
 		for i := range most {
 			ops = append(ops, Op{Verb: "create", Path: "e/" + name(i)})
@@ -129,7 +129,7 @@ func namesTrace(seed uint64) (*Trace, error) {
 // ringTrace fills the journal's ring more than once, so that records wrap, space is reused and checkpoints come by
 // themselves.
 func ringTrace(seed uint64) (*Trace, error) {
-	s, err := emptyStart(pmem.CacheFlush)
+	s, err := emptyStart(pmem.CacheFlush, withSums(seed))
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func ringTrace(seed uint64) (*Trace, error) {
 // restartsTrace goes through several power cuts: each life starts from a state that the one before may have left, with
 // what lies in its ring. The trace is the last life's.
 func restartsTrace(seed uint64) (*Trace, error) {
-	s, err := emptyStart(pmem.CacheFlush)
+	s, err := emptyStart(pmem.CacheFlush, withSums(seed))
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ var inCheckpoint = []string{
 
 // phasesTrace runs operations in every phase of a checkpoint, and checkpoints in every phase of an operation.
 func phasesTrace(seed uint64) (*Trace, error) {
-	s, err := emptyStart(pmem.CacheFlush)
+	s, err := emptyStart(pmem.CacheFlush, false)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (r *run) fail(err error) {
 // waitTrace begins an operation when the ring is full and the checkpoint that will free it is in some phase: the operation
 // has to wait for its end.
 func waitTrace(seed uint64) (*Trace, error) {
-	s, err := emptyStart(pmem.CacheFlush)
+	s, err := emptyStart(pmem.CacheFlush, false)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func waitTrace(seed uint64) (*Trace, error) {
 // formatTrace formats over an earlier filesystem, or over anything. Until that is acknowledged there may be the earlier
 // one, whole, or none.
 func formatTrace(seed uint64) (*Trace, error) {
-	s, err := preparedStart("short", func() []Op { return preparedOps })
+	s, err := preparedStart("short", false, func() []Op { return preparedOps })
 	if err != nil {
 		return nil, err
 	}

@@ -51,15 +51,15 @@ type start struct {
 	domain pmem.Domain
 }
 
-// newStart formats a filesystem of the given size, whose keys follow from the seed; every second one has checksums of data.
-func newStart(size int64, d pmem.Domain, seed uint64) (start, error) {
+// newStart formats a filesystem of the given size, with or without checksums of data, whose keys follow from the seed.
+func newStart(size int64, d pmem.Domain, seed uint64, sums bool) (start, error) {
 	region, err := pmem.NewMemory(size, d)
 	if err != nil {
 		return start{}, err
 	}
 	var key [32]byte
 	key[0], key[1] = byte(seed), byte(seed>>8)
-	err = pmemfs.FormatRegion(region, pmemfs.FormatOptions{Size: size, DataChecksums: seed%2 == 1}, rand.NewChaCha8(key))
+	err = pmemfs.FormatRegion(region, pmemfs.FormatOptions{Size: size, DataChecksums: sums}, rand.NewChaCha8(key))
 	medium := slices.Clone(region.Bytes())
 	if cerr := region.Close(); err == nil {
 		err = cerr

@@ -121,7 +121,7 @@ func refusedTrace(seed uint64) (*Trace, error) {
 
 // runWriters runs writers at once on a filesystem, with a persist hook.
 func runWriters(d pmem.Domain, ws []writer, hook func(pmem.Failpoint, pmem.Range) error) (*Trace, error) {
-	empty, err := emptyStart(d)
+	empty, err := emptyStart(d, false)
 	if err != nil {
 		return nil, err
 	}

@@ -86,7 +86,11 @@ func (t *Table) Capacity() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return layout.InodeCapacity(in.Size() >> layout.BlockShift), nil
+	blocks, image := in.Size()>>layout.BlockShift, uint64(t.j.Region().Size())>>layout.BlockShift
+	if blocks > image { // or the table of numbers would be as large as the size says
+		return 0, fmt.Errorf("%w: the inode file has %d blocks, the image %d", layout.ErrDamaged, blocks, image)
+	}
+	return layout.InodeCapacity(blocks), nil
 }
 
 // block returns the image block of a block of the inode file.

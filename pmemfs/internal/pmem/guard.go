@@ -62,9 +62,10 @@ func (r *Region) Probe(off, n int64) (sum byte) {
 	return sum
 }
 
-// ProbeStore is Probe for bytes that the caller alone uses and is about to store to. It stores a word as it is first, so
-// that the page of a mapping that nobody has touched is made writable at once, not first readable.
+// ProbeStore is Probe for bytes that the caller alone uses and is about to store to. It stores four aligned bytes as they
+// are first, so that the page of a mapping that nobody has touched is made writable at once, not first readable. Bytes
+// that share those four with the target must be the caller's too.
 func (r *Region) ProbeStore(off, n int64) {
-	atomic.OrUint32((*uint32)(unsafe.Pointer(&r.mem[off&^(wordSize-1)])), 0)
+	atomic.OrUint32((*uint32)(unsafe.Pointer(&r.mem[off&^3])), 0)
 	r.Probe(off, n)
 }

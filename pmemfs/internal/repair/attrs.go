@@ -31,7 +31,7 @@ func (f *fixer) inodeAttributes(in layout.Inode, ino uint64) {
 	t := tree{ino, layout.TreeXattr}
 	changed := f.noAttrs.has(ino)
 	if changed && !f.lost.has(ino) {
-		f.lose(inodeName(ino), "the attributes in damaged nodes")
+		f.lose(inodeName(ino), "attributes in nodes that cannot be believed, if there were any")
 	}
 	a := attrs{f: f, ino: ino}
 	f.records(in, t, func(r record) {

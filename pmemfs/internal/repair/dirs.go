@@ -42,7 +42,7 @@ func (f *fixer) directories() {
 			return
 		}
 		if f.noData.has(ino) {
-			f.lose(fmt.Sprintf("directory %d", ino), "the names in its damaged nodes; what they named is in lost+found unless it has other names")
+			f.lose(fmt.Sprintf("directory %d", ino), "names in nodes that cannot be believed, if there were any; what they named is in lost+found unless it has other names")
 		}
 		d := directory{f: f, ino: ino, kids: map[uint64]bool{}}
 		var kept hashed

@@ -138,7 +138,7 @@ func byLogical(a, b layout.Extent) int { return cmp.Compare(a.Logical, b.Logical
 func (f *fixer) vetExtents(ino uint64, quiet bool) (kept []layout.Extent, changed bool) {
 	list, whole := f.mapOf(ino, quiet)
 	if !whole && !quiet && f.noData.has(ino) {
-		f.lose(inodeName(ino), "what the damaged nodes of its map said; what is not mapped reads as zeros")
+		f.lose(inodeName(ino), "extents in nodes that cannot be believed, if there were any; what is not mapped reads as zeros")
 	}
 	lose := func(e layout.Extent, why string) {
 		changed = true
