@@ -18,9 +18,9 @@ func (w *worker) choose() operation {
 	case pick < 3:
 		return w.appendUnstable()
 	case pick < 5:
-		return w.overwrite()
+		return w.overwriteSlot(w.rng.IntN(slotCount))
 	case pick < 7 && len(all) < namesMax || len(all) == 0:
-		return w.create()
+		return w.createAs(w.newName(), w.rng.IntN(4) == 0)
 	case pick < 9:
 		return w.rename(all[w.rng.IntN(len(all))])
 	default:
@@ -50,8 +50,7 @@ func (w *worker) append() operation {
 		func(s *state) { s.records++ })
 }
 
-func (w *worker) overwrite() operation {
-	slot := w.rng.IntN(slotCount)
+func (w *worker) overwriteSlot(slot int) operation {
 	version := w.known.slots[slot] + 1
 	return one(fmt.Sprintf("overwriting slot %d with version %d", slot, version),
 		func(c *rawnfs.Client) error { return w.put(c, w.slots, slot, record(w.id, slot, version, w.size)) },
@@ -90,8 +89,7 @@ func (w *worker) appendUnstable() operation {
 	}
 }
 
-func (w *worker) create() operation {
-	n, dir := w.newName(), w.rng.IntN(4) == 0
+func (w *worker) createAs(n string, dir bool) operation {
 	op := operation{
 		what: "creating " + n,
 		send: func(c *rawnfs.Client) (rawnfs.Handle, error) { return c.Create(w.dir, n) },

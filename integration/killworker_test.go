@@ -62,17 +62,25 @@ func newWorker(c *rawnfs.Client, root rawnfs.Handle, id int, seed uint64) (*work
 // work makes calls until one fails, which it returns.
 func (w *worker) work(c *rawnfs.Client) error {
 	for {
-		w.flight = w.choose()
-		made, err := w.flight.send(c)
-		if err != nil {
-			return fmt.Errorf("worker %d: %s: %w", w.id, w.flight.what, err)
+		if err := w.do(c, w.choose()); err != nil {
+			return err
 		}
-		for _, after := range w.flight.after {
-			after(&w.known, made)
-		}
-		w.acked++
-		w.flight = operation{}
 	}
+}
+
+// do carries out one operation. If it fails, the operation stays under way.
+func (w *worker) do(c *rawnfs.Client, op operation) error {
+	w.flight = op
+	made, err := op.send(c)
+	if err != nil {
+		return fmt.Errorf("worker %d: %s: %w", w.id, op.what, err)
+	}
+	for _, after := range op.after {
+		after(&w.known, made)
+	}
+	w.acked++
+	w.flight = operation{}
+	return nil
 }
 
 // recover compares what the server holds after a kill with what it may hold.
