@@ -32,10 +32,19 @@ const (
 
 // TestKillLoop serves a file of the page cache's domain, kills the server with
 // SIGKILL again and again in the middle of its users' calls, and sometimes
-// again while it starts, and compares after each kill.
+// again while it starts, and compares after each kill. Half of the kills are of
+// an image with data checksums.
 func TestKillLoop(t *testing.T) {
 	kills, seed := killLoopSetting(t)
-	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "64MiB", "--squash", "none")
+	t.Run("plain", func(t *testing.T) { killServed(t, (kills+1)/2, seed) })
+	t.Run("data checksums", func(t *testing.T) { killServed(t, (kills+1)/2, seed, "--data-checksums") })
+}
+
+// killServed is the kill loop of a new image, made with more arguments for mkfs.
+func killServed(t *testing.T, kills int, seed uint64, mkfs ...string) {
+	image := filepath.Join(t.TempDir(), "fs.img")
+	harness.MustRun(t, filepath.Dir(image), append([]string{"mkfs", image, "--size", "64MiB"}, mkfs...)...)
+	server := harness.Serve(t, image, "--squash", "none")
 	early := 0
 	l := &killLoop{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1<<32)), addr: server.Addr(),
@@ -51,6 +60,8 @@ func TestKillLoop(t *testing.T) {
 	}
 	l.run(kills)
 	t.Logf("%d kills more while it started", early)
+	server.Stop()
+	harness.MustRun(t, filepath.Dir(image), "check", "--data", image)
 }
 
 // TestKillLoopNVDIMM is TestKillLoop for a server on a virtual NVDIMM inside an

@@ -108,7 +108,7 @@ func parseRecord(worker int, data []byte) (first, second int, err error) {
 		for data[at] == want[at] {
 			at++
 		}
-		return 0, 0, fmt.Errorf("torn record: it says %d of %d, but differs from byte %d of %d on", second, first, at, len(data))
+		return 0, 0, fmt.Errorf("torn record: its numbers are %d and %d, but it differs from byte %d of %d on", first, second, at, len(data))
 	}
 	return first, second, nil
 }
