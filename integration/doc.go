@@ -6,6 +6,7 @@
 //	integration/uml      boots a Linux kernel in user mode, as an ordinary process
 //	integration/qemu     boots a newer one in an emulated PC, with persistent memory
 //	integration/vm       what both share: the initramfs and the line to the guest
+//	integration/rawnfs   an NFSv3 client that asks once, for servers that are killed
 //	integration/guest    the static program that works inside that kernel
 //	integration/style    the house rules, as tests
 //

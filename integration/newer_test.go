@@ -11,11 +11,18 @@ import (
 // bootEmulated boots the newer kernel, with persistent memory unless it is nil.
 func bootEmulated(t *testing.T, memory *qemu.NVDIMM) client {
 	t.Helper()
+	return bootEmulatedForward(t, memory, nil)
+}
+
+// bootEmulatedForward is bootEmulated with a port of the guest reachable from here.
+func bootEmulatedForward(t *testing.T, memory *qemu.NVDIMM, forward *qemu.Forward) client {
+	t.Helper()
 	guest, err := qemu.Boot(qemu.Machine{
 		Cache:    filepath.Join(harness.Root(t), ".cache", "kernel"),
 		Dir:      t.TempDir(),
 		Programs: map[string]string{"bin/guest": harness.Guest(t), "bin/pmemfs": harness.Binary(t)},
 		NVDIMM:   memory,
+		Forward:  forward,
 	})
 	return adopt(t, guest, err)
 }

@@ -52,18 +52,28 @@ const (
 	guestListening = "grep -q ':0801 .* 0A ' /proc/net/tcp"
 )
 
+// startInGuest starts a server of image inside the guest, with more arguments,
+// and waits until it listens on guestPort.
+func startInGuest(t *testing.T, c client, image, format string, args ...any) {
+	t.Helper()
+	// The status of the server is kept, and its own process id, not the shell's.
+	c.sh(t, "(sh -c 'echo $$ >/tmp/pid; exec pmemfs serve %s --squash none %s' >>/tmp/log 2>&1; echo $? >/tmp/status) &",
+		image, fmt.Sprintf(format, args...))
+	c.sh(t, "for i in $(seq 200); do %s && exit 0; sleep 0.1; done; cat /tmp/log; exit 1", guestListening)
+}
+
+// endInGuest ends that server and demands the exit status that a shell would show.
+func endInGuest(t *testing.T, c client, signal, status string) {
+	t.Helper()
+	c.sh(t, "kill -%s $(cat /tmp/pid)", signal)
+	c.want(t, status, "for i in $(seq 200); do test -s /tmp/status && break; sleep 0.1; done; cat /tmp/status; rm /tmp/status")
+}
+
 // serveInGuest serves image inside the guest and mounts it there: a tree, two
 // kills in the middle of writes, a stop in order, and a check.
 func serveInGuest(t *testing.T, c client, image string) {
-	start := func() {
-		// The status of the server is kept, and its own process id, not the shell's.
-		c.sh(t, "(sh -c 'echo $$ >/tmp/pid; exec pmemfs serve %s --squash none' >>/tmp/log 2>&1; echo $? >/tmp/status) &", image)
-		c.sh(t, "for i in $(seq 200); do %s && exit 0; sleep 0.1; done; cat /tmp/log; exit 1", guestListening)
-	}
-	end := func(signal, status string) {
-		c.sh(t, "kill -%s $(cat /tmp/pid)", signal)
-		c.want(t, status, "for i in $(seq 200); do test -s /tmp/status && break; sleep 0.1; done; cat /tmp/status; rm /tmp/status")
-	}
+	start := func() { startInGuest(t, c, image, "") }
+	end := func(signal, status string) { endInGuest(t, c, signal, status) }
 
 	start()
 	c.mount(t, guestPort, "/mnt", "hard")

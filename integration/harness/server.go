@@ -80,6 +80,22 @@ func (s *Server) Output() string { return s.log.String() }
 // Start starts a stopped or killed server again, on the same image and port.
 func (s *Server) Start() {
 	s.t.Helper()
+	s.launch()
+	s.waitReady()
+}
+
+// KillStarting starts a stopped or killed server and kills it again after a
+// while, whatever it has come to: still recovering, or ready.
+func (s *Server) KillStarting(after time.Duration) {
+	s.t.Helper()
+	s.launch()
+	time.Sleep(after)
+	s.Kill()
+}
+
+// launch starts the process.
+func (s *Server) launch() {
+	s.t.Helper()
 	args := []string{"serve"}
 	if s.named {
 		args = append(args, s.Image)
@@ -95,7 +111,6 @@ func (s *Server) Start() {
 	}
 	s.cmd, s.end = cmd, make(chan error, 1)
 	go func() { s.end <- cmd.Wait() }()
-	s.waitReady()
 }
 
 func (s *Server) waitReady() {

@@ -39,6 +39,13 @@ type Machine struct {
 	Dir      string            // scratch space
 	Programs map[string]string // path in the guest to path on the host
 	NVDIMM   *NVDIMM           // nil for none
+	Forward  *Forward          // nil for none
+}
+
+// Forward makes a TCP port of the guest a port of the host's 127.0.0.1. QEMU
+// accepts connections to it from its start, whether or not the guest listens.
+type Forward struct {
+	HostPort, GuestPort int
 }
 
 // Boot starts a guest and waits until it takes commands. An error carries the
@@ -70,12 +77,16 @@ func (m Machine) arguments(k kernel, image string) []string {
 	if m.NVDIMM != nil {
 		machine += ",nvdimm=on,nvdimm-persistence=" + m.NVDIMM.Persistence
 	}
+	network := "user,id=net"
+	if m.Forward != nil {
+		network += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", m.Forward.HostPort, m.Forward.GuestPort)
+	}
 	args := []string{
 		"-machine", machine, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1",
 		"-m", fmt.Sprintf("%dM,slots=2,maxmem=%dM", ramMiB, ramMaxMiB),
 		"-nodefaults", "-no-user-config", "-vga", "none", "-display", "none", "-monitor", "none", "-no-reboot",
 		"-serial", "file:/dev/stderr", "-serial", "stdio",
-		"-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile=",
+		"-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=",
 		"-kernel", k.image, "-initrd", image,
 		"-append", "console=ttyS0 hostline=/dev/ttyS1 quiet loglevel=4 panic=-1 tsc=reliable",
 	}

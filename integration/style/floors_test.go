@@ -12,7 +12,7 @@ import (
 // Test files are free to look down on any floor, and sideways.
 const floors = `
 	integration  integration/style
-	integration/harness  integration/uml  integration/qemu  integration/guest
+	integration/harness  integration/uml  integration/qemu  integration/guest  integration/rawnfs
 	integration/vm
 	cmd/pmemfs
 	server

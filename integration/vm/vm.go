@@ -30,6 +30,9 @@ import (
 // network, in User-mode Linux and in QEMU.
 const HostAddr = "10.0.2.2"
 
+// GuestAddr is the guest's own address there, which init.sh gives it.
+const GuestAddr = "10.0.2.15"
+
 // ErrTimeout is returned when the guest did not answer in time. The guest has
 // then been killed.
 var ErrTimeout = errors.New("vm: the guest did not answer in time")
