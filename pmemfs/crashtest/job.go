@@ -59,6 +59,8 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"window":   damagedWindow,
 	"rest":     damagedAtRest,
 	"entry":    badEntry,
+	"repair":   repairTrace,
+	"scrub":    scrubTrace,
 }
 
 // Run tries the crash states of the job's workload. An error that is no Violation says that the workload itself failed.
