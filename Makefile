@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build test bench fuzz fmt lint clean
+.PHONY: all build test bench crash fuzz fmt lint clean
 
 all: build
 
@@ -13,13 +13,23 @@ build:
 
 # Installs what a bare Debian 12 with Go lacks, builds for every platform, and
 # runs every test: units, the same with invariants and with the race detector,
-# style, kernel client, container. Ends with a summary.
+# crash states, style, kernel client, container. Ends with a summary.
 test:
 	scripts/test.sh
 
 # The engine's nanoseconds, fences and flushed lines per operation.
 bench: build
 	bin/pmemfs bench engine
+
+# Crash states for CRASHTIME, counted over all runs: it goes on where the last one
+# ended. Remove .cache/crash.json, or set CRASHSEED, to begin anew.
+CRASHTIME ?= 1h
+CRASHSEED ?= 1
+crash:
+	mkdir -p .cache
+	PMEMFS_THOROUGH=1 go test ./pmemfs -run '^TestRepair'
+	go test -tags crashlong ./pmemfs/crashtest -run '^TestLong$$' -v -timeout 0 \
+		-args -crash.for=$(CRASHTIME) -crash.seed=$(CRASHSEED) -crash.progress=$(CURDIR)/.cache/crash.json
 
 # Each fuzz target for FUZZTIME, on one core, with the number of executions. A
 # normal test run has their seeds only.

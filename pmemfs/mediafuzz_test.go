@@ -235,7 +235,7 @@ func (m *badModel) afresh() {
 
 func mediaModel(t *testing.T, d pmem.Domain, seed uint64) {
 	m := &badModel{t: t, rng: rand.New(rand.NewPCG(seed, 77)), path: poisonable(t), domain: d}
-	if err := Format(m.path, FormatOptions{Size: 12 << 20}); err != nil {
+	if err := Format(m.path, FormatOptions{Size: 12 << 20, DataChecksums: seed%2 == 1}); err != nil {
 		t.Fatal(err)
 	}
 	m.open()

@@ -3,6 +3,7 @@ package pmemfs
 import (
 	"bytes"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -158,6 +159,77 @@ func TestLostAtCheckpoint(t *testing.T) {
 func cacheFlush() bool {
 	fs, err := OpenMemory(MinSize, DomainCacheFlush, Options{NoBackground: true})
 	return err == nil && fs.Close() == nil
+}
+
+// TestLostCrash cuts the power at every fence from the record whose block is lost on: whatever the medium holds then, nobody
+// gets the old content of the block, which its memory has when it is well again.
+func TestLostCrash(t *testing.T) {
+	f := newLostFixture(t, pmem.PageCache)
+	region := f.fs.region
+	sure := bytes.Clone(region.Bytes())
+	bad := pmem.Range{Off: layout.BlockOffset(f.bad), Len: layout.BlockSize}
+	around := func(g pmem.Range, do func(from, to int64)) { // the memory of the bad block cannot be looked at
+		do(g.Off, min(g.Off+g.Len, max(bad.Off, g.Off)))
+		do(max(g.Off, min(bad.Off+bad.Len, g.Off+g.Len)), g.Off+g.Len)
+	}
+	var cuts [][]byte
+	rng := rand.New(rand.NewPCG(1, 1))
+	hook := func(g pmem.Range) error {
+		if len(cuts) == 0 {
+			poison(t, region, f.bad)
+		}
+		for range 8 {
+			cut := bytes.Clone(sure)
+			around(pmem.Range{Len: region.Size()}, func(from, to int64) {
+				for ; from < to; from += layout.LineSize {
+					if rng.IntN(2) == 0 {
+						copy(cut[from:from+layout.LineSize], region.Bytes()[from:])
+					}
+				}
+			})
+			cuts = append(cuts, cut)
+		}
+		around(g, func(from, to int64) {
+			if from < to {
+				copy(sure[from:to], region.Bytes()[from:to])
+			}
+		})
+		cuts = append(cuts, bytes.Clone(sure))
+		return nil
+	}
+	region.SetPersistHook(pmem.Before(hook))
+	if err := f.write(2); err != nil {
+		t.Fatal(err)
+	}
+	acknowledged := len(cuts)
+	if err := f.fs.SyncAll(); err != nil {
+		t.Fatal(err)
+	}
+	region.SetPersistHook(nil)
+	if fences := len(cuts) / 9; fences != 3 {
+		t.Errorf("%d fences, expected the record's and two of the checkpoint", fences)
+	}
+	found := map[string]int{}
+	for i, cut := range cuts {
+		fs := mountBytes(t, cut)
+		p := make([]byte, 4096)
+		_, _, err := fs.Read(root, f.h, p, 4096)
+		switch {
+		case errors.Is(err, ErrIO):
+			found[eio]++
+		case err == nil && bytes.Equal(p, bytes.Repeat([]byte{2}, 4096)):
+			found["new"]++
+		case err == nil && i < acknowledged-1 && bytes.Equal(p, bytes.Repeat([]byte{0xa5}, 4096)):
+			found["old"]++
+		default:
+			t.Errorf("cut %d of %d: %v, %x", i, len(cuts), err, p[0])
+		}
+		closeFS(t, fs)
+	}
+	if found[eio] == 0 || found["new"] == 0 || found["old"] == 0 {
+		t.Errorf("%v: not every outcome was seen", found)
+	}
+	closeFS(t, f.fs)
 }
 
 // TestLostNode lets a node of a directory fault at a checkpoint, which is about to bring its checksum up to date.

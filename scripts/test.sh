@@ -20,11 +20,12 @@ gotestsum=gotest.tools/gotestsum@v1.13.0
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 
-# packages lists the module's packages that match patterns, less integration.
+# packages lists the module's packages that match patterns, less integration and
+# the crash tests, which are parts of their own.
 packages() {
 	local all
 	all=$(go list "$@") || return
-	grep -v '^pmemfs/integration' <<<"$all"
+	grep -v -e '^pmemfs/integration' -e '^pmemfs/pmemfs/crashtest' <<<"$all"
 }
 
 # go_test NAME ARGUMENTS...: go test through gotestsum, which keeps the count.
@@ -59,8 +60,15 @@ part_invariants() {
 }
 part_race() {
 	local list
-	list=$(packages ./pmemfs/... ./server/... ./billyadapter/...) && go_test race -race $list
+	# What is skipped runs in one goroutine, and in the parts above.
+	list=$(packages ./pmemfs/... ./server/... ./billyadapter/...) &&
+		go_test race -race -skip '^Test(Repair|Mutations|OpenAfterKill|Unreadable|SizesAroundAGroup|CheckFindsFaults)' $list
 }
+# The states that a power cut may leave; then that every fence, flush and rule
+# is missed when it is left out; then several writers under the race detector.
+part_crash() { go_test crash ./pmemfs/crashtest; }
+part_mutation() { go_test mutation -tags=mutation -run '^(TestMutations|TestKnownBugsAreSeen)$' ./pmemfs/crashtest; }
+part_crashrace() { go_test crashrace -race -run '^TestKinds$/^(writers|refused|unsure)$' ./pmemfs/crashtest; }
 part_style() { go_test style ./integration/style; }
 part_integration() {
 	go_test integration -p=1 -count=1 -timeout=15m ./integration ./integration/harness ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
@@ -70,7 +78,7 @@ part_integration() {
 count() { grep -c "\"Action\":\"$2\".*\"Test\":" "$results/$1.json" 2>/dev/null || true; }
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(packages build cross style unit invariants race integration)
+[ ${#parts[@]} -gt 0 ] || parts=(packages build cross style unit invariants race crash mutation crashrace integration)
 passed_all=0 failed_all=0 summary=()
 for part in "${parts[@]}"; do
 	echo "=== $part"

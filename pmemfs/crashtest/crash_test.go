@@ -2,34 +2,43 @@ package crashtest
 
 import (
 	"flag"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
+
+	"pmemfs/pmemfs/internal/pmem"
 )
 
-var replay = flag.String("crash.replay", "short:1", "the job that TestReplay runs")
+var replay = flag.String("crash.replay", "short:1", "the job that TestReplay runs, as a failure printed it")
 
-// runJobs runs jobs and adds up what they tried.
-func runJobs(t *testing.T, l Limits, jobs []Job) {
-	var mu sync.Mutex
+// testLimits are those of an ordinary test run.
+var testLimits = Limits{Exhaustive: 5, Units: 2, Subsets: 10, Random: 3, Nested: 150, Depth: 3}
+
+// runJobs runs jobs and logs what they tried.
+func runJobs(t *testing.T, l Limits, jobs []Job) Stats {
+	t.Helper()
 	var sum Stats
-	from := time.Now()
-	runs := 0
+	from, runs := time.Now(), 0
 	for _, j := range jobs {
 		s, err := j.Run(l)
-		mu.Lock()
 		sum.add(s)
-		mu.Unlock()
 		if s.Points > 0 {
 			runs++
 		}
 		if err != nil {
-			t.Errorf("%v: %.3000v", j, err)
+			t.Errorf("%.3000v\n%s", err, replayLine(j))
 		}
 	}
-	t.Logf("%d jobs, %d runs, %+v, %v", len(jobs), runs, sum, time.Since(from))
+	t.Logf("%d jobs, of which %d cut the power: %v; %v", len(jobs), runs, sum, time.Since(from).Round(time.Millisecond))
+	return sum
 }
 
+func replayLine(j Job) string {
+	return fmt.Sprintf("replay: go test ./pmemfs/crashtest -run TestReplay -v -args -crash.replay=%v", j)
+}
+
+// TestReplay runs one job again, with all that can be tried.
 func TestReplay(t *testing.T) {
 	j, err := ParseJob(*replay)
 	if err != nil {
@@ -38,15 +47,79 @@ func TestReplay(t *testing.T) {
 	runJobs(t, DefaultLimits, []Job{j})
 }
 
+// TestShort tries all sequences of one and two operations, on an empty and on a prepared filesystem.
+func TestShort(t *testing.T) {
+	const shards = 8
+	var mu sync.Mutex
+	var sum Stats
+	t.Run("shard", func(t *testing.T) {
+		for shard := range uint64(shards) {
+			t.Run(fmt.Sprint(shard), func(t *testing.T) {
+				t.Parallel()
+				var jobs []Job
+				for i := shard; i < shortCount(); i += shards {
+					jobs = append(jobs, Job{"short", i})
+				}
+				s := runJobs(t, testLimits, jobs)
+				mu.Lock()
+				defer mu.Unlock()
+				sum.add(s)
+			})
+		}
+	})
+	if t.Logf("in all: %v", sum); sum.Images < 10_000 {
+		t.Errorf("only %d distinct images: the sequences do not do what they should", sum.Images)
+	}
+}
+
+// seeds is how many jobs of each kind an ordinary test run does.
+var seeds = map[string]uint64{
+	"longer": 60, "mix": 6, "eadr": 1, "pages": 2, "full": 3, "extents": 2, "names": 2, "ring": 1, "restarts": 30, "phases": 12,
+	"wait": 8, "format": 4, "writers": 6, "refused": 40, "unsure": 3, "growth": 4, "heal": 2, "reuse": 8, "stale": 4, "wrap": 6, "replace": 5, "tails": 3,
+	"renames": 2, "edges": 3,
+	"window": 1, "rest": 1, "entry": 1, "short": 1,
+}
+
+// TestKinds tries some workloads of every kind.
 func TestKinds(t *testing.T) {
-	for k := range kinds {
-		t.Run(k, func(t *testing.T) {
+	for kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			var js []Job
-			for i := range uint64(6) {
-				js = append(js, Job{k, i})
+			if seeds[kind] == 0 {
+				t.Fatalf("no job of the kind %q is run", kind)
 			}
-			runJobs(t, DefaultLimits, js)
+			var jobs []Job
+			for i := range seeds[kind] {
+				jobs = append(jobs, Job{kind, i})
+			}
+			runJobs(t, testLimits, jobs)
+		})
+	}
+}
+
+// passes names a job that comes by each fence.
+var passes = map[string]string{
+	"data: blocks of a large write": "mix:0", "format: bitmaps, inodes and first head": "format:0",
+	"format: end of what was there": "format:0", "format: superblock": "format:0", "inode: zeros of a grown inode file": "growth:0",
+	"journal: dirty lines of a checkpoint": "mix:0", "journal: head of a checkpoint": "mix:0", "journal: record": "mix:0",
+	"pmemfs: superblock written again": "heal:0", "recovery: head of the new epoch": "restarts:1", "recovery: replayed lines": "restarts:1",
+	"xattr: blocks of a long value": "mix:0",
+}
+
+// TestFailpoints cuts the power before and after every fence there is.
+func TestFailpoints(t *testing.T) {
+	for _, p := range pmem.Failpoints() {
+		t.Run(p.String(), func(t *testing.T) {
+			t.Parallel()
+			j, err := ParseJob(passes[p.Site.String()])
+			if err != nil {
+				t.Fatalf("no job is known to come by: %v", err)
+			}
+			l := testLimits
+			l.At, l.Nested = &p, 0
+			if s := runJobs(t, l, []Job{j}); s.Points == 0 {
+				t.Errorf("%v does not come by", j)
+			}
 		})
 	}
 }

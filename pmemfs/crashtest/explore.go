@@ -20,6 +20,8 @@ type Limits struct {
 	Random     int // random subsets
 	Nested     int // one recovery in so many is interrupted as well; 0 for none
 	Depth      int // how often recovery is interrupted in turn
+	// At is the only failpoint at which the power is cut; nil for before every fence and at the end.
+	At *pmem.Failpoint
 }
 
 // DefaultLimits are those of an ordinary test run.
@@ -316,4 +318,10 @@ func (x *explorer) random(ls []*pendingLine) {
 		}
 	}
 	x.image(cs)
+}
+
+// String gives the counts.
+func (s Stats) String() string {
+	return fmt.Sprintf("%d points, %d states (%d of them in recoveries), %d distinct images, %d distinct recovered states",
+		s.Points, s.States, s.Nested, s.Images, s.Recovered)
 }

@@ -245,17 +245,24 @@ func (t *Trace) Explore(l Limits, seed uint64, f forget) (Stats, map[*pmem.Site]
 		}
 		if it.event.Kind == pmem.FenceDue {
 			at = fmt.Sprintf("event %d, before %v, operation %d (%v)", i, it.event.Site, p.begun[0]-1, t.op(p.begun[0]-1))
-			if p.begun[0] >= t.from {
-				x.point()
-			}
+		}
+		here := it.event.Kind == pmem.FenceDue && p.begun[0] >= t.from
+		if here && l.at(it.event.Site, false) {
+			x.point()
 		}
 		m.on(&it.event)
+		if it.event.Kind == pmem.Fenced && l.At != nil && l.at(it.event.Site, true) {
+			x.point()
+		}
 		if x.found != nil {
 			break
 		}
 	}
 	at = "the end"
-	if x.point(); x.found == nil && t.final != nil {
+	if l.At == nil {
+		x.point()
+	}
+	if x.found == nil && t.final != nil {
 		if err := t.final(m.sure); err != nil {
 			x.found = &Violation{What: err.Error()}
 		}
@@ -268,6 +275,11 @@ func (t *Trace) Explore(l Limits, seed uint64, f forget) (Stats, map[*pmem.Site]
 		return x.stats, m.fences, x.found
 	}
 	return x.stats, m.fences, nil
+}
+
+// at says whether the power is to be cut at a failpoint.
+func (l *Limits) at(s *pmem.Site, after bool) bool {
+	return l.At == nil || *l.At == pmem.Failpoint{Site: s, After: after}
 }
 
 // progress is how many operations each writer has begun, and of how many it was told that they are done.

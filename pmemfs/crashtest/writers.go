@@ -57,19 +57,24 @@ func makeWriters(n, ops int, seed uint64) []writer {
 	ws := make([]writer, n)
 	for by := range ws {
 		rng := rand.New(rand.NewPCG(seed, uint64(by)))
-		m := &model{newModelNode(pmemfs.TypeDir, 0o755)}
-		m.succeeds([]Op{{Verb: "mkdir", Path: "s"}, {Verb: "mkdir", Path: "t"}})
-		w := writer{states: map[string][]int{m.root.view(by): {0}}}
-		for len(w.ops) < ops {
-			if op := writerOp(rng, by); m.apply(op) {
-				w.ops = append(w.ops, op)
-				v := m.root.view(by)
-				w.states[v] = append(w.states[v], len(w.ops))
-			}
-		}
-		ws[by] = w
+		ws[by] = newWriter(by, func(w *writer) (Op, bool) { return writerOp(rng, by), len(w.ops) < ops })
 	}
 	return ws
+}
+
+// newWriter makes a writer of those operations that succeed, of all that next returns.
+func newWriter(by int, next func(w *writer) (Op, bool)) writer {
+	m := &model{newModelNode(pmemfs.TypeDir, 0o755)}
+	m.succeeds([]Op{{Verb: "mkdir", Path: "s"}, {Verb: "mkdir", Path: "t"}})
+	w := writer{states: map[string][]int{m.root.view(by): {0}}}
+	for op, more := next(&w); more; op, more = next(&w) {
+		if m.apply(op) {
+			w.ops = append(w.ops, op)
+			v := m.root.view(by)
+			w.states[v] = append(w.states[v], len(w.ops))
+		}
+	}
+	return w
 }
 
 func writerOp(rng *rand.Rand, by int) Op {
@@ -78,7 +83,7 @@ func writerOp(rng *rand.Rand, by int) Op {
 	for to == p {
 		to = path()
 	}
-	switch rng.IntN(13) {
+	switch rng.IntN(14) {
 	case 0, 1, 2:
 		return Op{Verb: "create", Path: p}
 	case 3:
@@ -93,6 +98,8 @@ func writerOp(rng *rand.Rand, by int) Op {
 		return Op{Verb: "setxattr", Path: p, A: []int64{20, 3000}[rng.IntN(2)], B: 1}
 	case 8:
 		return Op{Verb: "truncate", Path: p, A: rng.Int64N(9000)}
+	case 10:
+		return Op{Verb: "sync"}
 	case 9:
 		return Op{Verb: "write", Path: p, A: 12_000, B: rng.Int64N(3) * 4000}
 	default:
@@ -112,7 +119,32 @@ func refusedTrace(seed uint64) (*Trace, error) {
 	rng := rand.New(rand.NewPCG(seed, 21))
 	left := 1 + rng.IntN(20)
 	return runWriters(pmem.CacheFlush, makeWriters(1, 30, seed), func(p pmem.Failpoint, _ pmem.Range) error {
+		if p.Site.Through() {
+			return nil // an operation whose data cannot be stored fails alone
+		}
 		if left--; left == 0 {
+			return errors.New("refused by the test")
+		}
+		return nil
+	})
+}
+
+// unsureTrace refuses the fence of a record that maps fresh blocks, and then writes as much again: the record may have
+// reached the medium all the same, so those blocks are nobody else's.
+func unsureTrace(seed uint64) (*Trace, error) {
+	size := int64(8192 + seed%3*4096)
+	ops := []Op{
+		{Verb: "create", Path: "s/w0-0"}, {Verb: "write", Path: "s/w0-0", A: 4096},
+		// To the same blocks, if they were free: those behind the first.
+		{Verb: "write", Path: "s/w0-0", A: size + 4096, B: 4096}, {Verb: "write", Path: "s/w0-0", A: size, B: 4096},
+	}
+	w := newWriter(0, func(w *writer) (Op, bool) { return ops[min(len(w.ops), len(ops)-1)], len(w.ops) < len(ops) })
+	records := 0
+	return runWriters(pmem.CacheFlush, []writer{w}, func(p pmem.Failpoint, _ pmem.Range) error {
+		if p.String() != "before "+recordSite {
+			return nil
+		}
+		if records++; records == 3 {
 			return errors.New("refused by the test")
 		}
 		return nil

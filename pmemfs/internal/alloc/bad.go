@@ -136,7 +136,7 @@ func (op *Op) retire(block uint64) error {
 	}
 	op.retiring = true
 	defer func() { op.retiring = false }()
-	if err := op.a.Retire(op, block); err != nil {
+	if err := op.a.Retire(op.self, block); err != nil {
 		return err
 	}
 	op.retired = append(op.retired, block)

@@ -47,6 +47,7 @@ type Op struct {
 	gone     []Run // freed inode numbers
 	retired  []uint64
 	retiring bool // Retire is at work
+	self     *Op  // for Retire: handing op itself to a function that the compiler cannot see would move its users' structs to the heap
 	owned    *sync.Mutex
 	// Frees marks an operation that gives space back, which may use the reserve.
 	Frees bool
@@ -55,7 +56,7 @@ type Op struct {
 // Begin starts an operation.
 func (a *Allocator) Begin() *Op {
 	op := opPool.Get().(*Op)
-	op.Tx, op.a = a.J.Begin(), a
+	op.Tx, op.a, op.self = a.J.Begin(), a, op
 	return op
 }
 

@@ -99,9 +99,15 @@ func (j *Journal) applyBlock(e layout.Entry, body []byte) []byte {
 	return body
 }
 
+// setVerified notes that Verify need not look at a block again, unless it is lost: in whichever order this and lose come,
+// the bit ends clear.
 func (j *Journal) setVerified(block uint64) {
-	if w := &j.verified[block/64]; w.Load()>>(block%64)&1 == 0 {
-		w.Or(1 << (block % 64))
+	w := &j.verified[block/64]
+	if w.Load()>>(block%64)&1 == 1 {
+		return
+	}
+	if w.Or(1 << (block % 64)); j.Lost(block) {
+		w.And(^(uint64(1) << (block % 64)))
 	}
 }
 

@@ -38,6 +38,8 @@ const (
 	ReplayInOrder
 	// ReplayFromTail : recovery replays the window from its very tail.
 	ReplayFromTail
+	// CountsReplayed : recovery counts free blocks and inodes as they are behind the window.
+	CountsReplayed
 	// EpochRaised : recovery begins a new epoch, with an empty window.
 	EpochRaised
 	// HeadsAlternate : a journal head is written beside the one that is in use, not over it.
@@ -68,7 +70,7 @@ var names = [end]string{
 	ReleaseAfterHead: "quarantine released behind the head", TailAfterHead: "ring reused behind the head",
 	TailApplied: "tail before what is not in place", ApplyAfterFence: "stores in place behind the fence",
 	SealAtCheckpoint: "checksums at a checkpoint", SealAtRecovery: "checksums at recovery", ReplayInOrder: "replay in order",
-	ReplayFromTail: "replay from the tail", EpochRaised: "new epoch", HeadsAlternate: "heads written in turn", VetEnd: "damaged window refused",
+	ReplayFromTail: "replay from the tail", EpochRaised: "new epoch", CountsReplayed: "counters as of the end of the window", HeadsAlternate: "heads written in turn", VetEnd: "damaged window refused",
 	VetWhole: "window vetted before it is replayed", RecordOwn: "records of this mount only", RecordSeal: "checksum of records",
 	HeadSeal: "checksum of heads", SuperSeal: "checksum of superblocks", InodeSeal: "checksum of inodes",
 	BlockSeal: "checksum of nodes and bitmaps",

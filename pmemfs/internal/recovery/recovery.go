@@ -181,6 +181,9 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	if h.Salt, err = newSalt(); err != nil {
 		return st, err
 	}
+	if mutation.CountsReplayed.Off() {
+		h.FreeBlocks, h.UsedInodes = old.FreeBlocks, old.UsedInodes
+	}
 	if mutation.EpochRaised.Off() {
 		h.Epoch, h.Salt = old.Epoch, old.Salt
 	}

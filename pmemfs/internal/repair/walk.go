@@ -1,6 +1,7 @@
 package repair
 
 import (
+	"bytes"
 	"math"
 	"slices"
 
@@ -87,6 +88,11 @@ func (f *fixer) node(block uint64, t tree) (layout.Node, bool) {
 		n = layout.Node(f.edit(block))
 		n.ClearReserved()
 		layout.Seal(n)
+	}
+	if !sealed {
+		// Only the damaged journal says that the checksum may have been due. It must be right before that journal is
+		// retired: a repair that is cut short between the two would be gone on with by one that knows no reason.
+		f.plan.settled[block] = bytes.Clone(n)
 	}
 	return n, true
 }
