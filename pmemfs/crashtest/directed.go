@@ -99,7 +99,7 @@ func (s start) secondOnly(first, second Op) ([]byte, error) {
 		r.at("before "+recordSite, func() {
 			at := t.length()
 			both.Go(func() { err2 = (&world{fs: w.fs}).do(second) })
-			for t.length() == at { // until its record is in the ring
+			for try := 0; t.length() == at && try < 1000; try++ { // until its record is in the ring
 				time.Sleep(time.Millisecond)
 			}
 			image = t.withoutFirst()
