@@ -27,6 +27,7 @@ CRASHTIME ?= 1h
 CRASHSEED ?= 1
 crash:
 	mkdir -p .cache
+	PMEMFS_THOROUGH=1 go test ./pmemfs -run '^TestRepair'
 	go test -tags crashlong ./pmemfs/crashtest -run '^TestLong$$' -v -timeout 0 \
 		-args -crash.for=$(CRASHTIME) -crash.seed=$(CRASHSEED) -crash.progress=$(CURDIR)/.cache/crash.json
 

@@ -30,3 +30,12 @@ func CheckRegion(region *pmem.Region) (*CheckReport, error) {
 	}
 	return r, nil
 }
+
+// RepairRegion repairs the image in a region, which nobody else has open, as Repair does. What it did is durable on return.
+func RepairRegion(region *pmem.Region) (*RepairReport, error) {
+	r, err := repairRegion(region, nil)
+	if err != nil {
+		return r, mapOpenErr(region.Path(), err)
+	}
+	return r, nil
+}

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -61,6 +60,8 @@ type explorer struct {
 	accept func(v verdict) error        // replaces bounds, if set
 	part   func(op int, v verdict) bool // whether that is what is left of an operation of several records
 	unmade func() bool                  // whether there need not be a filesystem yet
+	few    bool                         // there are so many lines that only random subsets can be paid for
+	every  bool                         // every line matters: what recovers reads what it stores
 	found  *Violation
 }
 
@@ -77,6 +78,13 @@ func (x *explorer) point() {
 	all := x.medium.lines()
 	relevant := x.filter(all)
 	x.try(all, whole(all))
+	if x.few {
+		x.try(nil, nil)
+		for range 2 * x.limits.Random {
+			x.random(all)
+		}
+		return
+	}
 	if len(relevant) <= x.limits.Exhaustive {
 		for mask := range uint64(1) << len(relevant) {
 			x.try(relevant, func(i int) int { return whole(relevant)(i) * int(mask>>i&1) })
@@ -167,8 +175,8 @@ func (x *explorer) fail(err error, cs []choice) {
 // filter returns the lines that matter: all but those of which recovery stores every byte that differs. That these
 // do not matter is tried out.
 func (x *explorer) filter(all []*pendingLine) []*pendingLine {
-	if len(all) == 0 {
-		return nil
+	if len(all) == 0 || x.every {
+		return all
 	}
 	opens := x.recovers()
 	base, stored := x.stand.state(), x.stand.stored()
@@ -199,7 +207,7 @@ func (x *explorer) filter(all []*pendingLine) []*pendingLine {
 
 // recovers opens what the stand holds and says whether that succeeds.
 func (x *explorer) recovers() bool {
-	_, err := pmemfs.OpenRegion(x.stand.region, pmemfs.Options{NoBackground: true})
+	_, err := x.oracle.open(x.stand.region)
 	return err == nil
 }
 

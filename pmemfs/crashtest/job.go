@@ -65,6 +65,8 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"entry":    badEntry,
 	"content":  damagedContent,
 	"lost":     damagedLost,
+	"repair":   repairTrace,
+	"scrub":    scrubTrace,
 }
 
 // Run tries the crash states of the job's workload. An error that is no Violation says that the workload itself failed.

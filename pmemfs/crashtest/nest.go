@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -58,17 +57,17 @@ func (x *explorer) nested(m *Medium) error {
 	}
 	y := &explorer{
 		medium: m, stand: inner, stands: x.stands, limits: x.limits, rng: x.rng, depth: x.depth + 1,
-		bounds: x.bounds, accept: x.accept, part: x.part, unmade: x.unmade, oracle: newOracle(inner, x.oracle.states, x.oracle.look),
+		bounds: x.bounds, accept: x.accept, part: x.part, unmade: x.unmade, every: x.every, oracle: newOracle(inner, x.oracle.states, x.oracle.look),
 		where: func() string { return x.where() + ", its recovery" },
 	}
-	y.oracle.lenient = x.oracle.lenient
+	y.oracle.lenient, y.oracle.open = x.oracle.lenient, x.oracle.open
 	live.SetRecorder(func(e *pmem.Event) {
 		if e.Kind == pmem.FenceDue {
 			y.point()
 		}
 		m.on(e)
 	})
-	if _, err = pmemfs.OpenRegion(live, pmemfs.Options{NoBackground: true}); err != nil {
+	if _, err = x.oracle.open(live); err != nil {
 		err = fmt.Errorf("recovery: %w", err)
 	}
 	y.point()

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/internal/pmem"
 )
 
 // A Violation is an image that breaks a promise.
@@ -57,13 +58,22 @@ type oracle struct {
 	stand    *stand
 	states   *states
 	look     func(fs *pmemfs.FS, v *verdict) error // finds the state
+	open     opener                                // makes a filesystem of an image
 	lenient  bool                                  // one of the superblocks may be missing: mkfs was cut short
 	images   map[uint64]uint64                     // recovered state of each image that was opened
 	verdicts map[uint64]verdict                    // of each recovered state
 }
 
+// An opener does with an image what is to be done after a power cut.
+type opener func(*pmem.Region) (*pmemfs.FS, error)
+
+// recovery is what an ordinary open does.
+func recovery(region *pmem.Region) (*pmemfs.FS, error) {
+	return pmemfs.OpenRegion(region, pmemfs.Options{NoBackground: true})
+}
+
 func newOracle(s *stand, st *states, look func(*pmemfs.FS, *verdict) error) *oracle {
-	return &oracle{stand: s, states: st, look: look, images: map[uint64]uint64{}, verdicts: map[uint64]verdict{}}
+	return &oracle{stand: s, states: st, look: look, open: recovery, images: map[uint64]uint64{}, verdicts: map[uint64]verdict{}}
 }
 
 // judge opens the image that is loaded on the stand, unless one like it was, and says which states it may be in. The
@@ -72,7 +82,7 @@ func (o *oracle) judge(hash uint64) verdict {
 	if state, ok := o.images[hash]; ok {
 		return o.verdicts[state]
 	}
-	fs, err := pmemfs.OpenRegion(o.stand.region, pmemfs.Options{NoBackground: true})
+	fs, err := o.open(o.stand.region)
 	if err != nil {
 		return verdict{err: fmt.Errorf("does not open: %w", err)}
 	}

@@ -43,6 +43,8 @@ type Trace struct {
 	from     int                     // the first operation in which the power is cut
 	optional bool                    // until the first operation is acknowledged there need not be a filesystem
 	final    func(sure []byte) error // looks at what is certain at the end; may be nil
+	few      bool                    // few states are tried of each moment
+	open     opener                  // what is done with an image; nil for recovery
 }
 
 // A start is an image to begin with: a copy is used for each run.
@@ -227,6 +229,12 @@ func (t *Trace) Explore(l Limits, seed uint64, f forget) (Stats, map[*pmem.Site]
 		medium: m, stand: st, stands: &pool, limits: l, rng: rand.New(rand.NewPCG(seed, 77)),
 		oracle: newOracle(st, &t.states, t.look), part: t.part,
 		where: func() string { return at + " of " + t.Name },
+	}
+	if t.open != nil {
+		x.oracle.open, x.every = t.open, true
+	}
+	if x.few = t.few; x.few {
+		x.limits.Nested = 0
 	}
 	p := t.progress(x)
 	for i := range t.items {

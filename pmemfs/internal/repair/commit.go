@@ -9,31 +9,18 @@ import (
 
 // Commit stores a plan in the region that it was made for, which the caller owns alone and guards. First what the
 // journal's window says is brought to rest, as recovery does; then the changed blocks go into records of a new epoch, each
-// of which is fenced before anything of it is stored in place; the superblocks come last. A power cut so leaves every
+// of which is fenced before anything of it is stored in place, new blocks before what refers to them; the superblocks come last. A power cut so leaves every
 // block as it was or as it is to be. Durable on return. Errors are those of the region; the image is as a power cut
 // would leave it then, and can be repaired again.
 func (p *Plan) Commit(region *pmem.Region) error {
 	c := committer{region: region, plan: p, head: p.Head}
 	c.head.Version = p.version
-	var blocks []uint64
-	for b := range p.Blocks {
-		if !p.Super.Untouchable(b) {
-			blocks = append(blocks, b)
-		}
-	}
-	slices.Sort(blocks)
+	blocks := p.order()
 	if err := c.settle(); err != nil {
 		return err
 	}
-	if err := c.writeHead(siteRetire); err != nil {
+	if err := c.retire(); err != nil {
 		return err
-	}
-	for i := range p.Super.RingBlocks {
-		if b := p.Blocks[layout.JournalRing+i]; b != nil {
-			if err := c.store(siteRing, layout.JournalRing+i, b); err != nil {
-				return err
-			}
-		}
 	}
 	for len(blocks) > 0 {
 		n, err := c.batch(blocks)
@@ -42,12 +29,9 @@ func (p *Plan) Commit(region *pmem.Region) error {
 		}
 		blocks = blocks[n:]
 	}
-	if err := c.writeHead(siteDone); err != nil {
-		return err
-	}
 	for _, b := range []uint64{p.Super.Backup, layout.SuperBlock} {
 		if want := p.Blocks[b]; want != nil {
-			if err := c.store(siteSuper, b, want); err != nil {
+			if err := c.region.Persist(siteSuper, []pmem.Range{c.put(b, want)}); err != nil {
 				return err
 			}
 		}
@@ -55,15 +39,31 @@ func (p *Plan) Commit(region *pmem.Region) error {
 	return nil
 }
 
+// order returns the blocks that go into records: those that nothing refers to yet first, because a power cut between two
+// records must not leave a file with blocks that have not been filled.
+func (p *Plan) order() []uint64 {
+	var fresh, old []uint64
+	for b := range p.Blocks {
+		switch {
+		case p.Super.Untouchable(b):
+		case p.fresh[b]:
+			fresh = append(fresh, b)
+		default:
+			old = append(old, b)
+		}
+	}
+	slices.Sort(fresh)
+	slices.Sort(old)
+	return append(fresh, old...)
+}
+
 // Fences, in the order of a commit.
 var (
 	siteSettle = pmem.NewSite("repair: replayed blocks")
-	siteRetire = pmem.NewSite("repair: head without a window")
-	siteRing   = pmem.NewSite("repair: ring that could not be read")
+	siteRetire = pmem.NewSite("repair: heads without a window")
 	siteRecord = pmem.NewSite("repair: record")
 	siteBlocks = pmem.NewSite("repair: blocks of a record")
 	sitePassed = pmem.NewSite("repair: head behind a record")
-	siteDone   = pmem.NewSite("repair: last head")
 	siteSuper  = pmem.NewSite("repair: superblock")
 )
 
@@ -75,20 +75,18 @@ type committer struct {
 	rec    []byte
 }
 
-// store writes a whole block. Durable on return.
-func (c *committer) store(site *pmem.Site, block uint64, p []byte) error {
+// put stores a whole block and returns where. Not durable yet.
+func (c *committer) put(block uint64, p []byte) pmem.Range {
 	off := layout.BlockOffset(block)
 	c.region.Write(off, p)
-	return c.region.Persist(site, []pmem.Range{{Off: off, Len: layout.BlockSize}})
+	return pmem.Range{Off: off, Len: layout.BlockSize}
 }
 
 // settle stores what the old window says, as recovery does. The old head still stands, so it can be done again.
 func (c *committer) settle() error {
 	var ranges []pmem.Range
 	for b, p := range c.plan.settled {
-		off := layout.BlockOffset(b)
-		c.region.Write(off, p)
-		ranges = append(ranges, pmem.Range{Off: off, Len: layout.BlockSize})
+		ranges = append(ranges, c.put(b, p))
 	}
 	if len(ranges) == 0 {
 		return nil
@@ -96,12 +94,31 @@ func (c *committer) settle() error {
 	return c.region.Persist(siteSettle, ranges)
 }
 
-// writeHead writes the block of the head whose turn it is. Durable on return.
-func (c *committer) writeHead(site *pmem.Site) error {
+// retire puts an empty window of a new epoch in place of the old one: a head beside the one that counts, then one over it.
+// So whatever was wrong with the two is gone before a record relies on them. The blocks of the ring that could not be read
+// need no fence of their own: they become zeros, which is what a repair that finds the old head takes them for.
+func (c *committer) retire() error {
+	var ranges []pmem.Range
+	for i := range c.plan.Super.RingBlocks {
+		if p := c.plan.Blocks[layout.JournalRing+i]; p != nil {
+			ranges = append(ranges, c.put(layout.JournalRing+i, p))
+		}
+	}
+	for range 2 {
+		if err := c.region.Persist(siteRetire, append(ranges, c.putHead())); err != nil {
+			return err
+		}
+		ranges = nil
+	}
+	return nil
+}
+
+// putHead stores the next head into the block whose turn it is. Not durable yet.
+func (c *committer) putHead() pmem.Range {
 	c.head.Version++
 	p := make([]byte, layout.BlockSize)
 	layout.EncodeHead(p, &c.head)
-	return c.store(site, layout.JournalHeadA+c.head.Version%2, p)
+	return c.put(layout.JournalHeadA+c.head.Version%2, p)
 }
 
 // batch commits as many blocks as fit a record: the record, with a fence; the blocks, with a fence; the head that passes
@@ -125,14 +142,14 @@ func (c *committer) batch(blocks []uint64) (n int, err error) {
 		return 0, err
 	}
 	for _, b := range blocks[:n] {
-		c.region.Write(layout.BlockOffset(b), c.plan.Blocks[b])
+		c.put(b, c.plan.Blocks[b])
 	}
 	if err := c.region.Persist(siteBlocks, ranges); err != nil {
 		return 0, err
 	}
 	c.head.TailSeq++
 	c.head.TailPos += (uint64(len(c.rec)) + layout.LineSize - 1) &^ (layout.LineSize - 1)
-	return n, c.writeHead(sitePassed)
+	return n, c.region.Persist(sitePassed, []pmem.Range{c.putHead()})
 }
 
 // append stores the record in the ring. Durable on return.

@@ -6,17 +6,22 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 )
 
-// heads finds the journal head that counts.
-func (f *fixer) heads() (layout.Head, bool) {
+// heads finds the journal head that counts. next is the version in front of the one to be written next, whose block is then
+// the other one and which counts from then on.
+func (f *fixer) heads() (h layout.Head, next uint64, ok bool) {
 	a, okA := layout.DecodeHead(f.block(layout.JournalHeadA))
 	b, okB := layout.DecodeHead(f.block(layout.JournalHeadB))
-	if f.bad[layout.JournalHeadA] || f.bad[layout.JournalHeadB] {
-		return a, false // the one that cannot be read may be the newer one; what the other says may be overwritten
-	}
+	turn := uint64(0)
 	if !okA || okB && b.Version > a.Version {
-		a, okA = b, okB
+		a, okA, turn = b, okB, 1
 	}
-	return a, okA && a.TailPos%layout.LineSize == 0
+	if okA {
+		next = a.Version + (a.Version+turn)%2 // one more for a head that lies in the other's block
+	}
+	if f.bad[layout.JournalHeadA] || f.bad[layout.JournalHeadB] {
+		return a, next, false // the one that cannot be read may be the newer one; what the other says may be overwritten
+	}
+	return a, next, okA && a.TailPos%layout.LineSize == 0
 }
 
 // ring reads records of an epoch.
@@ -52,12 +57,12 @@ func (r *ring) record(pos uint64) ([]byte, layout.RecordHead, bool) {
 // window replays the journal into the plan. A record that was durable and is damaged is left out, and what follows it is
 // replayed all the same: it is as true as it was, and the rest of the repair sees to what does not fit together.
 func (f *fixer) window() {
-	old, ok := f.heads()
+	old, next, ok := f.heads()
 	h := &f.plan.Head
-	*h = layout.Head{Clean: true, Version: old.Version, Epoch: old.Epoch + 1, TailSeq: old.TailSeq, TailPos: old.TailPos, Salt: f.salt}
+	*h = layout.Head{Clean: true, Version: next, Epoch: old.Epoch + 1, TailSeq: old.TailSeq, TailPos: old.TailPos, Salt: f.salt}
 	if !ok {
 		f.stale = true
-		*h = layout.Head{Clean: true, TailSeq: 1, Salt: f.salt} // slots() finds the epoch
+		*h = layout.Head{Clean: true, Version: next, TailSeq: 1, Salt: f.salt} // slots() finds the epoch
 		f.lose("journal", "both heads, or the newer one: what was done since the last checkpoint may be missing or half there")
 		return
 	}

@@ -56,8 +56,9 @@ type Plan struct {
 	Skipped int           // notes beyond MaxNotes
 	After   *check.Report // what the check finds when the plan is stored
 
+	fresh   map[uint64]bool   // blocks that nothing on the medium refers to
 	settled map[uint64][]byte // blocks as the old journal window leaves them
-	version uint64            // of the head that counts on the medium
+	version uint64            // in front of that of the first head to be written
 }
 
 // fixer is the making of one plan.
@@ -115,7 +116,7 @@ const rounds = 4
 // New makes a plan for an image. salt is a random number: of the journal's new epoch, and not to be guessed. The plan's
 // After says what it leaves. Errors wrap ErrUnrepairable, layout.ErrNotImage or layout.ErrVersion.
 func New(image check.Image, salt uint64) (*Plan, error) {
-	p := &Plan{}
+	p := &Plan{fresh: map[uint64]bool{}}
 	for range rounds {
 		if err := p.round(image, salt); err != nil {
 			return nil, err

@@ -117,6 +117,7 @@ func (f *fixer) take() uint64 {
 	for ; f.cursor < f.sb.Blocks; f.cursor++ {
 		if b := f.cursor; !f.owned.has(b) && !f.released.has(b) && f.readable(b) {
 			f.owned.set(b)
+			f.plan.fresh[b] = true
 			return b
 		}
 	}
