@@ -21,15 +21,17 @@ test:
 bench: build
 	bin/pmemfs bench engine
 
-# Crash states for CRASHTIME, counted over all runs: it goes on where the last one
+# Crash states for CRASHTIME, then KILLS kills of a server. The time is counted over all runs: it goes on where the last one
 # ended. Remove .cache/crash.json, or set CRASHSEED, to begin anew.
 CRASHTIME ?= 1h
 CRASHSEED ?= 1
+KILLS ?= 2000
 crash:
 	mkdir -p .cache
 	PMEMFS_THOROUGH=1 go test ./pmemfs -run '^TestRepair'
 	go test -tags crashlong ./pmemfs/crashtest -run '^TestLong$$' -v -timeout 0 \
 		-args -crash.for=$(CRASHTIME) -crash.seed=$(CRASHSEED) -crash.progress=$(CURDIR)/.cache/crash.json
+	PMEMFS_KILLS=$(KILLS) go test ./integration -count=1 -timeout=0 -run 'TestKillLoop(NVDIMM)?$$' -v
 
 # Each fuzz target for FUZZTIME, on one core, with the number of executions. A
 # normal test run has their seeds only.

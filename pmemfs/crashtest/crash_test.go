@@ -77,7 +77,7 @@ var seeds = map[string]uint64{
 	"longer": 60, "mix": 6, "eadr": 1, "pages": 2, "full": 3, "extents": 2, "names": 2, "ring": 1, "restarts": 30, "phases": 12,
 	"wait": 8, "format": 4, "writers": 6, "refused": 40, "unsure": 3, "growth": 4, "heal": 2, "reuse": 8, "stale": 4, "wrap": 6, "replace": 5, "tails": 3,
 	"renames": 2, "edges": 3,
-	"window": 1, "rest": 1, "entry": 1, "content": 1, "lost": 4, "short": 1,
+	"window": 1, "rest": 1, "entry": 1, "content": 1, "lost": 4, "repair": 6, "scrub": 2, "short": 1,
 }
 
 // TestKinds tries some workloads of every kind.
@@ -104,6 +104,9 @@ var passes = map[string]string{
 	"journal: dirty lines of a checkpoint": "mix:0", "journal: head of a checkpoint": "mix:0", "journal: record": "mix:0",
 	"pmemfs: superblock written again": "heal:0", "recovery: head of the new epoch": "restarts:1", "recovery: replayed lines": "restarts:1",
 	"xattr: blocks of a long value": "mix:0",
+	"repair: replayed blocks":       "repair:0", "repair: heads without a window": "repair:1", "repair: record": "repair:5",
+	"repair: blocks of a record": "repair:1", "repair: head behind a record": "repair:4", "repair: superblock": "repair:0",
+	"pmemfs: superblock written anew by a scrub": "scrub:0",
 }
 
 // TestFailpoints cuts the power before and after every fence there is.
