@@ -46,7 +46,7 @@ func TestKnownBugs(t *testing.T) {
 				}
 				jobs = append(jobs, j)
 			}
-			if s := runJobs(t, testLimits, jobs); s.Points == 0 {
+			if s := runJobs(t, DefaultLimits, jobs); s.Points == 0 {
 				t.Error("nothing was tried")
 			}
 		})

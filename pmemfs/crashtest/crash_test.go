@@ -12,9 +12,6 @@ import (
 
 var replay = flag.String("crash.replay", "short:1", "the job that TestReplay runs, as a failure printed it")
 
-// testLimits are those of an ordinary test run.
-var testLimits = Limits{Exhaustive: 5, Units: 2, Subsets: 10, Random: 3, Nested: 150, Depth: 3}
-
 // runJobs runs jobs and logs what they tried.
 func runJobs(t *testing.T, l Limits, jobs []Job) Stats {
 	t.Helper()
@@ -38,13 +35,14 @@ func replayLine(j Job) string {
 	return fmt.Sprintf("replay: go test ./pmemfs/crashtest -run TestReplay -v -args -crash.replay=%v", j)
 }
 
-// TestReplay runs one job again, with all that can be tried.
+// TestReplay runs one job again, as an ordinary and as a long run do.
 func TestReplay(t *testing.T) {
 	j, err := ParseJob(*replay)
 	if err != nil {
 		t.Fatal(err)
 	}
 	runJobs(t, DefaultLimits, []Job{j})
+	runJobs(t, LongLimits, []Job{j})
 }
 
 // TestShort tries all sequences of one and two operations, on an empty and on a prepared filesystem.
@@ -60,7 +58,7 @@ func TestShort(t *testing.T) {
 				for i := shard; i < shortCount(); i += shards {
 					jobs = append(jobs, Job{"short", i})
 				}
-				s := runJobs(t, testLimits, jobs)
+				s := runJobs(t, DefaultLimits, jobs)
 				mu.Lock()
 				defer mu.Unlock()
 				sum.add(s)
@@ -92,7 +90,7 @@ func TestKinds(t *testing.T) {
 			for i := range seeds[kind] {
 				jobs = append(jobs, Job{kind, i})
 			}
-			runJobs(t, testLimits, jobs)
+			runJobs(t, DefaultLimits, jobs)
 		})
 	}
 }
@@ -118,7 +116,7 @@ func TestFailpoints(t *testing.T) {
 			if err != nil {
 				t.Fatalf("no job is known to come by: %v", err)
 			}
-			l := testLimits
+			l := DefaultLimits
 			l.At, l.Nested = &p, 0
 			if s := runJobs(t, l, []Job{j}); s.Points == 0 {
 				t.Errorf("%v does not come by", j)

@@ -24,8 +24,12 @@ type Limits struct {
 	At *pmem.Failpoint
 }
 
-// DefaultLimits are those of an ordinary test run.
-var DefaultLimits = Limits{Exhaustive: 6, Units: 2, Subsets: 40, Random: 6, Nested: 97, Depth: 3}
+var (
+	// DefaultLimits are those of an ordinary test run.
+	DefaultLimits = Limits{Exhaustive: 5, Units: 2, Subsets: 10, Random: 3, Nested: 150, Depth: 3}
+	// LongLimits are those of a long one.
+	LongLimits = Limits{Exhaustive: 7, Units: 2, Subsets: 40, Random: 8, Nested: 60, Depth: 3}
+)
 
 // Stats count what was tried.
 type Stats struct {

@@ -23,9 +23,6 @@ var (
 	workers = flag.Int("crash.workers", 2, "jobs at once")
 )
 
-// longLimits try more at each point than an ordinary test run.
-var longLimits = Limits{Exhaustive: 7, Units: 2, Subsets: 40, Random: 8, Nested: 60, Depth: 3}
-
 // state is how far a long run is.
 type state struct {
 	Seed   uint64
@@ -64,7 +61,7 @@ func TestLong(t *testing.T) {
 			if j.Kind == "short" {
 				j.Seed = j.Seed * 7 % (2 * shortCount()) // all of them come, in another order
 			}
-			sum, err := j.Run(longLimits)
+			sum, err := j.Run(LongLimits)
 			mu.Lock()
 			s.Stats.add(sum)
 			s.Spent = before + time.Since(from)

@@ -35,7 +35,6 @@ type Trace struct {
 	mu     sync.Mutex // guards items
 	items  []item
 	states states
-	failed map[string]int // operations that were refused, by verb
 	parts  map[int]bool   // operations that took several records
 	before map[int][]byte // and the content of their file before
 
@@ -145,7 +144,7 @@ func (s start) trace(ops []Op, how script) (*Trace, error) {
 		return nil, err
 	}
 	region.Write(0, s.medium)
-	t := &Trace{Ops: ops, start: s.medium, domain: s.domain, failed: map[string]int{}, before: map[int][]byte{}}
+	t := &Trace{Ops: ops, start: s.medium, domain: s.domain, before: map[int][]byte{}}
 	t.record(region)
 	fs, err := pmemfs.OpenRegion(region, pmemfs.Options{NoBackground: true})
 	if err != nil {
@@ -186,9 +185,6 @@ func (r *run) step() bool {
 	t.mark(begin, 0, i)
 	err := r.world.do(op)
 	t.mark(end, 0, i)
-	if err != nil {
-		t.failed[op.Verb]++
-	}
 	noSpace := full(err)
 	if err = r.model.do(op, err); err == nil && noSpace {
 		err = r.model.adopt(r.world, op)
