@@ -109,9 +109,13 @@ var dirDamage = []damage{
 		b := s.leaf(s.dir)
 		var p []byte
 		_, off := s.node(b, "", func(n layout.Node) {
-			p = append(p, n.Payload(0)...)
-			n.Delete(1)
-			n.Insert(1, n.Key(0)+1, p)
+			i := 0
+			for len(n.Payload(i)) > len(n.Payload(i+1)) { // there must be room for it in a full node
+				i++
+			}
+			p = append(p, n.Payload(i)...)
+			n.Delete(i + 1)
+			n.Insert(i+1, n.Key(i)+1, p)
 		})
 		_, _, name, _ := layout.DecodeDirent(p)
 		return fmt.Sprintf("entry %q of directory %d", name, s.dir), off
