@@ -82,10 +82,10 @@ func TestScrubGoesOn(t *testing.T) {
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	cfg.Scrub = server.Scrubbing{Every: time.Nanosecond, Rate: 1}
 	start := func() (stop func()) {
+		begun := strings.Count(log.String(), "scrub begins") // it may begin before Open has returned
 		s, err := server.Open(cfg)
 		must(t, err)
 		stop = run(t, s)
-		begun := strings.Count(log.String(), "scrub begins")
 		for deadline := time.Now().Add(20 * time.Second); strings.Count(log.String(), "scrub begins") == begun; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("no scrub: %s", log.String())
