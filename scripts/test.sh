@@ -68,7 +68,7 @@ part_race() {
 # is missed when it is left out; then several writers under the race detector.
 part_crash() { go_test crash ./pmemfs/crashtest; }
 part_mutation() { go_test mutation -tags=mutation -run '^(TestMutations|TestKnownBugsAreSeen)$' ./pmemfs/crashtest; }
-part_crashrace() { go_test crashrace -race -run '^TestKinds$/^(writers|refused|unsure)$' ./pmemfs/crashtest; }
+part_crashrace() { go_test crashrace -race -run '^TestWriters$' ./pmemfs/crashtest; }
 part_style() { go_test style ./integration/style; }
 part_integration() {
 	go_test integration -p=1 -count=1 -timeout=15m ./integration ./integration/harness ./integration/rawnfs ./integration/uml ./integration/qemu ./integration/vm ./integration/guest

@@ -95,6 +95,27 @@ func TestKinds(t *testing.T) {
 	}
 }
 
+// TestWriters makes traces of several writers and tries none of their states: that is what the race detector is for.
+func TestWriters(t *testing.T) {
+	for seed := range uint64(12) {
+		tr, err := writersTrace(seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := progress{make([]int, len(tr.writers)), make([]int, len(tr.writers))}
+		for i := range tr.items {
+			if tr.items[i].mark != 0 {
+				p.take(&tr.items[i])
+			}
+		}
+		for by, w := range tr.writers {
+			if p.acked[by] != len(w.ops) {
+				t.Errorf("seed %d: writer %d was told of %d operations of %d", seed, by, p.acked[by], len(w.ops))
+			}
+		}
+	}
+}
+
 // passes names a job that comes by each fence.
 var passes = map[string]string{
 	"data: blocks of a large write": "mix:0", "format: bitmaps, inodes and first head": "format:0",
