@@ -93,6 +93,8 @@ var (
 	ErrIO = &Error{syscall.EIO, "input/output error"}
 	// ErrReadOnly is returned for changes of a filesystem that is open for reading or has failed.
 	ErrReadOnly = &Error{syscall.EROFS, "read-only filesystem"}
+	// ErrWouldBlock is returned by a call that was not to wait (Call.NoWait) and would have had to.
+	ErrWouldBlock = &Error{syscall.EWOULDBLOCK, "would have to wait"}
 	// ErrClosed is returned after Close.
 	ErrClosed = &Error{syscall.EBADF, "filesystem is closed"}
 	// ErrBusy is returned when a file is in use in a way that forbids the operation.
