@@ -3,7 +3,7 @@ package rpc
 import "encoding/binary"
 
 // AcceptStat tells what became of an accepted call (RFC 5531 section 9).
-type AcceptStat uint32
+type AcceptStat = Result
 
 // The values of AcceptStat.
 const (

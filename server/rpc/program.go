@@ -1,0 +1,34 @@
+package rpc
+
+import "net/netip"
+
+// Request is one call on its way to an answer. It, and every byte slice in it, is valid until its program returns.
+type Request struct {
+	Call
+	Remote  netip.AddrPort // the client; the zero value if it has no such address
+	MayWait bool           // false: the connection stands still meanwhile, so rather return Wait than wait
+}
+
+// Result is what became of a call: an AcceptStat, Wait, or what Reject returns.
+type Result uint32
+
+const (
+	// Wait says that the call would have to wait. Nothing has happened; the program is called again, with MayWait, beside
+	// the connection's other calls.
+	Wait Result = 1 << 16
+	// rejected is the flag of a refused credential; the reason is beside it.
+	rejected Result = 1 << 17
+)
+
+// Reject refuses a call for its credential, for a reason such as AuthBadCred (RFC 5531 section 9, auth_stat).
+func Reject(reason uint32) Result { return rejected | Result(reason) }
+
+// Program answers the calls of one RPC program.
+type Program struct {
+	Number    uint32
+	Low, High uint32 // versions that are served
+	// Serve answers a call whose program and version are right: it appends the results to e, behind the header of a
+	// successful reply, and returns Success. With another result what it has appended counts for nothing. It must be safe
+	// for any number of goroutines, and every reply must be true on the medium when Serve returns.
+	Serve func(r *Request, e *Encoder) Result
+}
