@@ -25,11 +25,12 @@ func newBench() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure",
 		Example: `  pmemfs bench engine
-  pmemfs bench engine --compare tmpfs --json`,
+  pmemfs bench engine --compare tmpfs --json
+  pmemfs bench server --quick`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBenchEngine())
+	cmd.AddCommand(newBenchEngine(), newBenchServer(), newBenchEcho())
 	return cmd
 }
 

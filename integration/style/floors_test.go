@@ -15,6 +15,7 @@ const floors = `
 	integration/harness  integration/uml  integration/qemu  integration/guest  integration/rawnfs
 	integration/vm
 	cmd/pmemfs
+	cmd/pmemfs/internal/serverbench
 	server
 	server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs
 	server/rpc  server/export

@@ -1,0 +1,26 @@
+// Package serverbench measures NFSv3 servers against what the socket allows: one load generator, several servers in turn.
+//
+// # What is compared
+//
+// Each server is a process of its own. The floor is an echo: a Go server that knows nothing of a record but where it ends,
+// and answers it with a record as long as pmemfs's reply to the same call. It comes in two forms: one reply per write, and
+// all replies to what was read in one write. A server's figure is its operations per second divided by the echo's in the
+// same round (the plain echo's at one outstanding call, else the batched one's); the median over the rounds counts, since
+// a machine's speed changes more between rounds than within one. Peers that cannot be run are in the report with the reason.
+//
+// # The load
+//
+// A cell is an operation with so many connections and so many outstanding calls on each. Calls are built beforehand; what is
+// sent differs in xid, and in name or offset where the operation needs it. All that is ready on a connection leaves in one
+// write, and what has arrived is read in large pieces. A worker is one thread with several connections, and there are half as
+// many as processors at most, so that the server has the rest. Every reply's xid and status are verified. So is what the reply
+// holds: handle, file number and counts wholly, data by words that cover a part of each reply and all of some.
+//
+// # Operations
+//
+// GETATTR, LOOKUP and ACCESS go over 1,000 files of one directory. READ goes over one file, WRITE (FILE_SYNC) over a file per
+// connection, both of 2 MiB. CREATE, REMOVE and RENAME have a directory per connection. READDIRPLUS lists the directory of
+// 1,000 files in replies of up to 32 KiB; a whole listing counts as one operation, as servers cut it differently.
+//
+// Durability: none is measured. Images and exports are in memory, and pmemfs serves in the volatile domain.
+package serverbench

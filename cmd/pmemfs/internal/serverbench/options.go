@@ -1,0 +1,140 @@
+package serverbench
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Limits of what may be asked for.
+const (
+	depthMax  = 1024
+	connsMax  = 1024
+	roundsMax = 100
+	idleMax   = 100_000
+
+	// outstandingBytesMax bounds the data that is under way in one cell; a deeper cell is cut to it.
+	outstandingBytesMax = 64 << 20
+)
+
+// Names of the targets, in the order in which they are measured.
+const (
+	TargetNative = "native"
+	TargetGoNFS  = "go-nfs"
+	TargetMem    = "ganesha-mem"
+	TargetVFS    = "ganesha-vfs"
+)
+
+// Targets are all servers that can be measured beside the echo.
+var Targets = []string{TargetNative, TargetGoNFS, TargetMem, TargetVFS}
+
+// Options select what is measured. Empty lists stand for everything.
+type Options struct {
+	Rows    []string
+	Depths  []int // outstanding calls on each connection
+	Conns   []int
+	Targets []string
+	Rounds  int
+	Cell    time.Duration // how long each cell is loaded in each round
+	Dir     string        // folder for images and exports, on a tmpfs
+	Idle    int           // if not 0, measure only the memory that so many idle connections take
+
+	// Enclosed says that the process is in namespaces of its own, where peers may be started.
+	Enclosed bool
+	// Progress is called now and then with a line for a person; nil for nobody.
+	Progress func(string)
+}
+
+// Fill replaces what is empty by the defaults and refuses what makes no sense.
+func (o *Options) Fill() error {
+	if len(o.Rows) == 0 {
+		o.Rows = RowNames()
+	}
+	if len(o.Targets) == 0 {
+		o.Targets = Targets
+	}
+	if len(o.Depths) == 0 {
+		o.Depths = []int{1, 16, 128}
+	}
+	if len(o.Conns) == 0 {
+		o.Conns = []int{1, 4, 64}
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	for i, name := range o.Rows {
+		o.Rows[i] = strings.ToUpper(name)
+		if !slices.Contains(RowNames(), o.Rows[i]) {
+			return fmt.Errorf("unknown row %q: rows are %s", name, strings.Join(RowNames(), ", "))
+		}
+	}
+	for _, name := range o.Targets {
+		if !slices.Contains(Targets, name) {
+			return fmt.Errorf("unknown target %q: targets are %s", name, strings.Join(Targets, ", "))
+		}
+	}
+	if err := within("outstanding calls", o.Depths, depthMax); err != nil {
+		return err
+	}
+	if err := within("connections", o.Conns, connsMax); err != nil {
+		return err
+	}
+	switch {
+	case o.Rounds < 1 || o.Rounds > roundsMax:
+		return fmt.Errorf("rounds are 1 to %d, not %d", roundsMax, o.Rounds)
+	case o.Cell < time.Millisecond || o.Cell > time.Minute:
+		return fmt.Errorf("a cell takes 1 ms to 1 min, not %s", o.Cell)
+	case o.Idle < 0 || o.Idle > idleMax:
+		return fmt.Errorf("idle connections are up to %d, not %d", idleMax, o.Idle)
+	}
+	return nil
+}
+
+func within(what string, list []int, limit int) error {
+	for _, n := range list {
+		if n < 1 || n > limit {
+			return fmt.Errorf("%s are 1 to %d, not %d", what, limit, n)
+		}
+	}
+	return nil
+}
+
+// rowInfo is what everybody knows of an operation.
+type rowInfo struct {
+	name string
+	data int // bytes of data in call or reply
+}
+
+var rowInfos = []rowInfo{
+	{name: "GETATTR"},
+	{name: "LOOKUP"},
+	{name: "ACCESS"},
+	{name: "READ-4K", data: 4 << 10},
+	{name: "READ-64K", data: 64 << 10},
+	{name: "READ-1M", data: 1 << 20},
+	{name: "WRITE-4K", data: 4 << 10},
+	{name: "WRITE-64K", data: 64 << 10},
+	{name: "WRITE-1M", data: 1 << 20},
+	{name: "CREATE"},
+	{name: "REMOVE"},
+	{name: "RENAME"},
+	{name: "READDIRPLUS"},
+}
+
+// RowNames are the names of all rows, in the order of the table.
+func RowNames() []string {
+	names := make([]string, len(rowInfos))
+	for i, r := range rowInfos {
+		names[i] = r.name
+	}
+	return names
+}
+
+// cut returns the depth that is possible for a row on so many connections.
+func (r rowInfo) cut(conns, depth int) int {
+	if r.data == 0 {
+		return depth
+	}
+	return max(1, min(depth, outstandingBytesMax/(conns*r.data)))
+}

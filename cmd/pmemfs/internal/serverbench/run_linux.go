@@ -1,0 +1,230 @@
+package serverbench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// bench is one run.
+type bench struct {
+	Options
+	report  *Report
+	targets []*target
+	echoes  map[string]*process
+	// templates are what the echo answers, by row.
+	templates map[string][]byte
+	// reference is the target whose calls and replies the echo gets.
+	reference *target
+}
+
+// Run measures as options say, which Fill has vetted. What it starts is stopped and what it makes is removed when it
+// returns. One run at a time.
+func Run(ctx context.Context, o Options) (report *Report, err error) {
+	if o.Enclosed {
+		if err := furnish(); err != nil {
+			return nil, err
+		}
+	}
+	if err := allowFiles(max(o.Idle, connsMax)); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(o.Dir, "pmemfs-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	b := &bench{Options: o, echoes: make(map[string]*process), templates: make(map[string][]byte)}
+	b.report = &Report{Machine: machine(), Rounds: o.Rounds, CellMs: o.Cell.Milliseconds()}
+	defer func() { err = errors.Join(err, b.stop()) }()
+	if err := b.start(dir); err != nil {
+		return nil, err
+	}
+	if o.Idle > 0 {
+		b.report.Rounds, b.report.CellMs = 0, 0
+		return b.report, b.idle(ctx)
+	}
+	if err := b.measure(ctx); err != nil {
+		return nil, err
+	}
+	return b.report, nil
+}
+
+// start starts all targets, notes which cannot be, and the echoes.
+func (b *bench) start(dir string) error {
+	for _, name := range b.Targets {
+		b.Progress("starting " + name)
+		t, err := starter(name)(&b.Options, dir)
+		if err != nil {
+			b.report.Servers = append(b.report.Servers, Server{Name: name, Absent: strings.ReplaceAll(err.Error(), "\n", "; ")})
+			continue
+		}
+		t.failed = make(map[string]string)
+		b.targets = append(b.targets, t)
+		b.report.Servers = append(b.report.Servers, Server{Name: name, Version: t.version})
+	}
+	if len(b.targets) == 0 {
+		return fmt.Errorf("none of the servers can be measured: %s", b.report.Servers[0].Absent)
+	}
+	b.reference = b.targets[0]
+	for _, form := range []string{EchoPlain, EchoBatched} {
+		p, err := startEcho(form)
+		if err != nil {
+			return err
+		}
+		b.echoes[form] = p
+		b.report.Servers = append(b.report.Servers, Server{Name: form, Version: "this binary"})
+	}
+	return nil
+}
+
+func (b *bench) stop() error {
+	var errs []error
+	for _, t := range b.targets {
+		errs = append(errs, t.stop())
+	}
+	for _, p := range b.echoes {
+		errs = append(errs, p.stop())
+	}
+	return errors.Join(errs...)
+}
+
+// measure warms every row up and then loads all cells, round after round.
+func (b *bench) measure(ctx context.Context) error {
+	b.cells()
+	for _, name := range b.Rows {
+		if err := b.warm(rowOf(name)); err != nil {
+			return err
+		}
+	}
+	for round := range b.Rounds {
+		for i := range b.report.Cells {
+			c := &b.report.Cells[i]
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			b.Progress(fmt.Sprintf("round %d of %d: %s, %d connections, %d outstanding", round+1, b.Rounds, c.Row, c.Connections, c.Depth))
+			if err := b.round(c); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range b.report.Cells {
+		b.report.Cells[i].settle()
+	}
+	return nil
+}
+
+// cells lists what is to be measured. A depth that is cut to one that is there already is left out.
+func (b *bench) cells() {
+	for _, name := range b.Rows {
+		r := rowOf(name)
+		for _, conns := range b.Conns {
+			seen := make(map[int]bool)
+			for _, asked := range b.Depths {
+				depth := r.cut(conns, asked)
+				if seen[depth] {
+					continue
+				}
+				seen[depth] = true
+				c := Cell{Row: name, Connections: conns, Depth: depth, Asked: asked, Echo: Figure{Server: EchoBatched}}
+				if depth == 1 {
+					c.Echo.Server = EchoPlain
+				}
+				for _, t := range b.targets {
+					c.Servers = append(c.Servers, Entry{Server: t.name})
+				}
+				b.report.Cells = append(b.report.Cells, c)
+			}
+		}
+	}
+}
+
+// warm tries a row on every target, and learns from the reference what the echo has to answer.
+func (b *bench) warm(r *row) error {
+	b.Progress("trying " + r.name)
+	for _, t := range b.targets {
+		s, err := t.load(r, 1, 1, 20*time.Millisecond)
+		if err != nil {
+			t.failed[r.name] = strings.ReplaceAll(err.Error(), "\n", "; ")
+		} else if b.templates[r.name] == nil {
+			b.templates[r.name] = templateOf(s)
+			b.reference = t
+		}
+	}
+	if b.templates[r.name] == nil {
+		return fmt.Errorf("%s works nowhere: %s", r.name, b.targets[0].failed[r.name])
+	}
+	return nil
+}
+
+// round loads one cell on the echo and then on every target.
+func (b *bench) round(c *Cell) error {
+	r := rowOf(c.Row)
+	ref := b.reference.of(r)
+	if err := r.need(ref.site, c.Connections, c.Depth); err != nil {
+		return fmt.Errorf("%s on %s: %w", r.name, b.reference.name, err)
+	}
+	e := b.echoes[c.Echo.Server]
+	l := load{
+		addr: e.addr, row: r, from: ref.site, conns: c.Connections, depth: c.Depth, duration: b.Cell,
+		template: b.templates[r.name], pid: e.cmd.Process.Pid,
+	}
+	s, _, err := l.run()
+	if err != nil {
+		return fmt.Errorf("%s on the echo: %w", r.name, err)
+	}
+	c.Echo.add(s)
+	for i, t := range b.targets {
+		if t.failed[r.name] != "" {
+			continue
+		}
+		s, err := t.load(r, c.Connections, c.Depth, b.Cell)
+		if err != nil {
+			t.failed[r.name] = strings.ReplaceAll(err.Error(), "\n", "; ")
+			continue
+		}
+		c.Servers[i].add(s)
+	}
+	for i, t := range b.targets {
+		c.Servers[i].Failed = t.failed[r.name]
+	}
+	return nil
+}
+
+// settle makes medians of the rounds.
+func (c *Cell) settle() {
+	c.Echo.settle()
+	for i := range c.Servers {
+		e := &c.Servers[i]
+		e.settle()
+		ratios := make([]float64, len(e.Rounds))
+		for j := range ratios {
+			ratios[j] = e.Rounds[j] / c.Echo.Rounds[j]
+		}
+		e.Ratio = median(ratios)
+	}
+}
+
+func machine() Machine {
+	m := Machine{CPU: "unknown processor", Cores: runtime.NumCPU(), Go: runtime.Version(), Kernel: "unknown"}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		m.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	// Only a label: where it is missing the figures are as good.
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if _, rest, ok := bytes.Cut(info, []byte("model name\t: ")); ok {
+			line, _, _ := bytes.Cut(rest, []byte("\n"))
+			m.CPU = string(line)
+		}
+	}
+	return m
+}

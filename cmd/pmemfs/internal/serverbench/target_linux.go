@@ -1,0 +1,177 @@
+package serverbench
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// target is a server to be measured: one process, or two where one cannot serve both names and data as it should.
+type target struct {
+	name    string
+	version string
+	names   *instance
+	data    *instance
+	failed  map[string]string // why a row has no figure
+}
+
+// instance is a running server with what was put on it.
+type instance struct {
+	*process
+	*site
+}
+
+// of is the instance that serves a row.
+func (t *target) of(r *row) *instance {
+	if r.data > 0 {
+		return t.data
+	}
+	return t.names
+}
+
+func (t *target) stop() error {
+	err := errors.Join(t.names.site.c.close(), t.names.stop())
+	if t.data != t.names {
+		err = errors.Join(err, t.data.site.c.close(), t.data.stop())
+	}
+	return err
+}
+
+// starter starts one target by its name.
+func starter(name string) func(*Options, string) (*target, error) {
+	switch name {
+	case TargetMem:
+		return startMem
+	case TargetVFS:
+		return startVFS
+	}
+	return func(o *Options, dir string) (*target, error) { return startPmemfs(name, dir) }
+}
+
+// startPmemfs starts this program as a server, on an image in memory.
+func startPmemfs(stack, dir string) (*target, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	p, err := start(addr, self, "serve", filepath.Join(dir, stack+".img"), "--size", "1GiB", "--volatile", "--nfs", addr,
+		"--nfs-stack", stack, "--squash", "none", "--scrub-every", "0")
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSite(addr, addr, "/")
+	if err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	i := &instance{p, s}
+	return &target{name: stack, version: "this binary", names: i, data: i}, nil
+}
+
+// startEcho starts this program as one of the echoes.
+func startEcho(form string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	return start(addr, self, "bench", "echo", "--listen", addr, fmt.Sprintf("--batched=%t", form == EchoBatched))
+}
+
+const (
+	ganeshaProgram = "ganesha.nfsd"
+	rpcbindProgram = "rpcbind"
+)
+
+// errOutside says why a peer is absent where it cannot be enclosed.
+var errOutside = errors.New("it needs rpcbind, which is started only in namespaces of its own: run as root")
+
+// startMem starts Ganesha over memory. Its files hold data only up to a size for which every file takes memory at once, so
+// what works with names has a server of its own, in which files take none.
+func startMem(o *Options, dir string) (*target, error) {
+	names, err := startGanesha(o, dir, "/mem-names", "FSAL { Name = MEM; }", "")
+	if err != nil {
+		return nil, err
+	}
+	data, err := startGanesha(o, dir, "/mem-data", "FSAL { Name = MEM; }", fmt.Sprintf("MEM { Inode_Size = %d; }\n", dataFileBytes))
+	if err != nil {
+		return nil, errors.Join(err, names.stop())
+	}
+	return &target{name: TargetMem, version: ganeshaVersion(), names: names, data: data}, nil
+}
+
+// startVFS starts Ganesha over a folder.
+func startVFS(o *Options, dir string) (*target, error) {
+	folder := filepath.Join(dir, "vfs")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		return nil, err
+	}
+	i, err := startGanesha(o, dir, folder, "FSAL { Name = VFS; }", "")
+	if err != nil {
+		return nil, err
+	}
+	return &target{name: TargetVFS, version: ganeshaVersion(), names: i, data: i}, nil
+}
+
+func startGanesha(o *Options, dir, path, fsal, more string) (*instance, error) {
+	for _, program := range []string{ganeshaProgram, rpcbindProgram} {
+		if _, err := exec.LookPath(program); err != nil {
+			return nil, err
+		}
+	}
+	if !o.Enclosed {
+		return nil, errOutside
+	}
+	nfs, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	mount, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	config := fmt.Sprintf(`NFS_CORE_PARAM { NFS_Port = %s; MNT_Port = %s; NFS_Protocols = 3; Enable_NLM = false; Enable_RQUOTA = false; }
+LOG { Default_Log_Level = CRIT; }
+%sEXPORT { Export_Id = 1; Path = %s; Pseudo = %s; Access_Type = RW; Squash = No_Root_Squash; SecType = sys; Protocols = 3; Transports = TCP; %s }
+`, portOf(nfs), portOf(mount), more, path, path, fsal)
+	name := strings.TrimPrefix(filepath.Base(path), "/")
+	file := filepath.Join(dir, name+".conf")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return nil, err
+	}
+	// It registers with an rpcbind and then needs it no more. The next one would not be let register the same programs.
+	bind, err := start("127.0.0.1:111", rpcbindProgram, "-f")
+	if err != nil {
+		return nil, err
+	}
+	p, err := start(nfs, ganeshaProgram, "-F", "-f", file, "-L", "STDERR", "-p", filepath.Join(dir, name+".pid"))
+	if err := errors.Join(err, bind.stop()); err != nil {
+		return nil, err
+	}
+	s, err := newSite(nfs, mount, path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %s", err, p.log.last()), p.stop())
+	}
+	return &instance{p, s}, nil
+}
+
+var versionText = regexp.MustCompile(`[0-9]+\.[0-9.]+`)
+
+// ganeshaVersion is what the program says of itself.
+func ganeshaVersion() string {
+	out, err := exec.Command(ganeshaProgram, "-v").CombinedOutput()
+	if err != nil {
+		return "version unknown: " + err.Error()
+	}
+	return "nfs-ganesha " + versionText.FindString(string(out))
+}
