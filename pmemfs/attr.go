@@ -11,8 +11,8 @@ import (
 func now() int64 { return time.Now().UnixNano() }
 
 // view calls f with the inode that h names, its stripe held to read. It is the frame of all calls that change nothing
-// and concern one inode.
-func (fs *FS) view(h Handle, f func(in layout.Inode) error) (err error) {
+// and concern one inode. call may be nil.
+func (fs *FS) view(call *Call, h Handle, f func(in layout.Inode) error) (err error) {
 	defer fs.finish(&err, h.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(h.Ino)
@@ -21,18 +21,24 @@ func (fs *FS) view(h Handle, f func(in layout.Inode) error) (err error) {
 	}
 	defer g.RUnlock()
 	s := fs.stripes.of(h.Ino)
-	s.RLock()
+	if !s.read(call.waits()) {
+		return ErrWouldBlock
+	}
 	defer s.RUnlock()
 	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
 	if err != nil {
 		return err
 	}
+	call.see(0, in)
 	return f(in)
 }
 
 // Getattr returns the attributes of a file. It needs no permission, allocates nothing and costs no fence.
-func (fs *FS) Getattr(h Handle) (a Attr, err error) {
-	err = fs.view(h, func(in layout.Inode) error {
+func (fs *FS) Getattr(h Handle) (Attr, error) { return fs.GetattrCall(nil, h) }
+
+// GetattrCall is Getattr for a caller who may not want to wait: see Call.NoWait. call may be nil.
+func (fs *FS) GetattrCall(call *Call, h Handle) (a Attr, err error) {
+	err = fs.view(call, h, func(in layout.Inode) error {
 		a = attrOf(in)
 		return nil
 	})
@@ -41,7 +47,7 @@ func (fs *FS) Getattr(h Handle) (a Attr, err error) {
 
 // Access returns which of the Access bits in want the caller has (RFC 1813 section 3.3.4). It costs no fence.
 func (fs *FS) Access(c *Cred, h Handle, want uint32) (got uint32, err error) {
-	err = fs.view(h, func(in layout.Inode) error {
+	err = fs.view(c.call(), h, func(in layout.Inode) error {
 		got = granted(c, in, want)
 		return nil
 	})
@@ -66,6 +72,8 @@ func (fs *FS) Setattr(c *Cred, h Handle, s *SetAttr) (a Attr, err error) {
 	if err != nil {
 		return a, err
 	}
+	call := c.call()
+	call.see(0, old)
 	if err := maySetattr(c, old, s); err != nil {
 		return a, err
 	}
@@ -90,14 +98,17 @@ func (fs *FS) Setattr(c *Cred, h Handle, s *SetAttr) (a Attr, err error) {
 		}
 	}
 	a = attrOf(in)
-	if err := op.Commit(); err != nil {
+	call.expect(0, in)
+	if err := call.commit(op); err != nil {
 		return Attr{}, err
 	}
 	if more {
 		if err := fs.reapLocked(h.Ino); err != nil {
 			return Attr{}, err
 		}
-		a = attrOf(fs.mustView(h.Ino, in))
+		now := fs.mustView(h.Ino, in)
+		call.see(0, now)
+		a = attrOf(now)
 	}
 	return a, nil
 }

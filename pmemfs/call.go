@@ -1,5 +1,10 @@
 package pmemfs
 
+import (
+	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/layout"
+)
+
 // NoteKey says who asked for an operation, in 16 bytes that mean nothing to the engine; zero says nothing.
 type NoteKey [16]byte
 
@@ -9,14 +14,20 @@ type Note struct {
 	Made Handle // the file that the operation made or gave a name to, or zero
 }
 
-// Call is what one call keeps and learns beside its result. A Cred points to it. It belongs to one call at a time.
+// Call is what one call keeps and learns beside its result. A Cred points to it. It belongs to one call at a time, and
+// costs a call that has none a comparison.
 type Call struct {
 	// Note, unless it is zero, goes into the record that makes the operation durable, and is among Notes after the next Open.
 	Note NoteKey
-	// NoWait makes a call that changes nothing return ErrWouldBlock rather than wait for a lock that a change holds.
+	// NoWait makes a call that changes nothing return ErrWouldBlock rather than wait for a lock that a change holds. A
+	// Readdir that has called emit waits all the same, and calls that change something do not look at it.
 	NoWait bool
-	// Saw is what the call saw of the files that its handles name, in the order of its arguments, also when it failed.
+	// Saw is what the call saw of the files that its handles name, in the order of its arguments, also when it failed. What
+	// it could not look at, as its name or another argument was refused first, has neither attribute.
 	Saw [2]Seen
+
+	next  [2]Attr // what Saw will say when the record is durable
+	ahead [2]bool // which of next counts
 }
 
 // Seen is the attributes of one file before and after a call, both read under the locks that the call held: nothing came
@@ -28,8 +39,53 @@ type Seen struct {
 
 // Reset makes c ready for another call. It keeps no note.
 func (c *Call) Reset() {
-	c.Note, c.NoWait = NoteKey{}, false
+	c.Note, c.NoWait, c.ahead = NoteKey{}, false, [2]bool{}
 	for i := range c.Saw {
 		c.Saw[i].HasBefore, c.Saw[i].HasAfter = false, false
 	}
+}
+
+// call returns what the caller wants to learn, or nil.
+func (c *Cred) call() *Call {
+	if c == nil {
+		return nil
+	}
+	return c.Call
+}
+
+// waits reports whether the call may wait for locks.
+func (c *Call) waits() bool { return c == nil || !c.NoWait }
+
+// see notes how the file of handle i is. Its stripe is held.
+func (c *Call) see(i int, in layout.Inode) {
+	if c != nil {
+		c.ahead[i] = false
+		c.Saw[i].After, c.Saw[i].HasAfter = attrOf(in), true
+	}
+}
+
+// expect notes how the file of handle i, which see has seen under the same lock, will be after the next commit.
+func (c *Call) expect(i int, in layout.Inode) {
+	if c != nil {
+		c.next[i], c.ahead[i] = attrOf(in), true
+	}
+}
+
+// commit commits the operation of a call. What the call expected is then what it saw. A call of several records has seen
+// Before in front of the first one.
+func (c *Call) commit(op *alloc.Op) error {
+	if err := op.Commit(); err != nil || c == nil {
+		return err
+	}
+	for i := range c.Saw {
+		s := &c.Saw[i]
+		if !c.ahead[i] {
+			continue
+		}
+		if !s.HasBefore {
+			s.Before, s.HasBefore = s.After, true
+		}
+		s.After, c.ahead[i] = c.next[i], false
+	}
+	return nil
 }

@@ -40,7 +40,7 @@ func (fs *FS) Create(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr, 
 
 // existing answers a Create of a name that is there.
 func (fs *FS) existing(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
-	a, err := fs.Lookup(c, dir, name)
+	a, err := fs.lookup(c, dir, name, true)
 	if err != nil {
 		return Attr{}, err
 	}
@@ -52,14 +52,18 @@ func (fs *FS) existing(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr
 	case a.Type != TypeRegular:
 		return Attr{}, ErrExist
 	case o.Attr.Mask&SetSize != 0:
-		return fs.Setattr(c, a.Handle, &SetAttr{Mask: SetSize, Size: o.Attr.Size})
+		cut := *c
+		if c.Call != nil {
+			cut.Call = &Call{Note: c.Call.Note} // what the call sees is the directory
+		}
+		return fs.Setattr(&cut, a.Handle, &SetAttr{Mask: SetSize, Size: o.Attr.Size})
 	}
 	return a, nil
 }
 
 // madeWith returns the attributes of a file if it was made with that verifier, else ErrExist.
 func (fs *FS) madeWith(h Handle, verifier uint64) (a Attr, err error) {
-	err = fs.view(h, func(in layout.Inode) error {
+	err = fs.view(nil, h, func(in layout.Inode) error {
 		if in.Flags()&layout.FlagVerifier == 0 || in.Verifier() != verifier {
 			return ErrExist
 		}
@@ -139,7 +143,8 @@ func (fs *FS) make(c *Cred, h Handle, name []byte, m *making) (a Attr, err error
 	}
 	ls := fs.stripes.lock(h.Ino, ino, 0, 0)
 	defer ls.unlock()
-	d, err := fs.directory(h)
+	call := c.call()
+	d, err := fs.directory(call, 0, h)
 	if err != nil {
 		return a, err
 	}
@@ -180,7 +185,8 @@ func (fs *FS) make(c *Cred, h Handle, name []byte, m *making) (a Attr, err error
 	}
 	touch(parent, t)
 	a = attrOf(in)
-	if err := op.Commit(); err != nil {
+	call.expect(0, parent)
+	if err := call.commit(op); err != nil {
 		return Attr{}, err
 	}
 	return a, nil
@@ -191,7 +197,7 @@ func (fs *FS) whyNot(c *Cred, h Handle, name []byte) error {
 	s := fs.stripes.of(h.Ino)
 	s.RLock()
 	defer s.RUnlock()
-	d, err := fs.directory(h)
+	d, err := fs.directory(c.call(), 0, h)
 	if err != nil {
 		return err
 	}
@@ -289,7 +295,7 @@ func (fs *FS) fillTarget(op *alloc.Op, in layout.Inode, target []byte) error {
 
 // Readlink returns a copy of a symbolic link's target. It costs no fence.
 func (fs *FS) Readlink(c *Cred, h Handle) (target []byte, err error) {
-	err = fs.view(h, func(in layout.Inode) error {
+	err = fs.view(c.call(), h, func(in layout.Inode) error {
 		inline := in.Flags()&layout.FlagInlineTarget != 0
 		switch {
 		case in.Mode()&layout.ModeType != layout.ModeSymlink:

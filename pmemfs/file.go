@@ -1,6 +1,8 @@
 package pmemfs
 
 import (
+	"errors"
+
 	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/layout"
 )
@@ -22,6 +24,7 @@ func (fs *FS) writable(c *Cred, h Handle) (layout.Inode, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.call().see(0, in)
 	if err := vetRegular(in); err != nil {
 		return nil, err
 	}
@@ -41,7 +44,7 @@ func (fs *FS) Read(c *Cred, h Handle, p []byte, off uint64) (n int, eof bool, er
 }
 
 func (fs *FS) read(c *Cred, h Handle, p []byte, off uint64) (n int, eof bool, err error) {
-	err = fs.view(h, func(in layout.Inode) error {
+	err = fs.view(c.call(), h, func(in layout.Inode) error {
 		if err := vetRegular(in); err != nil {
 			return err
 		}
@@ -71,7 +74,10 @@ func (fs *FS) readBefore(c *Cred, h Handle, p []byte, off uint64) (n int, eof bo
 		end := min(len(p), n+int(layout.BlockSize-at%layout.BlockSize))
 		m := 0
 		if m, eof, err = fs.read(c, h, p[n:end], at); err != nil {
-			if n > 0 {
+			switch {
+			case errors.Is(err, ErrWouldBlock):
+				n = 0
+			case n > 0:
 				err = nil
 			}
 			return n, false, err
@@ -143,7 +149,9 @@ func (fs *FS) writeStep(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr,
 	}
 	touch(in, now())
 	a = attrOf(in)
-	if err := op.Commit(); err != nil {
+	call := c.call()
+	call.expect(0, in)
+	if err := call.commit(op); err != nil {
 		return 0, Attr{}, err
 	}
 	return n, a, nil

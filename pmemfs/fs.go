@@ -257,6 +257,11 @@ func (fs *FS) Verifier() uint64 {
 	return layout.Word(fs.sb.UUID[:8]) ^ fs.j.Epoch()*0x9e3779b97f4a7c15
 }
 
+// CheapFence reports whether a change is durable without a system call that waits for the medium. It does not change.
+func (fs *FS) CheapFence() bool {
+	return fs.region.Domain() != pmem.PageCache || fs.region.Durability() != pmem.Power
+}
+
 // Sync makes everything durable that was acknowledged about a file. As every acknowledged change is durable, it only
 // checks the handle and that the medium has not failed.
 func (fs *FS) Sync(h Handle) (err error) {

@@ -14,6 +14,15 @@ type stripe struct {
 	_ [40]byte // one line each
 }
 
+// read takes the stripe to read. It returns false rather than wait, unless wait says so.
+func (s *stripe) read(wait bool) bool {
+	if wait {
+		s.RLock()
+		return true
+	}
+	return s.TryRLock()
+}
+
 // stripes are the inode locks.
 type stripes [stripeCount]stripe
 

@@ -9,12 +9,13 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 )
 
-// directory returns the inode of a directory that h names. Its stripe is held.
-func (fs *FS) directory(h Handle) (layout.Inode, error) {
+// directory returns the inode of the directory that h, handle i of a call, names. Its stripe is held. call may be nil.
+func (fs *FS) directory(call *Call, i int, h Handle) (layout.Inode, error) {
 	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
 	if err != nil {
 		return nil, err
 	}
+	call.see(i, in)
 	if !in.IsDir() {
 		return nil, ErrNotDir
 	}
@@ -51,7 +52,12 @@ func (fs *FS) find(d layout.Inode, name []byte) (ino uint64, err error) {
 
 // Lookup returns the attributes, handle included, of the file that name means in dir; "." and ".." too, of which ".."
 // of the root is the root. It needs execute permission on dir, allocates nothing and costs no fence.
-func (fs *FS) Lookup(c *Cred, dir Handle, name []byte) (a Attr, err error) {
+func (fs *FS) Lookup(c *Cred, dir Handle, name []byte) (Attr, error) {
+	return fs.lookup(c, dir, name, c.call().waits())
+}
+
+// lookup is Lookup; unless it is to wait, it returns ErrWouldBlock rather than do so.
+func (fs *FS) lookup(c *Cred, dir Handle, name []byte, wait bool) (a Attr, err error) {
 	defer fs.finish(&err, dir.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	if len(name) > NameMax {
@@ -62,9 +68,12 @@ func (fs *FS) Lookup(c *Cred, dir Handle, name []byte) (a Attr, err error) {
 		return a, err
 	}
 	defer g.RUnlock()
-	a, ino, err := fs.lookupFast(c, dir, name)
-	if err != errContended {
+	a, ino, err := fs.lookupFast(c, dir, name, wait)
+	switch {
+	case err != errContended:
 		return a, err
+	case !wait:
+		return a, ErrWouldBlock
 	}
 	return fs.lookupSlow(c, dir, name, ino)
 }
@@ -72,12 +81,15 @@ func (fs *FS) Lookup(c *Cred, dir Handle, name []byte) (a Attr, err error) {
 // errContended says that a lock could not be had out of order.
 var errContended = errors.New("contended")
 
-// lookupFast holds the directory's stripe and only tries the child's.
-func (fs *FS) lookupFast(c *Cred, dir Handle, name []byte) (a Attr, ino uint64, err error) {
+// lookupFast holds the directory's stripe, which it takes only if it can be had at once unless it is to wait, and only
+// tries the child's.
+func (fs *FS) lookupFast(c *Cred, dir Handle, name []byte, wait bool) (a Attr, ino uint64, err error) {
 	s := fs.stripes.of(dir.Ino)
-	s.RLock()
+	if !s.read(wait) {
+		return a, 0, errContended
+	}
 	defer s.RUnlock()
-	d, err := fs.directory(dir)
+	d, err := fs.directory(c.call(), 0, dir)
 	if err != nil {
 		return a, 0, err
 	}
@@ -121,7 +133,7 @@ func (fs *FS) lookupSlow(c *Cred, dir Handle, name []byte, ino uint64) (Attr, er
 func (fs *FS) lookupBoth(c *Cred, dir Handle, name []byte, guess uint64) (a Attr, ino uint64, err error) {
 	ls := fs.stripes.lock(dir.Ino, guess, 0, 0)
 	defer ls.unlock()
-	d, err := fs.directory(dir)
+	d, err := fs.directory(c.call(), 0, dir)
 	if err != nil {
 		return a, 0, err
 	}
@@ -144,7 +156,7 @@ func (fs *FS) peek(dir Handle, name []byte) (uint64, error) {
 	s := fs.stripes.of(dir.Ino)
 	s.RLock()
 	defer s.RUnlock()
-	d, err := fs.directory(dir)
+	d, err := fs.directory(nil, 0, dir)
 	if err != nil {
 		return 0, err
 	}

@@ -192,7 +192,7 @@ func (fs *FS) firstOrphan(from uint64) (ino uint64, ok bool, err error) {
 // Hold says that a file is open: it survives the removal of its last name until as many calls of Release. It is not
 // kept on the medium.
 func (fs *FS) Hold(h Handle) error {
-	return fs.view(h, func(layout.Inode) error {
+	return fs.view(nil, h, func(layout.Inode) error {
 		fs.refsMu.Lock()
 		defer fs.refsMu.Unlock()
 		fs.refs[h.Ino]++

@@ -9,7 +9,7 @@ import (
 // poisoned memory, until heal is called or the filesystem is closed. ErrNoData says that there is no block. Nobody may be
 // using the block meanwhile. Nothing is made durable.
 func (fs *FS) Poison(h Handle, off uint64) (heal func() error, err error) {
-	err = fs.view(h, func(in layout.Inode) error {
+	err = fs.view(nil, h, func(in layout.Inode) error {
 		m := extent.Open(fs.j, nil, in)
 		b := off >> layout.BlockShift
 		e, ok, err := m.Next(b)

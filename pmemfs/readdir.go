@@ -36,11 +36,11 @@ func (fs *FS) Readdir(c *Cred, h Handle, cookie uint64, withAttr bool, emit func
 	defer fs.finish(&err, h.Ino)
 	b := batchPool.Get().(*batch)
 	defer batchPool.Put(b)
-	for {
-		more, err := fs.readBatch(c, h, cookie, withAttr, b)
+	for wait := c.call().waits(); ; wait = true {
+		more, err := fs.readBatch(c, h, cookie, withAttr, wait, b)
 		if err != nil && withAttr && passable(err) {
 			// It may be the memory of one child's inode that faults, which must not hide the others' names.
-			more, err = fs.readBatch(c, h, cookie, false, b)
+			more, err = fs.readBatch(c, h, cookie, false, wait, b)
 		}
 		if err != nil {
 			return err
@@ -79,8 +79,9 @@ func (fs *FS) lateAttr(h Handle, e *DirEntry) bool {
 	return true // damage of one inode does not hide its name
 }
 
-// readBatch reads entries after cookie into b. more is false at the end of the directory.
-func (fs *FS) readBatch(c *Cred, h Handle, cookie uint64, withAttr bool, b *batch) (more bool, err error) {
+// readBatch reads entries after cookie into b. more is false at the end of the directory. Unless it is to wait, for the
+// directory or later for an inode of one of the names, it returns ErrWouldBlock rather than do so.
+func (fs *FS) readBatch(c *Cred, h Handle, cookie uint64, withAttr, wait bool, b *batch) (more bool, err error) {
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(h.Ino)
 	if err != nil {
@@ -88,9 +89,11 @@ func (fs *FS) readBatch(c *Cred, h Handle, cookie uint64, withAttr bool, b *batc
 	}
 	defer g.RUnlock()
 	s := fs.stripes.of(h.Ino)
-	s.RLock()
+	if !s.read(wait) {
+		return false, ErrWouldBlock
+	}
 	defer s.RUnlock()
-	d, err := fs.directory(h)
+	d, err := fs.directory(c.call(), 0, h)
 	if err != nil {
 		return false, err
 	}
@@ -101,14 +104,16 @@ func (fs *FS) readBatch(c *Cred, h Handle, cookie uint64, withAttr bool, b *batc
 	if d.Nlink() == 0 || cookie == ^uint64(0) {
 		return false, nil // removed while open, or a cookie behind every other
 	}
+	blocked := false
 	add := func(e DirEntry) bool {
 		if withAttr {
 			a, err := fs.childAttr(s, e.Ino)
 			e.Attr, e.HasAttr = a, err == nil
+			blocked = blocked || err == errContended && !wait
 		}
 		b.names = append(b.names, e.Name...)
 		b.ents, b.ends = append(b.ents, e), append(b.ends, len(b.names))
-		return len(b.ents) < batchEntries
+		return len(b.ents) < batchEntries && !blocked
 	}
 	if cookie < cookieDot {
 		add(DirEntry{Name: []byte("."), Ino: d.Ino(), Type: TypeDir, Cookie: cookieDot})
@@ -121,6 +126,9 @@ func (fs *FS) readBatch(c *Cred, h Handle, cookie uint64, withAttr bool, b *batc
 		more = !add(DirEntry{Name: e.Name, Ino: e.Ino, Type: FileType(e.Type), Cookie: e.Key})
 		return !more
 	})
+	if blocked {
+		return false, ErrWouldBlock
+	}
 	return more, err
 }
 

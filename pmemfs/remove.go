@@ -50,7 +50,8 @@ func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (
 	defer ls.unlock()
 	op := fs.a.Begin()
 	defer op.Done()
-	d, err := fs.directory(h)
+	call := c.call()
+	d, err := fs.directory(call, 0, h)
 	if err != nil {
 		return 0, false, false, err
 	}
@@ -94,7 +95,8 @@ func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (
 	if err != nil {
 		return 0, false, false, err
 	}
-	return e.Ino, later, false, op.Commit()
+	call.expect(0, parent)
+	return e.Ino, later, false, call.commit(op)
 }
 
 // mayRemove checks the removal of child from d.
@@ -141,11 +143,13 @@ func (fs *FS) link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error)
 	defer ls.unlock()
 	op := fs.a.Begin()
 	defer op.Done()
-	old, err := fs.inodes.Get(nil, h.Ino, h.Gen)
-	if err != nil {
-		return a, err
+	call := c.call()
+	parent, err := fs.directory(call, 1, d)
+	old, stale := fs.inodes.Get(nil, h.Ino, h.Gen)
+	if stale != nil {
+		return a, stale
 	}
-	parent, err := fs.directory(d)
+	call.see(0, old)
 	if err != nil {
 		return a, err
 	}
@@ -184,7 +188,9 @@ func (fs *FS) link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error)
 	in.BumpChange()
 	touch(parent, t)
 	a = attrOf(in)
-	if err := op.Commit(); err != nil {
+	call.expect(0, in)
+	call.expect(1, parent)
+	if err := call.commit(op); err != nil {
 		return Attr{}, err
 	}
 	return a, nil

@@ -170,5 +170,8 @@ func (fs *FS) rename(m *moving) (later, again bool, err error) {
 	}
 	touch(x.fromIn, t)
 	touch(x.toIn, t)
-	return later, false, op.Commit()
+	call := m.c.call()
+	call.expect(0, x.fromIn)
+	call.expect(1, x.toIn)
+	return later, false, call.commit(op)
 }

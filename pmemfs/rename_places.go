@@ -19,8 +19,8 @@ type places struct {
 
 func (fs *FS) renamePlaces(op *alloc.Op, m *moving, ls *lockSet) (x *places, again bool, err error) {
 	x = &places{crossesParent: m.from != m.to}
-	for _, h := range []Handle{m.from, m.to} {
-		d, err := fs.directory(h)
+	for i, h := range []Handle{m.from, m.to} {
+		d, err := fs.directory(m.c.call(), i, h)
 		if err != nil {
 			return nil, false, err
 		}

@@ -71,7 +71,9 @@ func (fs *FS) spaceStep(c *Cred, h Handle, off, end uint64, step spaceStep) (nex
 		return off, err
 	}
 	touch(in, now())
-	if err := op.Commit(); err != nil {
+	call := c.call()
+	call.expect(0, in)
+	if err := call.commit(op); err != nil {
 		return off, err
 	}
 	return until, nil
@@ -93,7 +95,7 @@ func (fs *FS) SeekHole(c *Cred, h Handle, off uint64) (uint64, error) {
 }
 
 func (fs *FS) seek(c *Cred, h Handle, off uint64, hole bool) (at, size uint64, err error) {
-	err = fs.view(h, func(in layout.Inode) error {
+	err = fs.view(c.call(), h, func(in layout.Inode) error {
 		if err := vetRegular(in); err != nil {
 			return err
 		}

@@ -42,7 +42,7 @@ func (fs *FS) ListXattr(c *Cred, h Handle) (names [][]byte, err error) {
 }
 
 func (fs *FS) readXattr(c *Cred, h Handle, f func(*xattr.Set) error) error {
-	return fs.view(h, func(in layout.Inode) error {
+	return fs.view(c.call(), h, func(in layout.Inode) error {
 		if err := allowData(c, in, AccessRead); err != nil {
 			return err
 		}
@@ -112,6 +112,8 @@ func (fs *FS) editXattrs(c *Cred, h Handle, f func(*xattr.Set) error) (err error
 	if err != nil {
 		return err
 	}
+	call := c.call()
+	call.see(0, old)
 	if err := allowData(c, old, AccessWrite); err != nil {
 		return err
 	}
@@ -125,5 +127,6 @@ func (fs *FS) editXattrs(c *Cred, h Handle, f func(*xattr.Set) error) (err error
 	}
 	in.SetCtime(now())
 	in.BumpChange()
-	return op.Commit()
+	call.expect(0, in)
+	return call.commit(op)
 }
