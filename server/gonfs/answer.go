@@ -45,7 +45,7 @@ func (s *Server) access(r *request, e *rpc.Encoder) error {
 			bits |= accessExecute
 		}
 	}
-	putPostOp(e, s.handles.fsid, &attr)
+	putPostOp(e, s.handles.FSID(), &attr)
 	e.Uint32(bits & r.args.count)
 	return nil
 }
@@ -58,7 +58,7 @@ func (s *Server) setattr(r *request, e *rpc.Encoder) error {
 	if err != nil {
 		return err
 	}
-	putWcc(e, s.handles.fsid, pre, &post)
+	putWcc(e, s.handles.FSID(), pre, &post)
 	return nil
 }
 
@@ -119,9 +119,9 @@ func (s *Server) made(r *request, e *rpc.Encoder, make func(pmemfs.Handle, []byt
 		return err
 	}
 	e.Bool(true)
-	e.Opaque(s.handles.encode(r.exp.ID(), attr.Handle))
-	putPostOp(e, s.handles.fsid, &attr)
-	putWcc(e, s.handles.fsid, pre, s.attrOf(dir))
+	e.Opaque(s.handles.Append(nil, r.exp.ID(), attr.Handle))
+	putPostOp(e, s.handles.FSID(), &attr)
+	putWcc(e, s.handles.FSID(), pre, s.attrOf(dir))
 	return nil
 }
 
@@ -133,8 +133,8 @@ func (s *Server) link(r *request, e *rpc.Encoder) error {
 	if err != nil {
 		return err
 	}
-	putPostOp(e, s.handles.fsid, &attr)
-	putWcc(e, s.handles.fsid, pre, s.attrOf(dir))
+	putPostOp(e, s.handles.FSID(), &attr)
+	putWcc(e, s.handles.FSID(), pre, s.attrOf(dir))
 	return nil
 }
 
@@ -144,7 +144,7 @@ func (s *Server) commit(r *request, e *rpc.Encoder) error {
 	if err := s.eng.Sync(h); err != nil {
 		return err
 	}
-	putWcc(e, s.handles.fsid, nil, s.attrOf(h))
+	putWcc(e, s.handles.FSID(), nil, s.attrOf(h))
 	e.Uint64(s.eng.Verifier())
 	return nil
 }
@@ -158,7 +158,7 @@ func (s *Server) fsstat(r *request, e *rpc.Encoder) error {
 	if err != nil {
 		return err
 	}
-	putPostOp(e, s.handles.fsid, &attr)
+	putPostOp(e, s.handles.FSID(), &attr)
 	for _, v := range []uint64{st.TotalBytes, st.FreeBytes, st.AvailBytes, st.TotalFiles, st.FreeFiles, st.FreeFiles} {
 		e.Uint64(v)
 	}
@@ -179,7 +179,7 @@ func (s *Server) fsinfo(r *request, e *rpc.Encoder) error {
 	if err != nil {
 		return err
 	}
-	putPostOp(e, s.handles.fsid, &attr)
+	putPostOp(e, s.handles.FSID(), &attr)
 	for range 2 { // rtmax, rtpref, rtmult; wtmax, wtpref, wtmult
 		e.Uint32(ioBytes)
 		e.Uint32(ioBytes)
@@ -198,7 +198,7 @@ func (s *Server) pathconf(r *request, e *rpc.Encoder) error {
 	if err != nil {
 		return err
 	}
-	putPostOp(e, s.handles.fsid, &attr)
+	putPostOp(e, s.handles.FSID(), &attr)
 	e.Uint32(math.MaxInt32) // linkmax
 	e.Uint32(maxName)
 	e.Bool(true)  // no_trunc

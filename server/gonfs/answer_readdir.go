@@ -2,6 +2,7 @@ package gonfs
 
 import (
 	"pmemfs/pmemfs"
+	"pmemfs/server/handle"
 	"pmemfs/server/rpc"
 )
 
@@ -10,7 +11,7 @@ const (
 	readdirBytesMax = ioBytes  // and the most that they get
 	listEndBytes    = 8        // the end of the list and eof
 	entryBytes      = 4 + 8 + 8
-	handleOptBytes  = 4 + 4 + handleBytes
+	handleOptBytes  = 4 + 4 + handle.Bytes
 )
 
 // readdir lists a directory from a cookie that stays good across changes and restarts, which go-nfs's do not.
@@ -38,7 +39,7 @@ func (s *Server) list(r *request, e *rpc.Encoder, budget int, size func(*pmemfs.
 		return err
 	}
 	start := e.Len()
-	putPostOp(e, s.handles.fsid, &attr)
+	putPostOp(e, s.handles.FSID(), &attr)
 	e.Uint64(0) // the verifier never changes, as cookies never lose their meaning
 	top := s.isRoot(r, dir)
 	count, eof := 0, true
@@ -79,7 +80,7 @@ func (s *Server) putEntry(r *request, e *rpc.Encoder, d *pmemfs.DirEntry, dir *p
 		e.Bool(false)
 		return
 	}
-	putPostOp(e, s.handles.fsid, &d.Attr)
+	putPostOp(e, s.handles.FSID(), &d.Attr)
 	e.Bool(true)
-	e.Opaque(s.handles.encode(r.exp.ID(), d.Attr.Handle))
+	e.Opaque(s.handles.Append(nil, r.exp.ID(), d.Attr.Handle))
 }

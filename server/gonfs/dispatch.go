@@ -110,10 +110,13 @@ func (s *Server) serveNFS(r *request) []byte {
 func (s *Server) admit(r *request, p *procedure) (st status, denied bool) {
 	a := &r.args
 	for i, raw := range a.raw[:a.nh] {
-		id, h, ok := s.handles.decode(raw)
+		id, h, err := s.handles.Decode(raw)
+		if err != nil {
+			return handleStatus(err), false
+		}
 		exp := s.exports.ByID(id)
-		if !ok || exp == nil {
-			return nfsErrBadHandle, false
+		if exp == nil {
+			return nfsErrStale, false // it was exported once
 		}
 		if i > 0 && exp != r.exp {
 			return nfsErrXDev, false
@@ -179,9 +182,9 @@ func (s *Server) refuse(r *request, p *procedure, st status) []byte {
 	for i, letter := range p.failure {
 		a := s.attrOf(r.args.handles[i])
 		if letter == 'w' {
-			putWcc(e, s.handles.fsid, nil, a)
+			putWcc(e, s.handles.FSID(), nil, a)
 		} else {
-			putPostOp(e, s.handles.fsid, a)
+			putPostOp(e, s.handles.FSID(), a)
 		}
 	}
 	return e.Finish()

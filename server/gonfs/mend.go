@@ -43,7 +43,7 @@ func (s *Server) mendField(r *request, letter rune, d *rpc.Decoder, e *rpc.Encod
 		e.Opaque(d.Opaque(maxHandle))
 	case 'F':
 		if a := r.lastSeen(fileid(d)); a != nil {
-			putFattr(e, s.handles.fsid, a)
+			putFattr(e, s.handles.FSID(), a)
 		} else {
 			d.Fail()
 		}
@@ -68,9 +68,9 @@ func (s *Server) mendPostOp(r *request, d *rpc.Decoder, e *rpc.Encoder, before f
 		}
 	}
 	if before != nil {
-		putWcc(e, s.handles.fsid, pre, post)
+		putWcc(e, s.handles.FSID(), pre, post)
 	} else {
-		putPostOp(e, s.handles.fsid, post)
+		putPostOp(e, s.handles.FSID(), post)
 	}
 }
 

@@ -47,7 +47,7 @@ func TestPanicContained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := srv.handles.encode(set.All()[0].ID(), eng.Root())
+	root := srv.handles.Append(nil, set.All()[0].ID(), eng.Root())
 	// A worker that is there already, so that the panics happen in go-nfs's goroutine.
 	warm := newWorker(srv)
 	srv.workers.idle = append(srv.workers.idle, warm)

@@ -14,6 +14,7 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
+	"pmemfs/server/handle"
 )
 
 // Limits bound what clients can make the server hold. A zero field means the default.
@@ -60,7 +61,7 @@ type Server struct {
 	exports *export.Set
 	log     *slog.Logger
 	limits  Limits
-	handles handleCodec
+	handles handle.Codec
 	workers *pool
 	memory  *budget
 
@@ -84,7 +85,7 @@ func New(c Config) (*Server, error) {
 		exports:  c.Exports,
 		log:      c.Logger,
 		limits:   c.Limits.withDefaults(),
-		handles:  newHandleCodec(c.Engine),
+		handles:  handle.New(c.Engine),
 		sessions: make(map[*session]struct{}),
 	}
 	s.workers = newPool(s, s.limits.Workers)

@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/handle"
 )
 
 // status is nfsstat3 (RFC 1813 section 2.6).
@@ -86,6 +87,14 @@ func statusOf(err error) status {
 		return s
 	}
 	return nfsErrIO
+}
+
+// handleStatus is why a handle does not count.
+func handleStatus(err error) status {
+	if errors.Is(err, handle.ErrForeign) {
+		return nfsErrStale
+	}
+	return nfsErrBadHandle
 }
 
 // Error lets a status travel as an error.

@@ -77,13 +77,13 @@ func (v *view) ToHandle(_ billy.Filesystem, elems []string) []byte {
 		if v.r.exp == nil {
 			return nil // of a MNT that was refused
 		}
-		return v.srv.handles.encode(v.r.exp.ID(), v.r.root)
+		return v.srv.handles.Append(nil, v.r.exp.ID(), v.r.root)
 	}
 	attr, err := v.resolve(v.Join(elems...))
 	if err != nil {
 		return nil
 	}
-	return v.srv.handles.encode(v.r.exp.ID(), attr.Handle)
+	return v.srv.handles.Append(nil, v.r.exp.ID(), attr.Handle)
 }
 
 // split takes a path apart: the handle it starts with, and the name below that, "" for the file itself.
@@ -93,10 +93,10 @@ func (v *view) split(p string) (dir pmemfs.Handle, name string, err error) {
 	if err != nil {
 		return dir, "", pmemfs.ErrInvalid
 	}
-	_, dir, ok := v.srv.handles.decode(raw)
+	_, dir, err = v.srv.handles.Decode(raw)
 	switch {
-	case !ok:
-		return dir, "", nfsErrBadHandle
+	case err != nil:
+		return dir, "", handleStatus(err)
 	case len(elems) == 1:
 		return dir, "..", nil
 	case len(elems) == 2:
