@@ -25,6 +25,8 @@ import (
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
 	"pmemfs/server/gonfs"
+	"pmemfs/server/handle"
+	"pmemfs/server/mount3"
 )
 
 // StackGoNFS is the NFS stack that exists: go-nfs behind the wrapper of package gonfs.
@@ -53,7 +55,7 @@ type Server struct {
 	eng      *pmemfs.FS
 	nfs      *gonfs.Server
 	listener net.Listener
-	exports  *export.Set
+	exports  *export.Table
 	log      *slog.Logger
 	created  bool
 	scrubs   Scrubbing
@@ -77,8 +79,8 @@ func Open(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{eng: eng, exports: exports, log: c.Logger, created: created, scrubs: c.Scrub}
-	if err := s.listen(&c); err != nil {
+	s := &Server{eng: eng, exports: export.NewTable(eng), log: c.Logger, created: created, scrubs: c.Scrub}
+	if err := errors.Join(s.show(exports), s.listen(&c)); err != nil {
 		return nil, errors.Join(err, eng.Close())
 	}
 	return s, nil
@@ -98,11 +100,23 @@ func (c *Config) vet() (*export.Set, error) {
 	return export.NewSet(c.Exports)
 }
 
-func (s *Server) listen(c *Config) error {
-	nfs, err := gonfs.New(gonfs.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger, Limits: c.Limits})
-	if err != nil {
-		return err
+// show begins to serve a set of exports. One without its directory is served when that appears, but not all may be so: that
+// would be a mistake in the configuration.
+func (s *Server) show(set *export.Set) error {
+	missing := s.exports.Store(set)
+	if len(missing) == len(set.All()) {
+		return errors.Join(missing...)
 	}
+	for _, err := range missing {
+		s.log.Warn("cannot be mounted before its directory is made", "err", err)
+	}
+	return nil
+}
+
+func (s *Server) listen(c *Config) error {
+	handles := handle.New(s.eng)
+	mounts := mount3.New(mount3.Config{Engine: s.eng, Exports: s.exports, Handles: handles, Logger: c.Logger}).Program()
+	nfs := gonfs.New(gonfs.Config{Engine: s.eng, Exports: s.exports, Mount: mounts, Logger: c.Logger, Limits: c.Limits})
 	l, err := net.Listen("tcp", c.NFS)
 	if err != nil {
 		return err
@@ -132,7 +146,7 @@ func (s *Server) Info() pmemfs.Info { return s.eng.Info() }
 func (s *Server) Created() bool { return s.created }
 
 // Exports are what is served.
-func (s *Server) Exports() []export.Export { return s.exports.All() }
+func (s *Server) Exports() []export.Export { return s.exports.Load().All() }
 
 // Serve answers clients until ctx ends, scrubs the image in the background, and closes it. It is called once. nil means that
 // ctx ended it and that everything was closed in order.

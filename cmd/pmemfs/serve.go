@@ -118,7 +118,7 @@ func (f *serveFlags) config(image string, stderr io.Writer) (server.Config, erro
 	}
 	e := export.Default()
 	e.ReadOnly, e.AnonUID, e.AnonGID = f.readOnly, f.anonUID, f.anonGID
-	if e.Squash, err = export.ParseSquash(f.squash); err != nil {
+	if e.Squashing, err = export.ParseSquash(f.squash); err != nil {
 		return c, err
 	}
 	for _, network := range f.allow {
@@ -148,7 +148,7 @@ func announce(w io.Writer, s *server.Server) {
 		if e.ReadOnly {
 			access = "read-only"
 		}
-		fmt.Fprintf(w, "NFSv3 export %s on %s, %s, squash %s\n", e.Name, addr, access, e.Squash)
+		fmt.Fprintf(w, "NFSv3 export %s on %s, %s, squash %s\n", e.Name, addr, access, e.Squashing)
 		for _, l := range server.MountLines(addr, e.Name) {
 			fmt.Fprintf(w, "  %-6s %s\n", l.System+":", l.Command)
 		}

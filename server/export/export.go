@@ -1,13 +1,17 @@
 // Package export says what is served to whom: names, subtrees, client networks, and whom a client's users are taken for.
 // Every protocol server applies the same rules by asking here.
 //
-// An Export is immutable once Validate has passed, so all its methods are safe for any number of goroutines.
+// A Set never changes once it is made, nor do its exports; what is served changes by putting another Set into the Table that
+// all servers share. One request asks the Table once and goes by that Set until it is answered.
+//
+// # Concurrency and durability
+//
+// Everything here is safe for any number of goroutines. Nothing here is on the medium: handles name an export by its ID,
+// which is made of its name, so they are good for as long as an export of that name is served.
 package export
 
 import (
-	"errors"
 	"fmt"
-	"hash/fnv"
 	"net/netip"
 	"path"
 	"slices"
@@ -15,6 +19,9 @@ import (
 
 	"pmemfs/pmemfs"
 )
+
+// PathMax is the longest name or subtree of an export in bytes: MNTPATHLEN (RFC 1813 section 5.1.1).
+const PathMax = 1024
 
 // Anonymous is the usual "nobody": whom squashed users become unless an export says otherwise.
 const Anonymous uint32 = 65534
@@ -54,125 +61,107 @@ func (q Squash) String() string {
 
 // Export is one directory tree offered to clients.
 type Export struct {
-	Name     string // what clients mount: an absolute, cleaned path
-	Subtree  string // the directory of the filesystem it shows: an absolute, cleaned path; "/" for all of it
-	ReadOnly bool
-	Squash   Squash
-	AnonUID  uint32
-	AnonGID  uint32
-	Clients  []netip.Prefix // who may use it; empty for everyone who can connect
+	Name      string // what clients mount: an absolute, cleaned path
+	Subtree   string // the directory of the filesystem it shows: an absolute, cleaned path; "/" for all of it
+	ReadOnly  bool
+	Squashing Squash
+	AnonUID   uint32
+	AnonGID   uint32
+	Clients   []netip.Prefix // who may use it; empty for everyone who can connect
+	Secure    bool           // only from ports below 1024, which a client's ordinary users cannot have
+
+	id   uint32  // kept by NewSet
+	root *rootID // of an export in a Set
 }
 
-// Default is the whole filesystem as "/", read-write, with root squashed to Anonymous.
+// Default is the whole filesystem as "/", read-write, with root squashed to Anonymous, from any port: macOS uses high ones.
 func Default() Export {
 	return Export{Name: "/", Subtree: "/", AnonUID: Anonymous, AnonGID: Anonymous}
 }
 
 // Validate refuses an export that could not be served or not be told apart.
 func (e *Export) Validate() error {
-	for what, p := range map[string]string{"name": e.Name, "subtree": e.Subtree} {
-		if !path.IsAbs(p) || path.Clean(p) != p || strings.ContainsRune(p, 0) || len(p) > 1024 {
-			return fmt.Errorf("export %q: %s %q is not an absolute, cleaned path", e.Name, what, p)
+	for _, p := range []struct{ what, path string }{{"name", e.Name}, {"subtree", e.Subtree}} {
+		if !path.IsAbs(p.path) || path.Clean(p.path) != p.path || strings.ContainsRune(p.path, 0) || len(p.path) > PathMax {
+			return fmt.Errorf("export %q: %s %q is not an absolute, cleaned path of at most %d bytes", e.Name, p.what, p.path, PathMax)
 		}
 	}
-	if e.Squash > SquashNone {
-		return fmt.Errorf("export %q: unknown squash %d", e.Name, e.Squash)
+	if e.Squashing > SquashNone {
+		return fmt.Errorf("export %q: unknown squash %d", e.Name, e.Squashing)
 	}
 	for _, c := range e.Clients {
-		if !c.IsValid() {
-			return fmt.Errorf("export %q: invalid client network", e.Name)
+		if !c.IsValid() || c.Addr().Is4In6() {
+			return fmt.Errorf("export %q: client network %s is none that an address could be in", e.Name, c)
 		}
 	}
 	return nil
 }
 
-// ID is the number by which handles name the export; it depends on the name alone, so it survives a restart.
-func (e *Export) ID() uint32 {
-	h := fnv.New32a()
-	h.Write([]byte(e.Name)) // never fails, says its documentation
-	return h.Sum32()
+// Same reports whether e and o say the same.
+func (e *Export) Same(o *Export) bool {
+	return e.Name == o.Name && e.Subtree == o.Subtree && e.ReadOnly == o.ReadOnly && e.Squashing == o.Squashing &&
+		e.AnonUID == o.AnonUID && e.AnonGID == o.AnonGID && e.Secure == o.Secure && slices.Equal(e.Clients, o.Clients)
 }
 
-// Allows reports whether a client at addr may use the export. An IPv4 address inside an IPv6 one counts as IPv4.
-func (e *Export) Allows(addr netip.Addr) bool {
-	addr = addr.Unmap()
-	return len(e.Clients) == 0 || slices.ContainsFunc(e.Clients, func(p netip.Prefix) bool { return p.Contains(addr) })
+// ID is the number by which handles name the export; it depends on the name alone, so it survives a restart.
+func (e *Export) ID() uint32 {
+	if e.root != nil {
+		return e.id
+	}
+	return idOf(e.Name)
+}
+
+// idOf is FNV-1a of 32 bits, as the handles that clients keep have it for ever.
+func idOf(name string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(name) {
+		h = (h ^ uint32(name[i])) * 16777619
+	}
+	return h
+}
+
+// securePorts is the number of ports that Secure takes for safe.
+const securePorts = 1024
+
+// Allows reports whether a client at addr may use the export. An IPv4 address inside an IPv6 one counts as IPv4, and a zone
+// does not count. A client without an address is in no network and has no port.
+func (e *Export) Allows(addr netip.AddrPort) bool {
+	if e.Secure && (!addr.IsValid() || addr.Port() >= securePorts) {
+		return false
+	}
+	if len(e.Clients) == 0 {
+		return true
+	}
+	ip := addr.Addr().Unmap().WithZone("")
+	for i := range e.Clients {
+		if e.Clients[i].Contains(ip) {
+			return true
+		}
+	}
+	return false
 }
 
 // Anon returns the anonymous caller.
 func (e *Export) Anon() pmemfs.Cred { return pmemfs.Cred{UID: e.AnonUID, GID: e.AnonGID} }
 
-// Apply returns whom the claimed caller is taken for.
-func (e *Export) Apply(uid, gid uint32, groups []uint32) pmemfs.Cred {
-	switch e.Squash {
+// Squash turns whom a client says is calling into whom that is taken for. It changes c and what c.Groups points to, in
+// place and without allocating; c.Call it leaves alone.
+func (e *Export) Squash(c *pmemfs.Cred) {
+	switch e.Squashing {
 	case SquashNone:
-		return pmemfs.Cred{UID: uid, GID: gid, Groups: groups}
 	case SquashRoot:
-		c := pmemfs.Cred{UID: uid, GID: gid, Groups: make([]uint32, 0, len(groups))}
-		if uid == 0 {
+		if c.UID == 0 {
 			c.UID = e.AnonUID
 		}
-		if gid == 0 {
+		if c.GID == 0 {
 			c.GID = e.AnonGID
 		}
-		for _, g := range groups {
+		for i, g := range c.Groups {
 			if g == 0 {
-				g = e.AnonGID
+				c.Groups[i] = e.AnonGID
 			}
-			c.Groups = append(c.Groups, g)
 		}
-		return c
+	default:
+		c.UID, c.GID, c.Groups = e.AnonUID, e.AnonGID, c.Groups[:0]
 	}
-	return e.Anon()
-}
-
-// Set is the exports of one server.
-type Set struct {
-	list []Export
-	byID map[uint32]*Export
-}
-
-// NewSet validates exports and collects them.
-func NewSet(exports []Export) (*Set, error) {
-	if len(exports) == 0 {
-		return nil, errors.New("nothing to export")
-	}
-	s := &Set{list: slices.Clone(exports), byID: make(map[uint32]*Export, len(exports))}
-	for i := range s.list {
-		e := &s.list[i]
-		if err := e.Validate(); err != nil {
-			return nil, err
-		}
-		if other, taken := s.byID[e.ID()]; taken {
-			return nil, fmt.Errorf("exports %q and %q cannot be told apart: rename one", other.Name, e.Name)
-		}
-		s.byID[e.ID()] = e
-	}
-	return s, nil
-}
-
-// All returns the exports in the order given; they must not be changed.
-func (s *Set) All() []Export { return s.list }
-
-// ByID returns the export that a handle names, or nil.
-func (s *Set) ByID(id uint32) *Export { return s.byID[id] }
-
-// ByPath returns the export with the longest name that dir begins with, and the rest of dir below it.
-func (s *Set) ByPath(dir string) (*Export, string) {
-	dir = path.Clean("/" + dir)
-	var best *Export
-	for i := range s.list {
-		e := &s.list[i]
-		if under(dir, e.Name) && (best == nil || len(e.Name) > len(best.Name)) {
-			best = e
-		}
-	}
-	if best == nil {
-		return nil, ""
-	}
-	return best, strings.TrimPrefix(strings.TrimPrefix(dir, best.Name), "/")
-}
-
-func under(dir, root string) bool {
-	return root == "/" || dir == root || strings.HasPrefix(dir, root+"/")
 }

@@ -2,14 +2,15 @@ package export_test
 
 import (
 	"net/netip"
-	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
 )
 
-func TestApply(t *testing.T) {
+func TestSquash(t *testing.T) {
 	cases := []struct {
 		squash export.Squash
 		in     pmemfs.Cred
@@ -23,9 +24,15 @@ func TestApply(t *testing.T) {
 	}
 	for _, c := range cases {
 		e := export.Default()
-		e.Squash = c.squash
-		if got := e.Apply(c.in.UID, c.in.GID, c.in.Groups); !reflect.DeepEqual(got, c.want) {
+		e.Squashing = c.squash
+		call := &pmemfs.Call{}
+		got := pmemfs.Cred{UID: c.in.UID, GID: c.in.GID, Groups: slices.Clone(c.in.Groups), Call: call}
+		e.Squash(&got)
+		if got.UID != c.want.UID || got.GID != c.want.GID || !slices.Equal(got.Groups, c.want.Groups) || got.Call != call {
 			t.Errorf("%v of %+v is %+v, want %+v", c.squash, c.in, got, c.want)
+		}
+		if n := testing.AllocsPerRun(10, func() { e.Squash(&got) }); n != 0 {
+			t.Errorf("%v allocates %v times", c.squash, n)
 		}
 	}
 }
@@ -77,8 +84,11 @@ func TestRefusals(t *testing.T) {
 		"relative":   {Name: "docs", Subtree: "/"},
 		"not clean":  {Name: "/a/../b", Subtree: "/"},
 		"no subtree": {Name: "/"},
-		"squash":     {Name: "/", Subtree: "/", Squash: 9},
+		"squash":     {Name: "/", Subtree: "/", Squashing: 9},
 		"network":    {Name: "/", Subtree: "/", Clients: []netip.Prefix{{}}},
+		"mapped":     {Name: "/", Subtree: "/", Clients: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}},
+		"long":       {Name: "/" + strings.Repeat("x", 1024), Subtree: "/"},
+		"NUL":        {Name: "/a\x00", Subtree: "/"},
 	} {
 		if _, err := export.NewSet([]export.Export{e}); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -94,13 +104,57 @@ func TestRefusals(t *testing.T) {
 
 func TestAllows(t *testing.T) {
 	e := export.Default()
-	if !e.Allows(netip.MustParseAddr("203.0.113.1")) {
+	if !e.Allows(netip.MustParseAddrPort("203.0.113.1:40000")) || !e.Allows(netip.AddrPort{}) {
 		t.Error("an open export refused a client")
 	}
-	e.Clients = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
-	for addr, want := range map[string]bool{"10.1.2.3": true, "::ffff:10.1.2.3": true, "fd00::1": true, "11.0.0.1": false, "::1": false} {
-		if e.Allows(netip.MustParseAddr(addr)) != want {
+	for _, s := range []string{"10.0.0.0/8", "fd00::/8", "fe80::/10", "192.0.2.7", "::ffff:198.51.100.0/120"} {
+		p, err := export.ParseNetwork(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Clients = append(e.Clients, p)
+	}
+	if err := e.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for addr, want := range map[string]bool{
+		"10.1.2.3": true, "::ffff:10.1.2.3": true, "fd00::1": true, "fe80::1%eth0": true, "192.0.2.7": true, "198.51.100.9": true,
+		"11.0.0.1": false, "::1": false, "192.0.2.8": false, "198.51.101.9": false,
+	} {
+		client := netip.AddrPortFrom(netip.MustParseAddr(addr), 40000)
+		if e.Allows(client) != want {
 			t.Errorf("%s: %v", addr, !want)
 		}
+		if n := testing.AllocsPerRun(10, func() { e.Allows(client) }); n != 0 {
+			t.Errorf("%s: %v allocations", addr, n)
+		}
+	}
+	if e.Allows(netip.AddrPort{}) {
+		t.Error("a client without an address is in a network")
+	}
+}
+
+// TestSecure: a secure export is for clients whose port only their root can have.
+func TestSecure(t *testing.T) {
+	e := export.Default()
+	e.Secure = true
+	for port, want := range map[uint16]bool{0: true, 1: true, 1023: true, 1024: false, 65535: false} {
+		if e.Allows(netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), port)) != want {
+			t.Errorf("port %d: %v", port, !want)
+		}
+	}
+	if e.Allows(netip.AddrPort{}) {
+		t.Error("a client without a port has a safe one")
+	}
+}
+
+func TestParseNetwork(t *testing.T) {
+	for _, s := range []string{"", "10.0.0.0/33", "host", "10.0.0.0/", "::ffff:0:0/90", "fe80::1%eth0"} {
+		if p, err := export.ParseNetwork(s); err == nil {
+			t.Errorf("%q is %v", s, p)
+		}
+	}
+	if p, err := export.ParseNetwork("10.1.2.3/8"); err != nil || p.String() != "10.0.0.0/8" {
+		t.Errorf("%v, %v", p, err)
 	}
 }

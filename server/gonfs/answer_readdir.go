@@ -41,7 +41,7 @@ func (s *Server) list(r *request, e *rpc.Encoder, budget int, size func(*pmemfs.
 	start := e.Len()
 	putPostOp(e, s.handles.FSID(), &attr)
 	e.Uint64(0) // the verifier never changes, as cookies never lose their meaning
-	top := s.isRoot(r, dir)
+	top := !s.exports.MayClimb(r.exp, dir)
 	count, eof := 0, true
 	err = s.eng.Readdir(&r.cred, dir, r.args.offset, plus, func(d *pmemfs.DirEntry) bool {
 		if e.Len()-start+size(d)+listEndBytes > budget {

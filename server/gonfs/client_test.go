@@ -16,6 +16,8 @@ import (
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
 	"pmemfs/server/gonfs"
+	"pmemfs/server/handle"
+	"pmemfs/server/mount3"
 	"pmemfs/server/rpc"
 )
 
@@ -37,7 +39,7 @@ type site struct {
 func newSite(t testing.TB, change func(*site)) *site {
 	t.Helper()
 	s := &site{t: t, path: filepath.Join(t.TempDir(), "image"), exports: []export.Export{export.Default()}}
-	s.exports[0].Squash = export.SquashNone
+	s.exports[0].Squashing = export.SquashNone
 	if change != nil {
 		change(s)
 	}
@@ -72,8 +74,13 @@ func (s *site) start() {
 			}
 		}
 	}
-	srv, err := gonfs.New(gonfs.Config{Engine: eng, Exports: set, Logger: slog.New(slog.NewTextHandler(logTo{s.t}, nil)), Limits: s.limits})
-	must(s.t, err)
+	log := slog.New(slog.NewTextHandler(logTo{s.t}, nil))
+	table := export.NewTable(eng)
+	if missing := table.Store(set); missing != nil {
+		s.t.Fatal(missing)
+	}
+	mounts := mount3.New(mount3.Config{Engine: eng, Exports: table, Handles: handle.New(eng), Logger: log}).Program()
+	srv := gonfs.New(gonfs.Config{Engine: eng, Exports: table, Mount: mounts, Logger: log, Limits: s.limits})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(s.t, err)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	progNFS   = 100003
-	progMount = 100005
-	version3  = 3
+	progNFS  = 100003
+	version3 = 3
 )
 
 // procedure says how one NFS procedure is read, answered and, when it fails, refused.
@@ -66,16 +65,35 @@ func (s *Server) serve(r *request) (reply []byte) {
 		return rpc.NewVersionDenied(c.XID).Finish()
 	}
 	switch {
-	case c.Prog != progNFS && c.Prog != progMount:
+	case c.Prog == s.mounts.Number:
+		return s.serveMount(r)
+	case c.Prog != progNFS:
 		return rpc.NewReply(c.XID, rpc.ProgUnavail).Finish()
 	case c.Vers != version3:
 		return rpc.NewMismatch(c.XID, version3, version3).Finish()
 	case c.CredFlavor != rpc.AuthNone && c.CredFlavor != rpc.AuthSys:
 		return rpc.NewAuthDenied(c.XID, rpc.AuthTooWeak).Finish()
-	case c.Prog == progMount:
-		return s.serveMount(r)
 	}
 	return s.serveNFS(r)
+}
+
+// serveMount has the MOUNT program answer.
+func (s *Server) serveMount(r *request) []byte {
+	p, c := &s.mounts, &r.call
+	if c.Vers < p.Low || c.Vers > p.High {
+		return rpc.NewMismatch(c.XID, p.Low, p.High).Finish()
+	}
+	e := rpc.NewReply(c.XID, rpc.Success)
+	switch result := p.Serve(&rpc.Request{Call: *c, Remote: r.remote, MayWait: true}, e); result {
+	case rpc.Success:
+		return e.Finish()
+	case rpc.Reject(rpc.AuthBadCred):
+		return rpc.NewAuthDenied(c.XID, rpc.AuthBadCred).Finish()
+	case rpc.Reject(rpc.AuthTooWeak):
+		return rpc.NewAuthDenied(c.XID, rpc.AuthTooWeak).Finish()
+	default:
+		return rpc.NewReply(c.XID, result).Finish()
+	}
 }
 
 func (s *Server) serveNFS(r *request) []byte {
@@ -108,13 +126,13 @@ func (s *Server) serveNFS(r *request) []byte {
 
 // admit finds out what and whom a request is about and whether it may go on.
 func (s *Server) admit(r *request, p *procedure) (st status, denied bool) {
-	a := &r.args
+	a, set := &r.args, s.exports.Load()
 	for i, raw := range a.raw[:a.nh] {
 		id, h, err := s.handles.Decode(raw)
 		if err != nil {
 			return handleStatus(err), false
 		}
-		exp := s.exports.ByID(id)
+		exp := set.ByID(id)
 		if exp == nil {
 			return nfsErrStale, false // it was exported once
 		}
@@ -148,7 +166,9 @@ func (s *Server) credential(r *request) (pmemfs.Cred, bool) {
 	if !ok {
 		return pmemfs.Cred{}, false
 	}
-	return r.exp.Apply(c.UID, c.GID, c.Groups), true
+	cred := pmemfs.Cred{UID: c.UID, GID: c.GID, Groups: c.Groups}
+	r.exp.Squash(&cred)
+	return cred, true
 }
 
 // vetData checks READ and WRITE and rewrites what go-nfs would trip over: it takes an offset for signed, and allocates

@@ -43,10 +43,9 @@ func TestPanicContained(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := &captured{}
-	srv, err := New(Config{Engine: eng, Exports: set, Logger: slog.New(slog.NewTextHandler(log, nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
+	table := export.NewTable(eng)
+	table.Store(set)
+	srv := New(Config{Engine: eng, Exports: table, Logger: slog.New(slog.NewTextHandler(log, nil))})
 	root := srv.handles.Append(nil, set.All()[0].ID(), eng.Root())
 	// A worker that is there already, so that the panics happen in go-nfs's goroutine.
 	warm := newWorker(srv)

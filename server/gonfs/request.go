@@ -11,9 +11,8 @@ import (
 )
 
 const (
-	maxHandle = 64   // NFS3_FHSIZE
-	maxName   = 255  // what the engine and go-nfs take
-	maxPath   = 1024 // MNTPATHLEN, and of a link's target as long as the engine takes
+	maxHandle = 64  // NFS3_FHSIZE
+	maxName   = 255 // what the engine and go-nfs take
 	maxTarget = 4096
 
 	ioBytes = 1 << 20 // of data in one READ or WRITE, as FSINFO says
@@ -23,7 +22,7 @@ const (
 type request struct {
 	call   rpc.Call
 	record []byte // four bytes for a record mark, then the call
-	remote netip.Addr
+	remote netip.AddrPort
 	args   args
 	exp    *export.Export
 	cred   pmemfs.Cred
@@ -31,7 +30,6 @@ type request struct {
 	// Kept by the view while go-nfs works on the request.
 	err   error         // the first thing that went wrong
 	seen  []pmemfs.Attr // attributes that go-nfs was told, in order
-	root  pmemfs.Handle // of a MNT
 	named struct {      // the last name looked up, so that one LOOKUP gives one answer
 		dir  pmemfs.Handle
 		name string

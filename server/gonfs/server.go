@@ -3,7 +3,6 @@ package gonfs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -15,6 +14,7 @@ import (
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
 	"pmemfs/server/handle"
+	"pmemfs/server/rpc"
 )
 
 // Limits bound what clients can make the server hold. A zero field means the default.
@@ -50,15 +50,17 @@ func (l Limits) withDefaults() Limits {
 // Config is what a Server needs.
 type Config struct {
 	Engine  *pmemfs.FS
-	Exports *export.Set
+	Exports *export.Table
+	Mount   rpc.Program  // the MOUNT protocol, on the same connections
 	Logger  *slog.Logger // nil for none
 	Limits  Limits
 }
 
-// Server serves NFSv3 and MOUNT v3 from one engine on any number of listeners.
+// Server serves NFSv3, and the MOUNT program it is given, from one engine on any number of listeners.
 type Server struct {
 	eng     *pmemfs.FS
-	exports *export.Set
+	exports *export.Table
+	mounts  rpc.Program
 	log     *slog.Logger
 	limits  Limits
 	handles handle.Codec
@@ -72,9 +74,8 @@ type Server struct {
 
 var quietGoNFS sync.Once
 
-// New returns a server. The engine and the directories that the exports show must exist; the engine stays the caller's
-// to close, after Serve has returned.
-func New(c Config) (*Server, error) {
+// New returns a server. The engine stays the caller's to close, after Serve has returned.
+func New(c Config) *Server {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -83,6 +84,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		eng:      c.Engine,
 		exports:  c.Exports,
+		mounts:   c.Mount,
 		log:      c.Logger,
 		limits:   c.Limits.withDefaults(),
 		handles:  handle.New(c.Engine),
@@ -90,12 +92,7 @@ func New(c Config) (*Server, error) {
 	}
 	s.workers = newPool(s, s.limits.Workers)
 	s.memory = newBudget(s.limits.Memory)
-	for _, e := range c.Exports.All() {
-		if _, err := s.rootOf(&e); err != nil {
-			return nil, fmt.Errorf("export %q shows %q: %w", e.Name, e.Subtree, err)
-		}
-	}
-	return s, nil
+	return s
 }
 
 // Serve accepts connections until ctx ends, and then stops in order: no new connections, no new requests, replies to those
@@ -170,12 +167,12 @@ func (s *Server) refuseConn(conn net.Conn, why string) {
 }
 
 // remoteAddr is the client's address; the zero address, which is in no network, if it has none.
-func remoteAddr(conn net.Conn) netip.Addr {
+func remoteAddr(conn net.Conn) netip.AddrPort {
 	ap, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if err != nil {
-		return netip.Addr{}
+		return netip.AddrPort{}
 	}
-	return ap.Addr().Unmap().WithZone("")
+	return ap
 }
 
 // shutdown waits for the sessions, which are draining, cuts off those that take too long, and ends the workers.

@@ -27,7 +27,7 @@ const (
 type session struct {
 	srv    *Server
 	conn   net.Conn
-	remote netip.Addr
+	remote netip.AddrPort
 	log    *slog.Logger
 	out    chan reply    // on their way to the writer
 	slots  chan struct{} // one taken by each request until its reply is sent

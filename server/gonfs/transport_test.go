@@ -54,7 +54,7 @@ func TestRPCErrors(t *testing.T) {
 		{"unknown program", 100000, 2, 0, nil, rpc.ProgUnavail},
 		{"NFS version 2", 100003, 2, 0, nil, rpc.ProgMismatch},
 		{"NFS version 4", 100003, 4, 0, nil, rpc.ProgMismatch},
-		{"MOUNT version 1", 100005, 1, 0, nil, rpc.ProgMismatch},
+		{"MOUNT version 4", 100005, 4, 0, nil, rpc.ProgMismatch},
 		{"unknown procedure", 100003, 3, 22, nil, rpc.ProcUnavail},
 		{"unknown MOUNT procedure", 100005, 3, 6, nil, rpc.ProcUnavail},
 		{"no arguments", 100003, 3, 1, nil, rpc.GarbageArgs},

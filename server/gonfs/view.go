@@ -52,18 +52,6 @@ func (v *view) failed(err error) error {
 	return err
 }
 
-// Mount finds the root of a mount.
-func (v *view) Mount(_ context.Context, _ net.Conn, _ nfs.MountRequest) (st nfs.MountStatus, f billy.Filesystem, flavors []nfs.AuthFlavor) {
-	var err error
-	defer func() {
-		if err != nil {
-			st = nfs.MountStatusErrServerFault
-		}
-	}()
-	defer v.rescue(&err)
-	return v.srv.mount(v.r), v, []nfs.AuthFlavor{nfs.AuthFlavorUnix}
-}
-
 // FromHandle turns a handle, which has been checked, into a path.
 func (v *view) FromHandle(b []byte) (billy.Filesystem, []string, error) {
 	return v, []string{hex.EncodeToString(b), "."}, nil
@@ -73,12 +61,6 @@ func (v *view) FromHandle(b []byte) (billy.Filesystem, []string, error) {
 func (v *view) ToHandle(_ billy.Filesystem, elems []string) []byte {
 	var err error
 	defer v.rescue(&err)
-	if len(elems) == 0 {
-		if v.r.exp == nil {
-			return nil // of a MNT that was refused
-		}
-		return v.srv.handles.Append(nil, v.r.exp.ID(), v.r.root)
-	}
 	attr, err := v.resolve(v.Join(elems...))
 	if err != nil {
 		return nil
@@ -115,7 +97,7 @@ func (v *view) resolve(p string) (pmemfs.Attr, error) {
 		return pmemfs.Attr{}, err
 	case name == "":
 		return v.srv.eng.Getattr(dir)
-	case name == ".." && v.srv.isRoot(v.r, dir):
+	case name == ".." && !v.srv.exports.MayClimb(v.r.exp, dir):
 		return v.srv.eng.Getattr(dir)
 	}
 	// One LOOKUP asks three times; all must speak of the same file even if the name changes hands meanwhile.
@@ -209,6 +191,11 @@ func (v *view) Capabilities() billy.Capability { return billy.AllCapabilities }
 func (v *view) HandleLimit() int { return 1 << 20 }
 
 // The rest of what the interfaces ask belongs to procedures that never reach go-nfs.
+
+// Mount is answered without go-nfs.
+func (v *view) Mount(context.Context, net.Conn, nfs.MountRequest) (nfs.MountStatus, billy.Filesystem, []nfs.AuthFlavor) {
+	return nfs.MountStatusErrNotSupp, v, nil
+}
 
 // InvalidateHandle does nothing: a handle is good for as long as its file exists.
 func (v *view) InvalidateHandle(billy.Filesystem, []byte) error { return nil }

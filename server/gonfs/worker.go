@@ -12,6 +12,7 @@ import (
 	nfs "github.com/willscott/go-nfs"
 
 	"pmemfs/billyadapter"
+	"pmemfs/pmemfs"
 	"pmemfs/server/rpc"
 )
 
@@ -77,7 +78,7 @@ type worker struct {
 
 func newWorker(srv *Server) *worker {
 	ctx, cancel := context.WithCancel(context.Background())
-	v := &view{srv: srv, fs: billyadapter.New(srv.eng, superuser)}
+	v := &view{srv: srv, fs: billyadapter.New(srv.eng, pmemfs.Cred{})}
 	w := &worker{view: v, conn: newMemConn(), cancel: cancel}
 	server := &nfs.Server{Handler: v, Context: ctx}
 	binary.BigEndian.PutUint64(server.ID[:], srv.eng.Verifier())

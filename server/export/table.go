@@ -1,0 +1,100 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"pmemfs/pmemfs"
+)
+
+// Table holds the Set that is served now, for all protocol servers of one image.
+type Table struct {
+	eng *pmemfs.FS
+	set atomic.Pointer[Set]
+}
+
+// rootID is the directory that an export shows; a change of it is seen by all goroutines at once.
+type rootID struct{ kept atomic.Pointer[pmemfs.Handle] }
+
+// ErrNoSubtree is returned for an export of which the directory cannot be found. Such an export is served all the same:
+// whoever mounts it is told, until the directory is there.
+var ErrNoSubtree = errors.New("export shows nothing")
+
+// NewTable returns the table of an open image; Store gives it something to serve.
+func NewTable(eng *pmemfs.FS) *Table {
+	t := &Table{eng: eng}
+	t.set.Store(&Set{})
+	return t
+}
+
+// Load returns what is served now. It never returns nil.
+func (t *Table) Load() *Set { return t.set.Load() }
+
+// Store makes a set the one that is served, from the next request on. It returns an ErrNoSubtree for each export whose
+// directory is missing; the set is served in any case.
+func (t *Table) Store(s *Set) (missing []error) {
+	for i := range s.list {
+		if _, err := t.Root(&s.list[i]); err != nil {
+			missing = append(missing, fmt.Errorf("%w: %q has no directory %q: %w", ErrNoSubtree, s.list[i].Name, s.list[i].Subtree, err))
+		}
+	}
+	t.set.Store(s)
+	return missing
+}
+
+// Root finds the directory that an export of a set shows now and keeps its handle. Its errors are those of Walk.
+func (t *Table) Root(e *Export) (pmemfs.Attr, error) {
+	attr, err := Walk(t.eng, e.Subtree)
+	if err != nil {
+		return attr, err
+	}
+	h := attr.Handle
+	e.root.kept.Store(&h)
+	return attr, nil
+}
+
+// MayClimb reports whether a client of e that holds directory dir may go up from there. Where it may not, ".." is dir
+// itself, for LOOKUP and READDIR alike: at the directory that e shows, and in one that has since been moved out of that. It
+// allocates nothing, and for an export of the whole filesystem it costs nothing.
+func (t *Table) MayClimb(e *Export, dir pmemfs.Handle) bool {
+	if e.Subtree == "/" {
+		return true // to the root at most, whose ".." is itself
+	}
+	root := e.root.kept.Load()
+	if root == nil || dir == *root {
+		return false
+	}
+	for top := t.eng.Root(); dir != top; {
+		up, err := t.eng.Lookup(&superuser, dir, []byte(".."))
+		if err != nil {
+			return false // gone meanwhile, or damaged
+		}
+		if dir = up.Handle; dir == *root {
+			return true
+		}
+	}
+	return false
+}
+
+// superuser walks to the root of an export, which the administrator has chosen to show.
+var superuser = pmemfs.Cred{}
+
+// Walk leads from the root of the filesystem to the directory at a cleaned, absolute path, following no symbolic links. Its
+// errors are the engine's: pmemfs.ErrNotExist, pmemfs.ErrNotDir, pmemfs.ErrNameTooLong or pmemfs.ErrIO.
+func Walk(eng *pmemfs.FS, dir string) (pmemfs.Attr, error) {
+	attr, err := eng.Getattr(eng.Root())
+	for name := range strings.SplitSeq(strings.Trim(dir, "/"), "/") {
+		if err != nil {
+			return pmemfs.Attr{}, err
+		}
+		if name != "" {
+			attr, err = eng.Lookup(&superuser, attr.Handle, []byte(name))
+		}
+		if err == nil && attr.Type != pmemfs.TypeDir {
+			err = pmemfs.ErrNotDir
+		}
+	}
+	return attr, err
+}

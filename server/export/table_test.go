@@ -1,0 +1,149 @@
+package export_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+)
+
+var root = &pmemfs.Cred{}
+
+// engine returns a new filesystem with directories.
+func engine(t *testing.T, dirs ...string) *pmemfs.FS {
+	t.Helper()
+	eng, err := pmemfs.OpenMemory(16<<20, pmemfs.DomainVolatile, pmemfs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if report, err := eng.Check(); err != nil || len(report.Faults) != 0 {
+			t.Errorf("check: %+v, %v", report, err)
+		}
+		if err := eng.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, dir := range dirs {
+		mkdir(t, eng, eng.Root(), dir)
+	}
+	return eng
+}
+
+func mkdir(t *testing.T, eng *pmemfs.FS, dir pmemfs.Handle, name string) pmemfs.Handle {
+	t.Helper()
+	attr, err := eng.Mkdir(root, dir, []byte(name), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o700})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return attr.Handle
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func set(t *testing.T, exports ...export.Export) *export.Set {
+	t.Helper()
+	s, err := export.NewSet(exports)
+	must(t, err)
+	return s
+}
+
+func sub(name, subtree string) export.Export {
+	e := export.Default()
+	e.Name, e.Subtree = name, subtree
+	return e
+}
+
+// TestVanished: an export whose directory goes, comes and is replaced stops nothing, and shows what is there.
+func TestVanished(t *testing.T) {
+	eng := engine(t, "a")
+	table := export.NewTable(eng)
+	if table.Load().ByID(1) != nil || len(table.Load().All()) != 0 {
+		t.Error("a new table serves something")
+	}
+	s := set(t, sub("/a", "/a"), sub("/b", "/b"), export.Default())
+	missing := table.Store(s)
+	if len(missing) != 1 || !errors.Is(missing[0], export.ErrNoSubtree) || !errors.Is(missing[0], pmemfs.ErrNotExist) {
+		t.Errorf("missing: %v", missing)
+	}
+	if table.Load() != s {
+		t.Error("another set is served")
+	}
+	a, b := &s.All()[0], &s.All()[1]
+	if _, err := table.Root(b); !errors.Is(err, pmemfs.ErrNotExist) {
+		t.Errorf("/b before it is there: %v", err)
+	}
+	if table.MayClimb(b, eng.Root()) {
+		t.Error("an export that shows nothing has a way up")
+	}
+	h := mkdir(t, eng, eng.Root(), "b")
+	if attr, err := table.Root(b); err != nil || attr.Handle != h {
+		t.Errorf("/b: %+v, %v", attr, err)
+	}
+	old, err := table.Root(a)
+	must(t, err)
+	must(t, eng.Rmdir(root, eng.Root(), []byte("a")))
+	if _, err := table.Root(a); !errors.Is(err, pmemfs.ErrNotExist) {
+		t.Errorf("/a after it is gone: %v", err)
+	}
+	h = mkdir(t, eng, eng.Root(), "a")
+	if attr, err := table.Root(a); err != nil || attr.Handle != h || h == old.Handle {
+		t.Errorf("another /a: %+v, %v", attr, err)
+	}
+}
+
+// TestClimb: "..", wherever its directory has been moved, does not lead out of an export.
+func TestClimb(t *testing.T) {
+	eng := engine(t, "a", "ab")
+	table := export.NewTable(eng)
+	s := set(t, sub("/a", "/a"), export.Default())
+	if missing := table.Store(s); missing != nil {
+		t.Fatal(missing)
+	}
+	a, all := &s.All()[0], &s.All()[1]
+	top, err := table.Root(a)
+	must(t, err)
+	inner := mkdir(t, eng, top.Handle, "inner")
+	deep := mkdir(t, eng, inner, "deep")
+	next, err := eng.Lookup(root, eng.Root(), []byte("ab"))
+	must(t, err)
+	check := func(when string, want ...bool) {
+		t.Helper()
+		for i, h := range []pmemfs.Handle{top.Handle, inner, deep, next.Handle, eng.Root()} {
+			if got := table.MayClimb(a, h); got != want[i] {
+				t.Errorf("%s: directory %d: %v", when, i, got)
+			}
+			if !table.MayClimb(all, h) {
+				t.Errorf("%s: the whole filesystem has no way up from %d", when, i)
+			}
+		}
+	}
+	check("at first", false, true, true, false, false)
+	must(t, eng.Rename(root, top.Handle, []byte("inner"), next.Handle, []byte("inner"), 0))
+	check("moved out", false, false, false, false, false)
+	must(t, eng.Rename(root, next.Handle, []byte("inner"), top.Handle, []byte("again"), 0))
+	check("moved back", false, true, true, false, false)
+	must(t, eng.Rename(root, eng.Root(), []byte("a"), next.Handle, []byte("a"), 0))
+	check("the export itself moved", false, true, true, false, false)
+	if n := testing.AllocsPerRun(10, func() { table.MayClimb(a, deep) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestDifference(t *testing.T) {
+	ro := sub("/c", "/c")
+	ro.ReadOnly = true
+	before := set(t, sub("/a", "/a"), sub("/b", "/b"), sub("/c", "/c"))
+	after := set(t, sub("/b", "/b"), ro, sub("/d", "/d"))
+	added, removed, changed := before.Difference(after)
+	if got := fmt.Sprint(added, removed, changed); got != "[/d] [/a] [/c]" {
+		t.Error(got)
+	}
+}

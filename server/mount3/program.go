@@ -1,0 +1,159 @@
+// Package mount3 is the MOUNT protocol, version 3 (RFC 1813 section 5): how an NFS client turns the name of an export into
+// its first handle, and sees what there is to mount.
+//
+// Of versions 1 and 2, which showmount on some systems speaks, it has all that has no NFSv2 handle in it: everything except
+// MNT and PATHCONF, with the same arguments and results (RFC 1094 appendix A).
+//
+// # Concurrency and durability
+//
+// A Server answers any number of calls at once. Its only lock guards the list of mounts and is held for no other call.
+// Mounting changes nothing on the medium: a client that has a handle needs no mount to be known, so the list, which only
+// DUMP shows, is in memory and bounded, and a restart empties it.
+package mount3
+
+import (
+	"log/slog"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+	"pmemfs/server/handle"
+	"pmemfs/server/rpc"
+)
+
+// Number is the RPC program number of MOUNT.
+const Number = 100005
+
+const (
+	version3 = 3
+
+	pathMax = 1024 // MNTPATHLEN (RFC 1813 section 5.1.1)
+	nameMax = 255  // MNTNAMLEN
+)
+
+// Procedures (RFC 1813 section 5.2).
+const (
+	procNull    = 0
+	procMnt     = 1
+	procDump    = 2
+	procUmnt    = 3
+	procUmntAll = 4
+	procExport  = 5
+)
+
+// Config is what a Server needs.
+type Config struct {
+	Engine  *pmemfs.FS
+	Exports *export.Table
+	Handles handle.Codec
+	Logger  *slog.Logger // nil for none
+}
+
+// Server answers MOUNT for one image.
+type Server struct {
+	eng     *pmemfs.FS
+	exports *export.Table
+	handles handle.Codec
+	log     *slog.Logger
+	mounts  mountList
+}
+
+// New returns a server. The engine stays the caller's to close, after the last call has been answered.
+func New(c Config) *Server {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Server{eng: c.Engine, exports: c.Exports, handles: c.Handles, log: c.Logger}
+}
+
+// Program is the server as the transport knows it.
+func (s *Server) Program() rpc.Program {
+	return rpc.Program{Number: Number, Low: 1, High: version3, Serve: s.serve}
+}
+
+// serve answers one call.
+func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
+	if r.Proc > procExport || r.Proc == procMnt && r.Vers != version3 {
+		return rpc.ProcUnavail
+	}
+	dir, ok := decodeArgs(r.Proc, r.Args)
+	if !ok {
+		return rpc.GarbageArgs
+	}
+	if r.Proc == procNull {
+		return rpc.Success // whoever asks (RFC 1813 section 5.2.0)
+	}
+	caller, refused := credential(r)
+	switch {
+	case refused != rpc.Success:
+		return refused
+	case r.Proc == procMnt && !r.MayWait:
+		return rpc.Wait // for the locks of the directories on the way
+	}
+	switch r.Proc {
+	case procMnt:
+		s.mnt(r.Remote, string(dir), &caller, e)
+	case procDump:
+		s.mounts.encode(e)
+	case procUmnt:
+		s.mounts.remove(hostOf(r.Remote), cleaned(string(dir)))
+	case procUmntAll:
+		s.mounts.removeAll(hostOf(r.Remote))
+	case procExport:
+		s.encodeExports(e)
+	}
+	return rpc.Success
+}
+
+// decodeArgs reads a procedure's arguments: a dirpath for MNT and UMNT, nothing for the others.
+func decodeArgs(proc uint32, args []byte) (dir []byte, ok bool) {
+	d := rpc.NewDecoder(args)
+	if proc == procMnt || proc == procUmnt {
+		dir = d.Opaque(pathMax)
+	}
+	return dir, d.Done()
+}
+
+// credential is who says to be calling: with AUTH_NONE nobody in particular, whom Squash does not know (see mnt).
+func credential(r *rpc.Request) (caller, rpc.Result) {
+	switch r.CredFlavor {
+	case rpc.AuthNone:
+		return caller{nobody: true}, rpc.Success
+	case rpc.AuthSys:
+		c, ok := rpc.ParseSys(r.CredBody)
+		if !ok {
+			return caller{}, rpc.Reject(rpc.AuthBadCred)
+		}
+		return caller{cred: pmemfs.Cred{UID: c.UID, GID: c.GID, Groups: c.Groups}}, rpc.Success
+	}
+	return caller{}, rpc.Reject(rpc.AuthTooWeak)
+}
+
+// caller is who a client says is calling.
+type caller struct {
+	nobody bool // AUTH_NONE
+	cred   pmemfs.Cred
+}
+
+// on returns whom the caller is taken for on an export.
+func (c *caller) on(x *export.Export) pmemfs.Cred {
+	if c.nobody {
+		return x.Anon()
+	}
+	x.Squash(&c.cred)
+	return c.cred
+}
+
+// encodeExports writes exports (RFC 1813 section 5.2.5), an export's client networks as its groups. Everybody is shown all
+// exports, as everywhere.
+func (s *Server) encodeExports(e *rpc.Encoder) {
+	for _, x := range s.exports.Load().All() {
+		e.Bool(true)
+		e.Opaque([]byte(x.Name))
+		for _, c := range x.Clients {
+			e.Bool(true)
+			e.Opaque([]byte(c.String()))
+		}
+		e.Bool(false)
+	}
+	e.Bool(false)
+}
