@@ -1,5 +1,5 @@
-// Package gonfs serves NFSv3 with go-nfs v0.0.4, mended from outside, and whatever MOUNT program it is given. It is the stack that runs first, and the
-// other half of differential tests against the native one. LIMITS.md says what stays wrong.
+// Package gonfs serves NFSv3 with go-nfs v0.0.4, mended from outside, and whatever MOUNT program it is given. It is the stack
+// that runs first, and the other half of differential tests against the native one. LIMITS.md says what stays wrong.
 //
 // # How it is built
 //
@@ -10,8 +10,9 @@
 // the reply is mended with them before it leaves: POSIX modes, all three times, fsid, the right status, attributes on
 // failures. Requests of one connection run concurrently, up to a limit; replies that are ready together leave in one write.
 //
-// go-nfs answers NULL, GETATTR, LOOKUP, READLINK, READ, WRITE, REMOVE, RMDIR and RENAME. The other procedures are wrong there in ways that no mending of the reply can repair (an atomic change done in several, a check not made, a
-// cookie that means something else tomorrow), so answer*.go does them.
+// go-nfs answers NULL, GETATTR, LOOKUP, READLINK, READ, WRITE, REMOVE, RMDIR and RENAME. The other procedures are wrong there
+// in ways that no mending of the reply can repair (an atomic change done in several, a check not made, a cookie that means
+// something else tomorrow), so answer*.go does them.
 //
 // # Handles
 //
