@@ -57,23 +57,28 @@ func ParseCall(record []byte) (Call, error) {
 type SysCred struct {
 	UID, GID uint32
 	Groups   []uint32
+	store    [maxGroups]uint32
 }
 
 // ParseSys reads the body of an AUTH_SYS credential; false if it is malformed.
-func ParseSys(body []byte) (SysCred, bool) {
+func ParseSys(body []byte) (*SysCred, bool) {
+	c := new(SysCred)
+	return c, c.parse(body)
+}
+
+// parse fills c from the body of a credential, without allocating; false if it is malformed.
+func (c *SysCred) parse(body []byte) bool {
 	d := NewDecoder(body)
 	d.Uint32() // stamp
 	d.Opaque(maxMachineName)
-	c := SysCred{UID: d.Uint32(), GID: d.Uint32()}
+	c.UID, c.GID = d.Uint32(), d.Uint32()
 	n := d.Uint32()
 	if !d.OK() || n > maxGroups {
-		return SysCred{}, false
+		return false
 	}
-	if n > 0 {
-		c.Groups = make([]uint32, n)
-		for i := range c.Groups {
-			c.Groups[i] = d.Uint32()
-		}
+	c.Groups = c.store[:n]
+	for i := range c.Groups {
+		c.Groups[i] = d.Uint32()
 	}
-	return c, d.Done()
+	return d.Done()
 }

@@ -7,6 +7,7 @@ type Request struct {
 	Call
 	Remote  netip.AddrPort // the client; the zero value if it has no such address
 	MayWait bool           // false: the connection stands still meanwhile, so rather return Wait than wait
+	Sys     SysCred        // who calls, if CredFlavor is AuthSys
 }
 
 // Result is what became of a call: an AcceptStat, Wait, or what Reject returns.

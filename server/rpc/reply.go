@@ -29,6 +29,20 @@ const (
 	ReplyHeaderBytes = 24
 )
 
+// replyHeader appends a record mark to be filled in and the header of an accepted reply.
+func (e *Encoder) replyHeader(xid uint32, stat AcceptStat) {
+	for _, v := range [...]uint32{0, xid, msgReply, 0, AuthNone, 0, uint32(stat)} { // 0: MSG_ACCEPTED; a verifier of no bytes
+		e.Uint32(v)
+	}
+}
+
+// deniedHeader is replyHeader for a rejected call: reject is RPC_MISMATCH or AUTH_ERROR.
+func (e *Encoder) deniedHeader(xid, reject uint32) {
+	for _, v := range [...]uint32{0, xid, msgReply, 1, reject} {
+		e.Uint32(v)
+	}
+}
+
 // NewReply starts an accepted reply. Room for the record mark is left in front: Finish fills it in.
 func NewReply(xid uint32, stat AcceptStat) *Encoder {
 	e := NewEncoder(make([]byte, markBytes, 256))

@@ -81,7 +81,11 @@ func (d *Decoder) Opaque(limit int) []byte {
 func pad(n int) int { return -n & 3 }
 
 // Encoder builds XDR in a slice that grows.
-type Encoder struct{ buf []byte }
+type Encoder struct {
+	buf   []byte
+	home  *buffer // where buf began, if it is a pooled buffer
+	large func()  // asked before a large pooled buffer is taken; nil if none may be
+}
 
 // NewEncoder returns an encoder that appends to b.
 func NewEncoder(b []byte) *Encoder { return &Encoder{buf: b} }
@@ -123,3 +127,41 @@ func (e *Encoder) Opaque(b []byte) {
 
 // OpaqueLen is the number of bytes that Opaque writes for n.
 func OpaqueLen(n int) int { return 4 + n + pad(n) }
+
+// PutUint32 writes v over the four bytes at offset at.
+func (e *Encoder) PutUint32(at int, v uint32) { binary.BigEndian.PutUint32(e.buf[at:], v) }
+
+// Grow makes room for n more bytes. For more than a few thousand it must come before a program waits for anything.
+func (e *Encoder) Grow(n int) {
+	need := len(e.buf) + n
+	if need <= cap(e.buf) {
+		return
+	}
+	if need > smallBytes && e.large != nil {
+		e.large()
+	}
+	b := getBuffer(need)
+	e.buf = append(b.b[:0], e.buf...)
+	putBuffer(e.home)
+	e.home = b
+}
+
+// Extend appends n bytes with undefined content and returns them, to be filled before anything else is appended.
+func (e *Encoder) Extend(n int) []byte {
+	e.Grow(n)
+	at := len(e.buf)
+	e.buf = e.buf[:at+n]
+	return e.buf[at : at+n : at+n]
+}
+
+// Pad writes the zeros that follow n bytes of opaque data.
+func (e *Encoder) Pad(n int) {
+	var zero [3]byte
+	e.buf = append(e.buf, zero[:pad(n)]...)
+}
+
+// drop gives the memory back.
+func (e *Encoder) drop() {
+	putBuffer(e.home)
+	e.buf, e.home = nil, nil
+}

@@ -1,0 +1,132 @@
+package rpc
+
+import "encoding/binary"
+
+// inbuf cuts what a connection has sent into records of any number of fragments (RFC 5531 section 11), where it lies. A
+// record of one fragment is never copied; of further fragments each byte is moved once.
+//
+//	0        start       asm          r              w        cap
+//	+--------+-----------+------------+--------------+--------+
+//	|  used  | fragments |    used    | not yet read |  free  |
+//	+--------+-----------+------------+--------------+--------+
+type inbuf struct {
+	buf        *buffer // nil while nothing is held
+	stash      []byte  // what is held while buf is nil
+	start, asm int
+	r, w       int
+	spent      int // of limit, by the record under way
+	limit      int // bytes of the longest record
+	need       int // bytes from r on without which nothing is complete
+}
+
+// next returns the next whole record, which is valid until fill or release, or nil when more has to be read first.
+func (in *inbuf) next() ([]byte, error) {
+	if in.buf == nil {
+		return nil, nil
+	}
+	b := in.buf.b
+	for in.w-in.r >= markBytes {
+		m := binary.BigEndian.Uint32(b[in.r:])
+		n := int(m &^ lastMark)
+		// An empty fragment costs a byte, so that a stream of them ends too.
+		if n > in.limit || in.spent+max(n, 1) > in.limit {
+			return nil, ErrRecordTooLarge
+		}
+		if in.w-in.r-markBytes < n {
+			in.need = markBytes + n
+			return nil, nil
+		}
+		at := in.r + markBytes
+		in.r = at + n
+		in.spent += max(n, 1)
+		if in.asm == in.start {
+			in.start, in.asm = at, in.r
+		} else {
+			in.asm += copy(b[in.asm:], b[at:in.r])
+		}
+		if m&lastMark != 0 {
+			record := b[in.start:in.asm:in.asm]
+			in.start, in.asm, in.spent = in.r, in.r, 0
+			return record, nil
+		}
+	}
+	in.need = markBytes
+	return nil, nil
+}
+
+// held is the number of bytes that wait for the rest of a record.
+func (in *inbuf) held() int {
+	if in.buf == nil {
+		return len(in.stash)
+	}
+	return in.asm - in.start + in.w - in.r
+}
+
+// partial reports whether a record has begun to arrive.
+func (in *inbuf) partial() bool { return in.held() > 0 || in.spent > 0 }
+
+// free returns where to read to, with room for a good part of what is needed. large is asked for permission before a
+// buffer is taken that is larger than usual: only when a usual one has been filled, so that a claim alone takes nothing.
+func (in *inbuf) free(large func()) []byte {
+	if in.buf == nil {
+		in.buf = getBuffer(smallBytes)
+		in.place(in.buf.b, in.stash)
+		in.stash = in.stash[:0]
+	}
+	if in.r == in.w && in.asm == in.start {
+		in.start, in.asm, in.r, in.w = 0, 0, 0, 0
+	}
+	if len(in.buf.b)-in.w < len(in.buf.b)/8 && in.start > 0 || in.w == len(in.buf.b) {
+		in.compact(in.buf.b)
+	}
+	if in.w == len(in.buf.b) { // all of it one unfinished record
+		if len(in.buf.b) == smallBytes {
+			large()
+		}
+		b := getBuffer(max(in.limit+smallBytes, len(in.buf.b)+1))
+		in.compact(b.b)
+		putBuffer(in.buf)
+		in.buf = b
+	}
+	return in.buf.b[in.w:]
+}
+
+// compact moves what is held to the beginning of b.
+func (in *inbuf) compact(b []byte) {
+	old := in.buf.b
+	n := copy(b, old[in.start:in.asm])
+	m := copy(b[n:], old[in.r:in.w])
+	in.start, in.asm, in.r, in.w = 0, n, n, n+m
+}
+
+// place puts what release has put aside into b.
+func (in *inbuf) place(b, stash []byte) {
+	n := copy(b, stash)
+	in.r, in.w = in.asm, n
+}
+
+// release gives the buffer back before a wait, unless it is needed for what it holds: what little that is goes aside.
+// It reports whether no large buffer is held.
+func (in *inbuf) release() bool {
+	if in.buf == nil {
+		return true
+	}
+	if n := in.held(); n <= smallBytes/4 {
+		if cap(in.stash) < n {
+			in.stash = make([]byte, 0, 2*n)
+		}
+		in.stash = append(append(in.stash[:0], in.buf.b[in.start:in.asm]...), in.buf.b[in.r:in.w]...)
+		in.start, in.asm = 0, in.asm-in.start
+		putBuffer(in.buf)
+		in.buf = nil
+		return true
+	}
+	return len(in.buf.b) == smallBytes
+}
+
+// drop gives everything back for good.
+func (in *inbuf) drop() {
+	putBuffer(in.buf)
+	in.buf, in.stash = nil, nil
+	in.start, in.asm, in.r, in.w = 0, 0, 0, 0
+}

@@ -1,0 +1,197 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Limits bound what clients can make a server hold. A zero field means the default.
+type Limits struct {
+	Connections int           // at once; 16,384
+	InFlight    int           // calls of one connection that wait for the medium or a lock at once; 128
+	Waiting     int           // the same over all connections; 4,096
+	Memory      int           // bytes of large buffers over all connections; 256 MiB, and at least 8 MiB
+	Record      int           // bytes of a record, 1 MiB and 64 KiB
+	Idle        time.Duration // of silence before a connection is closed; 15 minutes
+	Partial     time.Duration // for a begun record to arrive, and for replies to be taken; 1 minute
+	Drain       time.Duration // for calls in progress when the server stops; 10 seconds
+}
+
+func orDefault[T int | time.Duration](v, def T) T {
+	if v <= 0 {
+		return def
+	}
+	return v
+}
+
+func (l Limits) withDefaults() Limits {
+	return Limits{
+		Connections: orDefault(l.Connections, 16384),
+		InFlight:    orDefault(l.InFlight, 128),
+		Waiting:     orDefault(l.Waiting, 4096),
+		Memory:      max(orDefault(l.Memory, 256<<20), 8<<20),
+		Record:      orDefault(l.Record, 1<<20+64<<10),
+		Idle:        orDefault(l.Idle, 15*time.Minute),
+		Partial:     orDefault(l.Partial, time.Minute),
+		Drain:       orDefault(l.Drain, 10*time.Second),
+	}
+}
+
+// Config is what a Server needs.
+type Config struct {
+	Programs []Program
+	Logger   *slog.Logger // nil for none
+	Limits   Limits
+}
+
+// Server answers calls of its programs on any number of TCP connections. See the package comment for how.
+type Server struct {
+	programs []Program
+	log      *slog.Logger
+	limits   Limits
+	waiting  chan struct{} // one taken by each call that waits
+	large    chan struct{} // one taken by each connection that has large buffers
+
+	now     atomic.Int64 // coarse time, nanoseconds; what timeouts are counted by
+	mu      sync.Mutex
+	conns   map[*conn]struct{}
+	running sync.WaitGroup
+}
+
+// NewServer returns a server.
+func NewServer(c Config) *Server {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	l := c.Limits.withDefaults()
+	s := &Server{
+		programs: c.Programs, log: c.Logger, limits: l,
+		waiting: make(chan struct{}, l.Waiting),
+		large:   make(chan struct{}, max(l.Memory/(2*largeBytes), 2)),
+		conns:   make(map[*conn]struct{}),
+	}
+	s.now.Store(time.Now().UnixNano())
+	return s
+}
+
+// Serve accepts connections until ctx ends, and then stops in order: no new connections, no new calls, replies to those
+// in progress, for at most Limits.Drain. It closes l, and returns nil when it was ctx that ended it. It is called once.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { s.closeListener(l) })
+	defer stop()
+	done := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() { s.watch(done) })
+	err := s.accept(ctx, l)
+	s.closeListener(l)
+	s.drain()
+	close(done)
+	watching.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (s *Server) closeListener(l net.Listener) {
+	if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		s.log.Warn("closing the listener", "err", err)
+	}
+}
+
+// accept starts each connection. Passing failures, such as too many open files, are waited out.
+func (s *Server) accept(ctx context.Context, l net.Listener) error {
+	for {
+		nc, err := l.Accept()
+		switch {
+		case ctx.Err() != nil, errors.Is(err, net.ErrClosed):
+			if err == nil {
+				s.refuse(nc, "stopping")
+			}
+			return err
+		case err != nil:
+			s.log.Warn("accept", "err", err)
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
+		s.start(nc)
+	}
+}
+
+// start serves a connection unless there are too many.
+func (s *Server) start(nc net.Conn) {
+	c := newConn(s, nc)
+	s.mu.Lock()
+	full := len(s.conns) >= s.limits.Connections
+	if !full {
+		s.conns[c] = struct{}{}
+	}
+	s.mu.Unlock()
+	if full {
+		s.refuse(nc, "too many connections")
+		return
+	}
+	s.running.Go(func() {
+		c.run()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.conns, c)
+	})
+}
+
+func (s *Server) refuse(nc net.Conn, why string) {
+	s.log.Warn("connection refused", "client", nc.RemoteAddr().String(), "why", why)
+	if err := nc.Close(); err != nil {
+		s.log.Debug("close", "err", err)
+	}
+}
+
+// remoteAddr is the client's address; the zero value, which is in no network, if it has none.
+func remoteAddr(nc net.Conn) netip.AddrPort {
+	ap, err := netip.ParseAddrPort(nc.RemoteAddr().String())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+}
+
+// drain makes every connection stop before its next call, waits for those in progress, and cuts off what takes too long.
+func (s *Server) drain() {
+	s.each((*conn).drain)
+	timer := time.AfterFunc(s.limits.Drain, func() {
+		s.each(func(c *conn) { c.cut("did not finish in time") })
+	})
+	s.running.Wait()
+	timer.Stop()
+}
+
+// each calls f with every connection.
+func (s *Server) each(f func(*conn)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		f(c)
+	}
+}
+
+// watch keeps the coarse time and closes connections that are silent, or that send or take too slowly.
+func (s *Server) watch(done <-chan struct{}) {
+	period := min(max(min(s.limits.Idle, s.limits.Partial)/8, time.Millisecond), time.Second)
+	t := time.NewTicker(period)
+	defer t.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case now := <-t.C:
+			s.now.Store(now.UnixNano())
+			s.each(func(c *conn) { c.expire(now.UnixNano()) })
+		}
+	}
+}
