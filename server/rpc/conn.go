@@ -54,7 +54,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{srv: s, nc: nc, remote: remoteAddr(nc), log: s.log.With("client", nc.RemoteAddr().String())}
 	c.in.limit = s.limits.Record
 	c.onReady = c.readReady
-	c.out.large = c.takeLarge
+	c.out.large, c.out.spill = c.takeLarge, c.spill
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			c.raw = raw

@@ -30,23 +30,25 @@ func (c *conn) answer(record []byte) error {
 
 // reply appends the whole reply to a call, record mark included, unless the result is Wait.
 func (s *Server) reply(r *Request, e *Encoder) Result {
-	at := e.Len()
+	e.base = len(e.buf)
 	e.replyHeader(r.XID, Success)
 	result := s.serve(r, e)
 	switch {
 	case result == Success:
 	case result == Wait && !r.MayWait:
-		e.Truncate(at)
+		e.Truncate(0)
+		e.base = 0
 		return Wait
 	case result == Wait:
 		s.log.Error("a program asked to wait where it may", "prog", r.Prog, "proc", r.Proc)
-		e.Truncate(at)
+		e.Truncate(0)
 		s.refusal(r, e, SystemErr)
 	default:
-		e.Truncate(at)
+		e.Truncate(0)
 		s.refusal(r, e, result)
 	}
-	SetMark(e.buf[at:])
+	SetMark(e.Bytes())
+	e.base = 0
 	return result
 }
 

@@ -33,13 +33,20 @@ func (s *sender) init(c *conn) {
 
 // flush sends the replies of the connection's own goroutine, and then what has piled up.
 func (c *conn) flush() error {
-	if c.out.Len() == 0 {
+	if len(c.out.buf) == 0 {
 		return nil
 	}
-	err := c.sender.send(c.out.Bytes())
-	c.out.Truncate(0)
+	err := c.sender.send(c.out.buf)
+	c.out.buf = c.out.buf[:0]
 	c.sender.pump()
 	return err
+}
+
+// spill is flush in the middle of a reply, of the whole ones before it. That it failed the next flush says too.
+func (c *conn) spill(replies []byte) {
+	if err := c.sender.send(replies); err == nil {
+		c.sender.pump()
+	}
 }
 
 func (s *sender) send(p []byte) error {

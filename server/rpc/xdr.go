@@ -83,21 +83,23 @@ func pad(n int) int { return -n & 3 }
 // Encoder builds XDR in a slice that grows.
 type Encoder struct {
 	buf   []byte
-	home  *buffer // where buf began, if it is a pooled buffer
-	large func()  // asked before a large pooled buffer is taken; nil if none may be
+	base  int                  // where the reply under way begins; whole replies are before it
+	home  *buffer              // where buf began, if it is a pooled buffer
+	large func()               // asked before a large pooled buffer is taken; nil if nobody is
+	spill func(replies []byte) // takes the whole replies when there is no room; nil if nobody does
 }
 
 // NewEncoder returns an encoder that appends to b.
 func NewEncoder(b []byte) *Encoder { return &Encoder{buf: b} }
 
 // Bytes returns what was built.
-func (e *Encoder) Bytes() []byte { return e.buf }
+func (e *Encoder) Bytes() []byte { return e.buf[e.base:] }
 
 // Len returns the number of bytes built.
-func (e *Encoder) Len() int { return len(e.buf) }
+func (e *Encoder) Len() int { return len(e.buf) - e.base }
 
 // Truncate forgets all but the first n bytes.
-func (e *Encoder) Truncate(n int) { e.buf = e.buf[:n] }
+func (e *Encoder) Truncate(n int) { e.buf = e.buf[:e.base+n] }
 
 // Uint32 writes an unsigned int.
 func (e *Encoder) Uint32(v uint32) { e.buf = binary.BigEndian.AppendUint32(e.buf, v) }
@@ -129,10 +131,18 @@ func (e *Encoder) Opaque(b []byte) {
 func OpaqueLen(n int) int { return 4 + n + pad(n) }
 
 // PutUint32 writes v over the four bytes at offset at.
-func (e *Encoder) PutUint32(at int, v uint32) { binary.BigEndian.PutUint32(e.buf[at:], v) }
+func (e *Encoder) PutUint32(at int, v uint32) { binary.BigEndian.PutUint32(e.buf[e.base+at:], v) }
 
-// Grow makes room for n more bytes. For more than a few thousand it must come before a program waits for anything.
+// Grow makes room for n more bytes. For more than a few thousand it must come before a program takes any lock.
 func (e *Encoder) Grow(n int) {
+	if len(e.buf)+n <= cap(e.buf) {
+		return
+	}
+	if e.base > 0 && e.spill != nil {
+		e.spill(e.buf[:e.base])
+		e.buf = e.buf[:copy(e.buf, e.buf[e.base:])]
+		e.base = 0
+	}
 	need := len(e.buf) + n
 	if need <= cap(e.buf) {
 		return
@@ -163,5 +173,5 @@ func (e *Encoder) Pad(n int) {
 // drop gives the memory back.
 func (e *Encoder) drop() {
 	putBuffer(e.home)
-	e.buf, e.home = nil, nil
+	e.buf, e.home, e.base = nil, nil, 0
 }

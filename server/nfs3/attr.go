@@ -1,0 +1,106 @@
+package nfs3
+
+import (
+	"pmemfs/pmemfs"
+	"pmemfs/server/handle"
+	"pmemfs/server/nfswire"
+)
+
+const handleBytes = handle.Bytes
+
+// null does nothing (RFC 1813 section 3.3.0).
+func (c *call) null() bool { return c.d.Done() }
+
+// getattr : RFC 1813 section 3.3.1.
+func (c *call) getattr() bool {
+	c.fh(0)
+	if !c.d.Done() {
+		return false
+	}
+	st := c.admit(1)
+	var a pmemfs.Attr
+	if st == nfswire.OK {
+		var err error
+		a, err = c.s.eng.GetattrCall(&c.call, c.h[0])
+		st = c.status(err)
+	}
+	if c.put(st) {
+		nfswire.PutFattr(c.e, c.s.fsid, &a)
+	}
+	return true
+}
+
+// setattr changes all attributes at once, if the guard allows (RFC 1813 section 3.3.2).
+func (c *call) setattr() bool {
+	c.fh(0)
+	var set pmemfs.SetAttr
+	nfswire.DecodeSattr(&c.d, &set)
+	if c.d.Bool() {
+		set.Mask |= pmemfs.SetGuard
+		set.GuardCtime = nfswire.DecodeTime(&c.d)
+	}
+	if !c.d.Done() {
+		return false
+	}
+	st := c.admit(1)
+	if st == nfswire.OK {
+		_, err := c.s.eng.Setattr(&c.cred, c.h[0], &set)
+		st = c.status(err)
+	}
+	c.put(st)
+	c.putWcc(0)
+	return true
+}
+
+// access : RFC 1813 section 3.3.4. The truth is what the operation itself would say: to change a directory one has to be
+// able to search it as well.
+func (c *call) access() bool {
+	c.fh(0)
+	want := c.d.Uint32()
+	if !c.d.Done() {
+		return false
+	}
+	st := c.admit(1)
+	var got uint32
+	if st == nfswire.OK {
+		var err error
+		got, err = c.s.eng.Access(&c.cred, c.h[0], pmemfs.AccessRead|pmemfs.AccessWrite|pmemfs.AccessExec)
+		st = c.status(err)
+	}
+	c.put(st)
+	a := c.post(0)
+	nfswire.PutPostOp(c.e, c.s.fsid, a)
+	if st != nfswire.OK {
+		return true
+	}
+	if a == nil {
+		return true // only when the call is to be repeated
+	}
+	c.e.Uint32(c.granted(a, got) & want)
+	return true
+}
+
+// granted are the bits of ACCESS that the engine's permission bits amount to.
+func (c *call) granted(a *pmemfs.Attr, got uint32) (bits uint32) {
+	dir := a.Type == pmemfs.TypeDir
+	if got&pmemfs.AccessRead != 0 {
+		bits |= nfswire.AccessRead
+	}
+	if got&pmemfs.AccessExec != 0 {
+		if dir {
+			bits |= nfswire.AccessLookup
+		} else {
+			bits |= nfswire.AccessExecute
+		}
+	}
+	if got&pmemfs.AccessWrite == 0 || c.exp.ReadOnly {
+		return bits
+	}
+	switch {
+	case !dir:
+		bits |= nfswire.AccessModify | nfswire.AccessExtend
+	case got&pmemfs.AccessExec != 0:
+		bits |= nfswire.AccessModify | nfswire.AccessExtend | nfswire.AccessDelete
+	}
+	return bits
+}

@@ -1,0 +1,162 @@
+package nfs3
+
+import (
+	"bytes"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+	"pmemfs/server/nfswire"
+	"pmemfs/server/rpc"
+)
+
+// call is one call on its way through the server. It is used again for others.
+type call struct {
+	s *Server
+	p *procedure
+	r *rpc.Request
+	e *rpc.Encoder
+	d rpc.Decoder // of the arguments
+
+	raw  [2][]byte        // handles as sent
+	h    [2]pmemfs.Handle // and what they name
+	n    int              // how many of h count
+	exp  *export.Export
+	cred pmemfs.Cred
+	call pmemfs.Call // what cred.Call points to
+	late pmemfs.Attr // see post
+
+	again bool // the engine would have had to wait
+}
+
+func (c *call) begin(s *Server, p *procedure, r *rpc.Request, e *rpc.Encoder) {
+	c.s, c.p, c.r, c.e = s, p, r, e
+	c.d = *rpc.NewDecoder(r.Args)
+	c.call.Reset()
+	c.call.NoWait = !r.MayWait
+	c.n, c.again, c.exp = 0, false, nil
+}
+
+// end lets go of what belongs to the request.
+func (c *call) end() {
+	c.p, c.r, c.e, c.exp = nil, nil, nil, nil
+	c.d = rpc.Decoder{}
+	c.raw = [2][]byte{}
+	c.cred = pmemfs.Cred{}
+}
+
+// run carries the call out.
+func (c *call) run() rpc.Result {
+	switch {
+	case !c.p.serve(c):
+		return rpc.GarbageArgs
+	case c.again:
+		return rpc.Wait
+	}
+	return rpc.Success
+}
+
+// fh reads handle argument i.
+func (c *call) fh(i int) { c.raw[i] = c.d.Opaque(nfswire.HandleMax) }
+
+// name reads a filename3 of any length: too long a one is an error of NFS, not of XDR.
+func (c *call) name() []byte { return c.d.Opaque(len(c.r.Args)) }
+
+// admit finds out what files the first n handles name, by the rules of which export, and whom the caller is taken for.
+// The caller's arguments have all been read.
+func (c *call) admit(n int) nfswire.Status {
+	set := c.s.exports.Load()
+	for i := range n {
+		id, h, err := c.s.handles.Decode(c.raw[i])
+		if err != nil {
+			return nfswire.StatusOf(err)
+		}
+		exp := set.ByID(id)
+		switch {
+		case exp == nil:
+			return nfswire.ErrStale // genuine, of an export that is no more
+		case i > 0 && exp != c.exp:
+			return nfswire.ErrXDev // RFC 1813 sections 3.3.14 and 3.3.15
+		case !exp.Allows(c.r.Remote):
+			return nfswire.ErrAcces
+		}
+		c.h[i], c.exp, c.n = h, exp, i+1
+	}
+	if c.r.CredFlavor == rpc.AuthSys {
+		c.cred = pmemfs.Cred{UID: c.r.Sys.UID, GID: c.r.Sys.GID, Groups: c.r.Sys.Groups}
+		c.exp.Squash(&c.cred)
+	} else {
+		c.cred = c.exp.Anon()
+	}
+	c.cred.Call = &c.call
+	if c.p.changes && c.exp.ReadOnly {
+		return nfswire.ErrROFS
+	}
+	return nfswire.OK
+}
+
+// vetName checks a name to be looked up, made or removed (RFC 1813 section 3.2: what a name may be is the server's).
+func vetName(name []byte) nfswire.Status {
+	switch {
+	case len(name) > nfswire.NameMax:
+		return nfswire.ErrNameTooLong
+	case len(name) == 0 || bytes.IndexByte(name, '/') >= 0 || bytes.IndexByte(name, 0) >= 0:
+		return nfswire.ErrInval
+	}
+	return nfswire.OK
+}
+
+// status maps an error of the engine and notes when it only says that the call has to wait.
+func (c *call) status(err error) nfswire.Status {
+	if err == nil {
+		return nfswire.OK
+	}
+	if err == error(pmemfs.ErrWouldBlock) {
+		c.again = true
+		return nfswire.OK
+	}
+	return nfswire.StatusOf(err)
+}
+
+// put appends the status and reports whether it is OK.
+func (c *call) put(st nfswire.Status) bool {
+	c.e.Uint32(uint32(st))
+	return st == nfswire.OK
+}
+
+// post returns the attributes after the call of the file that handle i names: what the engine has seen, or, where it was not
+// asked, what they are now. nil if there are none to be had, or the caller may not know.
+func (c *call) post(i int) *pmemfs.Attr {
+	if i >= c.n || c.again {
+		return nil
+	}
+	if c.call.Saw[i].HasAfter {
+		return &c.call.Saw[i].After
+	}
+	a, err := c.s.eng.Getattr(c.h[i])
+	if err != nil {
+		return nil
+	}
+	c.late = a
+	return &c.late
+}
+
+// putPost appends post_op_attr of handle i.
+func (c *call) putPost(i int) { nfswire.PutPostOp(c.e, c.s.fsid, c.post(i)) }
+
+// putWcc appends wcc_data of handle i.
+func (c *call) putWcc(i int) {
+	var pre *pmemfs.Attr
+	if i < c.n && c.call.Saw[i].HasBefore {
+		pre = &c.call.Saw[i].Before
+	}
+	nfswire.PutWcc(c.e, c.s.fsid, pre, c.post(i))
+}
+
+// putHandle appends nfs_fh3.
+func (c *call) putHandle(h pmemfs.Handle) {
+	c.e.Uint32(handleBytes)
+	c.s.handles.Append(c.e.Extend(handleBytes)[:0], c.exp.ID(), h)
+}
+
+// isRoot reports whether h is the root of the call's export, above which nothing is shown.
+func (c *call) isRoot(h pmemfs.Handle) bool { return h == c.exp.Root() }

@@ -1,0 +1,35 @@
+// Package nfs3 is NFS version 3 (RFC 1813), all 22 procedures, straight on the engine.
+//
+// # How a call is answered
+//
+// The transport (package rpc) hands a call over in place. A call decodes all its arguments, finds the files that its handles name
+// and whom the caller is taken for (admit), has the engine do the work, and appends the reply to the connection's
+// buffer. Data of a READ is copied once, from the medium to its place in the reply. Nothing is allocated.
+//
+// What the reply says of a file before and after the operation (wcc_data, post_op_attr) the engine has seen under the locks of the
+// operation (pmemfs.Call), so it is one picture, and it is there on errors too.
+//
+// # Waiting
+//
+// A call that cannot have a lock at once, or that changes something where a fence is a system call, asks the transport to be called
+// beside the connection's other calls.
+//
+// # Durability
+//
+// A change is durable when its reply is built: the engine says so, and no reply is built before. Where a fence is
+// cheap every WRITE is answered FILE_SYNC, whatever was asked for; where it is not, UNSTABLE means what it says, and COMMIT ends it.
+//
+// # Replies that are asked for twice
+//
+// Procedures that must not be carried out twice go through a cache of replies (see once.go), whose keys are in the journal's records
+// and so outlive a crash of the server.
+//
+// # Exports
+//
+// Every handle names the export that it was given out for, with a digest. A call is about one export, whose rules apply: client
+// networks, squashing, read-only. Above the root of an export nothing is shown.
+//
+// # Concurrency
+//
+// A Server is for any number of goroutines. Its locks (once.go) are leaves.
+package nfs3

@@ -1,0 +1,134 @@
+package nfs3
+
+import (
+	"pmemfs/pmemfs"
+	"pmemfs/server/nfswire"
+)
+
+// create makes a file in one step, in all three modes (RFC 1813 section 3.3.8).
+func (c *call) create() bool {
+	c.fh(0)
+	name := c.name()
+	var o pmemfs.CreateOptions
+	switch c.d.Uint32() {
+	case nfswire.CreateUnchecked:
+		o.Mode = pmemfs.Unchecked
+		nfswire.DecodeSattr(&c.d, &o.Attr)
+	case nfswire.CreateGuarded:
+		o.Mode = pmemfs.Guarded
+		nfswire.DecodeSattr(&c.d, &o.Attr)
+	case nfswire.CreateExclusive:
+		// The client sends the attributes with a SETATTR afterwards; until then the file is its owner's alone.
+		o.Mode, o.Verifier = pmemfs.Exclusive, c.d.Uint64()
+		o.Attr = pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o600}
+	default:
+		return false
+	}
+	if !c.d.Done() {
+		return false
+	}
+	st := c.admitName(name)
+	var a pmemfs.Attr
+	if st == nfswire.OK {
+		var err error
+		a, err = c.s.eng.Create(&c.cred, c.h[0], name, &o)
+		st = c.status(err)
+	}
+	return c.made(st, &a)
+}
+
+// mkdir : RFC 1813 section 3.3.9.
+func (c *call) mkdir() bool {
+	c.fh(0)
+	name := c.name()
+	var set pmemfs.SetAttr
+	nfswire.DecodeSattr(&c.d, &set)
+	if !c.d.Done() {
+		return false
+	}
+	st := c.admitName(name)
+	var a pmemfs.Attr
+	if st == nfswire.OK {
+		var err error
+		a, err = c.s.eng.Mkdir(&c.cred, c.h[0], name, &set)
+		st = c.status(err)
+	}
+	return c.made(st, &a)
+}
+
+// symlink : RFC 1813 section 3.3.10.
+func (c *call) symlink() bool {
+	c.fh(0)
+	name := c.name()
+	var set pmemfs.SetAttr
+	nfswire.DecodeSattr(&c.d, &set)
+	target := c.d.Opaque(len(c.r.Args))
+	if !c.d.Done() {
+		return false
+	}
+	st := c.admitName(name)
+	var a pmemfs.Attr
+	if st == nfswire.OK {
+		var err error
+		a, err = c.s.eng.Symlink(&c.cred, c.h[0], name, target, &set)
+		st = c.status(err)
+	}
+	return c.made(st, &a)
+}
+
+// mknod makes devices, sockets and FIFOs (RFC 1813 section 3.3.11).
+func (c *call) mknod() bool {
+	c.fh(0)
+	name := c.name()
+	var set pmemfs.SetAttr
+	var major, minor uint32
+	var typ pmemfs.FileType
+	switch kind := c.d.Uint32(); kind {
+	case nfswire.TypeBlock, nfswire.TypeChar:
+		typ = pmemfs.TypeBlock
+		if kind == nfswire.TypeChar {
+			typ = pmemfs.TypeChar
+		}
+		nfswire.DecodeSattr(&c.d, &set)
+		major, minor = c.d.Uint32(), c.d.Uint32()
+	case nfswire.TypeSocket, nfswire.TypeFIFO:
+		typ = pmemfs.TypeSocket
+		if kind == nfswire.TypeFIFO {
+			typ = pmemfs.TypeFIFO
+		}
+		nfswire.DecodeSattr(&c.d, &set)
+	}
+	if !c.d.Done() {
+		return false
+	}
+	st := c.admitName(name)
+	if st == nfswire.OK && typ == 0 {
+		st = nfswire.ErrBadType
+	}
+	var a pmemfs.Attr
+	if st == nfswire.OK {
+		var err error
+		a, err = c.s.eng.Mknod(&c.cred, c.h[0], name, typ, major, minor, &set)
+		st = c.status(err)
+	}
+	return c.made(st, &a)
+}
+
+// admitName is admit for a directory and a name in it.
+func (c *call) admitName(name []byte) nfswire.Status {
+	if st := c.admit(1); st != nfswire.OK {
+		return st
+	}
+	return vetName(name)
+}
+
+// made appends the reply that all procedures share that make an object.
+func (c *call) made(st nfswire.Status, a *pmemfs.Attr) bool {
+	if c.put(st) {
+		c.e.Bool(true)
+		c.putHandle(a.Handle)
+		nfswire.PutPostOp(c.e, c.s.fsid, a)
+	}
+	c.putWcc(0)
+	return true
+}

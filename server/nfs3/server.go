@@ -1,0 +1,105 @@
+package nfs3
+
+import (
+	"log/slog"
+	"sync"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+	"pmemfs/server/handle"
+	"pmemfs/server/nfswire"
+	"pmemfs/server/rpc"
+)
+
+// Config is what a Server needs.
+type Config struct {
+	Engine  *pmemfs.FS
+	Exports *export.Table
+	Logger  *slog.Logger // nil for none
+}
+
+// Server answers NFS calls from one engine.
+type Server struct {
+	eng     *pmemfs.FS
+	exports *export.Table
+	log     *slog.Logger
+	handles handle.Codec
+	fsid    uint64
+	cheap   bool // a change does not wait for a system call
+	replies *replies
+	calls   sync.Pool
+}
+
+// New returns a server. The engine stays the caller's to close, after the last call has been answered.
+func New(c Config) *Server {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{
+		eng: c.Engine, exports: c.Exports, log: c.Logger, handles: handle.New(c.Engine),
+		cheap: c.Engine.CheapFence(), replies: newReplies(c.Engine.Notes()),
+	}
+	s.fsid = s.handles.FSID()
+	s.calls.New = func() any { return new(call) }
+	return s
+}
+
+// Program is what the transport serves.
+func (s *Server) Program() rpc.Program {
+	return rpc.Program{Number: nfswire.ProgNFS, Low: nfswire.Version, High: nfswire.Version, Serve: s.serve}
+}
+
+// procedure is one of the 22.
+type procedure struct {
+	// serve decodes the arguments and appends the results; false if the arguments are not what they should be.
+	serve   func(*call) bool
+	changes bool // refused on a read-only export; may wait for the medium
+	once    bool // not to be carried out twice
+}
+
+var procedures = [nfswire.ProcCount]procedure{
+	nfswire.ProcNull:        {serve: (*call).null},
+	nfswire.ProcGetattr:     {serve: (*call).getattr},
+	nfswire.ProcSetattr:     {serve: (*call).setattr, changes: true, once: true},
+	nfswire.ProcLookup:      {serve: (*call).lookup},
+	nfswire.ProcAccess:      {serve: (*call).access},
+	nfswire.ProcReadlink:    {serve: (*call).readlink},
+	nfswire.ProcRead:        {serve: (*call).read},
+	nfswire.ProcWrite:       {serve: (*call).write, changes: true},
+	nfswire.ProcCreate:      {serve: (*call).create, changes: true, once: true},
+	nfswire.ProcMkdir:       {serve: (*call).mkdir, changes: true, once: true},
+	nfswire.ProcSymlink:     {serve: (*call).symlink, changes: true, once: true},
+	nfswire.ProcMknod:       {serve: (*call).mknod, changes: true, once: true},
+	nfswire.ProcRemove:      {serve: (*call).remove, changes: true, once: true},
+	nfswire.ProcRmdir:       {serve: (*call).remove, changes: true, once: true},
+	nfswire.ProcRename:      {serve: (*call).rename, changes: true, once: true},
+	nfswire.ProcLink:        {serve: (*call).link, changes: true, once: true},
+	nfswire.ProcReaddir:     {serve: (*call).readdir},
+	nfswire.ProcReaddirPlus: {serve: (*call).readdir},
+	nfswire.ProcFsstat:      {serve: (*call).fsstat},
+	nfswire.ProcFsinfo:      {serve: (*call).fsinfo},
+	nfswire.ProcPathconf:    {serve: (*call).pathconf},
+	nfswire.ProcCommit:      {serve: (*call).commit, changes: true},
+}
+
+// serve answers one call.
+func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
+	if r.Proc >= nfswire.ProcCount {
+		return rpc.ProcUnavail
+	}
+	p := &procedures[r.Proc]
+	if p.changes && !s.cheap && !r.MayWait {
+		return rpc.Wait
+	}
+	c := s.calls.Get().(*call)
+	c.begin(s, p, r, e)
+	var result rpc.Result
+	if p.once {
+		result = c.serveOnce()
+	} else {
+		result = c.run()
+	}
+	c.end()
+	s.calls.Put(c)
+	return result
+}
