@@ -8,8 +8,9 @@
 //	| fsid   | export id  | inode number | generation   | digest      |
 //	+--------+------------+--------------+--------------+-------------+
 //
-// The digest is the beginning of SHA-256 over the image's secret key and what stands before it. So nobody can guess a
-// handle or carry one over to another export.
+// The digest is 96 bits of SipHash-2-4-128, keyed with the image's secret, over what stands before it. So nobody can guess a
+// handle or carry one over to another export. SipHash is made for authenticating short messages; SHA-256 in its place took a third
+// of the time of a GETATTR.
 //
 // # Concurrency and durability
 //
@@ -18,10 +19,11 @@
 package handle
 
 import (
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
+
+	"github.com/dchest/siphash"
 
 	"pmemfs/pmemfs"
 )
@@ -29,10 +31,7 @@ import (
 // Bytes is the length of a handle.
 const Bytes = 40
 
-const (
-	signedBytes = 28
-	keyBytes    = 16
-)
+const signedBytes = 28
 
 var (
 	// ErrBad is returned for bytes that this image never gave out: NFS3ERR_BADHANDLE.
@@ -44,14 +43,15 @@ var (
 
 // Codec makes and checks the handles of one image.
 type Codec struct {
-	fsid uint64
-	key  [keyBytes]byte
+	fsid   uint64
+	k0, k1 uint64
 }
 
 // New returns the codec of an open image.
 func New(eng *pmemfs.FS) Codec {
-	id := eng.UUID()
-	return Codec{fsid: binary.BigEndian.Uint64(id[:8]), key: eng.HandleKey()}
+	id, key := eng.UUID(), eng.HandleKey()
+	le := binary.LittleEndian
+	return Codec{fsid: binary.BigEndian.Uint64(id[:8]), k0: le.Uint64(key[:]), k1: le.Uint64(key[8:])}
 }
 
 // FSID is the number of the filesystem, for fsid of fattr3.
@@ -65,7 +65,7 @@ func (c *Codec) Append(b []byte, export uint32, h pmemfs.Handle) []byte {
 	b = binary.BigEndian.AppendUint64(b, h.Ino)
 	b = binary.BigEndian.AppendUint64(b, h.Gen)
 	sum := c.digest(b[at:])
-	return append(b, sum[:Bytes-signedBytes]...)
+	return append(b, sum[:]...)
 }
 
 // Decode returns what a handle names. Its errors are ErrBad and ErrForeign. It allocates nothing, and takes as long for a
@@ -78,17 +78,17 @@ func (c *Codec) Decode(b []byte) (export uint32, h pmemfs.Handle, err error) {
 		return 0, h, ErrForeign
 	}
 	sum := c.digest(b)
-	if subtle.ConstantTimeCompare(sum[:Bytes-signedBytes], b[signedBytes:]) != 1 {
+	if subtle.ConstantTimeCompare(sum[:], b[signedBytes:]) != 1 {
 		return 0, h, ErrBad
 	}
 	h = pmemfs.Handle{Ino: binary.BigEndian.Uint64(b[12:]), Gen: binary.BigEndian.Uint64(b[20:])}
 	return binary.BigEndian.Uint32(b[8:]), h, nil
 }
 
-// digest signs the first signedBytes of b: always as many, which key-prefixed hashing needs to be sound.
-func (c *Codec) digest(b []byte) [sha256.Size]byte {
-	var msg [keyBytes + signedBytes]byte
-	copy(msg[:], c.key[:])
-	copy(msg[keyBytes:], b)
-	return sha256.Sum256(msg[:])
+// digest signs the first signedBytes of b, in Bytes-signedBytes bytes.
+func (c *Codec) digest(b []byte) (sum [Bytes - signedBytes]byte) {
+	hi, lo := siphash.Hash128(c.k0, c.k1, b[:signedBytes])
+	binary.LittleEndian.PutUint64(sum[:], hi)
+	binary.LittleEndian.PutUint32(sum[8:], uint32(lo))
+	return sum
 }

@@ -43,7 +43,7 @@ func (c *call) setattr() bool {
 		return false
 	}
 	st := c.admit(1)
-	if st == nfswire.OK {
+	if st == nfswire.OK && !c.replayed(nil) {
 		_, err := c.s.eng.Setattr(&c.cred, c.h[0], &set)
 		st = c.status(err)
 	}

@@ -2,6 +2,7 @@ package nfs3
 
 import (
 	"bytes"
+	"hash"
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
@@ -26,6 +27,11 @@ type call struct {
 	late pmemfs.Attr // see post
 
 	again bool // the engine would have had to wait
+
+	replay     bool // an earlier life of the server has carried it out
+	madeBefore pmemfs.Handle
+	hash       hash.Hash // for key
+	scratch    [64]byte
 }
 
 func (c *call) begin(s *Server, p *procedure, r *rpc.Request, e *rpc.Encoder) {
@@ -33,7 +39,7 @@ func (c *call) begin(s *Server, p *procedure, r *rpc.Request, e *rpc.Encoder) {
 	c.d = *rpc.NewDecoder(r.Args)
 	c.call.Reset()
 	c.call.NoWait = !r.MayWait
-	c.n, c.again, c.exp = 0, false, nil
+	c.n, c.again, c.replay, c.exp = 0, false, false, nil
 }
 
 // end lets go of what belongs to the request.
@@ -157,6 +163,3 @@ func (c *call) putHandle(h pmemfs.Handle) {
 	c.e.Uint32(handleBytes)
 	c.s.handles.Append(c.e.Extend(handleBytes)[:0], c.exp.ID(), h)
 }
-
-// isRoot reports whether h is the root of the call's export, above which nothing is shown.
-func (c *call) isRoot(h pmemfs.Handle) bool { return h == c.exp.Root() }

@@ -30,48 +30,16 @@ func (c *call) lookup() bool {
 	return true
 }
 
-// find looks a name up. The parent of an export's root is the root, as at the root of a filesystem; and a directory that has
-// been moved out of the export's subtree has no parent to be seen.
+// find looks a name up. Where a client may go no further up, the parent of a directory is the directory itself, as at the
+// root of a filesystem.
 func (c *call) find(name []byte) (pmemfs.Attr, error) {
-	if string(name) != ".." {
-		return c.s.eng.Lookup(&c.cred, c.h[0], name)
-	}
-	if c.isRoot(c.h[0]) {
+	if string(name) == ".." && !c.s.exports.MayClimb(c.exp, c.h[0]) {
 		name = dot
 	}
-	a, err := c.s.eng.Lookup(&c.cred, c.h[0], name)
-	if err == nil && !c.within(a.Handle) {
-		return a, nfswire.ErrNoEnt
-	}
-	return a, err
+	return c.s.eng.Lookup(&c.cred, c.h[0], name)
 }
 
-var (
-	dot    = []byte(".")
-	dotDot = []byte("..")
-)
-
-// depthMax bounds how far within looks up. A chain of directories may be longer; below that it is taken to lead nowhere.
-const depthMax = 1 << 16
-
-// within reports whether a directory is below the root of the call's export, or that root itself.
-func (c *call) within(h pmemfs.Handle) bool {
-	if c.exp.Subtree == "/" {
-		return true
-	}
-	var superuser pmemfs.Cred
-	for range depthMax {
-		if c.isRoot(h) {
-			return true
-		}
-		a, err := c.s.eng.Lookup(&superuser, h, dotDot)
-		if err != nil || a.Handle == h { // the root of the filesystem is its own parent
-			return false
-		}
-		h = a.Handle
-	}
-	return false
-}
+var dot = []byte(".")
 
 // readlink : RFC 1813 section 3.3.5.
 func (c *call) readlink() bool {

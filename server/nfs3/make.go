@@ -29,7 +29,7 @@ func (c *call) create() bool {
 	}
 	st := c.admitName(name)
 	var a pmemfs.Attr
-	if st == nfswire.OK {
+	if st == nfswire.OK && !c.replayed(&a) {
 		var err error
 		a, err = c.s.eng.Create(&c.cred, c.h[0], name, &o)
 		st = c.status(err)
@@ -48,7 +48,7 @@ func (c *call) mkdir() bool {
 	}
 	st := c.admitName(name)
 	var a pmemfs.Attr
-	if st == nfswire.OK {
+	if st == nfswire.OK && !c.replayed(&a) {
 		var err error
 		a, err = c.s.eng.Mkdir(&c.cred, c.h[0], name, &set)
 		st = c.status(err)
@@ -68,7 +68,7 @@ func (c *call) symlink() bool {
 	}
 	st := c.admitName(name)
 	var a pmemfs.Attr
-	if st == nfswire.OK {
+	if st == nfswire.OK && !c.replayed(&a) {
 		var err error
 		a, err = c.s.eng.Symlink(&c.cred, c.h[0], name, target, &set)
 		st = c.status(err)
@@ -106,7 +106,7 @@ func (c *call) mknod() bool {
 		st = nfswire.ErrBadType
 	}
 	var a pmemfs.Attr
-	if st == nfswire.OK {
+	if st == nfswire.OK && !c.replayed(&a) {
 		var err error
 		a, err = c.s.eng.Mknod(&c.cred, c.h[0], name, typ, major, minor, &set)
 		st = c.status(err)
@@ -127,6 +127,9 @@ func (c *call) made(st nfswire.Status, a *pmemfs.Attr) bool {
 	if c.put(st) {
 		c.e.Bool(true)
 		c.putHandle(a.Handle)
+		if a.Type == 0 {
+			a = nil // see replayed
+		}
 		nfswire.PutPostOp(c.e, c.s.fsid, a)
 	}
 	c.putWcc(0)

@@ -11,7 +11,7 @@ func (c *call) remove() bool {
 	}
 	st := c.admitName(name)
 	switch {
-	case st != nfswire.OK:
+	case st != nfswire.OK || c.replayed(nil):
 	case c.r.Proc == nfswire.ProcRemove:
 		st = c.status(c.s.eng.Unlink(&c.cred, c.h[0], name))
 	case string(name) == "..":
@@ -40,7 +40,7 @@ func (c *call) rename() bool {
 	if st == nfswire.OK {
 		st = vetName(to)
 	}
-	if st == nfswire.OK {
+	if st == nfswire.OK && !c.replayed(nil) {
 		st = c.status(c.s.eng.Rename(&c.cred, c.h[0], from, c.h[1], to, 0))
 	}
 	c.put(st)
@@ -61,7 +61,7 @@ func (c *call) link() bool {
 	if st == nfswire.OK {
 		st = vetName(name)
 	}
-	if st == nfswire.OK {
+	if st == nfswire.OK && !c.replayed(nil) {
 		_, err := c.s.eng.Link(&c.cred, c.h[0], c.h[1], name)
 		st = c.status(err)
 	}

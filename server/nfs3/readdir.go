@@ -57,7 +57,7 @@ func (c *call) list(cookie uint64, budget int, plus bool) nfswire.Status {
 	start := c.e.Len()
 	c.e.Extend(nfswire.PostOpBytes) // filled in when the directory has been read
 	c.e.Uint64(0)                   // the verifier
-	l := lister{c: c, plus: plus, end: start + budget - listEndBytes, top: c.isRoot(c.h[0])}
+	l := lister{c: c, plus: plus, end: start + budget - listEndBytes}
 	eof, err := l.run(cookie)
 	if st := c.status(err); st != nfswire.OK || c.again {
 		return st
@@ -79,8 +79,7 @@ func (c *call) list(cookie uint64, budget int, plus bool) nfswire.Status {
 type lister struct {
 	c    *call
 	plus bool
-	end  int  // of the reply's length
-	top  bool // the directory is the root of the export
+	end  int // of the reply's length
 	any  bool
 }
 
@@ -96,7 +95,7 @@ func (l *lister) run(cookie uint64) (eof bool, err error) {
 	return eof, err
 }
 
-// entry appends entry3 or entryplus3; false if it does not fit. What lies above the export's root is not shown.
+// entry appends entry3 or entryplus3; false if it does not fit.
 func (l *lister) entry(d *pmemfs.DirEntry) bool {
 	c := l.c
 	size := entryBytes + rpc.OpaqueLen(len(d.Name))
@@ -107,9 +106,8 @@ func (l *lister) entry(d *pmemfs.DirEntry) bool {
 		return false
 	}
 	l.any = true
-	if string(d.Name) == ".." && l.top {
-		d.Ino = c.h[0].Ino
-		d.HasAttr = false // the client has the root's
+	if string(d.Name) == ".." && !c.s.exports.MayClimb(c.exp, c.h[0]) {
+		d.Ino, d.HasAttr = c.h[0].Ino, false // the client has the directory's own
 	}
 	c.e.Uint32(1)
 	c.e.Uint64(d.Ino)
@@ -118,7 +116,7 @@ func (l *lister) entry(d *pmemfs.DirEntry) bool {
 	if !l.plus {
 		return true
 	}
-	if !d.HasAttr || string(d.Name) == ".." && !c.within(d.Attr.Handle) {
+	if !d.HasAttr {
 		c.e.Uint64(0) // neither attributes nor a handle
 		return true
 	}

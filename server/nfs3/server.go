@@ -1,6 +1,7 @@
 package nfs3
 
 import (
+	"crypto/sha256"
 	"log/slog"
 	"sync"
 
@@ -37,10 +38,10 @@ func New(c Config) *Server {
 	}
 	s := &Server{
 		eng: c.Engine, exports: c.Exports, log: c.Logger, handles: handle.New(c.Engine),
-		cheap: c.Engine.CheapFence(), replies: newReplies(c.Engine.Notes()),
+		cheap: c.Engine.CheapFence(), replies: newReplies(nil),
 	}
 	s.fsid = s.handles.FSID()
-	s.calls.New = func() any { return new(call) }
+	s.calls.New = func() any { return &call{hash: sha256.New()} }
 	return s
 }
 

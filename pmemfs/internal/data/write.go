@@ -69,9 +69,10 @@ func Write(op *alloc.Op, in layout.Inode, p []byte, off uint64) (int, error) {
 }
 
 type writer struct {
-	op *alloc.Op
-	in layout.Inode
-	m  *extent.Map
+	op    *alloc.Op
+	in    layout.Inode
+	m     *extent.Map
+	store [4]piece // of most plans
 }
 
 // small logs bytes that touch at most two blocks.
@@ -212,7 +213,7 @@ func (w *writer) overwrite(p []byte, b uint64) (int, error) {
 // plan finds image blocks for n file blocks from b. It stops early at
 // maxPieces and maxReplaced, and with ErrNoSpace, beside what it found, when space ends.
 func (w *writer) plan(b, n uint64) ([]piece, error) {
-	pieces := make([]piece, 0, 4)
+	pieces := w.store[:0]
 	large := n >= largeFile>>layout.BlockShift || w.in.Size() >= largeFile
 	goal, err := w.m.Goal(b)
 	if err != nil {

@@ -1,0 +1,75 @@
+package nfs3_test
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/nfswire"
+	"pmemfs/server/rpc"
+)
+
+// benchFile makes a file of n bytes.
+func benchFile(b testing.TB, f *fixture, n int) pmemfs.Handle {
+	b.Helper()
+	c := &pmemfs.Cred{}
+	a, err := f.eng.Create(c, f.eng.Root(), []byte("file"), &pmemfs.CreateOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, _, err := f.eng.Write(c, a.Handle, make([]byte, n), 0); err != nil {
+		b.Fatal(err)
+	}
+	return a.Handle
+}
+
+// hotCalls are the calls that a busy server mostly answers.
+func hotCalls(b testing.TB, f *fixture) map[string]*rpc.Request {
+	h := f.fh(benchFile(b, f, 1<<20))
+	calls := map[string]*rpc.Request{
+		"GETATTR": f.request(nfswire.ProcGetattr, args(h)),
+		"LOOKUP":  f.request(nfswire.ProcLookup, args(f.root(), "file")),
+		"ACCESS":  f.request(nfswire.ProcAccess, args(h, 0x3f)),
+	}
+	for name, n := range map[string]int{"4k": 4 << 10, "64k": 64 << 10, "1m": 1 << 20} {
+		calls["READ"+name] = f.request(nfswire.ProcRead, args(h, uint64(0), n))
+		calls["WRITE"+name] = f.request(nfswire.ProcWrite, args(h, uint64(0), n, nfswire.FileSync, make([]byte, n)))
+	}
+	return calls
+}
+
+// BenchmarkServe is what a call costs without the network.
+func BenchmarkServe(b *testing.B) {
+	f := newFixture(b)
+	serve := f.srv.Program().Serve
+	for name, r := range hotCalls(b, f) {
+		b.Run(name, func(b *testing.B) {
+			e := rpc.NewEncoder(make([]byte, 0, 2<<20))
+			b.ReportAllocs()
+			for range b.N {
+				e.Truncate(0)
+				if serve(r, e) != rpc.Success || binary.BigEndian.Uint32(e.Bytes()) != 0 {
+					b.Fatal("refused")
+				}
+			}
+		})
+	}
+}
+
+// TestNoAllocations holds the calls of a busy server to none.
+func TestNoAllocations(t *testing.T) {
+	f := newFixture(t)
+	serve := f.srv.Program().Serve
+	for name, r := range hotCalls(t, f) {
+		e := rpc.NewEncoder(make([]byte, 0, 2<<20))
+		n := testing.AllocsPerRun(200, func() {
+			e.Truncate(0)
+			if serve(r, e) != rpc.Success {
+				t.Fatal("refused")
+			}
+		})
+		if n >= 1 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
