@@ -17,7 +17,7 @@ const floors = `
 	cmd/pmemfs
 	cmd/pmemfs/internal/serverbench
 	server
-	server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs
+	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs
 	server/nfswire
 	server/rpc  server/export  server/handle
 	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest

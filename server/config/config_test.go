@@ -1,0 +1,130 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pmemfs/server/config"
+	"pmemfs/server/export"
+)
+
+const whole = `
+# what the README shows, and a little more
+image = "data/fs.img"
+nfs = "10.0.0.5:2049"
+stack = "go-nfs"
+durability = "process"
+
+[[export]]
+name = "/"
+
+[[export]]
+name = "/docs"
+subtree = "/srv/docs"
+read_only = true
+squash = "all"
+anon_uid = 4294967295
+anon_gid = 0
+clients = ["10.0.0.0/8", "fd00::1"]
+secure_port = true
+
+[[export]]
+name = "/home"
+squash = "none"
+`
+
+func TestRead(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "pmemfs.toml")
+	if err := os.WriteFile(path, []byte(whole), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Read(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || c.Stack != "go-nfs" || c.Durability != "process" {
+		t.Errorf("%+v", c)
+	}
+	docs, err := config.ParseExport("/docs=/srv/docs,ro,squash=all,anon_uid=4294967295,anon_gid=0,client=10.0.0.0/8,client=fd00::1,secure")
+	if err != nil {
+		t.Fatal(err)
+	}
+	home, err := config.ParseExport("/home,rw,squash=none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []export.Export{export.Default(), docs, home}
+	if len(c.Exports) != len(want) {
+		t.Fatalf("%d exports", len(c.Exports))
+	}
+	for i := range want {
+		if !c.Exports[i].Same(&want[i]) {
+			t.Errorf("%+v, want %+v", c.Exports[i], want[i])
+		}
+	}
+	if docs.Subtree != "/srv/docs" || !docs.ReadOnly || !docs.Secure || len(docs.Clients) != 2 || home.Subtree != "/home" {
+		t.Errorf("%+v, %+v", docs, home)
+	}
+	if _, err := config.Read(filepath.Join(dir, "none")); !os.IsNotExist(err) {
+		t.Errorf("a file that is missing: %v", err)
+	}
+	if c, err := config.Parse(nil); err != nil || c.Image != "" || c.Exports != nil {
+		t.Errorf("an empty file: %+v, %v", c, err)
+	}
+}
+
+// TestMistakes: the message has the line and the key, and says what is wrong.
+func TestMistakes(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"imag = 'x'", "1: imag: unknown key"},
+		{"\n[[export]]\nname = '/'\nreadonly = true", "4: export.readonly: unknown key"},
+		{"[nfs]\nport = 1", "1: nfs: "},
+		{"image = 'x'\nnfs = 2049", "2: nfs: "},
+		{"[[export]]\nread_only = 'yes'", "2: export.read_only: "},
+		{"[[export]]\nread_only = 1", "2: export.read_only: "},
+		{"[[export]]\nanon_uid = -1", "2: export.anon_uid: "},
+		{"[[export]]\nanon_uid = 4294967296", "2: export.anon_uid: "},
+		{"[[export]]\nsquash = 'some'", "2: export.squash: squash is none, root or all"},
+		{"[[export]]\nclients = '10.0.0.0/8'", "2: export.clients: "},
+		{"[[export]]\nclients = ['10.0.0.0/99']", "2: export.clients: "},
+		{"durability = 'hope'", "1: durability: durability is power or process"},
+		{"image = 'a'\nimage = 'b'", "2: image: "},
+		{"image = 'a", "1: image: "},
+		{"\n\n=", "3: "},
+		{"export = 1", "1: export: "},
+		{"[[export]]\nname = 'docs'", "not an absolute, cleaned path"},
+		{"[[export]]\n[[export]]", "cannot be told apart"},
+		{"# " + strings.Repeat("x", 1<<20), "larger than"},
+	} {
+		_, err := config.Parse([]byte(c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%.60q: %v, want %q", c.text, err, c.want)
+		}
+	}
+}
+
+func TestParseExportRefuses(t *testing.T) {
+	for _, s := range []string{"", "docs", "/docs=", "/docs=x", "/docs,", "/docs,rx", "/docs,ro=yes", "/docs,squash", "/docs,squash=some",
+		"/docs,anon_uid=-1", "/docs,anon_gid=x", "/docs,client=", "/docs,client=host", "/docs,secure=no", "/a/../b"} {
+		if e, err := config.ParseExport(s); err == nil {
+			t.Errorf("%q is %+v", s, e)
+		}
+	}
+}
+
+// FuzzParse: no text does worse than an error.
+func FuzzParse(f *testing.F) {
+	f.Add(whole)
+	f.Add("[[export]]\nclients = [")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := config.Parse([]byte(text))
+		if err == nil && len(c.Exports) > 0 {
+			if _, err := export.NewSet(c.Exports); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,90 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"pmemfs/server/export"
+)
+
+// squash is an export.Squash by its name.
+type squash struct{ export.Squash }
+
+// UnmarshalText reads the name.
+func (s *squash) UnmarshalText(text []byte) (err error) {
+	s.Squash, err = export.ParseSquash(string(text))
+	return err
+}
+
+// network is a network or an address.
+type network struct{ netip.Prefix }
+
+// UnmarshalText reads either.
+func (n *network) UnmarshalText(text []byte) (err error) {
+	n.Prefix, err = export.ParseNetwork(string(text))
+	return err
+}
+
+// ParseExport reads an export in one word of a command line:
+//
+//	NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,client=NETWORK]...[,secure]
+//
+// The subtree is the one of the export's own name if it is left out. Paths with a comma or an equals sign need a file.
+func ParseExport(s string) (export.Export, error) {
+	e := export.Default()
+	place, options, more := strings.Cut(s, ",")
+	name, subtree, given := strings.Cut(place, "=")
+	e.Name, e.Subtree = name, name
+	if given {
+		e.Subtree = subtree
+	}
+	for more {
+		var option string
+		option, options, more = strings.Cut(options, ",")
+		if err := setOption(&e, option); err != nil {
+			return e, fmt.Errorf("export %q: %w", s, err)
+		}
+	}
+	return e, e.Validate()
+}
+
+func setOption(e *export.Export, option string) (err error) {
+	key, value, _ := strings.Cut(option, "=")
+	switch key {
+	case "ro", "rw", "secure":
+		if option != key {
+			return fmt.Errorf("%s takes no value", key)
+		}
+	}
+	switch key {
+	case "ro":
+		e.ReadOnly = true
+	case "rw":
+		e.ReadOnly = false
+	case "secure":
+		e.Secure = true
+	case "squash":
+		e.Squashing, err = export.ParseSquash(value)
+	case "anon_uid":
+		e.AnonUID, err = parseID(value)
+	case "anon_gid":
+		e.AnonGID, err = parseID(value)
+	case "client":
+		var p netip.Prefix
+		p, err = export.ParseNetwork(value)
+		e.Clients = append(e.Clients, p)
+	default:
+		err = fmt.Errorf("unknown option %q", option)
+	}
+	return err
+}
+
+func parseID(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not the number of a user or group", s)
+	}
+	return uint32(n), nil
+}

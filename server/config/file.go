@@ -1,0 +1,160 @@
+// Package config reads what a server is to do from a file in TOML, and exports from the command line.
+//
+// It is strict: a key that it does not know, a value of another type, or one that makes no sense is an error, which names the
+// file, the line and the key. What it returns shares nothing with its input.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+)
+
+// fileBytesMax bounds a configuration file.
+const fileBytesMax = 1 << 20
+
+// File is what a configuration file says. A field that the file leaves out is zero.
+type File struct {
+	Image      string // relative paths count from the file's folder
+	NFS        string // address to listen on, host:port
+	Stack      string // implementation of NFS
+	Durability string // checked
+	Exports    []export.Export
+}
+
+// document is the form of the file.
+type document struct {
+	Image      string   `toml:"image"`
+	NFS        string   `toml:"nfs"`
+	Stack      string   `toml:"stack"`
+	Durability level    `toml:"durability"`
+	Exports    []stanza `toml:"export"`
+}
+
+// stanza is one [[export]].
+type stanza struct {
+	Name       string    `toml:"name"`
+	Subtree    string    `toml:"subtree"`
+	ReadOnly   bool      `toml:"read_only"`
+	Squash     squash    `toml:"squash"`
+	AnonUID    *uint32   `toml:"anon_uid"`
+	AnonGID    *uint32   `toml:"anon_gid"`
+	Clients    []network `toml:"clients"`
+	SecurePort bool      `toml:"secure_port"`
+}
+
+// Read reads a file. Its errors name the file, and the line and key where there are such.
+func Read(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, fileBytesMax+1))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	c, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s:%w", path, err)
+	}
+	if c.Image != "" && !filepath.IsAbs(c.Image) {
+		c.Image = filepath.Join(filepath.Dir(path), c.Image)
+	}
+	return c, nil
+}
+
+// Parse is Read of a text. Its errors begin with the line, as far as it is known.
+func Parse(text []byte) (*File, error) {
+	if len(text) > fileBytesMax {
+		return nil, fmt.Errorf(" larger than %d bytes", fileBytesMax)
+	}
+	var d document
+	decoder := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
+	if err := decoder.Decode(&d); err != nil {
+		return nil, explain(text, err)
+	}
+	c := &File{Image: d.Image, NFS: d.NFS, Stack: d.Stack, Durability: d.Durability.name}
+	for _, s := range d.Exports {
+		c.Exports = append(c.Exports, s.export())
+	}
+	if len(c.Exports) > 0 {
+		if _, err := export.NewSet(c.Exports); err != nil {
+			return nil, fmt.Errorf(" %w", err)
+		}
+	}
+	return c, nil
+}
+
+// export fills in what a stanza leaves out.
+func (s *stanza) export() export.Export {
+	e := export.Default()
+	if s.Name != "" {
+		e.Name = s.Name
+	}
+	if e.Subtree = s.Subtree; e.Subtree == "" {
+		e.Subtree = e.Name
+	}
+	if s.AnonUID != nil {
+		e.AnonUID = *s.AnonUID
+	}
+	if s.AnonGID != nil {
+		e.AnonGID = *s.AnonGID
+	}
+	for _, n := range s.Clients {
+		e.Clients = append(e.Clients, n.Prefix)
+	}
+	e.ReadOnly, e.Squashing, e.Secure = s.ReadOnly, s.Squash.Squash, s.SecurePort
+	return e
+}
+
+// explain says where in a text an error of the decoder is, and about which key.
+func explain(text []byte, err error) error {
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
+		first := &unknown.Errors[0]
+		line, _ := first.Position()
+		return fmt.Errorf("%d: %s: unknown key", line, strings.Join(first.Key(), "."))
+	}
+	var wrong *toml.DecodeError
+	if !errors.As(err, &wrong) {
+		return fmt.Errorf(" %w", err)
+	}
+	line, _ := wrong.Position()
+	key := strings.Join(wrong.Key(), ".")
+	if key == "" {
+		key = keyOn(text, line)
+	}
+	return fmt.Errorf("%d: %s: %s", line, key, strings.TrimPrefix(wrong.Error(), "toml: "))
+}
+
+// keyOn returns the key of a line, or all of it if it has none.
+func keyOn(text []byte, line int) string {
+	lines := strings.Split(string(text), "\n")
+	if line < 1 || line > len(lines) {
+		return "end of file"
+	}
+	key, _, _ := strings.Cut(lines[line-1], "=")
+	const longest = 40
+	return fmt.Sprintf("%.*s", longest, strings.TrimSpace(key))
+}
+
+// level is a durability by its name.
+type level struct{ name string }
+
+// UnmarshalText checks the name.
+func (l *level) UnmarshalText(text []byte) error {
+	if _, err := pmemfs.ParseDurability(string(text)); err != nil {
+		return fmt.Errorf("durability is power or process, not %q", text)
+	}
+	l.name = string(text)
+	return nil
+}
