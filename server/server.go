@@ -9,7 +9,7 @@
 //
 // # Concurrency and durability
 //
-// A Server is used by one goroutine; what it starts is safe by itself. Every reply is durable in the sense of the image's
+// A Server is used by one goroutine, Reload apart; what it starts is safe by itself. Every reply is durable in the sense of the image's
 // persistence domain, so a server that is killed instead of stopped loses nothing but the time of a replay.
 package server
 
@@ -59,6 +59,8 @@ type Server struct {
 	log      *slog.Logger
 	created  bool
 	scrubs   Scrubbing
+
+	reloading sync.Mutex // orders Reloads and what they log
 }
 
 // Open gets everything ready to serve. Until Serve is called clients wait. The image of a failed Open is closed, and
@@ -80,7 +82,10 @@ func Open(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{eng: eng, exports: export.NewTable(eng), log: c.Logger, created: created, scrubs: c.Scrub}
-	if err := errors.Join(s.show(exports), s.listen(&c)); err != nil {
+	if missing := s.show(exports); len(missing) == len(exports.All()) {
+		return nil, errors.Join(append(missing, eng.Close())...) // a mistake, surely
+	}
+	if err := s.listen(&c); err != nil {
 		return nil, errors.Join(err, eng.Close())
 	}
 	return s, nil
@@ -100,16 +105,28 @@ func (c *Config) vet() (*export.Set, error) {
 	return export.NewSet(c.Exports)
 }
 
-// show begins to serve a set of exports. One without its directory is served when that appears, but not all may be so: that
-// would be a mistake in the configuration.
-func (s *Server) show(set *export.Set) error {
-	missing := s.exports.Store(set)
-	if len(missing) == len(set.All()) {
-		return errors.Join(missing...)
-	}
+// show begins to serve a set of exports. What has no directory yet is served when that appears. Those it returns.
+func (s *Server) show(set *export.Set) (missing []error) {
+	missing = s.exports.Store(set)
 	for _, err := range missing {
 		s.log.Warn("cannot be mounted before its directory is made", "err", err)
 	}
+	return missing
+}
+
+// Reload serves other exports, from the next request on; connections stay. Clients find files of an export that is gone
+// stale, until it is back. Exports that cannot be served are an error and change nothing. It may be called by any
+// goroutine while the server serves.
+func (s *Server) Reload(exports []export.Export) error {
+	next, err := export.NewSet(exports)
+	if err != nil {
+		return err
+	}
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	added, removed, changed := s.exports.Load().Difference(next)
+	s.show(next)
+	s.log.Info("exports reloaded", "added", added, "removed", removed, "changed", changed)
 	return nil
 }
 
