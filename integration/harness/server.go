@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -141,6 +142,24 @@ func (s *Server) Kill() {
 	}
 	<-s.end // "signal: killed", as asked
 	s.cmd = nil
+}
+
+// Signal sends the server a signal that does not end it.
+func (s *Server) Signal(signal syscall.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		s.t.Fatalf("%v: %v\n%s", signal, err, s.log)
+	}
+}
+
+// WaitOutput waits until the server has printed a text n times.
+func (s *Server) WaitOutput(text string, n int) {
+	s.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); strings.Count(s.Output(), text) < n; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("the server has not said %q %d times:\n%s", text, n, s.log)
+		}
+	}
 }
 
 // Stop ends the server as Ctrl-C does and demands that it unmounts and exits

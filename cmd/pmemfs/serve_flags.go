@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server"
+	"pmemfs/server/config"
+	"pmemfs/server/export"
+)
+
+// serveFlags are the options of serve, and of the file that they name.
+type serveFlags struct {
+	configFile string
+	file       config.File // what it said at the start
+
+	size       size
+	owner      ownerFlags
+	log        logFlags
+	nfs        string
+	stack      string
+	durability string
+	volatile   bool
+	scrubEvery time.Duration
+	scrubRate  size
+
+	exports []string
+	one     oneExport
+}
+
+// oneExport is the options about the export that there is when none is named.
+type oneExport struct {
+	squash   string
+	readOnly bool
+	secure   bool
+	anonUID  uint32
+	anonGID  uint32
+	allow    []string
+}
+
+// oneExportFlags are their names. They mean nothing where exports are named, so there they are refused.
+var oneExportFlags = []string{"squash", "read-only", "secure-port", "anon-uid", "anon-gid", "allow"}
+
+func newServeFlags() *serveFlags {
+	return &serveFlags{size: defaultSize, scrubRate: defaultScrubRate}
+}
+
+func (f *serveFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.configFile, "config", "", "file in TOML that says what these options say, and has any number of exports")
+	flags.Var(&f.size, "size", "size of a new image")
+	flags.StringVar(&f.nfs, "nfs", "127.0.0.1:2049", "address to serve NFS and MOUNT on, host:port")
+	flags.StringVar(&f.stack, "nfs-stack", server.StackGoNFS, "implementation of NFS: "+server.StackGoNFS)
+	flags.StringArrayVar(&f.exports, "export", nil,
+		"an export as NAME[=SUBTREE][,ro][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,client=NETWORK][,secure]; may be repeated")
+	flags.StringVar(&f.one.squash, "squash", "root", "whose identity is taken away: none, root or all")
+	flags.Uint32Var(&f.one.anonUID, "anon-uid", export.Anonymous, "user that squashed users become")
+	flags.Uint32Var(&f.one.anonGID, "anon-gid", export.Anonymous, "group that squashed users become")
+	flags.StringSliceVar(&f.one.allow, "allow", nil, "networks that may use the export, such as 10.0.0.0/8 (default: all that can connect)")
+	flags.BoolVar(&f.one.readOnly, "read-only", false, "refuse all changes by clients")
+	flags.BoolVar(&f.one.secure, "secure-port", false, "refuse clients whose port is not below 1024; macOS uses others")
+	flags.StringVar(&f.durability, "durability", "power",
+		"what a reply survives: power (a power cut) or process (the end of this process only, on an ordinary file)")
+	flags.BoolVar(&f.volatile, "volatile", false, "flush nothing: a power cut loses all (for tests and scratch space)")
+	flags.DurationVar(&f.scrubEvery, "scrub-every", defaultScrubEvery, "how often to read everything in search of damage; 0 for never")
+	flags.Var(&f.scrubRate, "scrub-rate", "how much of it to read in a second at most")
+	f.owner.add(flags)
+	f.log.add(flags)
+}
+
+// config turns the command line and the file into what a server needs.
+func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Writer) (server.Config, error) {
+	c := server.Config{Volatile: f.volatile, Scrub: server.Scrubbing{Every: f.scrubEvery, Rate: int64(f.scrubRate)}}
+	var err error
+	if c.Logger, err = f.log.logger(stderr); err != nil {
+		return c, err
+	}
+	if f.configFile != "" {
+		file, err := config.Read(f.configFile)
+		if err != nil {
+			return c, err
+		}
+		f.file = *file
+	}
+	c.Image = defaultImage
+	if f.file.Image != "" {
+		c.Image = f.file.Image
+	}
+	if len(args) == 1 {
+		c.Image = args[0]
+	}
+	c.NFS = choose(flags, "nfs", f.nfs, f.file.NFS)
+	c.Stack = choose(flags, "nfs-stack", f.stack, f.file.Stack)
+	if c.Durability, err = pmemfs.ParseDurability(choose(flags, "durability", f.durability, f.file.Durability)); err != nil {
+		return c, fmt.Errorf("--durability is power or process, not %q", f.durability)
+	}
+	if c.Exports, err = f.chooseExports(flags); err != nil {
+		return c, err
+	}
+	c.New = server.NewImage{Size: int64(f.size), Progress: progress(stderr, "making "+c.Image)}
+	c.New.Owner, err = f.owner.parse()
+	return c, err
+}
+
+// choose is the value of an option: from the command line, else from the file, else the default.
+func choose(flags *pflag.FlagSet, name, flag, file string) string {
+	if flags.Changed(name) || file == "" {
+		return flag
+	}
+	return file
+}
+
+// chooseExports takes the exports from one place: the file, the --export options, or the options about one export.
+func (f *serveFlags) chooseExports(flags *pflag.FlagSet) ([]export.Export, error) {
+	named := len(f.exports) > 0 || len(f.file.Exports) > 0
+	for _, name := range oneExportFlags {
+		if named && flags.Changed(name) {
+			return nil, fmt.Errorf("--%s is for the one export that there is when none is named: say it with each export", name)
+		}
+	}
+	switch {
+	case len(f.exports) > 0 && len(f.file.Exports) > 0:
+		return nil, errors.New("exports are named in the file and by --export: choose one")
+	case len(f.file.Exports) > 0:
+		return f.file.Exports, nil
+	case len(f.exports) == 0:
+		e, err := f.one.export()
+		return []export.Export{e}, err
+	}
+	var list []export.Export
+	for _, word := range f.exports {
+		e, err := config.ParseExport(word)
+		if err != nil {
+			return nil, fmt.Errorf("--export: %w", err)
+		}
+		list = append(list, e)
+	}
+	return list, nil
+}
+
+// export is the whole filesystem as the options say.
+func (o *oneExport) export() (e export.Export, err error) {
+	e = export.Default()
+	e.ReadOnly, e.AnonUID, e.AnonGID, e.Secure = o.readOnly, o.anonUID, o.anonGID, o.secure
+	if e.Squashing, err = export.ParseSquash(o.squash); err != nil {
+		return e, err
+	}
+	for _, n := range o.allow {
+		p, err := export.ParseNetwork(n)
+		if err != nil {
+			return e, fmt.Errorf("--allow: %w", err)
+		}
+		e.Clients = append(e.Clients, p)
+	}
+	return e, nil
+}

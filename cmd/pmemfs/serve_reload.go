@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"pmemfs/server"
+	"pmemfs/server/config"
+)
+
+// errNoExports is why a file that has lost its exports is not taken at its word.
+var errNoExports = errors.New("the file names no export any more")
+
+// reloadOnHangup reads the file anew with each SIGHUP, until the function that it returns has returned.
+func (f *serveFlags) reloadOnHangup(s *server.Server, log *slog.Logger) (stop func()) {
+	hangups, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-hangups:
+			}
+			if err := f.reload(s, log); err != nil {
+				log.Error("not reloaded: the exports stay as they were", "err", err)
+			}
+		}
+	})
+	return func() {
+		signal.Stop(hangups)
+		close(done)
+		wg.Wait()
+	}
+}
+
+// reload serves the exports that the file has now, and says what else in it counts only at the next start.
+func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
+	next, err := config.Read(f.configFile)
+	if err != nil {
+		return err
+	}
+	for _, k := range []struct{ key, now, next string }{
+		{"image", f.file.Image, next.Image},
+		{"nfs", f.file.NFS, next.NFS},
+		{"stack", f.file.Stack, next.Stack},
+		{"durability", f.file.Durability, next.Durability},
+	} {
+		if k.now != k.next {
+			log.Warn("cannot change while serving: counts at the next start", "file", f.configFile, "key", k.key, "now", k.now, "next", k.next)
+		}
+	}
+	if len(next.Exports) == 0 {
+		if len(f.file.Exports) == 0 {
+			return nil // they are on the command line
+		}
+		return errNoExports
+	}
+	if len(f.file.Exports) == 0 {
+		return errors.New("the exports are those of the command line: name them in the file before the start")
+	}
+	return s.Reload(next.Exports)
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestServeExports serves exports named by options, and the same by a file, with the file's image and durability.
+func TestServeExports(t *testing.T) {
+	dir := t.TempDir()
+	image := filepath.Join(dir, "fs.img")
+	s := serve(t, image, "--size", "64MiB", "--export", "/,squash=none", "--export", "/docs=/srv/docs,ro,squash=all,client=10.0.0.0/8,secure")
+	for _, text := range []string{"export / on ", ", read-write, squash none", "export /docs on ", ", read-only, squash all", "before its directory is made"} {
+		if !strings.Contains(s.out.String(), text) {
+			t.Errorf("by options: the output lacks %q:\n%s", text, s.out)
+		}
+	}
+	s.stop()
+	file := filepath.Join(dir, "pmemfs.toml")
+	text := "image = 'fs.img'\nnfs = '10.255.255.1:1'\ndurability = 'process'\n[[export]]\nname = '/'\n[[export]]\nname = '/docs'\nsubtree = '/srv/docs'\nread_only = true\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = serve(t, "--config", file) // with --nfs, which counts more than the file's
+	for _, text := range []string{"opened " + image, "durability process", "squash root", ", read-only, squash root"} {
+		if !strings.Contains(s.out.String(), text) {
+			t.Errorf("by the file: the output lacks %q:\n%s", text, s.out)
+		}
+	}
+	s.stop()
+	want(t, 0, "check", image)
+}
+
+// TestServeRefuses: a command line or file that cannot be meant is refused with a reason, before an image is made.
+func TestServeRefuses(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{
+		"exports": "[[export]]\nname = '/'\n", "typo": "image = 'x'\n[[export]]\nnam = '/'\n", "stack": "stack = 'knfsd'\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		says string
+		args []string
+	}{
+		{"typo:3: export.nam: unknown key", []string{"--config", "typo"}},
+		{"no such file", []string{"--config", "none"}},
+		{"knfsd", []string{"--config", "stack"}},
+		{"choose one", []string{"--config", "exports", "--export", "/docs"}},
+		{"say it with each export", []string{"--config", "exports", "--squash", "none"}},
+		{"say it with each export", []string{"--export", "/", "--read-only"}},
+		{"unknown option", []string{"--export", "/,quick"}},
+		{"cannot be told apart", []string{"--export", "/", "--export", "/=/x"}},
+		{"squash is", []string{"--squash", "some"}},
+		{"no network", []string{"--allow", "here"}},
+	} {
+		if _, stderr := want(t, 1, append([]string{"serve", "--nfs", "127.0.0.1:0"}, c.args...)...); !strings.Contains(stderr, c.says) {
+			t.Errorf("%q: %s, want %q", c.args, stderr, c.says)
+		}
+	}
+	if left, err := filepath.Glob("*.img*"); err != nil || len(left) != 0 {
+		t.Errorf("made %q, %v", left, err)
+	}
+}
