@@ -14,12 +14,15 @@ import (
 	"strconv"
 )
 
-// verbs are the subcommands; each takes what follows its name.
-var verbs = map[string]struct {
+// verb is a subcommand, which takes what follows its name.
+type verb struct {
 	usage string
-	args  int
+	args  int // how many; of a negative number, at least so many
 	run   func(args []string) error
-}{
+}
+
+// verbs are the subcommands that every system has.
+var verbs = map[string]verb{
 	"tree":    {"tree DIR SEED: makes a tree of files from a seed", 2, makeTree},
 	"sum":     {"sum DIR [SKIP]: prints one checksum over names, modes, sizes, link targets and bytes, but not of DIR/SKIP", -1, sumTree},
 	"big":     {"big FILE MIB SEED: writes a large file, prints its SHA-256", 3, writeBig},
