@@ -30,8 +30,8 @@ func createCases() []Case {
 			c.file("f", "content")
 			before := c.attr("f")
 			c.ok(c.Create("f", How{Mode: 0o600, Existing: Take}))
-			c.holds("f", "content")
 			same(c, "attributes", c.attr("f"), before)
+			c.holds("f", "content")
 		}},
 		{"create/take truncates if told", 0, func(c *C) {
 			c.file("f", "content")

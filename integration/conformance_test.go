@@ -1,0 +1,80 @@
+package integration
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"pmemfs/integration/conformance"
+)
+
+// target is something that the suite runs on, and the cases that it is known to fail, each with why.
+type target struct {
+	name  string
+	run   func(t *testing.T, done func(conformance.Outcome))
+	known map[string]string
+}
+
+// quickTargets need no kernel.
+var quickTargets = []target{
+	{"engine", engineTarget, nil},
+}
+
+// TestConformance runs the suite on every target that needs no kernel, and prints what became of each case.
+func TestConformance(t *testing.T) { conform(t, quickTargets) }
+
+// conform runs the suite on targets. A fault that is not known fails the test, and so does a known one that is gone.
+func conform(t *testing.T, targets []target) {
+	results := make(map[string][]string) // by case, a word for each target
+	for i, g := range targets {
+		t.Run(g.name, func(t *testing.T) {
+			left := maps.Clone(g.known)
+			var missing conformance.Caps
+			count := map[string]int{}
+			g.run(t, func(o conformance.Outcome) {
+				word := "ok"
+				why, known := left[o.Case]
+				delete(left, o.Case)
+				switch {
+				case o.Missing != 0:
+					word = "-"
+					missing |= o.Missing
+				case o.Passed() && known:
+					word = "gone"
+					t.Errorf("%s: passes, so it is no known fault any more: %s", o.Case, why)
+				case !o.Passed() && known:
+					word = "known"
+				case !o.Passed():
+					word = "FAIL"
+					t.Errorf("%s: %s", o.Case, strings.Join(o.Faults, "; "))
+				}
+				count[word]++
+				results[o.Case] = append(results[o.Case], make([]string, i-len(results[o.Case]))...)
+				results[o.Case] = append(results[o.Case], word)
+			})
+			for name := range left {
+				t.Errorf("%s: there is no such case", name)
+			}
+			t.Logf("%s: %d passed, %d failed, %d known faults, %d left out for want of: %s", g.name, count["ok"], count["FAIL"]+count["gone"],
+				count["known"], count["-"], missing)
+		})
+	}
+	var table strings.Builder
+	row := func(name string, words []string) {
+		fmt.Fprintf(&table, "\n%-64s", name)
+		for _, w := range words {
+			fmt.Fprintf(&table, " %-8s", w)
+		}
+	}
+	var heads []string
+	for _, g := range targets {
+		heads = append(heads, g.name)
+	}
+	row("case", heads)
+	for _, k := range slices.Sorted(maps.Keys(results)) {
+		row(k, results[k])
+	}
+	t.Log(table.String())
+}

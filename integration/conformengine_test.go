@@ -1,0 +1,354 @@
+package integration
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"pmemfs/integration/conformance"
+	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/pmemfstest"
+)
+
+// engineCaps are what the engine's calls can express.
+const engineCaps = conformance.CapUsers | conformance.CapLinks | conformance.CapNodes | conformance.CapOpen | conformance.CapStale |
+	conformance.CapGuard | conformance.CapVerifier | conformance.CapPages | conformance.CapWcc | conformance.CapDots | conformance.CapRaw |
+	conformance.CapStateless | conformance.CapKinds | conformance.CapParents | conformance.CapMany | conformance.CapNow |
+	conformance.CapAccess | conformance.CapStatfs | conformance.CapSetLink | conformance.CapUsed | conformance.CapSpecial | conformance.CapExact
+
+// engineTarget runs the suite on an engine in memory.
+func engineTarget(t *testing.T, done func(conformance.Outcome)) {
+	eng, err := pmemfs.OpenMemory(256<<20, pmemfs.DomainVolatile, pmemfs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conformance.Run(&engineFS{eng: eng, base: eng.Root()}, engineCaps, done)
+	pmemfstest.CheckFS(t, eng)
+	if err := eng.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// engineFS is the engine as a conformance.FS: paths are walked as the user.
+type engineFS struct {
+	eng  *pmemfs.FS
+	base pmemfs.Handle
+	dir  []string // from base
+	user conformance.User
+	saw  []conformance.Wcc
+}
+
+// name is the last name of a path, with what stands for something put in.
+func lastName(path string) (dir []string, name string) {
+	names := pathNames(path)
+	return names[:len(names)-1], names[len(names)-1]
+}
+
+func pathNames(path string) []string {
+	var names []string
+	for name := range strings.SplitSeq(path, "/") {
+		names = append(names, strings.ReplaceAll(strings.TrimSuffix(name, conformance.Empty), conformance.Slash, "/"))
+	}
+	return names
+}
+
+func (f *engineFS) cred() *pmemfs.Cred {
+	return &pmemfs.Cred{UID: f.user.UID, GID: f.user.GID, Groups: f.user.Groups, Call: &pmemfs.Call{}}
+}
+
+// noted keeps what a call saw of n files.
+func (f *engineFS) noted(c *pmemfs.Cred, n int) {
+	f.saw = nil
+	for _, s := range c.Call.Saw[:n] {
+		f.saw = append(f.saw, conformance.Wcc{HasBefore: s.HasBefore, Size: s.Before.Size, Mtime: s.Before.Mtime, Ctime: s.Before.Ctime,
+			HasAfter: s.HasAfter, After: engineAttr(s.After)})
+	}
+}
+
+func (f *engineFS) LastWcc() []conformance.Wcc { return f.saw }
+
+func (f *engineFS) walk(names []string) (pmemfs.Handle, error) {
+	h := f.base
+	for _, name := range append(f.dir[:len(f.dir):len(f.dir)], names...) {
+		a, err := f.eng.Lookup(f.cred(), h, []byte(name))
+		if err != nil {
+			return h, engineError(err)
+		}
+		h = a.Handle
+	}
+	return h, nil
+}
+
+func (f *engineFS) find(path string) (pmemfs.Handle, error) { return f.walk(pathNames(path)) }
+
+// in leads to the directory of a path.
+func (f *engineFS) in(path string) (pmemfs.Handle, []byte, error) {
+	dir, name := lastName(path)
+	h, err := f.walk(dir)
+	return h, []byte(name), err
+}
+
+// engineError takes the errno out of an error.
+func engineError(err error) error {
+	var e *pmemfs.Error
+	if errors.As(err, &e) {
+		return e.Errno()
+	}
+	return err
+}
+
+func (f *engineFS) As(u conformance.User) conformance.FS {
+	return &engineFS{eng: f.eng, base: f.base, dir: f.dir, user: u}
+}
+
+func (f *engineFS) At(dir string) conformance.FS {
+	return &engineFS{eng: f.eng, base: f.base, dir: append(f.dir[:len(f.dir):len(f.dir)], pathNames(dir)...), user: f.user}
+}
+
+func engineAttr(a pmemfs.Attr) conformance.Attr {
+	return conformance.Attr{Type: conformance.Type(a.Type), Mode: a.Mode, Nlink: a.Nlink, UID: a.UID, GID: a.GID, Size: a.Size, Used: a.Used,
+		Major: a.Major, Minor: a.Minor, Atime: a.Atime, Mtime: a.Mtime, Ctime: a.Ctime, Ino: a.Ino}
+}
+
+func engineSet(s conformance.Set) pmemfs.SetAttr {
+	var e pmemfs.SetAttr
+	put32 := func(bit pmemfs.SetMask, to *uint32, from *uint32) {
+		if from != nil {
+			e.Mask, *to = e.Mask|bit, *from
+		}
+	}
+	put64 := func(bit pmemfs.SetMask, to *int64, from *int64) {
+		if from != nil {
+			e.Mask, *to = e.Mask|bit, *from
+		}
+	}
+	put32(pmemfs.SetMode, &e.Mode, s.Mode)
+	put32(pmemfs.SetUID, &e.UID, s.UID)
+	put32(pmemfs.SetGID, &e.GID, s.GID)
+	put64(pmemfs.SetAtime, &e.Atime, s.Atime)
+	put64(pmemfs.SetMtime, &e.Mtime, s.Mtime)
+	put64(pmemfs.SetGuard, &e.GuardCtime, s.Guard)
+	if s.Size != nil {
+		e.Mask, e.Size = e.Mask|pmemfs.SetSize, *s.Size
+	}
+	if s.AtimeNow {
+		e.Mask |= pmemfs.SetAtimeNow
+	}
+	if s.MtimeNow {
+		e.Mask |= pmemfs.SetMtimeNow
+	}
+	return e
+}
+
+func (f *engineFS) Getattr(path string) (conformance.Attr, error) {
+	h, err := f.find(path)
+	if err != nil {
+		return conformance.Attr{}, err
+	}
+	a, err := f.eng.Getattr(h)
+	return engineAttr(a), engineError(err)
+}
+
+func (f *engineFS) Setattr(path string, s conformance.Set) error {
+	h, err := f.find(path)
+	if err != nil {
+		return err
+	}
+	return f.setattr(h, s)
+}
+
+func (f *engineFS) setattr(h pmemfs.Handle, s conformance.Set) error {
+	e, c := engineSet(s), f.cred()
+	_, err := f.eng.Setattr(c, h, &e)
+	f.noted(c, 1)
+	return engineError(err)
+}
+
+func (f *engineFS) Access(path string, want uint32) (uint32, error) {
+	h, err := f.find(path)
+	if err != nil {
+		return 0, err
+	}
+	got, err := f.eng.Access(f.cred(), h, want)
+	return got, engineError(err)
+}
+
+func (f *engineFS) Readlink(path string) (string, error) {
+	h, err := f.find(path)
+	if err != nil {
+		return "", err
+	}
+	b, err := f.eng.Readlink(f.cred(), h)
+	return string(b), engineError(err)
+}
+
+func (f *engineFS) Read(path string, off uint64, n int) ([]byte, error) {
+	h, err := f.find(path)
+	if err != nil {
+		return nil, err
+	}
+	return f.read(h, off, n)
+}
+
+func (f *engineFS) read(h pmemfs.Handle, off uint64, n int) ([]byte, error) {
+	p := make([]byte, n)
+	n, _, err := f.eng.Read(f.cred(), h, p, off)
+	return p[:n], engineError(err)
+}
+
+func (f *engineFS) Write(path string, off uint64, data []byte) error {
+	h, err := f.find(path)
+	if err != nil {
+		return err
+	}
+	return f.write(h, off, data)
+}
+
+func (f *engineFS) write(h pmemfs.Handle, off uint64, data []byte) error {
+	c := f.cred()
+	_, _, err := f.eng.Write(c, h, data, off)
+	f.noted(c, 1)
+	return engineError(err)
+}
+
+func (f *engineFS) Create(path string, how conformance.How) error {
+	o := pmemfs.CreateOptions{Mode: map[conformance.Existing]pmemfs.CreateMode{conformance.Refuse: pmemfs.Guarded,
+		conformance.Take: pmemfs.Unchecked, conformance.ByVerifier: pmemfs.Exclusive}[how.Existing], Verifier: how.Verifier}
+	if how.Existing != conformance.ByVerifier {
+		o.Attr = engineSet(conformance.Set{Mode: &how.Mode, Size: how.Size})
+	}
+	return f.inDir(path, func(c *pmemfs.Cred, dir pmemfs.Handle, name []byte) error {
+		_, err := f.eng.Create(c, dir, name, &o)
+		return err
+	})
+}
+
+// inDir makes a call on a directory and a name.
+func (f *engineFS) inDir(path string, call func(c *pmemfs.Cred, dir pmemfs.Handle, name []byte) error) error {
+	dir, name, err := f.in(path)
+	if err != nil {
+		return err
+	}
+	c := f.cred()
+	err = call(c, dir, name)
+	f.noted(c, 1)
+	return engineError(err)
+}
+
+func (f *engineFS) Mkdir(path string, mode uint32) error {
+	return f.inDir(path, func(c *pmemfs.Cred, dir pmemfs.Handle, name []byte) error {
+		_, err := f.eng.Mkdir(c, dir, name, &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode})
+		return err
+	})
+}
+
+func (f *engineFS) Symlink(target, path string) error {
+	return f.inDir(path, func(c *pmemfs.Cred, dir pmemfs.Handle, name []byte) error {
+		_, err := f.eng.Symlink(c, dir, name, []byte(target), &pmemfs.SetAttr{})
+		return err
+	})
+}
+
+func (f *engineFS) Mknod(path string, typ conformance.Type, mode, major, minor uint32) error {
+	return f.inDir(path, func(c *pmemfs.Cred, dir pmemfs.Handle, name []byte) error {
+		_, err := f.eng.Mknod(c, dir, name, pmemfs.FileType(typ), major, minor, &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode})
+		return err
+	})
+}
+
+func (f *engineFS) Unlink(path string) error { return f.inDir(path, f.eng.Unlink) }
+func (f *engineFS) Rmdir(path string) error  { return f.inDir(path, f.eng.Rmdir) }
+
+func (f *engineFS) Rename(from, to string) error {
+	dir, name, err := f.in(from)
+	if err != nil {
+		return err
+	}
+	dir2, name2, err := f.in(to)
+	if err != nil {
+		return err
+	}
+	c := f.cred()
+	err = f.eng.Rename(c, dir, name, dir2, name2, 0)
+	f.noted(c, 2)
+	return engineError(err)
+}
+
+func (f *engineFS) Link(old, path string) error {
+	h, err := f.find(old)
+	if err != nil {
+		return err
+	}
+	dir, name, err := f.in(path)
+	if err != nil {
+		return err
+	}
+	c := f.cred()
+	_, err = f.eng.Link(c, h, dir, name)
+	f.noted(c, 2)
+	return engineError(err)
+}
+
+func (f *engineFS) Names(path string) (names []string, err error) {
+	h, err := f.find(path)
+	if err != nil {
+		return nil, err
+	}
+	err = f.eng.Readdir(f.cred(), h, 0, false, func(d *pmemfs.DirEntry) bool {
+		if n := string(d.Name); n != "." && n != ".." {
+			names = append(names, n)
+		}
+		return true
+	})
+	return names, engineError(err)
+}
+
+// Page takes 24 bytes and the name for the size of an entry.
+func (f *engineFS) Page(path string, cookie uint64, bytes int) (entries []conformance.Entry, eof bool, err error) {
+	h, err := f.find(path)
+	if err != nil {
+		return nil, false, err
+	}
+	eof = true
+	err = f.eng.Readdir(f.cred(), h, cookie, false, func(d *pmemfs.DirEntry) bool {
+		if bytes -= 24 + len(d.Name); bytes < 0 {
+			eof = false
+			return false
+		}
+		entries = append(entries, conformance.Entry{Name: string(d.Name), Ino: d.Ino, Cookie: d.Cookie})
+		return true
+	})
+	if err == nil && !eof && len(entries) == 0 {
+		err = conformance.EINVAL
+	}
+	return entries, eof, engineError(err)
+}
+
+func (f *engineFS) Statfs() (conformance.Statfs, error) {
+	s, err := f.eng.Statfs()
+	return conformance.Statfs{Total: s.TotalBytes, Free: s.FreeBytes, Avail: s.AvailBytes, Files: s.TotalFiles, FreeFiles: s.FreeFiles,
+		NameMax: s.NameMax}, engineError(err)
+}
+
+func (f *engineFS) Open(path string) (conformance.File, error) {
+	h, err := f.find(path)
+	if err != nil {
+		return nil, err
+	}
+	return &engineFile{f, h}, nil
+}
+
+// engineFile is a handle.
+type engineFile struct {
+	fs *engineFS
+	h  pmemfs.Handle
+}
+
+func (o *engineFile) Getattr() (conformance.Attr, error) {
+	a, err := o.fs.eng.Getattr(o.h)
+	return engineAttr(a), engineError(err)
+}
+func (o *engineFile) Setattr(s conformance.Set) error        { return o.fs.setattr(o.h, s) }
+func (o *engineFile) Read(off uint64, n int) ([]byte, error) { return o.fs.read(o.h, off, n) }
+func (o *engineFile) Write(off uint64, data []byte) error    { return o.fs.write(o.h, off, data) }
+func (o *engineFile) Close() error                           { return nil }
