@@ -20,6 +20,9 @@ type target struct {
 // quickTargets need no kernel.
 var quickTargets = []target{
 	{"engine", engineTarget, nil},
+	{"billy", billyTarget, nil},
+	{"go-nfs", nfsTarget(goNFSStack), nil},
+	{"native", nfsTarget(nativeStack), nil},
 }
 
 // TestConformance runs the suite on every target that needs no kernel, and prints what became of each case.

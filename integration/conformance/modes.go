@@ -313,6 +313,10 @@ func accessCases() []Case {
 					c.ok(c.Setattr("it", Set{Mode: &mode}))
 					got, err := c.As(cl.user).Access("it", AllAccess)
 					c.ok(err)
+					if it.dir && bits&(WriteBit|Exec) == WriteBit {
+						// The mode says so, but nothing can be changed without searching: servers differ.
+						got |= WriteBit
+					}
 					same(c, fmt.Sprintf("access with mode %03o", mode), got, bits)
 				}
 			}})

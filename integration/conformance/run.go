@@ -35,7 +35,7 @@ type Outcome struct {
 // Passed reports whether the case ran and found nothing.
 func (o *Outcome) Passed() bool { return o.Missing == 0 && len(o.Faults) == 0 }
 
-// String is one line.
+// String is one line, which ParseOutcome reads.
 func (o *Outcome) String() string {
 	switch {
 	case o.Missing != 0:
@@ -44,6 +44,31 @@ func (o *Outcome) String() string {
 		return "passed " + o.Case
 	}
 	return fmt.Sprintf("failed %s: %s", o.Case, strings.Join(o.Faults, "; "))
+}
+
+// ParseOutcome reads what String wrote; false if it is something else. Several faults come back as one.
+func ParseOutcome(line string) (o Outcome, ok bool) {
+	if o.Case, ok = strings.CutPrefix(line, "passed "); ok {
+		return o, true
+	}
+	failed, isFault := strings.CutPrefix(line, "failed ")
+	left, isLeft := strings.CutPrefix(line, "left out ")
+	var what string
+	switch {
+	case isFault:
+		o.Case, what, ok = strings.Cut(failed, ": ")
+		o.Faults = []string{what}
+	case isLeft:
+		o.Case, what, ok = strings.Cut(left, ": needs ")
+		for name := range strings.FieldsSeq(what) {
+			i := slices.Index(capNames, name)
+			if i < 0 {
+				return o, false
+			}
+			o.Missing |= 1 << i
+		}
+	}
+	return o, ok
 }
 
 // Run runs all cases on a target, each in a directory of its own below the one that fs begins in, and reports each to done.

@@ -11,7 +11,6 @@
 package rawnfs
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -46,7 +45,7 @@ const (
 // replyBytesMax bounds a reply: the largest READ that tests make, and its header.
 const replyBytesMax = 2 << 20
 
-// Client is one connection to a server, as the superuser.
+// Client is one connection to a server. Its own methods are simple calls by the superuser; As gives all procedures for anybody.
 type Client struct {
 	conn    net.Conn
 	replies *rpc.RecordReader
@@ -67,38 +66,38 @@ func Dial(addr string, patience time.Duration) (*Client, error) {
 // Close ends the connection.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// superuser is the AUTH_SYS credential of every call, and the empty verifier behind it.
-var superuser = func() []byte {
-	body := rpc.NewEncoder(nil)
-	body.Uint32(0) // stamp
-	body.Opaque([]byte("rawnfs"))
-	for range 3 { // uid, gid, no further groups
-		body.Uint32(0)
-	}
-	e := rpc.NewEncoder(nil)
-	e.Uint32(rpc.AuthSys)
-	e.Opaque(body.Bytes())
-	e.Uint32(rpc.AuthNone)
-	e.Opaque(nil)
-	return e.Bytes()
-}()
-
-// call sends one call and returns what follows the OK in its reply. Another
-// status is returned as a Status.
+// call sends one call of the superuser and returns what follows the OK in its reply. Another status is returned as a Status.
 func (c *Client) call(prog, proc uint32, args func(*rpc.Encoder)) (*rpc.Decoder, error) {
+	d, err := c.exchange(prog, proc, superuser, args)
+	if err != nil {
+		return nil, err
+	}
+	status := d.Uint32()
+	if !d.OK() {
+		return nil, errors.New("rawnfs: not a reply: it has no status")
+	}
+	if err := statusOf(status); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// superuser is the credential of the calls that are nobody's in particular.
+var superuser = new(Client).As(0, 0).cred
+
+// exchange sends one call with a credential and returns the results in its reply.
+func (c *Client) exchange(prog, proc uint32, cred []byte, args func(*rpc.Encoder)) (*rpc.Decoder, error) {
 	c.xid++
 	e := rpc.NewEncoder(make([]byte, 4, 1024)) // begins with room for the record mark
 	for _, v := range []uint32{c.xid, 0, rpc.Version, prog, version3, proc} {
 		e.Uint32(v)
 	}
-	e.Raw(superuser)
+	e.Raw(cred)
 	args(e)
-	record := e.Bytes()
-	binary.BigEndian.PutUint32(record, uint32(len(record)-4)|1<<31)
 	if err := c.conn.SetDeadline(time.Now().Add(c.patient)); err != nil {
 		return nil, c.lost(err)
 	}
-	if _, err := c.conn.Write(record); err != nil {
+	if _, err := c.conn.Write(e.Finish()); err != nil {
 		return nil, c.lost(err)
 	}
 	reply, err := c.replies.Next()
@@ -116,18 +115,15 @@ func (c *Client) lost(err error) error {
 	return fmt.Errorf("%w: %w", ErrLost, err)
 }
 
-// accept reads a reply up to the status of the procedure (RFC 5531 section 9).
+// accept reads a reply up to the results of the procedure (RFC 5531 section 9).
 func (c *Client) accept(reply []byte) (*rpc.Decoder, error) {
 	d := rpc.NewDecoder(reply)
 	xid, kind, denied := d.Uint32(), d.Uint32(), d.Uint32()
 	d.Uint32() // the verifier's flavour
 	d.Opaque(400)
-	accepted, status := d.Uint32(), Status(d.Uint32())
+	accepted := d.Uint32()
 	if !d.OK() || xid != c.xid || kind != 1 || denied != 0 || accepted != uint32(rpc.Success) {
 		return nil, fmt.Errorf("rawnfs: not a reply of success to call %d: % x", c.xid, reply[:min(len(reply), 64)])
-	}
-	if status != 0 {
-		return nil, status
 	}
 	return d, nil
 }

@@ -1,0 +1,71 @@
+package integration
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"pmemfs/integration/conformance"
+	"pmemfs/integration/harness"
+)
+
+// TestConformanceKernel runs the suite inside the kernel in user mode: on a mount of the server, and on its own tmpfs, which
+// shows that the cases ask for what Linux does.
+func TestConformanceKernel(t *testing.T) {
+	c := bootClient(t)
+	conform(t, kernelTargets(c))
+}
+
+// TestConformanceNewerKernel is the same in the newer kernel.
+func TestConformanceNewerKernel(t *testing.T) {
+	c := bootEmulated(t, nil)
+	conform(t, kernelTargets(c))
+}
+
+func kernelTargets(c client) []target {
+	return []target{
+		{"tmpfs", func(t *testing.T, done func(conformance.Outcome)) {
+			c.sh(t, "mkdir -p /tmp/conform && mount -t tmpfs none /tmp/conform")
+			conformInside(t, c, "/tmp/conform", done)
+			c.sh(t, "umount /tmp/conform")
+		}, nil},
+		{"go-nfs", mounted(c, "--nfs-stack", "go-nfs"), clientFaults},
+	}
+}
+
+// clientFaults are what Linux's NFS client does otherwise than a filesystem of its own, whatever the server.
+var clientFaults = map[string]string{
+	"open/one of two names gone": "an open file is renamed rather than removed, also if it has another name, so its link count stays",
+}
+
+// mounted runs the suite on a mount of a server with some options.
+func mounted(c client, options ...string) func(t *testing.T, done func(conformance.Outcome)) {
+	return func(t *testing.T, done func(conformance.Outcome)) {
+		server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), append([]string{"--size", "256MiB", "--squash", "none"}, options...)...)
+		c.mount(t, server.Port, "/mnt", "hard")
+		conformInside(t, c, "/mnt", done)
+		c.unmount(t, "/mnt")
+	}
+}
+
+// conformInside runs the suite in a directory of the guest and reads what it prints.
+func conformInside(t *testing.T, c client, dir string, done func(conformance.Outcome)) {
+	t.Helper()
+	output, status, err := c.Run(6*time.Minute, "guest conform "+dir)
+	if err != nil || status != 0 {
+		t.Fatalf("guest conform: status %d, %v\n%s", status, err, output)
+	}
+	cases := 0
+	for line := range strings.Lines(output) {
+		o, ok := conformance.ParseOutcome(strings.TrimSuffix(line, "\n"))
+		if ok {
+			done(o)
+			cases++
+		}
+	}
+	if want := fmt.Sprint("cases ", cases); cases != len(conformance.Cases()) || !strings.HasSuffix(strings.TrimSpace(output), want) {
+		t.Errorf("%d cases in the output, want %d:\n%s", cases, len(conformance.Cases()), output)
+	}
+}
