@@ -27,10 +27,15 @@ import (
 	"pmemfs/server/gonfs"
 	"pmemfs/server/handle"
 	"pmemfs/server/mount3"
+	"pmemfs/server/nfs3"
+	"pmemfs/server/rpc"
 )
 
-// StackGoNFS is the NFS stack that exists: go-nfs behind the wrapper of package gonfs.
-const StackGoNFS = "go-nfs"
+// The NFS stacks.
+const (
+	StackNative = "native" // package nfs3
+	StackGoNFS  = "go-nfs" // go-nfs behind the wrapper of package gonfs
+)
 
 // Config is what a Server does.
 type Config struct {
@@ -38,7 +43,7 @@ type Config struct {
 	New   NewImage // used if Image does not exist
 
 	NFS     string // address to listen on, host:port; port 0 for any
-	Stack   string // "" or StackGoNFS
+	Stack   string // StackNative, which "" means too, or StackGoNFS
 	Exports []export.Export
 
 	Durability pmemfs.Durability
@@ -47,13 +52,14 @@ type Config struct {
 	Scrub Scrubbing // the zero value for none
 
 	Logger *slog.Logger // nil for none
-	Limits gonfs.Limits
+	Limits rpc.Limits
 }
 
 // Server is an open image with a listener.
 type Server struct {
 	eng      *pmemfs.FS
-	nfs      *gonfs.Server
+	nfs      *rpc.Server
+	goNFS    *gonfs.Server // nil unless that is the stack
 	listener net.Listener
 	exports  *export.Table
 	log      *slog.Logger
@@ -93,8 +99,10 @@ func Open(c Config) (*Server, error) {
 
 // vet refuses a configuration that could not work before anything is made.
 func (c *Config) vet() (*export.Set, error) {
-	if c.Stack != "" && c.Stack != StackGoNFS {
-		return nil, fmt.Errorf("unknown NFS stack %q: %s is the only one", c.Stack, StackGoNFS)
+	switch c.Stack {
+	case "", StackNative, StackGoNFS:
+	default:
+		return nil, fmt.Errorf("unknown NFS stack %q: it is %s or %s", c.Stack, StackNative, StackGoNFS)
 	}
 	if _, err := net.ResolveTCPAddr("tcp", c.NFS); err != nil {
 		return nil, fmt.Errorf("cannot listen on %q: %w", c.NFS, err)
@@ -131,14 +139,19 @@ func (s *Server) Reload(exports []export.Export) error {
 }
 
 func (s *Server) listen(c *Config) error {
-	handles := handle.New(s.eng)
-	mounts := mount3.New(mount3.Config{Engine: s.eng, Exports: s.exports, Handles: handles, Logger: c.Logger}).Program()
-	nfs := gonfs.New(gonfs.Config{Engine: s.eng, Exports: s.exports, Mount: mounts, Logger: c.Logger, Limits: c.Limits})
 	l, err := net.Listen("tcp", c.NFS)
 	if err != nil {
 		return err
 	}
-	s.nfs, s.listener = nfs, l
+	mounts := mount3.New(mount3.Config{Engine: s.eng, Exports: s.exports, Handles: handle.New(s.eng), Logger: c.Logger})
+	programs := []rpc.Program{mounts.Program()}
+	if c.Stack == StackGoNFS {
+		s.goNFS = gonfs.New(gonfs.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger})
+		programs = append(programs, s.goNFS.Program())
+	} else {
+		programs = append(programs, nfs3.New(nfs3.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger}).Program())
+	}
+	s.nfs, s.listener = rpc.NewServer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits}), l
 	if addr := s.Addr(); !addr.Addr().IsLoopback() {
 		s.log.Warn("listening beyond this machine: anyone who can connect is believed to be the user they say they are",
 			"addr", addr.String())
@@ -175,10 +188,21 @@ func (s *Server) Serve(ctx context.Context) error {
 		wg.Go(func() { s.scrub(scrubbing, s.scrubs) })
 	}
 	err := s.nfs.Serve(ctx, s.listener)
+	s.closeGoNFS()
 	stop()
 	wg.Wait() // it notes how far it is
 	return errors.Join(err, s.eng.Close())
 }
 
+// closeGoNFS ends go-nfs, if that is the stack, when no call is in progress.
+func (s *Server) closeGoNFS() {
+	if s.goNFS != nil {
+		s.goNFS.Close()
+	}
+}
+
 // Close gives up a server that was opened but will not serve.
-func (s *Server) Close() error { return errors.Join(s.listener.Close(), s.eng.Close()) }
+func (s *Server) Close() error {
+	s.closeGoNFS()
+	return errors.Join(s.listener.Close(), s.eng.Close())
+}

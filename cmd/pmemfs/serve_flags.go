@@ -54,7 +54,8 @@ func (f *serveFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.configFile, "config", "", "file in TOML that says what these options say, and has any number of exports")
 	flags.Var(&f.size, "size", "size of a new image")
 	flags.StringVar(&f.nfs, "nfs", "127.0.0.1:2049", "address to serve NFS and MOUNT on, host:port")
-	flags.StringVar(&f.stack, "nfs-stack", server.StackGoNFS, "implementation of NFS: "+server.StackGoNFS)
+	flags.StringVar(&f.stack, "nfs-stack", server.StackNative,
+		"implementation of NFS: "+server.StackNative+" or "+server.StackGoNFS)
 	flags.StringArrayVar(&f.exports, "export", nil,
 		"an export as NAME[=SUBTREE][,ro][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,client=NETWORK][,secure]; may be repeated")
 	flags.StringVar(&f.one.squash, "squash", "root", "whose identity is taken away: none, root or all")

@@ -4,17 +4,8 @@ import (
 	"math"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
-)
-
-// Bits of ACCESS (RFC 1813 section 3.3.4).
-const (
-	accessRead    = 0x01
-	accessLookup  = 0x02
-	accessModify  = 0x04
-	accessExtend  = 0x08
-	accessDelete  = 0x10
-	accessExecute = 0x20
 )
 
 // access answers ACCESS from the permissions; go-nfs grants whatever is asked.
@@ -30,22 +21,22 @@ func (s *Server) access(r *request, e *rpc.Encoder) error {
 	}
 	var bits uint32
 	if got&pmemfs.AccessRead != 0 {
-		bits |= accessRead
+		bits |= nfswire.AccessRead
 	}
 	if got&pmemfs.AccessWrite != 0 && !r.exp.ReadOnly {
-		bits |= accessModify | accessExtend
+		bits |= nfswire.AccessModify | nfswire.AccessExtend
 		if attr.Type == pmemfs.TypeDir {
-			bits |= accessDelete
+			bits |= nfswire.AccessDelete
 		}
 	}
 	if got&pmemfs.AccessExec != 0 {
 		if attr.Type == pmemfs.TypeDir {
-			bits |= accessLookup
+			bits |= nfswire.AccessLookup
 		} else {
-			bits |= accessExecute
+			bits |= nfswire.AccessExecute
 		}
 	}
-	putPostOp(e, s.handles.FSID(), &attr)
+	nfswire.PutPostOp(e, s.handles.FSID(), &attr)
 	e.Uint32(bits & r.args.count)
 	return nil
 }
@@ -67,11 +58,11 @@ func (s *Server) setattr(r *request, e *rpc.Encoder) error {
 func (s *Server) create(r *request, e *rpc.Encoder) error {
 	opts := pmemfs.CreateOptions{Verifier: r.args.verf, Attr: r.args.set}
 	switch r.args.how {
-	case createUnchecked:
+	case nfswire.CreateUnchecked:
 		opts.Mode = pmemfs.Unchecked
-	case createGuarded:
+	case nfswire.CreateGuarded:
 		opts.Mode = pmemfs.Guarded
-	case createExclusive:
+	case nfswire.CreateExclusive:
 		// The client sends the attributes with a SETATTR afterwards; until then the file is its owner's alone.
 		opts.Mode, opts.Attr = pmemfs.Exclusive, pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o600}
 	}
@@ -88,7 +79,7 @@ func (s *Server) mkdir(r *request, e *rpc.Encoder) error {
 
 func (s *Server) symlink(r *request, e *rpc.Encoder) error {
 	if len(r.args.data) > maxTarget {
-		return nfsErrNameTooLong
+		return nfswire.ErrNameTooLong
 	}
 	return s.made(r, e, func(dir pmemfs.Handle, name []byte) (pmemfs.Attr, error) {
 		return s.eng.Symlink(&r.cred, dir, name, r.args.data, &r.args.set)
@@ -96,14 +87,14 @@ func (s *Server) symlink(r *request, e *rpc.Encoder) error {
 }
 
 var nodeTypes = map[uint32]pmemfs.FileType{
-	typeBlock: pmemfs.TypeBlock, typeChar: pmemfs.TypeChar, typeSocket: pmemfs.TypeSocket, typeFIFO: pmemfs.TypeFIFO,
+	nfswire.TypeBlock: pmemfs.TypeBlock, nfswire.TypeChar: pmemfs.TypeChar, nfswire.TypeSocket: pmemfs.TypeSocket, nfswire.TypeFIFO: pmemfs.TypeFIFO,
 }
 
 // mknod makes devices, sockets and FIFOs; go-nfs answers OK for a character device and makes nothing.
 func (s *Server) mknod(r *request, e *rpc.Encoder) error {
 	t, ok := nodeTypes[r.args.typ]
 	if !ok {
-		return nfsErrBadType
+		return nfswire.ErrBadType
 	}
 	return s.made(r, e, func(dir pmemfs.Handle, name []byte) (pmemfs.Attr, error) {
 		return s.eng.Mknod(&r.cred, dir, name, t, r.args.major, r.args.minor, &r.args.set)
@@ -120,7 +111,7 @@ func (s *Server) made(r *request, e *rpc.Encoder, make func(pmemfs.Handle, []byt
 	}
 	e.Bool(true)
 	e.Opaque(s.handles.Append(nil, r.exp.ID(), attr.Handle))
-	putPostOp(e, s.handles.FSID(), &attr)
+	nfswire.PutPostOp(e, s.handles.FSID(), &attr)
 	putWcc(e, s.handles.FSID(), pre, s.attrOf(dir))
 	return nil
 }
@@ -133,7 +124,7 @@ func (s *Server) link(r *request, e *rpc.Encoder) error {
 	if err != nil {
 		return err
 	}
-	putPostOp(e, s.handles.FSID(), &attr)
+	nfswire.PutPostOp(e, s.handles.FSID(), &attr)
 	putWcc(e, s.handles.FSID(), pre, s.attrOf(dir))
 	return nil
 }
@@ -158,7 +149,7 @@ func (s *Server) fsstat(r *request, e *rpc.Encoder) error {
 	if err != nil {
 		return err
 	}
-	putPostOp(e, s.handles.FSID(), &attr)
+	nfswire.PutPostOp(e, s.handles.FSID(), &attr)
 	for _, v := range []uint64{st.TotalBytes, st.FreeBytes, st.AvailBytes, st.TotalFiles, st.FreeFiles, st.FreeFiles} {
 		e.Uint64(v)
 	}
@@ -166,20 +157,12 @@ func (s *Server) fsstat(r *request, e *rpc.Encoder) error {
 	return nil
 }
 
-// Properties of FSINFO (RFC 1813 section 3.3.19).
-const (
-	fsfLink        = 0x01
-	fsfSymlink     = 0x02
-	fsfHomogeneous = 0x08
-	fsfCanSetTime  = 0x10
-)
-
 func (s *Server) fsinfo(r *request, e *rpc.Encoder) error {
 	attr, err := s.eng.Getattr(r.args.handles[0])
 	if err != nil {
 		return err
 	}
-	putPostOp(e, s.handles.FSID(), &attr)
+	nfswire.PutPostOp(e, s.handles.FSID(), &attr)
 	for range 2 { // rtmax, rtpref, rtmult; wtmax, wtpref, wtmult
 		e.Uint32(ioBytes)
 		e.Uint32(ioBytes)
@@ -189,7 +172,7 @@ func (s *Server) fsinfo(r *request, e *rpc.Encoder) error {
 	e.Uint64(math.MaxInt64)
 	e.Uint32(0) // time_delta: one nanosecond
 	e.Uint32(1)
-	e.Uint32(fsfLink | fsfSymlink | fsfHomogeneous | fsfCanSetTime)
+	e.Uint32(nfswire.FSFLink | nfswire.FSFSymlink | nfswire.FSFHomogeneous | nfswire.FSFCanSetTime)
 	return nil
 }
 
@@ -198,9 +181,9 @@ func (s *Server) pathconf(r *request, e *rpc.Encoder) error {
 	if err != nil {
 		return err
 	}
-	putPostOp(e, s.handles.FSID(), &attr)
+	nfswire.PutPostOp(e, s.handles.FSID(), &attr)
 	e.Uint32(math.MaxInt32) // linkmax
-	e.Uint32(maxName)
+	e.Uint32(nfswire.NameMax)
 	e.Bool(true)  // no_trunc
 	e.Bool(true)  // chown_restricted
 	e.Bool(false) // case_insensitive

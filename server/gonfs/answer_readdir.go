@@ -3,6 +3,7 @@ package gonfs
 import (
 	"pmemfs/pmemfs"
 	"pmemfs/server/handle"
+	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
 )
 
@@ -27,7 +28,7 @@ func (s *Server) readdir(r *request, e *rpc.Encoder) error {
 func (s *Server) readdirPlus(r *request, e *rpc.Encoder) error {
 	budget := int(min(r.args.limit, readdirBytesMax))
 	return s.list(r, e, budget, func(d *pmemfs.DirEntry) int {
-		return entryBytes + rpc.OpaqueLen(len(d.Name)) + 4 + fattrBytes + handleOptBytes
+		return entryBytes + rpc.OpaqueLen(len(d.Name)) + 4 + nfswire.FattrBytes + handleOptBytes
 	}, true)
 }
 
@@ -39,7 +40,7 @@ func (s *Server) list(r *request, e *rpc.Encoder, budget int, size func(*pmemfs.
 		return err
 	}
 	start := e.Len()
-	putPostOp(e, s.handles.FSID(), &attr)
+	nfswire.PutPostOp(e, s.handles.FSID(), &attr)
 	e.Uint64(0) // the verifier never changes, as cookies never lose their meaning
 	top := !s.exports.MayClimb(r.exp, dir)
 	count, eof := 0, true
@@ -56,7 +57,7 @@ func (s *Server) list(r *request, e *rpc.Encoder, budget int, size func(*pmemfs.
 	case err != nil:
 		return err
 	case count == 0 && !eof:
-		return nfsErrTooSmall
+		return nfswire.ErrTooSmall
 	}
 	e.Bool(false)
 	e.Bool(eof)
@@ -80,7 +81,7 @@ func (s *Server) putEntry(r *request, e *rpc.Encoder, d *pmemfs.DirEntry, dir *p
 		e.Bool(false)
 		return
 	}
-	putPostOp(e, s.handles.FSID(), &d.Attr)
+	nfswire.PutPostOp(e, s.handles.FSID(), &d.Attr)
 	e.Bool(true)
 	e.Opaque(s.handles.Append(nil, r.exp.ID(), d.Attr.Handle))
 }

@@ -28,7 +28,7 @@ type site struct {
 	t       testing.TB
 	path    string
 	exports []export.Export
-	limits  gonfs.Limits
+	limits  rpc.Limits
 
 	eng  *pmemfs.FS
 	srv  *gonfs.Server
@@ -80,18 +80,20 @@ func (s *site) start() {
 		s.t.Fatal(missing)
 	}
 	mounts := mount3.New(mount3.Config{Engine: eng, Exports: table, Handles: handle.New(eng), Logger: log}).Program()
-	srv := gonfs.New(gonfs.Config{Engine: eng, Exports: table, Mount: mounts, Logger: log, Limits: s.limits})
+	srv := gonfs.New(gonfs.Config{Engine: eng, Exports: table, Logger: log})
+	transport := rpc.NewServer(rpc.Config{Programs: []rpc.Program{srv.Program(), mounts}, Logger: log, Limits: s.limits})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(s.t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(ctx, l) }()
+	go func() { ended <- transport.Serve(ctx, l) }()
 	s.eng, s.srv, s.addr = eng, srv, l.Addr().String()
 	s.stop = func() {
 		cancel()
 		if err := <-ended; err != nil {
 			s.t.Errorf("serve: %v", err)
 		}
+		srv.Close()
 		if err := eng.Close(); err != nil {
 			s.t.Errorf("close: %v", err)
 		}

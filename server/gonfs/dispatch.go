@@ -1,19 +1,14 @@
 package gonfs
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"runtime/debug"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
-)
-
-const (
-	progNFS  = 100003
-	version3 = 3
 )
 
 // procedure says how one NFS procedure is read, answered and, when it fails, refused.
@@ -28,147 +23,97 @@ type procedure struct {
 }
 
 var procedures = [...]procedure{
-	procNull:        {},
-	procGetattr:     {args: "h", reply: "F"},
-	procSetattr:     {args: "hsg", failure: "w", changes: true, answer: (*Server).setattr},
-	procLookup:      {args: "hn", failure: "a", reply: "Haa"},
-	procAccess:      {args: "hc", failure: "a", answer: (*Server).access},
-	procReadlink:    {args: "h", failure: "a", reply: "a"},
-	procRead:        {args: "hoc", failure: "a", reply: "a"},
-	procWrite:       {args: "hoctD", failure: "w", changes: true, reply: "w"},
-	procCreate:      {args: "hnC", failure: "w", changes: true, answer: (*Server).create},
-	procMkdir:       {args: "hns", failure: "w", changes: true, answer: (*Server).mkdir},
-	procSymlink:     {args: "hnsD", failure: "w", changes: true, answer: (*Server).symlink},
-	procMknod:       {args: "hnM", failure: "w", changes: true, answer: (*Server).mknod},
-	procRemove:      {args: "hn", failure: "w", changes: true, reply: "w"},
-	procRmdir:       {args: "hn", failure: "w", changes: true, reply: "w"},
-	procRename:      {args: "hnhn", failure: "ww", changes: true, reply: "ww"},
-	procLink:        {args: "hhn", failure: "aw", changes: true, answer: (*Server).link},
-	procReaddir:     {args: "hovc", failure: "a", answer: (*Server).readdir},
-	procReaddirPlus: {args: "hovcx", failure: "a", answer: (*Server).readdirPlus},
-	procFsstat:      {args: "h", failure: "a", answer: (*Server).fsstat},
-	procFsinfo:      {args: "h", failure: "a", answer: (*Server).fsinfo},
-	procPathconf:    {args: "h", failure: "a", answer: (*Server).pathconf},
-	procCommit:      {args: "hoc", failure: "w", answer: (*Server).commit},
+	nfswire.ProcNull:        {},
+	nfswire.ProcGetattr:     {args: "h", reply: "F"},
+	nfswire.ProcSetattr:     {args: "hsg", failure: "w", changes: true, answer: (*Server).setattr},
+	nfswire.ProcLookup:      {args: "hn", failure: "a", reply: "Haa"},
+	nfswire.ProcAccess:      {args: "hc", failure: "a", answer: (*Server).access},
+	nfswire.ProcReadlink:    {args: "h", failure: "a", reply: "a"},
+	nfswire.ProcRead:        {args: "hoc", failure: "a", reply: "a"},
+	nfswire.ProcWrite:       {args: "hoctD", failure: "w", changes: true, reply: "w"},
+	nfswire.ProcCreate:      {args: "hnC", failure: "w", changes: true, answer: (*Server).create},
+	nfswire.ProcMkdir:       {args: "hns", failure: "w", changes: true, answer: (*Server).mkdir},
+	nfswire.ProcSymlink:     {args: "hnsD", failure: "w", changes: true, answer: (*Server).symlink},
+	nfswire.ProcMknod:       {args: "hnM", failure: "w", changes: true, answer: (*Server).mknod},
+	nfswire.ProcRemove:      {args: "hn", failure: "w", changes: true, reply: "w"},
+	nfswire.ProcRmdir:       {args: "hn", failure: "w", changes: true, reply: "w"},
+	nfswire.ProcRename:      {args: "hnhn", failure: "ww", changes: true, reply: "ww"},
+	nfswire.ProcLink:        {args: "hhn", failure: "aw", changes: true, answer: (*Server).link},
+	nfswire.ProcReaddir:     {args: "hovc", failure: "a", answer: (*Server).readdir},
+	nfswire.ProcReaddirPlus: {args: "hovcx", failure: "a", answer: (*Server).readdirPlus},
+	nfswire.ProcFsstat:      {args: "h", failure: "a", answer: (*Server).fsstat},
+	nfswire.ProcFsinfo:      {args: "h", failure: "a", answer: (*Server).fsinfo},
+	nfswire.ProcPathconf:    {args: "h", failure: "a", answer: (*Server).pathconf},
+	nfswire.ProcCommit:      {args: "hoc", failure: "w", answer: (*Server).commit},
 }
 
-// serve turns one call into its reply. Whatever goes wrong, the process goes on.
-func (s *Server) serve(r *request) (reply []byte) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.panicked(r, p)
-			reply = rpc.NewReply(r.call.XID, rpc.SystemErr).Finish()
-		}
-	}()
-	c := &r.call
-	if c.RPCVersion != rpc.Version {
-		return rpc.NewVersionDenied(c.XID).Finish()
+// serve answers one call. As go-nfs takes its time, all calls run beside their connection.
+func (s *Server) serve(req *rpc.Request, e *rpc.Encoder) rpc.Result {
+	if !req.MayWait {
+		return rpc.Wait
 	}
-	switch {
-	case c.Prog == s.mounts.Number:
-		return s.serveMount(r)
-	case c.Prog != progNFS:
-		return rpc.NewReply(c.XID, rpc.ProgUnavail).Finish()
-	case c.Vers != version3:
-		return rpc.NewMismatch(c.XID, version3, version3).Finish()
-	case c.CredFlavor != rpc.AuthNone && c.CredFlavor != rpc.AuthSys:
-		return rpc.NewAuthDenied(c.XID, rpc.AuthTooWeak).Finish()
+	if req.Proc >= uint32(len(procedures)) {
+		return rpc.ProcUnavail
 	}
-	return s.serveNFS(r)
-}
-
-// serveMount has the MOUNT program answer.
-func (s *Server) serveMount(r *request) []byte {
-	p, c := &s.mounts, &r.call
-	if c.Vers < p.Low || c.Vers > p.High {
-		return rpc.NewMismatch(c.XID, p.Low, p.High).Finish()
+	r := &request{call: req.Call, remote: req.Remote, at: e.Len(), record: append(make([]byte, markBytes, markBytes+len(req.Record)), req.Record...)}
+	p := &procedures[req.Proc]
+	if !r.args.decode(p.args, req.Args) {
+		return rpc.GarbageArgs
 	}
-	e := rpc.NewReply(c.XID, rpc.Success)
-	switch result := p.Serve(&rpc.Request{Call: *c, Remote: r.remote, MayWait: true}, e); result {
-	case rpc.Success:
-		return e.Finish()
-	case rpc.Reject(rpc.AuthBadCred):
-		return rpc.NewAuthDenied(c.XID, rpc.AuthBadCred).Finish()
-	case rpc.Reject(rpc.AuthTooWeak):
-		return rpc.NewAuthDenied(c.XID, rpc.AuthTooWeak).Finish()
-	default:
-		return rpc.NewReply(c.XID, result).Finish()
+	if req.Proc == nfswire.ProcNull {
+		return s.viaGoNFS(r, p, e)
 	}
-}
-
-func (s *Server) serveNFS(r *request) []byte {
-	if r.call.Proc >= uint32(len(procedures)) {
-		return rpc.NewReply(r.call.XID, rpc.ProcUnavail).Finish()
-	}
-	p := &procedures[r.call.Proc]
-	if !r.args.decode(p.args, r.call.Args) {
-		return rpc.NewReply(r.call.XID, rpc.GarbageArgs).Finish()
-	}
-	if r.call.Proc == procNull {
-		return s.viaGoNFS(r, p)
-	}
-	switch st, denied := s.admit(r, p); {
-	case denied:
-		return rpc.NewAuthDenied(r.call.XID, rpc.AuthBadCred).Finish()
-	case st != nfsOK:
-		return s.refuse(r, p, st)
+	if st := s.admit(r, p, &req.Sys); st != nfswire.OK {
+		return s.refuse(r, p, st, e)
 	}
 	if p.answer == nil {
-		return s.viaGoNFS(r, p)
+		return s.viaGoNFS(r, p, e)
 	}
-	e := rpc.NewReply(r.call.XID, rpc.Success)
-	e.Uint32(uint32(nfsOK))
+	e.Uint32(uint32(nfswire.OK))
 	if err := p.answer(s, r, e); err != nil {
-		return s.refuse(r, p, statusOf(err))
+		return s.refuse(r, p, statusOf(err), e)
 	}
-	return e.Finish()
+	return rpc.Success
 }
 
 // admit finds out what and whom a request is about and whether it may go on.
-func (s *Server) admit(r *request, p *procedure) (st status, denied bool) {
+func (s *Server) admit(r *request, p *procedure, sys *rpc.SysCred) status {
 	a, set := &r.args, s.exports.Load()
 	for i, raw := range a.raw[:a.nh] {
 		id, h, err := s.handles.Decode(raw)
 		if err != nil {
-			return handleStatus(err), false
+			return statusOf(err)
 		}
 		exp := set.ByID(id)
 		if exp == nil {
-			return nfsErrStale, false // it was exported once
+			return nfswire.ErrStale // it was exported once
 		}
 		if i > 0 && exp != r.exp {
-			return nfsErrXDev, false
+			return nfswire.ErrXDev
 		}
 		a.handles[i], r.exp = h, exp
 	}
 	if !r.exp.Allows(r.remote) {
-		return nfsErrAcces, false
+		return nfswire.ErrAcces
 	}
-	var ok bool
-	if r.cred, ok = s.credential(r); !ok {
-		return 0, true
-	}
+	r.cred = credential(r, sys)
 	if p.changes && r.exp.ReadOnly {
-		return nfsErrROFS, false
+		return nfswire.ErrROFS
 	}
-	if st := r.vetNames(); st != nfsOK {
-		return st, false
+	if st := r.vetNames(); st != nfswire.OK {
+		return st
 	}
-	return r.vetData(), false
+	return r.vetData()
 }
 
 // credential is whom the caller is taken for on the request's export.
-func (s *Server) credential(r *request) (pmemfs.Cred, bool) {
+func credential(r *request, sys *rpc.SysCred) pmemfs.Cred {
 	if r.call.CredFlavor == rpc.AuthNone {
-		return r.exp.Anon(), true
+		return r.exp.Anon()
 	}
-	c, ok := rpc.ParseSys(r.call.CredBody)
-	if !ok {
-		return pmemfs.Cred{}, false
-	}
-	cred := pmemfs.Cred{UID: c.UID, GID: c.GID, Groups: c.Groups}
+	cred := pmemfs.Cred{UID: sys.UID, GID: sys.GID, Groups: sys.Groups}
 	r.exp.Squash(&cred)
-	return cred, true
+	return cred
 }
 
 // vetData checks READ and WRITE and rewrites what go-nfs would trip over: it takes an offset for signed, and allocates
@@ -176,38 +121,36 @@ func (s *Server) credential(r *request) (pmemfs.Cred, bool) {
 func (r *request) vetData() status {
 	a := &r.args
 	switch r.call.Proc {
-	case procRead:
+	case nfswire.ProcRead:
 		at := r.call.ArgsOffset + markBytes + rpc.OpaqueLen(len(a.raw[0]))
 		a.offset = min(a.offset, math.MaxInt64-ioBytes) // beyond any file
 		a.count = min(a.count, ioBytes)
 		binary.BigEndian.PutUint64(r.record[at:], a.offset)
 		binary.BigEndian.PutUint32(r.record[at+8:], a.count)
-	case procWrite:
+	case nfswire.ProcWrite:
 		switch {
 		case uint64(a.count) != uint64(len(a.data)):
-			return nfsErrInval
+			return nfswire.ErrInval
 		case a.offset > math.MaxInt64-uint64(a.count):
-			return nfsErrFBig
+			return nfswire.ErrFBig
 		}
 	}
-	return nfsOK
+	return nfswire.OK
 }
 
-const markBytes = 4
-
-// refuse is a reply with a status and whatever attributes can still be had: macOS wants them on a failed ACCESS too.
-func (s *Server) refuse(r *request, p *procedure, st status) []byte {
-	e := rpc.NewReply(r.call.XID, rpc.Success)
+// refuse replies with a status and whatever attributes can still be had: macOS wants them on a failed ACCESS too.
+func (s *Server) refuse(r *request, p *procedure, st status, e *rpc.Encoder) rpc.Result {
+	e.Truncate(r.at)
 	e.Uint32(uint32(st))
 	for i, letter := range p.failure {
 		a := s.attrOf(r.args.handles[i])
 		if letter == 'w' {
 			putWcc(e, s.handles.FSID(), nil, a)
 		} else {
-			putPostOp(e, s.handles.FSID(), a)
+			nfswire.PutPostOp(e, s.handles.FSID(), a)
 		}
 	}
-	return e.Finish()
+	return rpc.Success
 }
 
 // attrOf returns a file's attributes, or nil if there are none to be had.
@@ -223,32 +166,37 @@ func (s *Server) attrOf(h pmemfs.Handle) *pmemfs.Attr {
 }
 
 // viaGoNFS has a worker answer and mends what it says.
-func (s *Server) viaGoNFS(r *request, p *procedure) []byte {
+func (s *Server) viaGoNFS(r *request, p *procedure, e *rpc.Encoder) rpc.Result {
 	raw, err := s.workers.do(r)
 	if err != nil {
 		s.log.Error("go-nfs did not answer", "err", err, "prog", r.call.Prog, "proc", r.call.Proc)
-		return rpc.NewReply(r.call.XID, rpc.SystemErr).Finish()
+		return rpc.SystemErr
 	}
 	body, ok := replyBody(raw, r.call.XID)
-	if !ok {
-		return rpc.NewReply(r.call.XID, rpc.SystemErr).Finish()
+	switch {
+	case !ok:
+		return rpc.SystemErr
+	case r.call.Proc == nfswire.ProcNull:
+		return rpc.Success
 	}
-	if p == nil || r.call.Proc == procNull {
-		return raw
-	}
-	return s.mend(r, p, body)
+	return s.mend(r, p, body, e)
 }
 
 // replyBody returns what follows the header of an accepted, successful reply.
 func replyBody(raw []byte, xid uint32) ([]byte, bool) {
-	want := rpc.NewReply(xid, rpc.Success).Bytes()[markBytes:]
-	if len(raw) < markBytes+rpc.ReplyHeaderBytes || !bytes.Equal(raw[markBytes:markBytes+rpc.ReplyHeaderBytes], want) {
-		return nil, false
+	d := rpc.NewDecoder(raw)
+	d.Uint32()                                                                          // the record mark
+	for _, want := range [...]uint32{xid, 1, 0, rpc.AuthNone, 0, uint32(rpc.Success)} { // a reply, accepted; an empty verifier
+		if d.Uint32() != want || !d.OK() {
+			return nil, false
+		}
 	}
-	return raw[markBytes+rpc.ReplyHeaderBytes:], true
+	return d.Rest(), true
 }
 
+const markBytes = 4
+
 func (s *Server) panicked(r *request, p any) {
-	s.log.Error("panic while serving a request", "panic", fmt.Sprint(p), "prog", r.call.Prog, "proc", r.call.Proc,
-		"client", r.remote, "stack", string(debug.Stack()))
+	s.log.Error("panic while serving a call in go-nfs", "panic", fmt.Sprint(p), "proc", r.call.Proc, "client", r.remote,
+		"stack", string(debug.Stack()))
 }

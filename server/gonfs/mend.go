@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
 )
 
@@ -13,37 +14,36 @@ const wccAttrBytes = 24
 // mend rewrites go-nfs's reply after the RPC header. A failure gets the engine's own error as status, and attributes.
 // In a success every fattr3 is replaced by what the engine said of that inode: go-nfs sends Go's mode bits, one time for
 // all three, and no fsid. Attributes before the operation are sent only when they are sound (putWcc).
-func (s *Server) mend(r *request, p *procedure, body []byte) []byte {
+func (s *Server) mend(r *request, p *procedure, body []byte, e *rpc.Encoder) rpc.Result {
 	d := rpc.NewDecoder(body)
 	st := status(d.Uint32())
 	if !d.OK() {
-		return rpc.NewReply(r.call.XID, rpc.SystemErr).Finish()
+		return rpc.SystemErr
 	}
-	if st != nfsOK {
+	if st != nfswire.OK {
 		if r.err != nil {
 			st = statusOf(r.err)
 		}
-		return s.refuse(r, p, st)
+		return s.refuse(r, p, st, e)
 	}
-	e := rpc.NewReply(r.call.XID, rpc.Success)
-	e.Uint32(uint32(nfsOK))
+	e.Uint32(uint32(nfswire.OK))
 	for _, letter := range p.reply {
 		s.mendField(r, letter, d, e)
 	}
 	if !d.OK() {
-		return rpc.NewReply(r.call.XID, rpc.SystemErr).Finish()
+		return rpc.SystemErr
 	}
 	e.Raw(d.Rest())
-	return e.Finish()
+	return rpc.Success
 }
 
 func (s *Server) mendField(r *request, letter rune, d *rpc.Decoder, e *rpc.Encoder) {
 	switch letter {
 	case 'H':
-		e.Opaque(d.Opaque(maxHandle))
+		e.Opaque(d.Opaque(nfswire.HandleMax))
 	case 'F':
 		if a := r.lastSeen(fileid(d)); a != nil {
-			putFattr(e, s.handles.FSID(), a)
+			nfswire.PutFattr(e, s.handles.FSID(), a)
 		} else {
 			d.Fail()
 		}
@@ -70,14 +70,14 @@ func (s *Server) mendPostOp(r *request, d *rpc.Decoder, e *rpc.Encoder, before f
 	if before != nil {
 		putWcc(e, s.handles.FSID(), pre, post)
 	} else {
-		putPostOp(e, s.handles.FSID(), post)
+		nfswire.PutPostOp(e, s.handles.FSID(), post)
 	}
 }
 
 // fileid reads a whole fattr3 and returns the inode number in it.
 func fileid(d *rpc.Decoder) uint64 {
 	const at = 52 // after type, mode, nlink, uid, gid, size, used, rdev, fsid
-	b := d.Fixed(fattrBytes)
+	b := d.Fixed(nfswire.FattrBytes)
 	if b == nil {
 		return 0
 	}

@@ -10,6 +10,7 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
+	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
 )
 
@@ -57,7 +58,8 @@ func TestPanicContained(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(ctx, l) }()
+	transport := rpc.NewServer(rpc.Config{Programs: []rpc.Program{srv.Program()}, Logger: srv.log})
+	go func() { ended <- transport.Serve(ctx, l) }()
 
 	e := rpc.NewEncoder(nil)
 	e.Opaque(root)
@@ -67,8 +69,8 @@ func TestPanicContained(t *testing.T) {
 	e.Opaque([]byte("name"))
 	entry := e.Bytes()
 	calls := map[uint32][]byte{
-		procGetattr: handle, procLookup: entry, procReadlink: handle, procRemove: entry, procRmdir: entry,
-		procAccess: append(handle[:len(handle):len(handle)], 0, 0, 0, 63), procFsstat: handle, procFsinfo: handle,
+		nfswire.ProcGetattr: handle, nfswire.ProcLookup: entry, nfswire.ProcReadlink: handle, nfswire.ProcRemove: entry, nfswire.ProcRmdir: entry,
+		nfswire.ProcAccess: append(handle[:len(handle):len(handle)], 0, 0, 0, 63), nfswire.ProcFsstat: handle, nfswire.ProcFsinfo: handle,
 	}
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -77,11 +79,12 @@ func TestPanicContained(t *testing.T) {
 	records := rpc.NewRecordReader(conn, 1<<20, nil)
 	for proc, args := range calls {
 		call := rpc.NewEncoder(make([]byte, markBytes))
-		for _, v := range []uint32{proc, 0, 2, progNFS, version3, proc, 0, 0, 0, 0} {
+		for _, v := range []uint32{proc, 0, 2, nfswire.ProgNFS, nfswire.Version, proc, 0, 0, 0, 0} {
 			call.Uint32(v)
 		}
 		call.Raw(args)
-		if _, err := conn.Write(call.Finish()); err != nil {
+		rpc.SetMark(call.Bytes())
+		if _, err := conn.Write(call.Bytes()); err != nil {
 			t.Fatal(err)
 		}
 		reply, err := records.Next()

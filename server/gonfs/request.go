@@ -7,12 +7,11 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
+	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
 )
 
 const (
-	maxHandle = 64  // NFS3_FHSIZE
-	maxName   = 255 // what the engine and go-nfs take
 	maxTarget = 4096
 
 	ioBytes = 1 << 20 // of data in one READ or WRITE, as FSINFO says
@@ -24,6 +23,7 @@ type request struct {
 	record []byte // four bytes for a record mark, then the call
 	remote netip.AddrPort
 	args   args
+	at     int // where in the encoder its results begin
 	exp    *export.Export
 	cred   pmemfs.Cred
 
@@ -72,17 +72,17 @@ func (a *args) decode(shape string, b []byte) bool {
 func (a *args) field(d *rpc.Decoder, letter rune) {
 	switch letter {
 	case 'h':
-		a.raw[a.nh] = d.Opaque(maxHandle)
+		a.raw[a.nh] = d.Opaque(nfswire.HandleMax)
 		a.nh++
 	case 'n':
 		a.names[a.nn] = d.Opaque(math.MaxInt32)
 		a.nn++
 	case 's':
-		a.sattr(d)
+		nfswire.DecodeSattr(d, &a.set)
 	case 'g':
 		if d.Bool() {
 			a.set.Mask |= pmemfs.SetGuard
-			a.set.GuardCtime = decodeTime(d)
+			a.set.GuardCtime = nfswire.DecodeTime(d)
 		}
 	case 'o':
 		a.offset = d.Uint64()
@@ -93,16 +93,16 @@ func (a *args) field(d *rpc.Decoder, letter rune) {
 	case 'x':
 		a.limit = d.Uint32()
 	case 't':
-		if a.how = d.Uint32(); a.how > fileSync {
+		if a.how = d.Uint32(); a.how > nfswire.FileSync {
 			d.Fail()
 		}
 	case 'D':
 		a.data = d.Opaque(math.MaxInt32)
 	case 'C':
 		switch a.how = d.Uint32(); a.how {
-		case createUnchecked, createGuarded:
-			a.sattr(d)
-		case createExclusive:
+		case nfswire.CreateUnchecked, nfswire.CreateGuarded:
+			nfswire.DecodeSattr(d, &a.set)
+		case nfswire.CreateExclusive:
 			a.verf = d.Uint64()
 		default:
 			d.Fail()
@@ -115,43 +115,11 @@ func (a *args) field(d *rpc.Decoder, letter rune) {
 func (a *args) mknod(d *rpc.Decoder) {
 	a.typ = d.Uint32()
 	switch a.typ {
-	case typeChar, typeBlock:
-		a.sattr(d)
+	case nfswire.TypeChar, nfswire.TypeBlock:
+		nfswire.DecodeSattr(d, &a.set)
 		a.major, a.minor = d.Uint32(), d.Uint32()
-	case typeSocket, typeFIFO:
-		a.sattr(d)
-	}
-}
-
-// sattr reads sattr3 (RFC 1813 section 2.5).
-func (a *args) sattr(d *rpc.Decoder) {
-	s := &a.set
-	if d.Bool() {
-		s.Mask, s.Mode = s.Mask|pmemfs.SetMode, d.Uint32()&0o7777
-	}
-	if d.Bool() {
-		s.Mask, s.UID = s.Mask|pmemfs.SetUID, d.Uint32()
-	}
-	if d.Bool() {
-		s.Mask, s.GID = s.Mask|pmemfs.SetGID, d.Uint32()
-	}
-	if d.Bool() {
-		s.Mask, s.Size = s.Mask|pmemfs.SetSize, d.Uint64()
-	}
-	a.setTime(d, pmemfs.SetAtimeNow, pmemfs.SetAtime, &s.Atime)
-	a.setTime(d, pmemfs.SetMtimeNow, pmemfs.SetMtime, &s.Mtime)
-}
-
-func (a *args) setTime(d *rpc.Decoder, now, given pmemfs.SetMask, t *int64) {
-	switch d.Uint32() {
-	case dontChange:
-	case setToServerTime:
-		a.set.Mask |= now
-	case setToClientTime:
-		a.set.Mask |= given
-		*t = decodeTime(d)
-	default:
-		d.Fail()
+	case nfswire.TypeSocket, nfswire.TypeFIFO:
+		nfswire.DecodeSattr(d, &a.set)
 	}
 }
 
@@ -160,14 +128,14 @@ func (r *request) vetNames() status {
 	for _, name := range r.args.names[:r.args.nn] {
 		switch {
 		case len(name) == 0 || bytes.IndexByte(name, '/') >= 0 || bytes.IndexByte(name, 0) >= 0:
-			return nfsErrInval
-		case len(name) > maxName:
-			return nfsErrNameTooLong
-		case r.call.Proc != procLookup && string(name) == ".":
-			return nfsErrInval
-		case r.call.Proc != procLookup && string(name) == "..":
-			return nfsErrExist
+			return nfswire.ErrInval
+		case len(name) > nfswire.NameMax:
+			return nfswire.ErrNameTooLong
+		case r.call.Proc != nfswire.ProcLookup && string(name) == ".":
+			return nfswire.ErrInval
+		case r.call.Proc != nfswire.ProcLookup && string(name) == "..":
+			return nfswire.ErrExist
 		}
 	}
-	return nfsOK
+	return nfswire.OK
 }

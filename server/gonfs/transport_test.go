@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"pmemfs/server/gonfs"
 	"pmemfs/server/rpc"
 )
 
@@ -207,7 +206,7 @@ func TestPipelined(t *testing.T) {
 }
 
 func TestConnectionLimit(t *testing.T) {
-	s := newSite(t, func(s *site) { s.limits = gonfs.Limits{Connections: 2} })
+	s := newSite(t, func(s *site) { s.limits = rpc.Limits{Connections: 2} })
 	a, b := s.dial(), s.dial()
 	a.root()
 	b.root()
@@ -233,7 +232,7 @@ func TestConnectionLimit(t *testing.T) {
 
 // TestIdle: silence, and a request that does not go on, end the connection; a working one stays.
 func TestIdle(t *testing.T) {
-	s := newSite(t, func(s *site) { s.limits = gonfs.Limits{Idle: 100 * time.Millisecond, Partial: 100 * time.Millisecond} })
+	s := newSite(t, func(s *site) { s.limits = rpc.Limits{Idle: 100 * time.Millisecond, Partial: 100 * time.Millisecond} })
 	silent, slow := s.dial(), s.dial()
 	_, err := slow.conn.Write([]byte{0x80, 0, 0, 44, 0, 0})
 	must(t, err)

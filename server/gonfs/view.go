@@ -1,6 +1,8 @@
 package gonfs
 
 import (
+	"pmemfs/server/nfswire"
+
 	"context"
 	"encoding/hex"
 	"io/fs"
@@ -78,7 +80,7 @@ func (v *view) split(p string) (dir pmemfs.Handle, name string, err error) {
 	_, dir, err = v.srv.handles.Decode(raw)
 	switch {
 	case err != nil:
-		return dir, "", handleStatus(err)
+		return dir, "", statusOf(err)
 	case len(elems) == 1:
 		return dir, "..", nil
 	case len(elems) == 2:
@@ -101,7 +103,7 @@ func (v *view) resolve(p string) (pmemfs.Attr, error) {
 		return v.srv.eng.Getattr(dir)
 	}
 	// One LOOKUP asks three times; all must speak of the same file even if the name changes hands meanwhile.
-	if n := &v.r.named; v.r.call.Proc == procLookup && n.dir == dir && n.name == name {
+	if n := &v.r.named; v.r.call.Proc == nfswire.ProcLookup && n.dir == dir && n.name == name {
 		return n.attr, nil
 	}
 	attr, err := v.srv.eng.Lookup(&v.r.cred, dir, []byte(name))
@@ -161,7 +163,7 @@ func (v *view) Remove(p string) (err error) {
 	if err != nil {
 		return v.failed(err)
 	}
-	if v.r.call.Proc == procRmdir {
+	if v.r.call.Proc == nfswire.ProcRmdir {
 		return v.failed(v.srv.eng.Rmdir(&v.r.cred, dir, []byte(name)))
 	}
 	return v.failed(v.srv.eng.Unlink(&v.r.cred, dir, []byte(name)))

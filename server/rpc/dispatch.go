@@ -15,7 +15,7 @@ func (c *conn) answer(record []byte) error {
 	if err != nil {
 		return err
 	}
-	c.req.Call, c.req.Remote, c.req.MayWait = call, c.remote, false
+	c.req.Call, c.req.Record, c.req.Remote, c.req.MayWait = call, record, c.remote, false
 	if c.out.buf == nil {
 		c.out.Grow(smallBytes)
 	}
@@ -145,7 +145,8 @@ func (c *conn) offload(record []byte) error {
 		}
 	}
 	w.record = getBuffer(len(record))
-	call, err := ParseCall(w.record.b[:copy(w.record.b, record)])
+	w.req.Record = w.record.b[:copy(w.record.b, record)]
+	call, err := ParseCall(w.req.Record)
 	if err == nil {
 		err = c.takeSlots()
 	}

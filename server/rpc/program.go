@@ -5,6 +5,7 @@ import "net/netip"
 // Request is one call on its way to an answer. It, and every byte slice in it, is valid until its program returns.
 type Request struct {
 	Call
+	Record  []byte         // the whole call, of which Call's slices are parts
 	Remote  netip.AddrPort // the client; the zero value if it has no such address
 	MayWait bool           // false: the connection stands still meanwhile, so rather return Wait than wait
 	Sys     SysCred        // who calls, if CredFlavor is AuthSys
