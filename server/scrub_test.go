@@ -69,7 +69,8 @@ func TestScrubInBackground(t *testing.T) {
 	}
 	info, err := pmemfs.ReadInfo(image)
 	must(t, err)
-	if info.Scrub.Passes < 2 || info.Scrub.Findings != 1 || info.Scrub.Running {
+	// The next pass, if the stop came in the middle of one, may not have been there yet.
+	if info.Scrub.Passes < 2 || info.Scrub.Findings != 1 && !info.Scrub.Partial || info.Scrub.Running {
 		t.Errorf("info: %+v", info.Scrub)
 	}
 }
