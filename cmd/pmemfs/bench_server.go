@@ -74,6 +74,7 @@ the median counts. Every reply is verified. What cannot be measured is named wit
 	flags.DurationVar(&f.Cell, "cell", 200*time.Millisecond, "how long each server is loaded in each cell and round")
 	flags.StringVar(&f.Dir, "dir", "/dev/shm", "folder for images and exports, on a tmpfs")
 	flags.IntVar(&f.Idle, "idle", 0, "only measure the memory that so many idle connections take")
+	flags.BoolVar(&f.Spread, "spread", false, "do not put both sides of a single connection on one processor")
 	flags.BoolVar(&f.Enclosed, "enclosed", false, "this process is in namespaces of its own")
 	if err := flags.MarkHidden("enclosed"); err != nil {
 		panic(err) // it was added one line above

@@ -16,6 +16,13 @@
 // many as processors at most, so that the server has the rest. Every reply's xid and status are verified. So is what the reply
 // holds: handle, file number and counts wholly, data by words that cover a part of each reply and all of some.
 //
+// # Processors
+//
+// The two sides of a single connection mostly wait for each other. Where they run on two processors each has to wake the
+// other's, which takes several times as long as a call, above all on a virtual machine; where the system happens to put them on
+// one it does not. Figures then fall into two heaps by chance. So with one connection both sides run on one processor (unless
+// Spread is set), and what is compared is the time that both take together. With more connections the system decides.
+//
 // # Operations
 //
 // GETATTR, LOOKUP and ACCESS go over 1,000 files of one directory. READ goes over one file, WRITE (FILE_SYNC) over a file per

@@ -26,6 +26,8 @@ type load struct {
 	// template, if not nil, is what an echo is to answer; replies are then not looked into.
 	template []byte
 	pid      int // of the server
+	// pinned says that both sides run on one processor: see gather.
+	pinned bool
 }
 
 // run carries out a load and returns what the server did, and the connections for what they know. They are closed.
@@ -49,7 +51,7 @@ func (l *load) run() (sample, []*conn, error) {
 	failures := make([]error, len(workers))
 	var wg sync.WaitGroup
 	for i, own := range workers {
-		wg.Go(func() { failures[i] = work(own, start.Add(l.duration), l.limits != nil) })
+		wg.Go(func() { failures[i] = l.work(own, start) })
 	}
 	wg.Wait()
 	s.seconds = seconds(start)
@@ -111,10 +113,21 @@ func (l *load) workers(conns []*conn) [][]*conn {
 	return workers
 }
 
-// work drives connections until their time or their calls are over, and all replies are there.
-func work(conns []*conn, deadline time.Time, limited bool) error {
+// work drives connections from a thread of its own until their time or their calls are over, and all replies are there.
+func (l *load) work(conns []*conn, start time.Time) (err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	if l.pinned {
+		undo, err := gather(l.pid)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, undo()) }()
+	}
+	return drive(conns, start.Add(l.duration), l.limits != nil)
+}
+
+func drive(conns []*conn, deadline time.Time, limited bool) error {
 	buf := make([]byte, receiveBytes)
 	again := true
 	outstanding := 0

@@ -40,6 +40,8 @@ type Options struct {
 	Dir     string        // folder for images and exports, on a tmpfs
 	Idle    int           // if not 0, measure only the memory that so many idle connections take
 
+	// Spread leaves it to the system on which processors the two sides of a single connection run: see the package's comment.
+	Spread bool
 	// Enclosed says that the process is in namespaces of its own, where peers may be started.
 	Enclosed bool
 	// Progress is called now and then with a line for a person; nil for nobody.
@@ -99,6 +101,9 @@ func within(what string, list []int, limit int) error {
 	}
 	return nil
 }
+
+// pinned reports whether both sides run on one processor in a cell.
+func (o *Options) pinned(conns int) bool { return conns == 1 && !o.Spread }
 
 // rowInfo is what everybody knows of an operation.
 type rowInfo struct {

@@ -7,12 +7,23 @@ import (
 )
 
 // load loads a row on the target, with what has to come before and the verification that has to come after.
-func (t *target) load(r *row, conns, depth int, duration time.Duration) (sample, error) {
+func (t *target) load(r *row, conns, depth int, duration time.Duration, pinned bool) (sample, error) {
 	on := t.of(r)
+	s, err := on.load(r, conns, depth, duration, pinned)
+	if err != nil {
+		err = on.explain(err)
+	}
+	return s, err
+}
+
+func (on *instance) load(r *row, conns, depth int, duration time.Duration, pinned bool) (sample, error) {
 	if err := r.need(on.site, conns, depth); err != nil {
 		return sample{}, err
 	}
-	l := load{addr: on.site.addr, row: r, from: on.site, conns: conns, depth: depth, duration: duration, pid: on.cmd.Process.Pid}
+	l := load{
+		addr: on.site.addr, row: r, from: on.site, conns: conns, depth: depth, duration: duration,
+		pid: on.cmd.Process.Pid, pinned: pinned,
+	}
 	switch r.proc {
 	case procCreate, procRemove:
 		return l.pair()

@@ -50,6 +50,27 @@ func start(addr, program string, args ...string) (*process, error) {
 	return nil, errors.Join(fmt.Errorf("%s does not listen on %s: %s", filepath.Base(program), addr, p.log.last()), p.stop())
 }
 
+// explain adds to an error that the server has ended, if it has.
+func (p *process) explain(err error) error {
+	select {
+	case end := <-p.end:
+		p.end <- end
+		return fmt.Errorf("%w: the server has ended: %v: %s", err, end, p.log.last())
+	case <-time.After(100 * time.Millisecond):
+		return err
+	}
+}
+
+// says waits until a server has printed a text among its last lines.
+func (p *process) says(text string) error {
+	for deadline := time.Now().Add(startTime); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if p.log.contains(text) {
+			return nil
+		}
+	}
+	return p.explain(fmt.Errorf("%s does not say that it is ready", p.cmd.Path))
+}
+
 // stop ends a server, by force if it takes too long.
 func (p *process) stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -109,6 +130,12 @@ func (t *tail) Write(p []byte) (int, error) {
 		t.buf = t.buf[:copy(t.buf, t.buf[len(t.buf)-tailBytes:])]
 	}
 	return len(p), nil
+}
+
+func (t *tail) contains(text string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return bytes.Contains(t.buf, []byte(text))
 }
 
 // last is the last line.

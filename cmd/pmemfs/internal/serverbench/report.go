@@ -44,7 +44,8 @@ type Cell struct {
 	Row         string  `json:"row"`
 	Connections int     `json:"connections"`
 	Depth       int     `json:"depth"`
-	Asked       int     `json:"depth_asked"` // more than the depth where that much data under way would be too much
+	Asked       int     `json:"depth_asked"`   // more than the depth where that much data under way would be too much
+	Pinned      bool    `json:"one_processor"` // both sides ran on one
 	Echo        Figure  `json:"echo"`
 	Servers     []Entry `json:"servers"`
 }

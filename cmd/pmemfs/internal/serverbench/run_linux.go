@@ -134,12 +134,12 @@ func (b *bench) cells() {
 					continue
 				}
 				seen[depth] = true
-				c := Cell{Row: name, Connections: conns, Depth: depth, Asked: asked, Echo: Figure{Server: EchoBatched}}
+				c := Cell{Row: name, Connections: conns, Depth: depth, Asked: asked, Pinned: b.pinned(conns), Echo: Figure{Server: EchoBatched}}
 				if depth == 1 {
 					c.Echo.Server = EchoPlain
 				}
 				for _, t := range b.targets {
-					c.Servers = append(c.Servers, Entry{Server: t.name})
+					c.Servers = append(c.Servers, Entry{Server: t.name, Figure: Figure{Rounds: []float64{}}})
 				}
 				b.report.Cells = append(b.report.Cells, c)
 			}
@@ -151,7 +151,7 @@ func (b *bench) cells() {
 func (b *bench) warm(r *row) error {
 	b.Progress("trying " + r.name)
 	for _, t := range b.targets {
-		s, err := t.load(r, 1, 1, 20*time.Millisecond)
+		s, err := t.load(r, 1, 1, 20*time.Millisecond, b.pinned(1))
 		if err != nil {
 			t.failed[r.name] = strings.ReplaceAll(err.Error(), "\n", "; ")
 		} else if b.templates[r.name] == nil {
@@ -175,7 +175,7 @@ func (b *bench) round(c *Cell) error {
 	e := b.echoes[c.Echo.Server]
 	l := load{
 		addr: e.addr, row: r, from: ref.site, conns: c.Connections, depth: c.Depth, duration: b.Cell,
-		template: b.templates[r.name], pid: e.cmd.Process.Pid,
+		template: b.templates[r.name], pid: e.cmd.Process.Pid, pinned: c.Pinned,
 	}
 	s, _, err := l.run()
 	if err != nil {
@@ -186,7 +186,7 @@ func (b *bench) round(c *Cell) error {
 		if t.failed[r.name] != "" {
 			continue
 		}
-		s, err := t.load(r, c.Connections, c.Depth, b.Cell)
+		s, err := t.load(r, c.Connections, c.Depth, b.Cell, c.Pinned)
 		if err != nil {
 			t.failed[r.name] = strings.ReplaceAll(err.Error(), "\n", "; ")
 			continue

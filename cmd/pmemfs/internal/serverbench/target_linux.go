@@ -67,11 +67,10 @@ func startPmemfs(stack, dir string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSite(addr, addr, "/")
+	i, err := p.furnish(addr, addr, "/")
 	if err != nil {
-		return nil, errors.Join(err, p.stop())
+		return nil, err
 	}
-	i := &instance{p, s}
 	return &target{name: stack, version: "this binary", names: i, data: i}, nil
 }
 
@@ -141,7 +140,7 @@ func startGanesha(o *Options, dir, path, fsal, more string) (*instance, error) {
 		return nil, err
 	}
 	config := fmt.Sprintf(`NFS_CORE_PARAM { NFS_Port = %s; MNT_Port = %s; NFS_Protocols = 3; Enable_NLM = false; Enable_RQUOTA = false; }
-LOG { Default_Log_Level = CRIT; }
+LOG { Default_Log_Level = CRIT; Components { NFS_STARTUP = EVENT; } }
 %sEXPORT { Export_Id = 1; Path = %s; Pseudo = %s; Access_Type = RW; Squash = No_Root_Squash; SecType = sys; Protocols = 3; Transports = TCP; %s }
 `, portOf(nfs), portOf(mount), more, path, path, fsal)
 	name := strings.TrimPrefix(filepath.Base(path), "/")
@@ -155,12 +154,20 @@ LOG { Default_Log_Level = CRIT; }
 		return nil, err
 	}
 	p, err := start(nfs, ganeshaProgram, "-F", "-f", file, "-L", "STDERR", "-p", filepath.Join(dir, name+".pid"))
-	if err := errors.Join(err, bind.stop()); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, errors.Join(err, bind.stop())
 	}
+	if err := errors.Join(p.says("NFS SERVER INITIALIZED"), bind.stop()); err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	return p.furnish(nfs, mount, path)
+}
+
+// furnish mounts what a process serves, and stops it if that fails.
+func (p *process) furnish(nfs, mount, path string) (*instance, error) {
 	s, err := newSite(nfs, mount, path)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %s", err, p.log.last()), p.stop())
+		return nil, errors.Join(p.explain(err), p.stop())
 	}
 	return &instance{p, s}, nil
 }
