@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build test bench crash fuzz fmt lint clean
+.PHONY: all build test bench bench-server crash fuzz fmt lint clean
 
 all: build
 
@@ -20,6 +20,12 @@ test:
 # The engine's nanoseconds, fences and flushed lines per operation.
 bench: build
 	bin/pmemfs bench engine
+
+# NFS servers as ratios to what the socket allows: ours, and as root those of Debian's packages nfs-ganesha, nfs-ganesha-mem,
+# nfs-ganesha-vfs and rpcbind, where they are installed. BENCHFLAGS are those of the command.
+BENCHFLAGS ?=
+bench-server: build
+	bin/pmemfs bench server $(BENCHFLAGS)
 
 # Crash states for CRASHTIME, then KILLS kills of a server. The time is counted over all runs: it goes on where the last one
 # ended. Remove .cache/crash.json, or set CRASHSEED, to begin anew.

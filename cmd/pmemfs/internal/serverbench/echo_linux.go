@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +27,7 @@ func Echo(l net.Listener, batched bool) error {
 			defer c.Close()
 			// A connection ends when its client ends it; what else may be wrong the client sees.
 			if err := echo(c, batched); err != nil && err != io.EOF {
-				fmt.Println(err)
+				fmt.Fprintln(os.Stderr, err)
 			}
 		}()
 	}

@@ -1,0 +1,132 @@
+package integration
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pmemfs/integration/harness"
+)
+
+// benchCell is what is looked at of a cell of `pmemfs bench server --json`.
+type benchCell struct {
+	Row         string      `json:"row"`
+	Connections int         `json:"connections"`
+	Depth       int         `json:"depth"`
+	Echo        benchFigure `json:"echo"`
+	Servers     []struct {
+		benchFigure
+		Server string  `json:"server"`
+		Failed string  `json:"failed"`
+		Ratio  float64 `json:"ratio_to_echo"`
+	} `json:"servers"`
+}
+
+type benchFigure struct {
+	OpsPerSec float64   `json:"ops_per_s"`
+	CPUMicros float64   `json:"server_cpu_us_per_op"`
+	Verified  int64     `json:"replies_verified"`
+	Rounds    []float64 `json:"rounds_ops_per_s"`
+}
+
+// TestBenchServer measures our stacks for a moment, all operations, and
+// demands that nothing is missing: the bench itself fails on a reply that it
+// cannot verify.
+func TestBenchServer(t *testing.T) {
+	stacks := []string{"go-nfs"}
+	dir := t.TempDir()
+	svg := filepath.Join(dir, "plot.svg")
+	r := harness.MustRun(t, dir, "bench", "server", "--quick", "--cell", "5ms", "--rounds", "2", "--targets", strings.Join(stacks, ","),
+		"--json", "--svg", svg)
+	var report struct {
+		Servers []struct{ Name, Absent string }
+		Cells   []benchCell
+	}
+	if err := json.Unmarshal([]byte(r.Stdout), &report); err != nil {
+		t.Fatalf("%v\n%s", err, r.Stdout)
+	}
+	for _, s := range report.Servers {
+		if s.Absent != "" {
+			t.Errorf("%s is absent: %s", s.Name, s.Absent)
+		}
+	}
+	rows := make(map[string]int)
+	for _, c := range report.Cells {
+		rows[c.Row]++
+		figures := []benchFigure{c.Echo}
+		for _, s := range c.Servers {
+			if s.Failed != "" || !slices.Contains(stacks, s.Server) || s.Ratio <= 0 {
+				t.Errorf("%s on %s: ratio %v, %s", c.Row, s.Server, s.Ratio, s.Failed)
+			}
+			figures = append(figures, s.benchFigure)
+		}
+		if len(figures) != 1+len(stacks) {
+			t.Errorf("%s: %d figures", c.Row, len(figures))
+		}
+		for _, f := range figures {
+			if f.OpsPerSec <= 0 || f.CPUMicros <= 0 || len(f.Rounds) != 2 || f.Verified < int64(2*c.Connections*c.Depth) {
+				t.Errorf("%s, %d connections, %d outstanding: %+v", c.Row, c.Connections, c.Depth, f)
+			}
+		}
+	}
+	if len(rows) != 13 {
+		t.Errorf("%d operations, want 13: %v", len(rows), rows)
+	}
+	for row, n := range rows {
+		if n != 4 {
+			t.Errorf("%s has %d cells, want 4", row, n)
+		}
+	}
+	plotWhole(t, svg, stacks)
+}
+
+// plotWhole demands well-formed XML with a bar for everything.
+func plotWhole(t *testing.T, name string, stacks []string) {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	bars := 0
+	for d := xml.NewDecoder(f); ; {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("the plot: %v", err)
+		}
+		if start, ok := token.(xml.StartElement); ok && start.Name.Local == "title" {
+			bars++
+		}
+	}
+	if want := 13 * 4 * len(stacks); bars != want {
+		t.Errorf("the plot has %d bars, want %d", bars, want)
+	}
+}
+
+// TestBenchIdle looks at the memory of a server with idle connections.
+func TestBenchIdle(t *testing.T) {
+	r := harness.MustRun(t, t.TempDir(), "bench", "server", "--idle", "200", "--targets", "go-nfs", "--json")
+	var report struct {
+		Idle []struct {
+			Failed      string
+			Connections int
+			Before      int64 `json:"rss_before_bytes"`
+			After       int64 `json:"rss_after_bytes"`
+		}
+	}
+	if err := json.Unmarshal([]byte(r.Stdout), &report); err != nil {
+		t.Fatalf("%v\n%s", err, r.Stdout)
+	}
+	if len(report.Idle) != 1 || report.Idle[0].Failed != "" || report.Idle[0].Connections != 200 || report.Idle[0].Before <= 0 || report.Idle[0].After <= 0 {
+		t.Errorf("%+v", report.Idle)
+	}
+}
