@@ -39,7 +39,7 @@ type benchFigure struct {
 // demands that nothing is missing: the bench itself fails on a reply that it
 // cannot verify.
 func TestBenchServer(t *testing.T) {
-	stacks := []string{"go-nfs"}
+	stacks := []string{"native", "go-nfs"}
 	dir := t.TempDir()
 	svg := filepath.Join(dir, "plot.svg")
 	r := harness.MustRun(t, dir, "bench", "server", "--quick", "--cell", "5ms", "--rounds", "2", "--targets", strings.Join(stacks, ","),
@@ -114,7 +114,7 @@ func plotWhole(t *testing.T, name string, stacks []string) {
 
 // TestBenchIdle looks at the memory of a server with idle connections.
 func TestBenchIdle(t *testing.T) {
-	r := harness.MustRun(t, t.TempDir(), "bench", "server", "--idle", "200", "--targets", "go-nfs", "--json")
+	r := harness.MustRun(t, t.TempDir(), "bench", "server", "--idle", "200", "--targets", "native", "--json")
 	var report struct {
 		Idle []struct {
 			Failed      string
