@@ -39,7 +39,7 @@ text { fill: #e6edf3 }
 type plot struct {
 	bytes.Buffer
 	report *Report
-	names  []string // of the servers, one colour each
+	names  []string // of the servers
 }
 
 // SVG draws the table: for each operation a bar per server, as long as its ratio to the echo.
@@ -66,7 +66,7 @@ func (r *Report) SVG() []byte {
 		r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Rounds))
 	for i, name := range p.names {
 		x := 12 + i*legendWidth
-		fmt.Fprintf(p, `<rect class="s%d" x="%d" y="46" width="10" height="10"/>`+"\n", i, x)
+		fmt.Fprintf(p, `<rect class="s%d" x="%d" y="46" width="10" height="10"/>`+"\n", colour(name), x)
 		p.text(x+15, 55, "", "start", name)
 	}
 	y := plotTop
@@ -112,7 +112,7 @@ func (p *plot) panel(conns, depth, x, y int, first bool) {
 		if tenths == 10 {
 			class = "floor" // the echo itself
 		}
-		fmt.Fprintf(p, `<line class="%s" x1="%d" y1="%d" x2="%[2]d" y2="%d"/>`+"\n", class, at, y+panelHead-4, bottom)
+		fmt.Fprintf(p, `<line class="%s" x1="%d" y1="%d" x2="%d" y2="%d"/>`+"\n", class, at, y+panelHead-4, at, bottom)
 		p.text(at, bottom+10, "small", "middle", fmt.Sprintf("%.1f", float64(tenths)/10))
 	}
 	for i, row := range p.rowsOn(conns) {
@@ -143,12 +143,15 @@ func (p *plot) bars(c *Cell, x, y int) {
 		e := &c.Servers[at]
 		length := min(e.Ratio, ratioMax) / ratioMax * panelWidth
 		fmt.Fprintf(p, `<rect class="s%d" x="%d" y="%d" width="%.1f" height="%d"><title>%s %s: %.0f/s, %.3f of the echo</title></rect>`+"\n",
-			i, x, top, max(length, 1), barHeight-1, name, c.Row, e.OpsPerSec, e.Ratio)
+			colour(name), x, top, max(length, 1), barHeight-1, name, c.Row, e.OpsPerSec, e.Ratio)
 		if e.Ratio > ratioMax {
 			p.text(x+panelWidth+2, top+barHeight, "small", "start", fmt.Sprintf("%.1f", e.Ratio))
 		}
 	}
 }
+
+// colour is a server's number in plotStyle, the same in all plots.
+func colour(name string) int { return slices.Index(Targets, name) }
 
 // count is a number of things.
 func count(n int, what string) string {
