@@ -1,0 +1,115 @@
+package harness
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Relay passes connections on to a server that may be down for a moment: a client's connection then waits instead of being
+// refused, as behind a service manager that keeps the socket. Kernels let seconds go by after a refusal, which a test that
+// kills a server often cannot afford. What a connection has carried is lost with the server in the same way as without a relay.
+type Relay struct {
+	Port int
+
+	listener net.Listener
+	to       string
+	mu       sync.Mutex
+	conns    map[net.Conn]bool
+	closed   bool
+}
+
+// relayPatience is how long a connection waits for the server.
+const relayPatience = 20 * time.Second
+
+// StartRelay starts a relay to a server. It ends with the test.
+func StartRelay(t testing.TB, to *Server) *Relay {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Relay{Port: l.Addr().(*net.TCPAddr).Port, listener: l, to: to.Addr(), conns: make(map[net.Conn]bool)}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return // closed
+			}
+			running.Go(func() { r.carry(c) })
+		}
+	})
+	t.Cleanup(func() {
+		r.close()
+		running.Wait()
+	})
+	return r
+}
+
+// carry serves one connection until one of its sides ends it.
+func (r *Relay) carry(client net.Conn) {
+	defer client.Close()
+	if !r.hold(client) {
+		return
+	}
+	defer r.drop(client)
+	var server net.Conn
+	for deadline := time.Now().Add(relayPatience); server == nil; time.Sleep(5 * time.Millisecond) {
+		c, err := net.Dial("tcp", r.to)
+		switch {
+		case err == nil:
+			server = c
+		case time.Now().After(deadline) || r.isClosed():
+			return
+		}
+	}
+	defer server.Close()
+	if !r.hold(server) {
+		return
+	}
+	defer r.drop(server)
+	var up sync.WaitGroup
+	up.Go(func() { pass(server, client) })
+	pass(client, server)
+	up.Wait()
+}
+
+// pass copies until either side ends, and then ends both. How a connection ended is the client's to notice.
+func pass(to, from net.Conn) {
+	_, err := io.Copy(to, from)
+	_ = errors.Join(err, to.Close(), from.Close())
+}
+
+func (r *Relay) hold(c net.Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conns[c] = true
+	return !r.closed
+}
+
+func (r *Relay) drop(c net.Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.conns, c)
+}
+
+func (r *Relay) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
+}
+
+// close ends the relay and all connections.
+func (r *Relay) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	_ = r.listener.Close() // nothing can be done about a failure, and nobody is accepted any more
+	for c := range r.conns {
+		_ = c.Close()
+	}
+}
