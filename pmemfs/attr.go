@@ -56,7 +56,12 @@ func (fs *FS) Access(c *Cred, h Handle, want uint32) (got uint32, err error) {
 
 // Setattr changes attributes, all in one record, and returns what they are then. One fence; durable on return. Changing
 // the size to less frees blocks, of a heavily fragmented file in further records.
-func (fs *FS) Setattr(c *Cred, h Handle, s *SetAttr) (a Attr, err error) {
+func (fs *FS) Setattr(c *Cred, h Handle, s *SetAttr) (Attr, error) {
+	return fs.setattr(c, h, s, Handle{})
+}
+
+// setattr is Setattr; made is what the note of the call says that it made.
+func (fs *FS) setattr(c *Cred, h Handle, s *SetAttr, made Handle) (a Attr, err error) {
 	defer fs.finish(&err, h.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(h.Ino)
@@ -99,6 +104,7 @@ func (fs *FS) Setattr(c *Cred, h Handle, s *SetAttr) (a Attr, err error) {
 	}
 	a = attrOf(in)
 	call.expect(0, in)
+	call.note(op, made)
 	if err := call.commit(op); err != nil {
 		return Attr{}, err
 	}

@@ -2,6 +2,7 @@ package pmemfs
 
 import (
 	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
 )
 
@@ -42,6 +43,28 @@ func (c *Call) Reset() {
 	c.Note, c.NoWait, c.ahead = NoteKey{}, false, [2]bool{}
 	for i := range c.Saw {
 		c.Saw[i].HasBefore, c.Saw[i].HasAfter = false, false
+	}
+}
+
+// note logs in an operation, if the call has a note, that it was asked for and what it made.
+func (c *Call) note(op *alloc.Op, made Handle) {
+	if c != nil && c.Note != (NoteKey{}) {
+		op.Tx.Note(layout.Note{Key: c.Note, Ino: made.Ino, Gen: made.Gen})
+	}
+}
+
+// Notes returns the notes of what had happened when the filesystem was opened, oldest first, each key once: at most the
+// newest 8,192, and as far back as the journal's ring goes. They come from the life before, whether that ended with Close
+// or not, and from those before it. It does not change while the filesystem is open; the caller must not change it either.
+func (fs *FS) Notes() []Note { return fs.notes }
+
+// takeNotes keeps the notes that recovery found.
+func (fs *FS) takeNotes(st *journal.State) {
+	for _, n := range st.Notes {
+		fs.notes = append(fs.notes, Note{Key: n.Key, Made: Handle{n.Ino, n.Gen}})
+	}
+	if st.NotesErr != nil {
+		fs.media.log.Warn("some notes of earlier calls cannot be read or kept", "error", st.NotesErr)
 	}
 }
 

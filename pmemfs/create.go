@@ -56,7 +56,7 @@ func (fs *FS) existing(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr
 		if c.Call != nil {
 			cut.Call = &Call{Note: c.Call.Note} // what the call sees is the directory
 		}
-		return fs.Setattr(&cut, a.Handle, &SetAttr{Mask: SetSize, Size: o.Attr.Size})
+		return fs.setattr(&cut, a.Handle, &SetAttr{Mask: SetSize, Size: o.Attr.Size}, a.Handle)
 	}
 	return a, nil
 }
@@ -186,6 +186,7 @@ func (fs *FS) make(c *Cred, h Handle, name []byte, m *making) (a Attr, err error
 	touch(parent, t)
 	a = attrOf(in)
 	call.expect(0, parent)
+	call.note(op, a.Handle)
 	if err := call.commit(op); err != nil {
 		return Attr{}, err
 	}

@@ -85,6 +85,8 @@ type FS struct {
 
 	scrubs scrubs
 
+	notes []Note // of the life before
+
 	xk0, xk1 uint64 // hash key of extended attributes
 }
 
@@ -145,6 +147,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 		fs.media.log = slog.New(slog.DiscardHandler)
 	}
 	fs.healSuperblock(damage)
+	fs.takeNotes(&st)
 	fs.key = dir.Key{K0: layout.Word(sb.HashKey[:8]), K1: layout.Word(sb.HashKey[8:])}
 	fs.xk0, fs.xk1 = fs.key.K1, fs.key.K0
 	j := journal.New(region, st, journal.Options{NoBackground: o.NoBackground})

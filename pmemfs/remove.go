@@ -96,6 +96,7 @@ func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (
 		return 0, false, false, err
 	}
 	call.expect(0, parent)
+	call.note(op, Handle{})
 	return e.Ino, later, false, call.commit(op)
 }
 
@@ -190,6 +191,7 @@ func (fs *FS) link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error)
 	a = attrOf(in)
 	call.expect(0, in)
 	call.expect(1, parent)
+	call.note(op, h)
 	if err := call.commit(op); err != nil {
 		return Attr{}, err
 	}

@@ -173,5 +173,6 @@ func (fs *FS) rename(m *moving) (later, again bool, err error) {
 	call := m.c.call()
 	call.expect(0, x.fromIn)
 	call.expect(1, x.toIn)
+	call.note(op, Handle{})
 	return later, false, call.commit(op)
 }

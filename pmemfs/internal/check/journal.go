@@ -129,6 +129,9 @@ func (c *checker) replay(rec []byte, h *layout.RecordHead, off int64) {
 			return
 		}
 		body = rest
+		if e.Kind == layout.EntryNote {
+			continue
+		}
 		if b := layout.BlockOf(e.Off); c.fixed(b) != "" && !c.isBitmap(b) && (e.Kind != layout.EntryData || !c.sb.Sums().Holds(b)) {
 			c.journalFault(JournalTarget, off, h.Seq, "entries for bitmaps, checksums and blocks of inodes", fmt.Sprintf("entry %d for %s at offset %d", n, c.fixed(b), e.Off))
 			continue

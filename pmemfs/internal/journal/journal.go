@@ -54,6 +54,11 @@ type State struct {
 	Size int64       // bytes in the ring
 	Lost []uint64    // lost blocks that the head lists
 	Sums layout.Sums // where the image keeps checksums of data, if it does
+
+	// Notes are what the records of the life before say of who asked for them, oldest first. NotesErr is why some may be
+	// missing, nil if none is.
+	Notes    []layout.Note
+	NotesErr error
 }
 
 // Counts are the filesystem-wide counters that records carry as deltas.

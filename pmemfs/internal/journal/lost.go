@@ -177,6 +177,10 @@ func (j *Journal) applySome(body []byte) (rest []byte, err error) {
 		if !ok {
 			return nil, errNotStored
 		}
+		if e.Kind == layout.EntryNote {
+			rest = next
+			continue
+		}
 		rest = j.applyBlock(e, next)
 	}
 	return nil, nil

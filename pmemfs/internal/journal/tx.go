@@ -40,6 +40,7 @@ type Tx struct {
 	counts  Counts
 	rec     []byte
 	entries uint32
+	note    layout.Note // goes into the record, unless its key is zero
 }
 
 var errNotStored = errors.New("a record could not be written to the ring, or not be stored in place")
@@ -63,7 +64,7 @@ func (tx *Tx) Abort() {
 	clear(tx.plain)
 	tx.plain = tx.plain[:0]
 	tx.patches, tx.arena = tx.patches[:0], tx.arena[:0]
-	tx.counts, tx.entries, tx.rec, tx.j = Counts{}, 0, tx.rec[:0], nil
+	tx.counts, tx.entries, tx.rec, tx.j, tx.note = Counts{}, 0, tx.rec[:0], nil, layout.Note{}
 	if len(tx.spare) > 64 || max(cap(tx.rec), cap(tx.arena)) > 1<<20 {
 		return // an unusually big one is left to the collector
 	}
@@ -196,12 +197,15 @@ func (tx *Tx) Count(free, inodes int64) {
 	tx.counts.Inodes += inodes
 }
 
+// Note logs who asked for the transaction: the note is found again after a crash exactly if the transaction is.
+func (tx *Tx) Note(n layout.Note) { tx.note = n }
+
 // Empty reports whether committing would change nothing.
 func (tx *Tx) Empty() bool { return len(tx.plain) == 0 && len(tx.shadows) == 0 && len(tx.patches) == 0 }
 
 // Size returns an upper bound of the record so far, in bytes.
 func (tx *Tx) Size() int {
-	n := layout.RecordHeader
+	n := layout.RecordHeader + layout.EntryHeader + layout.NoteSize
 	for _, s := range tx.shadows {
 		n += s.size + 2*layout.EntryHeader
 	}
@@ -304,6 +308,10 @@ func (tx *Tx) encode() {
 		} else {
 			tx.diff(s, b, live[s.off:s.off+int64(s.size)])
 		}
+	}
+	if tx.note.Key != [16]byte{} && !mutation.NoteInRecord.Off() {
+		tx.rec = layout.AppendNote(tx.rec, &tx.note)
+		tx.entries++
 	}
 }
 

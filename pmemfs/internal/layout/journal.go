@@ -126,6 +126,7 @@ const (
 	EntryBitClear  EntryKind = 8  // clear them
 	EntryBitmap    EntryKind = 9  // store bytes within a bitmap block (a new chapter)
 	EntryZeroMap   EntryKind = 10 // clear a range within a bitmap block
+	EntryNote      EntryKind = 11 // change nothing: see Note
 )
 
 // EntryHeader is the size of an entry's header: offset u64, length u32, kind u16, argument u16. The payload of the
@@ -138,10 +139,10 @@ type Entry struct {
 	Len  uint32
 	Kind EntryKind
 	Arg  uint16
-	Data []byte // aliases the record; nil for kinds without payload
+	Data []byte // aliases the record; nil for kinds that store no bytes and carry none
 }
 
-// HasPayload reports whether entries of this kind carry bytes.
+// HasPayload reports whether entries of this kind store the bytes that they carry.
 func (k EntryKind) HasPayload() bool {
 	return k == EntryInode || k == EntryNode || k == EntryData || k == EntryBitmap
 }
@@ -176,10 +177,13 @@ func NextEntry(b []byte, size int64) (e Entry, rest []byte, ok bool) {
 		return e, nil, false
 	}
 	e = Entry{Off: int64(le.Uint64(b)), Len: le.Uint32(b[8:]), Kind: EntryKind(le.Uint16(b[12:])), Arg: le.Uint16(b[14:])}
-	if e.Kind == 0 || e.Kind > EntryZeroMap || e.Off < 0 || e.Off >= size || e.Len == 0 {
+	if e.Kind == 0 || e.Kind > EntryNote || e.Off < 0 || e.Off >= size || e.Len == 0 {
 		return e, nil, false
 	}
 	rest = b[EntryHeader:]
+	if e.Kind == EntryNote {
+		return nextNote(e, rest)
+	}
 	if e.Kind == EntryBitSet || e.Kind == EntryBitClear {
 		return e, rest, e.Off%BlockSize == 0 && e.Off <= size-BlockSize && uint64(e.Arg)+uint64(e.Len) <= GroupBits
 	}

@@ -66,6 +66,18 @@ const (
 	ValueSum
 	// LostSeal : the checksum of the list of lost blocks is verified.
 	LostSeal
+	// NoteInRecord : who asked for an operation is in the operation's own record.
+	NoteInRecord
+	// NotesBeforeEnd : notes are read from records before the end of the window only.
+	NotesBeforeEnd
+	// NotesApart : notes are not read from where carried ones are about to be stored.
+	NotesApart
+	// NotesCarried : recovery stores the notes that it found once more, in the new epoch.
+	NotesCarried
+	// NotesFenced : those are durable before the head that begins the epoch.
+	NotesFenced
+	// NotesRoom : a window that leaves no room for them is passed over before they are stored.
+	NotesRoom
 
 	end
 )
@@ -80,7 +92,9 @@ var names = [end]string{
 	VetWhole: "window vetted before it is replayed", RecordOwn: "records of this mount only", RecordSeal: "checksum of records",
 	HeadSeal: "checksum of heads", SuperSeal: "checksum of superblocks", InodeSeal: "checksum of inodes",
 	BlockSeal: "checksum of nodes and bitmaps", DataSum: "checksum of file data", ValueSum: "checksum of attribute values",
-	LostSeal: "checksum of the list of lost blocks",
+	LostSeal: "checksum of the list of lost blocks", NoteInRecord: "notes in the record", NotesBeforeEnd: "notes of what has happened only",
+	NotesApart: "notes read apart from where they are carried", NotesCarried: "notes carried into the new epoch",
+	NotesFenced: "carried notes durable before the head", NotesRoom: "window passed over before notes are carried",
 }
 
 // String returns what the rule says.

@@ -141,6 +141,9 @@ func (r *replay) record(rec []byte) error {
 			return fmt.Errorf("journal %w: record %d has a malformed entry", layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq)
 		}
 		body = rest
+		if e.Kind == layout.EntryNote {
+			continue
+		}
 		block := layout.BlockOf(e.Off)
 		if r.lost[block] {
 			continue
@@ -153,8 +156,9 @@ func (r *replay) record(rec []byte) error {
 	return nil
 }
 
-// finish seals what is due, lists what is lost behind the head that is about to be written, and makes all of it durable.
-func (r *replay) finish(h *layout.Head) ([]uint64, error) {
+// finish seals what is due, lists what is lost behind the head that is about to be written, and makes all of it durable,
+// with the ranges of what else has been stored.
+func (r *replay) finish(h *layout.Head, also []pmem.Range) ([]uint64, error) {
 	var ranges []pmem.Range
 	for block, mask := range r.lines {
 		if r.lost[block] {
@@ -169,7 +173,10 @@ func (r *replay) finish(h *layout.Head) ([]uint64, error) {
 		}
 		ranges = journal.AppendLines(ranges, block, mask)
 	}
-	list := func() ([]pmem.Range, error) { return journal.StoreLost(r.region, h, r.sorted()) }
+	list := func() ([]pmem.Range, error) {
+		lost, err := journal.StoreLost(r.region, h, r.sorted())
+		return append(lost, also...), err
+	}
 	err := journal.FlushAround(r.region, siteReplay, ranges, list, func(block uint64) { r.lost[block] = true })
 	return r.sorted(), err
 }

@@ -2,8 +2,8 @@
 //
 // It replays the records between the tail and the first invalid one, brings the deferred checksums of the metadata
 // blocks they touch up to date, flushes, fences, and then starts a new epoch with an empty window by writing a journal
-// head. Every store but the last only repeats what the window already says, so it may be interrupted at any point, any
-// number of times. Its cost is that of the window, not of the filesystem.
+// head. Every store but the last only repeats what the window already says, or is to a part of the ring that nobody reads
+// while the old head counts (the notes, see carry), so it may be interrupted at any point, any number of times. Its cost is that of the window, not of the filesystem.
 package recovery
 
 import (
@@ -174,22 +174,45 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	if err != nil {
 		return st, err
 	}
-	h.Version, h.Epoch, h.Clean = old.Version+1, old.Epoch+1, false
-	if st.Lost, err = r.finish(&h); err != nil {
-		return st, err
-	}
-	if h.Salt, err = newSalt(); err != nil {
-		return st, err
-	}
+	h.Version, h.Clean = old.Version+1, false
 	if mutation.CountsReplayed.Off() {
 		h.FreeBlocks, h.UsedInodes = old.FreeBlocks, old.UsedInodes
 	}
-	if mutation.EpochRaised.Off() {
-		h.Epoch, h.Salt = old.Epoch, old.Salt
+	st.Notes, st.NotesErr = readNotes(region, sb, &old, &h)
+	if len(st.Notes) > 0 && !fits(sb, old.TailPos, h.TailPos) {
+		// The notes will go where the window begins, which must be passed over first.
+		if _, err = r.finish(&h, nil); err == nil {
+			err = writeHead(region, &h)
+		}
+		if err != nil {
+			return st, err
+		}
+		h.Version++
 	}
-	err = named(region, "journal head", func() error { return journal.WriteHead(region, siteEpoch, &h) })
-	st.Head = h
-	return st, err
+	return st, r.begin(sb, &h, &st)
+}
+
+// begin begins a new epoch where the window, which has been replayed, ends. h is the head as the window leaves it; the one
+// that it writes is in st. Durable on return.
+func (r *replay) begin(sb *layout.Superblock, h *layout.Head, st *journal.State) (err error) {
+	salt, err := newSalt()
+	if err != nil {
+		return err
+	}
+	if !mutation.EpochRaised.Off() {
+		h.Epoch, h.Salt = h.Epoch+1, salt
+	}
+	carried, err := carry(r.region, sb, h, st.Notes)
+	st.NotesErr = errors.Join(st.NotesErr, err)
+	if st.Lost, err = r.finish(h, carried); err != nil {
+		return err
+	}
+	st.Head = *h
+	return writeHead(r.region, h)
+}
+
+func writeHead(region *pmem.Region, h *layout.Head) error {
+	return named(region, "journal head", func() error { return journal.WriteHead(region, siteEpoch, h) })
 }
 
 // newSalt draws what tells the records of an epoch from anything else that may lie in the ring.
@@ -206,7 +229,7 @@ func vet(rec []byte, sb *layout.Superblock) error {
 		if !ok {
 			return fmt.Errorf("journal %w: record %d has a malformed entry", layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq)
 		}
-		if block := layout.BlockOf(e.Off); sb.Untouchable(block) {
+		if block := layout.BlockOf(e.Off); e.Kind != layout.EntryNote && sb.Untouchable(block) {
 			return fmt.Errorf("journal %w: record %d has an entry for block %d, of the superblocks or the journal",
 				layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq, block)
 		}

@@ -153,6 +153,9 @@ func (f *fixer) replay(rec []byte, seq uint64, seals map[uint64]bool) {
 			return
 		}
 		body = rest
+		if e.Kind == layout.EntryNote {
+			continue
+		}
 		block := layout.BlockOf(e.Off)
 		if f.sb.Untouchable(block) {
 			f.stale = true

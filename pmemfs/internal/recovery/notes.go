@@ -1,0 +1,131 @@
+package recovery
+
+import (
+	"slices"
+
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
+	"pmemfs/pmemfs/internal/pmem"
+)
+
+// notesMax is how many notes are kept, the newest ones.
+const notesMax = 8192
+
+// carryShare is the part of the ring, one in so many, that carried notes may take. What lies in the part behind the end of
+// the window is not read for notes: it will be overwritten before the head is that says so, and an open that is cut short
+// there must not find fewer notes the next time.
+const carryShare = 8
+
+// readNotes returns what the records that lie in the ring say of who asked for them, oldest first, each key once: those of
+// the window, whose end is at end, and those before it that nothing has overwritten. A record from behind the end has not
+// happened. Memory that faults is an error, with the notes before it.
+func readNotes(region *pmem.Region, sb *layout.Superblock, old, end *layout.Head) (notes []layout.Note, err error) {
+	medium := region.Bytes()
+	r := reader{ring: medium[sb.RingOffset() : sb.RingOffset()+sb.RingBytes()], head: *old}
+	err = named(region, "notes in the journal ring", func() error {
+		r.noted(end, func(n layout.Note) {
+			if len(notes) == 2*notesMax {
+				notes = notes[:copy(notes, notes[notesMax:])]
+			}
+			notes = append(notes, n)
+		})
+		return nil
+	})
+	return newest(notes), err
+}
+
+// noted calls f with the notes of the valid records before end.
+func (r *reader) noted(end *layout.Head, f func(n layout.Note)) {
+	size := uint64(len(r.ring))
+	reach, all := size-size/carryShare, mutation.NotesBeforeEnd.Off()
+	if all || mutation.NotesApart.Off() {
+		reach = size
+	}
+	budget := 16 * len(r.ring) // as in vetEnd: what looks like a record and is none must not cost more
+	for p := end.TailPos - min(end.TailPos, reach); p < end.TailPos && budget > 0; {
+		h := layout.DecodeRecordHead(r.ring[p%size:])
+		p += layout.LineSize
+		if !h.Of(&r.head) || !layout.SeqBefore(h.Seq, end.TailSeq) && !all {
+			continue
+		}
+		budget -= int(min(h.Length, uint32(size)))
+		rec, _, ok := r.record(p-layout.LineSize, h.Seq)
+		if !ok {
+			continue
+		}
+		eachNote(rec, f)
+		p += (uint64(h.Length)+layout.LineSize-1)&^(layout.LineSize-1) - layout.LineSize
+	}
+}
+
+// eachNote calls f with the notes of a valid record. Entries that cannot be decoded end it.
+func eachNote(rec []byte, f func(n layout.Note)) {
+	for body := rec[layout.RecordHeader:]; len(body) > 0; {
+		e, rest, ok := layout.NextEntry(body, 1<<62)
+		if !ok {
+			return
+		}
+		if e.Kind == layout.EntryNote {
+			f(layout.DecodeNote(e.Data))
+		}
+		body = rest
+	}
+}
+
+// newest returns the last notesMax notes, each key once, in order.
+func newest(notes []layout.Note) []layout.Note {
+	notes = notes[max(len(notes)-notesMax, 0):]
+	seen := make(map[[16]byte]bool, len(notes))
+	var kept []layout.Note
+	for _, n := range slices.Backward(notes) {
+		if !seen[n.Key] {
+			seen[n.Key] = true
+			kept = append(kept, n)
+		}
+	}
+	slices.Reverse(kept)
+	return kept
+}
+
+// carry stores the newest notes once more, in a record of the epoch that h begins, so that the next open finds them too,
+// and moves h behind it. The caller persists what it returns before h is written: a head whose ring has lost the notes
+// of the epoch before would be the end of them. h has room for them (see fits).
+func carry(region *pmem.Region, sb *layout.Superblock, h *layout.Head, notes []layout.Note) ([]pmem.Range, error) {
+	size := sb.RingBytes()
+	most := (int(size)/carryShare - layout.RecordHeader) / (layout.EntryHeader + layout.NoteSize)
+	notes = notes[max(len(notes)-most, 0):]
+	if len(notes) == 0 || mutation.NotesCarried.Off() {
+		return nil, nil
+	}
+	rec := make([]byte, layout.RecordHeader)
+	for i := range notes {
+		rec = layout.AppendNote(rec, &notes[i])
+	}
+	head := layout.RecordHead{Length: uint32(len(rec)), Seq: h.TailSeq, Epoch: h.Epoch, Salt: h.Salt, Entries: uint32(len(notes))}
+	layout.EncodeRecordHead(rec, &head, layout.CRC(rec[layout.RecordHeader:]))
+	at := int64(h.TailPos % uint64(size))
+	first := min(int64(len(rec)), size-at)
+	err := guarded(region, func() {
+		region.Write(sb.RingOffset()+at, rec[:first])
+		region.Write(sb.RingOffset(), rec[first:])
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.TailSeq++
+	h.TailPos += (uint64(len(rec)) + layout.LineSize - 1) &^ (layout.LineSize - 1)
+	ranges := []pmem.Range{{Off: sb.RingOffset() + at, Len: first}}
+	if rest := int64(len(rec)) - first; rest > 0 {
+		ranges = append(ranges, pmem.Range{Off: sb.RingOffset(), Len: rest})
+	}
+	if mutation.NotesFenced.Off() {
+		return nil, nil
+	}
+	return ranges, nil
+}
+
+// fits reports whether what carry may store leaves the window alone that begins at tail and ends at end.
+func fits(sb *layout.Superblock, tail, end uint64) bool {
+	size := uint64(sb.RingBytes())
+	return end-tail <= size-size/carryShare || mutation.NotesRoom.Off()
+}

@@ -1,0 +1,291 @@
+package pmemfs
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"testing"
+
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// keyOf returns the n-th key.
+func keyOf(n int) (k NoteKey) {
+	binary.LittleEndian.PutUint64(k[:], uint64(n)+1)
+	return k
+}
+
+// reborn returns the filesystem as it is after a kill; the old one is closed.
+func reborn(t testing.TB, fs *FS) *FS {
+	t.Helper()
+	medium := bytes.Clone(fs.region.Bytes())
+	closeFS(t, fs)
+	return mountBytes(t, medium)
+}
+
+// noted are operations that log a note, with the file that the note names.
+var noted = map[string]func(f *fixture) (made Handle, err error){
+	"create": func(f *fixture) (Handle, error) {
+		return made(f.fs.Create(&f.c, f.root, []byte("new"), &CreateOptions{}))
+	},
+	"create exclusive": func(f *fixture) (Handle, error) {
+		return made(f.fs.Create(&f.c, f.root, []byte("new"), &CreateOptions{Mode: Exclusive}))
+	},
+	"create what is there, shorter": func(f *fixture) (Handle, error) {
+		return made(f.fs.Create(&f.c, f.root, []byte("file"), &CreateOptions{Attr: SetAttr{Mask: SetSize}}))
+	},
+	"mkdir": func(f *fixture) (Handle, error) { return made(f.fs.Mkdir(&f.c, f.root, []byte("new"), nil)) },
+	"symlink": func(f *fixture) (Handle, error) {
+		return made(f.fs.Symlink(&f.c, f.root, []byte("new"), bytes.Repeat([]byte("t"), 200), nil))
+	},
+	"mknod": func(f *fixture) (Handle, error) {
+		return made(f.fs.Mknod(&f.c, f.root, []byte("new"), TypeFIFO, 0, 0, nil))
+	},
+	"link":   func(f *fixture) (Handle, error) { return made(f.fs.Link(&f.c, f.file, f.tree, []byte("new"))) },
+	"unlink": func(f *fixture) (Handle, error) { return Handle{}, f.fs.Unlink(&f.c, f.root, []byte("big")) },
+	"rmdir":  func(f *fixture) (Handle, error) { return Handle{}, f.fs.Rmdir(&f.c, f.root, []byte("empty")) },
+	"rename": func(f *fixture) (Handle, error) {
+		return Handle{}, f.fs.Rename(&f.c, f.root, []byte("file"), f.tree, []byte("new"), 0)
+	},
+	"setattr": func(f *fixture) (Handle, error) {
+		_, err := f.fs.Setattr(&f.c, f.file, &SetAttr{Mask: SetMode, Mode: 0o600})
+		return Handle{}, err
+	},
+}
+
+func made(a Attr, err error) (Handle, error) {
+	if err != nil {
+		return Handle{}, err
+	}
+	return a.Handle, nil
+}
+
+// TestNotes makes each operation that logs a note and looks for it after a kill, after another one, after a checkpoint, and
+// after a clean end.
+func TestNotes(t *testing.T) {
+	for name, run := range noted {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, false)
+			f.c.Call = &Call{Note: keyOf(1)}
+			h, err := run(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []Note{{keyOf(1), h}}
+			if len(f.fs.Notes()) != 0 {
+				t.Errorf("notes of this life: %v", f.fs.Notes())
+			}
+			fs := f.fs
+			for _, end := range []func(){func() {}, func() {}, func() { must(t, fs.SyncAll()) }, func() { must(t, fs.j.CheckpointClean()) }} {
+				end()
+				if fs = reborn(t, fs); !slices.Equal(fs.Notes(), want) {
+					t.Errorf("%v, expected %v", fs.Notes(), want)
+				}
+			}
+			checkFS(t, fs)
+			closeFS(t, fs)
+		})
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestNotesOfNothing makes calls that log no note though they have one: they fail, or change nothing, or may be repeated.
+func TestNotesOfNothing(t *testing.T) {
+	f := newFixture(t, false)
+	f.c.Call = &Call{Note: keyOf(1)}
+	for _, op := range callOps {
+		if !op.changes && op.name != "create what is there, shorter" || op.name == "write" || op.name == "set attribute" || op.name == "allocate" {
+			f.c.Call.Saw = [2]Seen{}
+			if err := op.run(f); err != op.want && op.want == nil {
+				t.Errorf("%s: %v", op.name, err)
+			}
+		}
+	}
+	fs := reborn(t, f.fs)
+	if len(fs.Notes()) != 0 {
+		t.Errorf("notes %v", fs.Notes())
+	}
+	closeFS(t, fs)
+}
+
+// TestNoteCosts compares every operation without and with a note: no further fence, and at most one more line.
+func TestNoteCosts(t *testing.T) {
+	for _, op := range operations {
+		var cost [2]Counters
+		for i := range cost {
+			f := newFixture(t, false)
+			f.c.Call = &Call{}
+			if i == 1 {
+				f.c.Call.Note = keyOf(1)
+			}
+			before := f.fs.Counters()
+			must(t, op.run(f))
+			after := f.fs.Counters()
+			cost[i] = Counters{Fences: after.Fences - before.Fences, Lines: after.Lines - before.Lines}
+			closeFS(t, f.fs)
+		}
+		if cost[1].Fences != cost[0].Fences || cost[1].Lines > cost[0].Lines+1 {
+			t.Errorf("%s: %+v without a note, %+v with one", op.name, cost[0], cost[1])
+		}
+	}
+}
+
+// TestNotesFence counts the fences of opening: notes take one where there is nothing to replay, and share one where there is.
+func TestNotesFence(t *testing.T) {
+	for _, c := range []struct {
+		note, window bool
+		fences       uint64
+	}{{false, false, 1}, {false, true, 2}, {true, false, 2}, {true, true, 2}} {
+		f := newFixture(t, false)
+		f.c.Call = &Call{}
+		if c.note {
+			f.c.Call.Note = keyOf(1)
+		}
+		_, err := f.fs.Create(&f.c, f.root, []byte("new"), &CreateOptions{})
+		must(t, err)
+		if !c.window {
+			must(t, f.fs.SyncAll())
+		}
+		fs := reborn(t, f.fs)
+		if got := fs.Counters().Fences; got != c.fences {
+			t.Errorf("%+v: %d fences", c, got)
+		}
+		closeFS(t, fs)
+	}
+}
+
+// TestNotesBound makes more operations with notes than are kept, or than the ring has room for, through restarts of which
+// one has a window that fills the ring.
+func TestNotesBound(t *testing.T) {
+	for _, c := range []struct {
+		size  int64
+		notes int // kept after the first restart, at least
+		carry int // kept after the second one
+	}{{4 << 20, 500, 500}, {1 << 30, 8192, 8192}} {
+		fs, err := OpenMemory(c.size, DomainVolatile, Options{NoBackground: true})
+		must(t, err)
+		call := &Call{}
+		cred, n := &Cred{Call: call}, 0
+		for ; n < 10_000; n++ {
+			call.Note = keyOf(n)
+			_, err := fs.Setattr(cred, fs.Root(), &SetAttr{Mask: SetMode, Mode: 0o700 + uint32(n%2)})
+			must(t, err)
+		}
+		for i, least := range []int{c.notes, c.carry, c.carry} {
+			fs = reborn(t, fs)
+			got := fs.Notes()
+			if len(got) < least || len(got) > 8192 {
+				t.Fatalf("restart %d: %d notes, expected %d to 8192", i, len(got), least)
+			}
+			for k, note := range got {
+				if note.Key != keyOf(n-len(got)+k) {
+					t.Fatalf("restart %d: note %d of %d is of operation %d of %d", i, k, len(got), binary.LittleEndian.Uint64(note.Key[:])-1, n)
+				}
+			}
+		}
+		checkFS(t, fs)
+		closeFS(t, fs)
+	}
+}
+
+// TestNotesOnce logs one key twice: the note is that of the later operation.
+func TestNotesOnce(t *testing.T) {
+	f := newFixture(t, false)
+	f.c.Call = &Call{Note: keyOf(1)}
+	for _, name := range []string{"one", "two"} {
+		_, err := f.fs.Create(&f.c, f.root, []byte(name), &CreateOptions{})
+		must(t, err)
+	}
+	a, err := f.fs.Lookup(&f.c, f.root, []byte("two"))
+	must(t, err)
+	fs := reborn(t, f.fs)
+	if want := []Note{{keyOf(1), a.Handle}}; !slices.Equal(fs.Notes(), want) {
+		t.Errorf("%v, expected %v", fs.Notes(), want)
+	}
+	closeFS(t, fs)
+}
+
+// TestNotesFullWindow restarts with windows of every length up to the ring's, twice.
+func TestNotesFullWindow(t *testing.T) {
+	for _, used := range []uint64{80, 87, 88, 90, 95, 99} {
+		fs := memFS(t, 4<<20)
+		call := &Call{}
+		cred, n := &Cred{Call: call}, 0
+		a, err := fs.Create(cred, fs.Root(), []byte("f"), &CreateOptions{})
+		must(t, err)
+		must(t, fs.SyncAll())
+		start := fs.j.Appended()
+		for p := make([]byte, 3000); fs.j.Appended()-start < layout.MinRingBlocks*layout.BlockSize*used/100-4000; n++ {
+			call.Note = keyOf(n)
+			_, _, err := fs.Write(cred, a.Handle, p, uint64(n))
+			must(t, err)
+			_, err = fs.Setattr(cred, a.Handle, &SetAttr{Mask: SetMode, Mode: uint32(n) & 0o777})
+			must(t, err)
+		}
+		ckpt := fs.Counters().Checkpoints
+		for i := range 3 {
+			fs = reborn(t, fs)
+			if got := fs.Notes(); len(got) < n*80/100 || len(got) > 0 && got[len(got)-1].Key != keyOf(n-1) {
+				t.Errorf("%d%% used, restart %d: %d notes of %d", used, i, len(got), n)
+			}
+		}
+		t.Logf("%d%% used: %d of %d notes, %d checkpoints", used, len(fs.Notes()), n, ckpt)
+		checkFS(t, fs)
+		closeFS(t, fs)
+	}
+}
+
+// BenchmarkOpen opens an image with a ring of 16 MiB, all of it written, with an empty window and with one of 4 MiB, with
+// and without notes.
+func BenchmarkOpen(b *testing.B) {
+	for _, notes := range []bool{false, true} {
+		for _, window := range []bool{false, true} {
+			b.Run(fmt.Sprintf("notes=%v/window=%v", notes, window), func(b *testing.B) { benchOpen(b, notes, window) })
+		}
+	}
+}
+
+func benchOpen(b *testing.B, notes, window bool) {
+	fs, err := OpenMemory(1<<30, DomainVolatile, Options{NoBackground: true})
+	must(b, err)
+	call := &Call{}
+	cred := &Cred{Call: call}
+	spin := func(until uint64) {
+		for n := 0; fs.j.Appended() < until; n++ {
+			if notes {
+				call.Note = keyOf(n)
+			}
+			_, err := fs.Setattr(cred, fs.Root(), &SetAttr{Mask: SetMode, Mode: 0o700 + uint32(n%2)})
+			must(b, err)
+		}
+	}
+	spin(20 << 20)
+	must(b, fs.SyncAll())
+	if window {
+		spin(24 << 20)
+	}
+	medium := bytes.Clone(fs.region.Bytes())
+	closeFS(b, fs)
+	region := memoryOf(b, medium)
+	sb := fs.sb
+	head := layout.BlockOffset(layout.JournalHeadA)
+	end := sb.RingOffset() + sb.RingBytes()
+	for b.Loop() {
+		b.StopTimer()
+		region.Write(head, medium[head:end])
+		b.StartTimer()
+		fs, err := mount(region, Options{NoBackground: true})
+		must(b, err)
+		b.StopTimer()
+		fs.j.Close()
+		b.StartTimer()
+	}
+	must(b, region.Close())
+}
