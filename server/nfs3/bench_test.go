@@ -73,3 +73,22 @@ func TestNoAllocations(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkMake is a CREATE and the REMOVE that follows it.
+func BenchmarkMake(b *testing.B) {
+	f := newFixture(b)
+	serve := f.srv.Program().Serve
+	create := f.request(nfswire.ProcCreate, args(f.root(), "name", nfswire.CreateGuarded, noAttr))
+	remove := f.request(nfswire.ProcRemove, args(f.root(), "name"))
+	e := rpc.NewEncoder(make([]byte, 0, 4096))
+	b.ReportAllocs()
+	for range b.N {
+		for _, r := range []*rpc.Request{create, remove} {
+			r.XID += 2
+			e.Truncate(0)
+			if serve(r, e) != rpc.Success || binary.BigEndian.Uint32(e.Bytes()) != 0 {
+				b.Fatal("refused")
+			}
+		}
+	}
+}

@@ -15,7 +15,7 @@ import (
 //   - on the medium, in the record of the operation itself, as a note with the key of the call (pmemfs.Note). There is no moment
 //     at which an operation has happened and its note is not there.
 //
-// The key is a digest of the client's address, the xid, the procedure, the credential and the arguments: clients use xids
+// The key is a keyed digest of the client's address, the xid, the procedure, the credential and the arguments: clients use xids
 // again, and a new call with an old xid is another call.
 
 // serveOnce carries a call out unless it was before, and otherwise says again what came of it.

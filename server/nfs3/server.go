@@ -1,9 +1,10 @@
 package nfs3
 
 import (
-	"crypto/sha256"
 	"log/slog"
 	"sync"
+
+	"github.com/dchest/siphash"
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
@@ -41,7 +42,8 @@ func New(c Config) *Server {
 		cheap: c.Engine.CheapFence(), replies: newReplies(nil),
 	}
 	s.fsid = s.handles.FSID()
-	s.calls.New = func() any { return &call{hash: sha256.New()} }
+	secret := c.Engine.HandleKey() // the image's: a key means the same in every life of the server
+	s.calls.New = func() any { return &call{hash: siphash.New128(secret[:])} }
 	return s
 }
 
