@@ -39,7 +39,7 @@ func New(c Config) *Server {
 	}
 	s := &Server{
 		eng: c.Engine, exports: c.Exports, log: c.Logger, handles: handle.New(c.Engine),
-		cheap: c.Engine.CheapFence(), replies: newReplies(nil),
+		cheap: c.Engine.CheapFence(), replies: newReplies(c.Engine.Notes()),
 	}
 	s.fsid = s.handles.FSID()
 	secret := c.Engine.HandleKey() // the image's: a key means the same in every life of the server
