@@ -42,11 +42,14 @@ crash:
 # Each fuzz target for FUZZTIME, on one core, with the number of executions. A
 # normal test run has their seeds only.
 FUZZTIME ?= 60s
+FUZZ = ./pmemfs:FuzzOpen ./pmemfs:FuzzCheck ./pmemfs:FuzzRepair ./pmemfs/internal/recovery:FuzzRecord \
+	./server/rpc:FuzzRecords ./server/rpc:FuzzReply ./server/rpc:FuzzXDR ./server/rpc:FuzzParseCall \
+	./server/nfs3:FuzzArguments ./server/mount3:FuzzServe ./server/handle:FuzzDecode ./server/config:FuzzParse
 fuzz:
-	for target in FuzzOpen FuzzCheck FuzzRepair; do \
-		echo "== $$target"; go test ./pmemfs -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 || exit 1; \
+	for target in $(FUZZ); do \
+		echo "== $$target"; \
+		go test $${target%:*} -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 || exit 1; \
 	done
-	echo "== FuzzRecord"; go test ./pmemfs/internal/recovery -run '^$$' -fuzz '^FuzzRecord$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1
 
 fmt:
 	gofmt -w $$(git ls-files '*.go')
