@@ -32,7 +32,12 @@ type fixture struct {
 
 func newFixture(t testing.TB, change ...func(*export.Export)) *fixture {
 	t.Helper()
-	eng, err := pmemfs.OpenMemory(imageBytes, pmemfs.DomainVolatile, pmemfs.Options{})
+	return newFixtureOf(t, imageBytes, change...)
+}
+
+func newFixtureOf(t testing.TB, size int64, change ...func(*export.Export)) *fixture {
+	t.Helper()
+	eng, err := pmemfs.OpenMemory(size, pmemfs.DomainVolatile, pmemfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +69,11 @@ func (f *fixture) serve(exports ...export.Export) {
 
 // fh is the wire handle of h in the fixture's export.
 func (f *fixture) fh(h pmemfs.Handle) []byte { return f.handles.Append(nil, f.exp.ID(), h) }
+
+// netipPort is a client's address for each n.
+func netipPort(n int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), 700)
+}
 
 func (f *fixture) root() []byte { return f.fh(f.eng.Root()) }
 
