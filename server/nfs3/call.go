@@ -26,7 +26,8 @@ type call struct {
 	call pmemfs.Call // what cred.Call points to
 	late pmemfs.Attr // see post
 
-	again bool // the engine would have had to wait
+	again  bool // the engine would have had to wait
+	direct pmemfs.Direct
 
 	replay     bool // an earlier life of the server has carried it out
 	madeBefore pmemfs.Handle

@@ -3,39 +3,49 @@ package nfs3
 import (
 	"encoding/binary"
 
-	"pmemfs/pmemfs"
 	"pmemfs/server/nfswire"
 )
 
 const (
 	ioBytes    = 1 << 20  // of data in one READ or WRITE, as FSINFO says
 	largeBytes = 64 << 10 // of data for which a READ needs memory that it had better not ask for in vain
+
+	// directBytes is from how much data on a READ is sent from the medium: for less, the system call costs more than the copy.
+	directBytes = 32 << 10
 )
 
-// read fills the reply straight from the medium (RFC 1813 section 3.3.6).
+// read : RFC 1813 section 3.3.6.
 func (c *call) read() bool {
 	c.fh(0)
 	off, count := c.d.Uint64(), c.d.Uint32()
 	if !c.d.Done() {
 		return false
 	}
-	if st := c.admit(1); st != nfswire.OK {
+	st := c.admit(1)
+	if count > largeBytes {
+		// It may hold up the calls behind it rather than run beside them, which would take a large buffer more.
+		c.call.NoWait = false
+	}
+	if st == nfswire.OK && count >= directBytes && c.r.TryDirect() {
+		var out bool
+		if st, out = c.readDirect(off, min(count, ioBytes)); out || c.again {
+			return true
+		}
+	}
+	if st == nfswire.OK {
+		st = c.readCopy(off, count)
+	}
+	if st != nfswire.OK {
 		c.put(st)
 		c.putPost(0)
-		return true
 	}
-	n := c.fits(off, count)
-	const head = 4 + nfswire.PostOpBytes + 3*4 // status, attributes, count, eof, length
-	at := c.e.Len()
-	c.e.Grow(head + n + 3)
-	b := c.e.Extend(head + n)
-	n, eof, err := c.s.eng.Read(&c.cred, c.h[0], b[head:], off)
-	if st := c.status(err); st != nfswire.OK || c.again {
-		c.e.Truncate(at)
-		c.put(st)
-		c.putPost(0)
-		return true
-	}
+	return true
+}
+
+const readHead = 4 + nfswire.PostOpBytes + 3*4 // status, attributes, count, eof, length
+
+// fillRead writes what comes before the data of a READ to b.
+func (c *call) fillRead(b []byte, n int, eof bool) {
 	be := binary.BigEndian
 	be.PutUint32(b, uint32(nfswire.OK))
 	nfswire.FillPostOp(b[4:], c.s.fsid, &c.call.Saw[0].After)
@@ -46,19 +56,52 @@ func (c *call) read() bool {
 		be.PutUint32(rest[4:], 1)
 	}
 	be.PutUint32(rest[8:], uint32(n))
-	c.e.Truncate(at + head + n)
-	c.e.Pad(n)
-	return true
 }
 
-// fits returns how many bytes to make room for. A large READ of a small file is cut to the file. A large READ may hold up the calls behind
-// it rather than run beside them, which would take a large buffer more.
+// readDirect sends the data from where it lies on the medium to the socket. out says that the reply has gone, or the connection with
+// it: when memory turns out to be bad after the reply has begun there is no way back. The client asks again, and from then on data is
+// copied first.
+func (c *call) readDirect(off uint64, count uint32) (st nfswire.Status, out bool) {
+	if c.s.copies.Load() {
+		c.r.EndDirect(c.e)
+		return nfswire.OK, false
+	}
+	_, err := c.s.eng.ReadTo(&c.cred, c.h[0], int(count), off, &c.direct)
+	if out = c.r.EndDirect(c.e); out && err != nil {
+		c.s.copies.Store(true)
+		c.s.log.Error("bad memory in the middle of a reply: the connection is closed, and the client will ask again", "inode", c.h[0].Ino, "err", err)
+	}
+	return c.status(err), out
+}
+
+func (c *call) sendDirect(parts [][]byte, n int, eof bool) {
+	c.fillRead(c.e.Extend(readHead), n, eof)
+	c.r.Direct(c.e, parts, n)
+}
+
+// readCopy appends a reply with a copy of the data, unless it returns another status than OK.
+func (c *call) readCopy(off uint64, count uint32) nfswire.Status {
+	n := c.fits(off, count)
+	at := c.e.Len()
+	c.e.Grow(readHead + n + 3)
+	b := c.e.Extend(readHead + n)
+	n, eof, err := c.s.eng.Read(&c.cred, c.h[0], b[readHead:], off)
+	if st := c.status(err); st != nfswire.OK || c.again {
+		c.e.Truncate(at)
+		return st
+	}
+	c.fillRead(b, n, eof)
+	c.e.Truncate(at + readHead + n)
+	c.e.Pad(n)
+	return nfswire.OK
+}
+
+// fits returns how many bytes to make room for: a large READ of a small file is cut to the file.
 func (c *call) fits(off uint64, count uint32) int {
 	n := min(count, ioBytes)
 	if n <= largeBytes {
 		return int(n)
 	}
-	c.call.NoWait = false
 	a, err := c.s.eng.Getattr(c.h[0])
 	if err != nil || off >= a.Size {
 		return 0
@@ -125,5 +168,3 @@ func (c *call) commit() bool {
 }
 
 func (c *call) settle(uint64, uint32) error { return c.s.eng.Sync(c.h[0]) }
-
-var _ = pmemfs.ErrIO

@@ -3,6 +3,7 @@ package nfs3
 import (
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dchest/siphash"
 
@@ -30,6 +31,7 @@ type Server struct {
 	cheap   bool // a change does not wait for a system call
 	replies *replies
 	calls   sync.Pool
+	copies  atomic.Bool // READ has met bad memory: see readDirect
 }
 
 // New returns a server. The engine stays the caller's to close, after the last call has been answered.
@@ -43,7 +45,11 @@ func New(c Config) *Server {
 	}
 	s.fsid = s.handles.FSID()
 	secret := c.Engine.HandleKey() // the image's: a key means the same in every life of the server
-	s.calls.New = func() any { return &call{hash: siphash.New128(secret[:])} }
+	s.calls.New = func() any {
+		c := &call{hash: siphash.New128(secret[:])}
+		c.direct.Send = c.sendDirect
+		return c
+	}
 	return s
 }
 

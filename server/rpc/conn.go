@@ -61,6 +61,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		}
 	}
 	c.sender.init(c)
+	c.req.conn = c
 	c.enter(phaseIdle)
 	return c
 }

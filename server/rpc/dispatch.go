@@ -33,6 +33,10 @@ func (s *Server) reply(r *Request, e *Encoder) Result {
 	e.base = len(e.buf)
 	e.replyHeader(r.XID, Success)
 	result := s.serve(r, e)
+	if e.sent {
+		e.sent = false
+		return Success
+	}
 	switch {
 	case result == Success:
 	case result == Wait && !r.MayWait:

@@ -9,6 +9,8 @@ type Request struct {
 	Remote  netip.AddrPort // the client; the zero value if it has no such address
 	MayWait bool           // false: the connection stands still meanwhile, so rather return Wait than wait
 	Sys     SysCred        // who calls, if CredFlavor is AuthSys
+
+	conn *conn // that the call is answered in place of; nil for others
 }
 
 // Result is what became of a call: an AcceptStat, Wait, or what Reject returns.

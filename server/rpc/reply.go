@@ -41,6 +41,6 @@ func (e *Encoder) deniedHeader(xid, reject uint32) {
 }
 
 // SetMark fills in the record mark of a record of one fragment, for which its first four bytes were left free.
-func SetMark(record []byte) {
-	binary.BigEndian.PutUint32(record, uint32(len(record)-markBytes)|lastMark)
-}
+func SetMark(record []byte) { setMark(record, len(record)-markBytes) }
+
+func setMark(record []byte, n int) { binary.BigEndian.PutUint32(record, uint32(n)|lastMark) }

@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"errors"
+	"net"
 	"os"
 	"sync"
 
@@ -21,6 +23,7 @@ type sender struct {
 	p       []byte     // what is left of it
 	err     error      // once a write has failed, of all
 	onReady func(fd uintptr) bool
+	direct  direct
 }
 
 // keepBytes is how much memory a sender keeps for the next replies.
@@ -28,7 +31,7 @@ const keepBytes = 64 << 10
 
 func (s *sender) init(c *conn) {
 	s.c = c
-	s.onReady = s.writeReady
+	s.onReady, s.direct.onReady = s.writeReady, s.writeDirect
 }
 
 // flush sends the replies of the connection's own goroutine, and then what has piled up.
@@ -111,11 +114,17 @@ func (s *sender) write(p []byte) error {
 		s.c.stuck.Store(0)
 	}
 	if s.err != nil {
-		if err := s.c.nc.Close(); err != nil {
-			s.c.log.Debug("close", "err", err)
-		}
+		s.fail(s.err)
 	}
 	return s.err
+}
+
+// fail ends the connection. wmu is held.
+func (s *sender) fail(err error) {
+	s.err = err
+	if err := s.c.nc.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		s.c.log.Debug("close", "err", err)
+	}
 }
 
 // writeReady writes to a socket without waiting; false when it takes no more now.

@@ -6,10 +6,13 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"pmemfs/server/rpc"
 )
@@ -18,13 +21,15 @@ const testProgram = 0x20000001
 
 // testProc are the procedures of the test program.
 const (
-	procEcho  = iota // returns its argument
-	procPanic        // panics
-	procSlow         // waits for the test, beside other calls
-	procLarge        // returns as many bytes as asked for
-	procBad          // cannot read its arguments
-	procWeak         // refuses the credential
-	procStuck        // asks to wait where it may
+	procEcho   = iota // returns its argument
+	procPanic         // panics
+	procSlow          // waits for the test, beside other calls
+	procLarge         // returns as many bytes as asked for
+	procBad           // cannot read its arguments
+	procWeak          // refuses the credential
+	procStuck         // asks to wait where it may
+	procDirect        // procLarge, sent from where the bytes lie
+	procTorn          // the same, of memory that faults
 )
 
 // bench is a server of the test program.
@@ -32,6 +37,8 @@ type testServer struct {
 	addr string
 	slow chan struct{} // a call of procSlow goes on for each element
 	seen atomic.Int32  // calls of procSlow that wait
+
+	copied atomic.Int32 // calls of procDirect that were not sent directly
 }
 
 func (s *testServer) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
@@ -56,6 +63,8 @@ func (s *testServer) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 			b[i] = byte(i)
 		}
 		e.Pad(n)
+	case procDirect, procTorn:
+		return s.direct(r, e)
 	case procBad:
 		e.Uint64(1)
 		return rpc.GarbageArgs
@@ -66,6 +75,55 @@ func (s *testServer) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 	default:
 		return rpc.ProcUnavail
 	}
+	return rpc.Success
+}
+
+// lying is what procDirect sends, in pieces.
+var lying = func() []byte {
+	b := make([]byte, 1<<20)
+	for i := range b {
+		b[i] = byte(i * 7)
+	}
+	return b
+}()
+
+// bad is memory that faults.
+var bad = sync.OnceValue(func() []byte {
+	b, err := unix.Mmap(-1, 0, 4096, unix.PROT_NONE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		panic(err)
+	}
+	return b
+})
+
+func (s *testServer) direct(r *rpc.Request, e *rpc.Encoder) rpc.Result {
+	n := int(binary.BigEndian.Uint32(r.Args))
+	if !r.TryDirect() {
+		s.copied.Add(1)
+		e.Opaque(lying[:n])
+		return rpc.Success
+	}
+	e.Uint32(uint32(n))
+	var parts [][]byte
+	for at := 0; at < n; {
+		m := min(n-at, 1+at/2)
+		parts = append(parts, lying[at:at+m])
+		at += m
+	}
+	if r.Proc == procTorn {
+		parts = append(parts, bad())
+		n += len(bad())
+	}
+	func() {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		defer func() {
+			if (recover() != nil) != (r.Proc == procTorn) {
+				panic("a fault where there is none, or none where there is")
+			}
+		}()
+		r.Direct(e, parts, n)
+	}()
+	r.EndDirect(e)
 	return rpc.Success
 }
 

@@ -86,6 +86,7 @@ type Encoder struct {
 	base  int                  // where the reply under way begins; whole replies are before it
 	home  *buffer              // where buf began, if it is a pooled buffer
 	large func()               // asked before a large pooled buffer is taken; nil if nobody is
+	sent  bool                 // the reply under way is out already: see Request.Direct
 	spill func(replies []byte) // takes the whole replies when there is no room; nil if nobody does
 }
 

@@ -1,0 +1,137 @@
+package rpc
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// A program that has much data lying somewhere may send it from there, instead of copying it to the encoder:
+//
+//	if r.TryDirect() {
+//		lock; append the results up to the data
+//		r.Direct(e, parts, n)
+//		unlock
+//		r.EndDirect(e)
+//	}
+//
+// So data is copied once, to the socket, and whoever wants the lock does not wait for the client.
+
+// errTorn is why a connection ends in the middle of a reply.
+var errTorn = errors.New("rpc: the data of a reply could not be read")
+
+// direct is the state of a direct reply. It belongs to whoever holds sender.wmu.
+type direct struct {
+	iovs    [][]byte // what has not been sent, from at on
+	at      int
+	rest    *buffer // what was left when Direct returned
+	n       int     // bytes in it
+	torn    bool    // Direct has begun and not returned
+	onReady func(fd uintptr) bool
+}
+
+// TryDirect begins to send a reply from where its data lies. It reports false when that cannot be: the call is not answered in
+// place, or somebody else is sending. After true EndDirect must follow, and e has nothing of the reply yet.
+func (r *Request) TryDirect() bool {
+	c := r.conn
+	if c == nil || c.raw == nil || !c.sender.wmu.TryLock() {
+		return false
+	}
+	if !c.tryLarge() {
+		c.sender.wmu.Unlock()
+		return false
+	}
+	return true
+}
+
+// Direct completes the reply in e with n bytes that lie in parts and their padding, and sends it, and whole replies before it, as far as
+// that goes without waiting. What is left it copies: parts are not looked at any more. A panic that comes of their memory
+// leaves half a reply, and EndDirect then ends the connection.
+func (r *Request) Direct(e *Encoder, parts [][]byte, n int) {
+	s := &r.conn.sender
+	d := &s.direct
+	d.torn, e.sent = true, true
+	setMark(e.buf[e.base:], len(e.buf)-e.base-markBytes+n+pad(n))
+	d.iovs, d.at = append(append(d.iovs[:0], e.buf), parts...), 0
+	if pad(n) > 0 {
+		d.iovs = append(d.iovs, padding[:pad(n)])
+	}
+	if s.err == nil {
+		s.err = r.conn.raw.Write(d.onReady)
+	}
+	d.keep()
+	clear(d.iovs)
+	e.buf, e.base = e.buf[:0], 0
+	d.torn = false
+}
+
+var padding [3]byte
+
+// writeReady sends until the socket takes no more. It does not ask to be called again.
+func (s *sender) writeDirect(fd uintptr) bool {
+	d := &s.direct
+	for d.at < len(d.iovs) {
+		n, err := unix.Writev(int(fd), d.iovs[d.at:])
+		if err != nil && err != unix.EINTR {
+			return true // what it is, the write of the rest will say
+		}
+		for d.at < len(d.iovs) && n >= len(d.iovs[d.at]) {
+			n -= len(d.iovs[d.at])
+			d.at++
+		}
+		if d.at < len(d.iovs) {
+			d.iovs[d.at] = d.iovs[d.at][n:]
+		}
+	}
+	return true
+}
+
+// keep copies what has not been sent.
+func (d *direct) keep() {
+	d.n = 0
+	for _, p := range d.iovs[d.at:] {
+		d.n += len(p)
+	}
+	if d.n == 0 {
+		return
+	}
+	d.rest = getBuffer(d.n)
+	at := 0
+	for _, p := range d.iovs[d.at:] {
+		at += copy(d.rest.b[at:], p)
+	}
+}
+
+// EndDirect ends what TryDirect began: it sends what Direct has left. It reports whether the reply is out, or its connection has ended; otherwise
+// Direct was not called, and the reply is to be made in the ordinary way.
+func (r *Request) EndDirect(e *Encoder) bool {
+	s := &r.conn.sender
+	d := &s.direct
+	if d.torn {
+		d.torn = false
+		s.fail(errTorn)
+		e.buf, e.base = e.buf[:0], 0
+	} else if d.n > 0 {
+		// A failure is kept for the connection's next flush.
+		_ = s.write(d.rest.b[:d.n])
+	}
+	putBuffer(d.rest)
+	d.rest, d.n = nil, 0
+	s.wmu.Unlock()
+	s.pump()
+	return e.sent
+}
+
+// tryLarge is takeLarge without waiting.
+func (c *conn) tryLarge() bool {
+	if c.large {
+		return true
+	}
+	select {
+	case c.srv.large <- struct{}{}:
+		c.large = true
+		return true
+	default:
+		return false
+	}
+}
