@@ -13,6 +13,7 @@ package rawnfs
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"time"
@@ -60,7 +61,9 @@ func Dial(addr string, patience time.Duration) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{conn: conn, replies: rpc.NewRecordReader(conn, replyBytesMax, nil), patient: patience}, nil
+	// As with real clients, xids do not begin anew with each connection: a server takes a call that it has answered
+	// lately, on whichever connection, for the same one.
+	return &Client{conn: conn, replies: rpc.NewRecordReader(conn, replyBytesMax, nil), patient: patience, xid: rand.Uint32()}, nil
 }
 
 // Close ends the connection.
@@ -97,7 +100,8 @@ func (c *Client) exchange(prog, proc uint32, cred []byte, args func(*rpc.Encoder
 	if err := c.conn.SetDeadline(time.Now().Add(c.patient)); err != nil {
 		return nil, c.lost(err)
 	}
-	if _, err := c.conn.Write(e.Finish()); err != nil {
+	rpc.SetMark(e.Bytes())
+	if _, err := c.conn.Write(e.Bytes()); err != nil {
 		return nil, c.lost(err)
 	}
 	reply, err := c.replies.Next()
