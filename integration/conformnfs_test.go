@@ -27,10 +27,8 @@ const nfsCaps = conformance.CapUsers | conformance.CapLinks | conformance.CapNod
 	conformance.CapStateless | conformance.CapKinds | conformance.CapParents | conformance.CapMany | conformance.CapNow |
 	conformance.CapAccess | conformance.CapStatfs | conformance.CapSetLink | conformance.CapUsed | conformance.CapSpecial | conformance.CapExact
 
-// server is an NFS stack that serves until ctx ends.
-type stack func(eng *pmemfs.FS, exports *export.Table, mounts rpc.Program) interface {
-	Serve(ctx context.Context, l net.Listener) error
-}
+// stack makes an NFS stack; end ends it when no call is in progress.
+type stack func(eng *pmemfs.FS, exports *export.Table) (nfs rpc.Program, end func())
 
 // nfsTarget runs the suite on a stack, through a client that says exactly what it is told.
 func nfsTarget(s stack) func(t *testing.T, done func(conformance.Outcome)) {
@@ -54,12 +52,14 @@ func nfsTarget(s stack) func(t *testing.T, done func(conformance.Outcome)) {
 		}
 		ctx, stop := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
-		go func() { ended <- s(eng, table, mounts).Serve(ctx, l) }()
+		nfs, end := s(eng, table)
+		go func() { ended <- rpc.NewServer(rpc.Config{Programs: []rpc.Program{nfs, mounts}}).Serve(ctx, l) }()
 		conformOver(t, l.Addr().String(), done)
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+		end()
 		pmemfstest.CheckFS(t, eng)
 		if err := eng.Close(); err != nil {
 			t.Error(err)
@@ -82,17 +82,13 @@ func conformOver(t *testing.T, addr string, done func(conformance.Outcome)) {
 	conformance.Run(&nfsFS{client: client, u: client.As(0, 0), base: root}, nfsCaps, done)
 }
 
-func goNFSStack(eng *pmemfs.FS, exports *export.Table, mounts rpc.Program) interface {
-	Serve(ctx context.Context, l net.Listener) error
-} {
-	return gonfs.New(gonfs.Config{Engine: eng, Exports: exports, Mount: mounts})
+func goNFSStack(eng *pmemfs.FS, exports *export.Table) (nfs rpc.Program, end func()) {
+	s := gonfs.New(gonfs.Config{Engine: eng, Exports: exports})
+	return s.Program(), s.Close
 }
 
-func nativeStack(eng *pmemfs.FS, exports *export.Table, mounts rpc.Program) interface {
-	Serve(ctx context.Context, l net.Listener) error
-} {
-	nfs := nfs3.New(nfs3.Config{Engine: eng, Exports: exports}).Program()
-	return rpc.NewServer(rpc.Config{Programs: []rpc.Program{nfs, mounts}})
+func nativeStack(eng *pmemfs.FS, exports *export.Table) (nfs rpc.Program, end func()) {
+	return nfs3.New(nfs3.Config{Engine: eng, Exports: exports}).Program(), func() {}
 }
 
 // nfsFS is a mount as a conformance.FS.
