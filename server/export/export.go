@@ -103,19 +103,22 @@ func (e *Export) Same(o *Export) bool {
 		e.AnonUID == o.AnonUID && e.AnonGID == o.AnonGID && e.Secure == o.Secure && slices.Equal(e.Clients, o.Clients)
 }
 
-// ID is the number by which handles name the export; it depends on the name alone, so it survives a restart.
+// ID is the number by which handles name the export. It depends on the name and the subtree alone, so it survives a restart;
+// and when an export of a name comes to show another directory, handles of what it showed before are stale.
 func (e *Export) ID() uint32 {
 	if e.root != nil {
 		return e.id
 	}
-	return idOf(e.Name)
+	return idOf(e.Name, e.Subtree)
 }
 
 // idOf is FNV-1a of 32 bits, as the handles that clients keep have it for ever.
-func idOf(name string) uint32 {
+func idOf(name, subtree string) uint32 {
 	h := uint32(2166136261)
-	for i := range len(name) {
-		h = (h ^ uint32(name[i])) * 16777619
+	for _, s := range [...]string{name, "\x00", subtree} {
+		for i := range len(s) {
+			h = (h ^ uint32(s[i])) * 16777619
+		}
 	}
 	return h
 }

@@ -100,6 +100,14 @@ func TestRefusals(t *testing.T) {
 	if _, err := export.NewSet([]export.Export{export.Default(), export.Default()}); err == nil {
 		t.Error("accepted two exports of one name")
 	}
+	other := export.Default()
+	other.Subtree = "/sub"
+	if _, err := export.NewSet([]export.Export{export.Default(), other}); err == nil {
+		t.Error("accepted two exports of one name and different directories")
+	}
+	if whole := export.Default(); whole.ID() == other.ID() {
+		t.Error("an export that shows another directory has the same number: handles of what it showed would go on to count")
+	}
 }
 
 func TestAllows(t *testing.T) {

@@ -31,13 +31,24 @@ func NewSet(exports []Export) (*Set, error) {
 		if err := e.Validate(); err != nil {
 			return nil, err
 		}
-		e.Clients, e.id, e.root = slices.Clone(e.Clients), idOf(e.Name), new(rootID)
+		e.Clients, e.id, e.root = slices.Clone(e.Clients), idOf(e.Name, e.Subtree), new(rootID)
+		if other := s.byName(e.Name, i); other != nil {
+			return nil, fmt.Errorf("two exports are named %q", e.Name)
+		}
 		if other, taken := s.byID[e.id]; taken {
 			return nil, fmt.Errorf("exports %q and %q cannot be told apart: rename one", other.Name, e.Name)
 		}
 		s.byID[e.id] = e
 	}
 	return s, nil
+}
+
+// byName returns the export of that name among the first n, or nil.
+func (s *Set) byName(name string, n int) *Export {
+	if i := slices.IndexFunc(s.list[:n], func(e Export) bool { return e.Name == name }); i >= 0 {
+		return &s.list[i]
+	}
+	return nil
 }
 
 // All returns the exports in the order given; they must not be changed.
@@ -70,7 +81,7 @@ func under(dir, root string) bool {
 func (s *Set) Difference(next *Set) (added, removed, changed []string) {
 	for i := range next.list {
 		e := &next.list[i]
-		switch old := s.byID[e.id]; {
+		switch old := s.byName(e.Name, len(s.list)); {
 		case old == nil:
 			added = append(added, e.Name)
 		case !old.Same(e):
@@ -78,7 +89,7 @@ func (s *Set) Difference(next *Set) (added, removed, changed []string) {
 		}
 	}
 	for i := range s.list {
-		if e := &s.list[i]; next.byID[e.id] == nil {
+		if e := &s.list[i]; next.byName(e.Name, len(next.list)) == nil {
 			removed = append(removed, e.Name)
 		}
 	}
