@@ -28,7 +28,8 @@ func TestServerKilledUnderClient(t *testing.T) {
 	dir := t.TempDir()
 	server := harness.Serve(t, filepath.Join(dir, "fs.img"), "--size", "256MiB", "--squash", "none")
 	c := bootClient(t)
-	c.mount(t, server.Port, "/mnt", "hard")
+	relay := harness.StartRelay(t, server)
+	c.mount(t, relay.Port, "/mnt", "hard")
 	var crashes []crash
 	want := writeUnderKills(t, c, killRounds, func(round int, acked map[string]int) {
 		server.Kill()

@@ -12,12 +12,16 @@ import (
 // with each, and compares content: in that mount, with nothing in the client's cache, and through a plain mount.
 func TestMountOptions(t *testing.T) {
 	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none")
-	c := bootClient(t)
+	optionSteps(t, bootClient(t), server.Port,
+		"nconnect=4", "noac", "sync", "soft", "nordirplus", "nconnect=4,rsize=4096,wsize=4096")
+}
+
+func optionSteps(t *testing.T, c client, port int, sets ...string) {
 	c.sh(t, "guest tree /tmp/whole 20260202; mv '/tmp/whole/folder 08' /tmp/tree; rm -r /tmp/whole")
 	want := c.sh(t, "guest sum /tmp/tree")
-	for _, options := range []string{"nconnect=4", "noac", "sync", "soft", "nordirplus", "nconnect=4,rsize=4096,wsize=4096"} {
+	for _, options := range sets {
 		t.Run(options, func(t *testing.T) {
-			c.mount(t, server.Port, "/mnt", options)
+			c.mount(t, port, "/mnt", options)
 			inEffect(t, c, options)
 			c.sh(t, "cp -a /tmp/tree /mnt/tree; mkdir /mnt/d; mv /mnt/tree /mnt/d/moved")
 			c.want(t, want, "guest sum /mnt/d/moved")
@@ -29,7 +33,7 @@ func TestMountOptions(t *testing.T) {
 			c.want(t, "f\nmoved", "ls -1 /mnt/d")
 			c.unmount(t, "/mnt")
 
-			c.mount(t, server.Port, "/mnt", "")
+			c.mount(t, port, "/mnt", "")
 			c.want(t, want, "guest sum /mnt/d/moved")
 			c.want(t, "one\ntw", "cat /mnt/d/f")
 			c.sh(t, "rm -r /mnt/d")
