@@ -48,6 +48,9 @@ type Cell struct {
 	Pinned      bool    `json:"one_processor"` // both sides ran on one
 	Echo        Figure  `json:"echo"`
 	Servers     []Entry `json:"servers"`
+	// Lead is the median over the rounds of the native stack's operations per second divided by those of the best of the
+	// others; 0 if there is nothing to compare.
+	Lead float64 `json:"native_to_best_other"`
 }
 
 // Entry is one server's figure in a cell.
@@ -119,21 +122,21 @@ func (r *Report) Print(w io.Writer) error {
 	if len(r.Idle) > 0 {
 		return r.printIdle(w)
 	}
-	fmt.Fprintf(w, "%d rounds of %d ms a cell. Each server: operations per second, as a ratio to the echo's, CPU microseconds per operation.\n",
-		r.Rounds, r.CellMs)
+	fmt.Fprintf(w, "%d rounds of %d ms a cell. Each server: operations per second, as a ratio to the echo's, CPU microseconds per operation.\n"+
+		"Lead: the native stack's operations per second as a ratio to those of the best of the others.\n", r.Rounds, r.CellMs)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "operation\tconns\tdepth\techo\tus\t")
 	names := r.present()
 	for _, name := range names {
 		fmt.Fprintf(t, "%s\tratio\tus\t", name)
 	}
-	fmt.Fprintln(t)
+	fmt.Fprintln(t, "lead\t")
 	for _, c := range r.Cells {
 		fmt.Fprintf(t, "%s\t%d\t%d\t%.0f\t%.1f\t", c.Row, c.Connections, c.Depth, c.Echo.OpsPerSec, c.Echo.CPUMicros)
 		for _, name := range names {
 			fmt.Fprint(t, c.entry(name))
 		}
-		fmt.Fprintln(t)
+		fmt.Fprintf(t, "%.2f\t\n", c.Lead)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -150,6 +153,35 @@ func (r *Report) present() []string {
 		}
 	}
 	return names
+}
+
+// settle makes medians of the rounds.
+func (c *Cell) settle() {
+	c.Echo.settle()
+	var native []float64
+	best := make([]float64, len(c.Echo.Rounds))
+	for i := range c.Servers {
+		e := &c.Servers[i]
+		e.settle()
+		ratios := make([]float64, len(e.Rounds))
+		for j, ops := range e.Rounds {
+			ratios[j] = ops / c.Echo.Rounds[j]
+			if e.Server != TargetNative {
+				best[j] = max(best[j], ops)
+			}
+		}
+		e.Ratio = median(ratios)
+		if e.Server == TargetNative {
+			native = e.Rounds
+		}
+	}
+	leads := make([]float64, 0, len(native))
+	for j, ops := range native {
+		if best[j] > 0 {
+			leads = append(leads, ops/best[j])
+		}
+	}
+	c.Lead = median(leads)
 }
 
 // entry is a server's three columns.

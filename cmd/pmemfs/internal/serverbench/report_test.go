@@ -84,3 +84,22 @@ func TestFill(t *testing.T) {
 		t.Errorf("128 outstanding of 1 MiB on 4 connections are cut to %d, want 16", got)
 	}
 }
+
+// TestSettle takes medians of ratios within rounds, not ratios of medians.
+func TestSettle(t *testing.T) {
+	c := Cell{
+		Echo: Figure{Rounds: []float64{100, 200, 400}},
+		Servers: []Entry{
+			{Server: TargetNative, Figure: Figure{Rounds: []float64{90, 160, 380}}},
+			{Server: TargetGoNFS, Figure: Figure{Rounds: []float64{10, 20, 40}}},
+			{Server: TargetMem, Figure: Figure{Rounds: []float64{30, 16}}}, // failed in the third round
+		},
+	}
+	c.settle()
+	if n := c.Servers[0]; n.Ratio != 0.9 || n.OpsPerSec != 160 {
+		t.Errorf("native: %+v", n)
+	}
+	if c.Lead != 8 { // of 3, 8 and 9.5
+		t.Errorf("the lead is %v, want 8", c.Lead)
+	}
+}

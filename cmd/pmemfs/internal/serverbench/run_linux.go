@@ -199,20 +199,6 @@ func (b *bench) round(c *Cell) error {
 	return nil
 }
 
-// settle makes medians of the rounds.
-func (c *Cell) settle() {
-	c.Echo.settle()
-	for i := range c.Servers {
-		e := &c.Servers[i]
-		e.settle()
-		ratios := make([]float64, len(e.Rounds))
-		for j := range ratios {
-			ratios[j] = e.Rounds[j] / c.Echo.Rounds[j]
-		}
-		e.Ratio = median(ratios)
-	}
-}
-
 func machine() Machine {
 	m := Machine{CPU: "unknown processor", Cores: runtime.NumCPU(), Go: runtime.Version(), Kernel: "unknown"}
 	var u unix.Utsname
