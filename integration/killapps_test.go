@@ -56,7 +56,7 @@ func cloneUnderKills(t *testing.T, c client, server *harness.Server) {
 		"&& echo AT checkout && %s -C /mnt/clone checkout -q && echo AT gc && %s -C /mnt/clone gc -q", git, git, git))
 	for _, phase := range []string{"clone", "checkout", "gc"} {
 		job.waitLines(t, "AT "+phase, 1)
-		time.Sleep(60 * time.Millisecond) // into the middle of it
+		time.Sleep(20 * time.Millisecond) // into the middle of it
 		job.kill(t, server)
 	}
 	job.wait(t)
