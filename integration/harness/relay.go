@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -18,7 +19,7 @@ type Relay struct {
 	listener net.Listener
 	to       string
 	mu       sync.Mutex
-	conns    map[net.Conn]bool
+	conns    map[net.Conn]*atomic.Bool // whether the connection brings no more replies
 	closed   bool
 }
 
@@ -32,7 +33,7 @@ func StartRelay(t testing.TB, to *Server) *Relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Relay{Port: l.Addr().(*net.TCPAddr).Port, listener: l, to: to.Addr(), conns: make(map[net.Conn]bool)}
+	r := &Relay{Port: l.Addr().(*net.TCPAddr).Port, listener: l, to: to.Addr(), conns: make(map[net.Conn]*atomic.Bool)}
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
@@ -53,7 +54,8 @@ func StartRelay(t testing.TB, to *Server) *Relay {
 // carry serves one connection until one of its sides ends it.
 func (r *Relay) carry(client net.Conn) {
 	defer client.Close()
-	if !r.hold(client) {
+	mute := new(atomic.Bool)
+	if !r.hold(client, mute) {
 		return
 	}
 	defer r.drop(client)
@@ -68,26 +70,52 @@ func (r *Relay) carry(client net.Conn) {
 		}
 	}
 	defer server.Close()
-	if !r.hold(server) {
+	if !r.hold(server, mute) {
 		return
 	}
 	defer r.drop(server)
 	var up sync.WaitGroup
-	up.Go(func() { pass(server, client) })
-	pass(client, server)
+	up.Go(func() { pass(server, client, client, server) })
+	pass(&silenced{client, mute}, server, client, server)
 	up.Wait()
 }
 
 // pass copies until either side ends, and then ends both. How a connection ended is the client's to notice.
-func pass(to, from net.Conn) {
+func pass(to io.Writer, from io.Reader, both ...net.Conn) {
 	_, err := io.Copy(to, from)
-	_ = errors.Join(err, to.Close(), from.Close())
+	for _, c := range both {
+		err = errors.Join(err, c.Close())
+	}
+	_ = err
 }
 
-func (r *Relay) hold(c net.Conn) bool {
+// silenced is a client that is told nothing any more once it is mute: then for good, as what comes later would make no sense.
+type silenced struct {
+	to   io.Writer
+	mute *atomic.Bool
+}
+
+func (s *silenced) Write(p []byte) (int, error) {
+	if s.mute.Load() {
+		return len(p), nil
+	}
+	return s.to.Write(p)
+}
+
+// Mute keeps all further replies on the connections that there are from the client. The server goes on to carry out what comes:
+// when it is killed then, the client has not heard of things that were done, and will ask for them again.
+func (r *Relay) Mute() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.conns[c] = true
+	for _, mute := range r.conns {
+		mute.Store(true)
+	}
+}
+
+func (r *Relay) hold(c net.Conn, mute *atomic.Bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conns[c] = mute
 	return !r.closed
 }
 
