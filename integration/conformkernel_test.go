@@ -31,6 +31,7 @@ func kernelTargets(c client) []target {
 			conformInside(t, c, "/tmp/conform", done)
 			c.sh(t, "umount /tmp/conform")
 		}, nil},
+		{"native", mounted(c, "--nfs-stack", "native"), clientFaults},
 		{"go-nfs", mounted(c, "--nfs-stack", "go-nfs"), clientFaults},
 	}
 }
