@@ -79,7 +79,7 @@ func conformOver(t *testing.T, addr string, done func(conformance.Outcome)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conformance.Run(&nfsFS{client: client, u: client.As(0, 0), base: root}, nfsCaps, done)
+	conformance.Run(&nfsFS{client: client, u: client.As(0, 0), base: root}, nfsCaps, done, protocolCases()...)
 }
 
 func goNFSStack(eng *pmemfs.FS, exports *export.Table) (nfs rpc.Program, end func()) {

@@ -71,10 +71,10 @@ func ParseOutcome(line string) (o Outcome, ok bool) {
 	return o, ok
 }
 
-// Run runs all cases on a target, each in a directory of its own below the one that fs begins in, and reports each to done.
-// fs must be the superuser's.
-func Run(fs FS, caps Caps, done func(Outcome)) {
-	for i, k := range Cases() {
+// Run runs all cases, and more of the target's own, each in a directory of its own below the one that fs begins in, and reports
+// each to done. fs must be the superuser's.
+func Run(fs FS, caps Caps, done func(Outcome), more ...Case) {
+	for i, k := range append(Cases(), more...) {
 		o := Outcome{Case: k.Name, Missing: k.Needs &^ caps}
 		if o.Missing == 0 {
 			o.Faults = k.run(fs, caps, fmt.Sprintf("case%03d", i))
@@ -127,6 +127,9 @@ func (c *C) where() string {
 
 // faultsMax bounds what one case says.
 const faultsMax = 6
+
+// Fault notes that something is wrong, for cases of a target's own.
+func (c *C) Fault(format string, args ...any) { c.fault(format, args...) }
 
 // fault notes that something is wrong.
 func (c *C) fault(format string, args ...any) {
