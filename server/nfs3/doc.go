@@ -4,7 +4,7 @@
 //
 // The transport (package rpc) hands a call over in place. A call decodes all its arguments, finds the files that its handles name
 // and whom the caller is taken for (admit), has the engine do the work, and appends the reply to the connection's
-// buffer. Data of a READ is copied once, from the medium to its place in the reply. Nothing is allocated.
+// buffer. Data of a READ is copied once: a little into the reply, much from the medium to the socket. Nothing is allocated.
 //
 // What the reply says of a file before and after the operation (wcc_data, post_op_attr) the engine has seen under the locks of the
 // operation (pmemfs.Call), so it is one picture, and it is there on errors too.

@@ -63,18 +63,3 @@ func TestDirect(t *testing.T) {
 		t.Error("nothing was sent directly")
 	}
 }
-
-// TestDirectTorn cannot finish a reply that has begun: its connection ends, others do not.
-func TestDirectTorn(t *testing.T) {
-	s := startServer(t, rpc.Limits{})
-	other := dial(t, s.addr)
-	for range 5 {
-		c := dial(t, s.addr)
-		c.send(testCall(1, procTorn, words(8)))
-		c.ended()
-	}
-	other.send(testCall(1, procDirect, words(8)))
-	if _, got := other.recv(); !bytes.Equal(got[24:], lying[:8]) {
-		t.Errorf("% x", got)
-	}
-}
