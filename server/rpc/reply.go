@@ -28,9 +28,12 @@ const (
 
 // replyHeader appends a record mark to be filled in and the header of an accepted reply.
 func (e *Encoder) replyHeader(xid uint32, stat AcceptStat) {
-	for _, v := range [...]uint32{0, xid, msgReply, 0, AuthNone, 0, uint32(stat)} { // 0: MSG_ACCEPTED; a verifier of no bytes
-		e.Uint32(v)
-	}
+	b := e.Extend(7 * 4)
+	clear(b) // MSG_ACCEPTED, and a verifier of AUTH_NONE and no bytes
+	be := binary.BigEndian
+	be.PutUint32(b[4:], xid)
+	be.PutUint32(b[8:], msgReply)
+	be.PutUint32(b[24:], uint32(stat))
 }
 
 // deniedHeader is replyHeader for a rejected call: reject is RPC_MISMATCH or AUTH_ERROR.
