@@ -66,6 +66,17 @@ func Dial(addr string, patience time.Duration) (*Client, error) {
 	return &Client{conn: conn, replies: rpc.NewRecordReader(conn, replyBytesMax, nil), patient: patience, xid: rand.Uint32()}, nil
 }
 
+// Repeating returns a client on a connection of its own whose next call has the xid of this one's last: what it asks for, if it is the same,
+// is the same call, repeated by somebody who has not seen the answer.
+func (c *Client) Repeating(addr string) (*Client, error) {
+	again, err := Dial(addr, c.patient)
+	if err != nil {
+		return nil, err
+	}
+	again.xid = c.xid - 1
+	return again, nil
+}
+
 // Close ends the connection.
 func (c *Client) Close() error { return c.conn.Close() }
 
