@@ -2,10 +2,12 @@ package nfs3
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash"
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
+	"pmemfs/server/handle"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
 )
@@ -25,6 +27,8 @@ type call struct {
 	cred pmemfs.Cred
 	call pmemfs.Call // what cred.Call points to
 	late pmemfs.Attr // see post
+
+	known [2]known // handles seen lately, one for each argument
 
 	again  bool // the engine would have had to wait
 	direct pmemfs.Direct
@@ -73,14 +77,14 @@ func (c *call) name() []byte { return c.d.Opaque(len(c.r.Args)) }
 func (c *call) admit(n int) nfswire.Status {
 	set := c.s.exports.Load()
 	for i := range n {
-		id, h, err := c.s.handles.Decode(c.raw[i])
-		if err != nil {
-			return nfswire.StatusOf(err)
+		k := &c.known[i]
+		if !k.is(c.raw[i], set) {
+			if err := k.learn(c.raw[i], set, &c.s.handles); err != nil {
+				return nfswire.StatusOf(err)
+			}
 		}
-		exp := set.ByID(id)
+		h, exp := k.h, k.exp
 		switch {
-		case exp == nil:
-			return nfswire.ErrStale // genuine, of an export that is no more
 		case i > 0 && exp != c.exp:
 			return nfswire.ErrXDev // RFC 1813 sections 3.3.14 and 3.3.15
 		case !exp.Allows(c.r.Remote):
@@ -99,6 +103,43 @@ func (c *call) admit(n int) nfswire.Status {
 		return nfswire.ErrROFS
 	}
 	return nfswire.OK
+}
+
+// known is a handle that was found good lately, as clients go on with the file, or in the directory, that they were at.
+type known struct {
+	raw [handleBytes]byte
+	set *export.Set // in which it was
+	h   pmemfs.Handle
+	exp *export.Export
+}
+
+// is reports whether raw is the handle that is known. How long it takes does not tell which byte differs.
+func (k *known) is(raw []byte, set *export.Set) bool {
+	if len(raw) != handleBytes || k.set != set {
+		return false
+	}
+	le := binary.LittleEndian
+	var diff uint64
+	for i := 0; i < handleBytes; i += 8 {
+		diff |= le.Uint64(raw[i:]) ^ le.Uint64(k.raw[i:])
+	}
+	return diff == 0
+}
+
+// learn decodes a handle. Its errors are those of the handle, and ErrStale for a genuine one of an export that is no more.
+func (k *known) learn(raw []byte, set *export.Set, codec *handle.Codec) error {
+	k.set = nil
+	id, h, err := codec.Decode(raw)
+	if err != nil {
+		return err
+	}
+	exp := set.ByID(id)
+	if exp == nil {
+		return nfswire.ErrStale
+	}
+	copy(k.raw[:], raw)
+	k.set, k.h, k.exp = set, h, exp
+	return nil
 }
 
 // vetName checks a name to be looked up, made or removed (RFC 1813 section 3.2: what a name may be is the server's).

@@ -100,7 +100,14 @@ func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 	if p.changes && !s.cheap && !r.MayWait {
 		return rpc.Wait
 	}
-	c := s.calls.Get().(*call)
+	// A connection keeps its call for the next; calls beside it, few as they are, take one from the pool.
+	c, own := r.Own.(*call)
+	if !own {
+		c = s.calls.Get().(*call)
+		if !r.MayWait {
+			r.Own, own = c, true
+		}
+	}
 	c.begin(s, p, r, e)
 	var result rpc.Result
 	if p.once {
@@ -109,6 +116,8 @@ func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 		result = c.run()
 	}
 	c.end()
-	s.calls.Put(c)
+	if !own {
+		s.calls.Put(c)
+	}
 	return result
 }

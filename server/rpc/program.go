@@ -10,6 +10,9 @@ type Request struct {
 	MayWait bool           // false: the connection stands still meanwhile, so rather return Wait than wait
 	Sys     SysCred        // who calls, if CredFlavor is AuthSys
 
+	// Own is the program's: what it puts there it finds with the next call that is answered in place on the same connection.
+	Own any
+
 	conn *conn // that the call is answered in place of; nil for others
 }
 
