@@ -1,6 +1,9 @@
 package rpc
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // Version is the only version of the RPC protocol (RFC 5531 section 9).
 const Version = 2
@@ -33,22 +36,27 @@ type Call struct {
 	ArgsOffset                   int    // of Args in the record
 }
 
-// ParseCall reads the header of a call from a whole record. The only error is ErrNotCall.
-func ParseCall(record []byte) (Call, error) {
-	d := NewDecoder(record)
-	c := Call{XID: d.Uint32()}
-	if d.Uint32() != msgCall {
+// callFixed is the length of the header of a call up to its credential's body: xid, type, RPC version, program, version,
+// procedure, flavor, length.
+const callFixed = 8 * 4
+
+// ParseCall reads the header of a call from a whole record (RFC 5531 section 9). The only error is ErrNotCall.
+func ParseCall(record []byte) (c Call, err error) {
+	be := binary.BigEndian
+	if len(record) < callFixed || be.Uint32(record[4:]) != msgCall {
 		return Call{}, ErrNotCall
 	}
-	c.RPCVersion, c.Prog, c.Vers, c.Proc = d.Uint32(), d.Uint32(), d.Uint32(), d.Uint32()
-	c.CredFlavor = d.Uint32()
+	c.XID = be.Uint32(record)
+	c.RPCVersion, c.Prog, c.Vers, c.Proc = be.Uint32(record[8:]), be.Uint32(record[12:]), be.Uint32(record[16:]), be.Uint32(record[20:])
+	c.CredFlavor = be.Uint32(record[24:])
+	d := Decoder{buf: record[callFixed-4:]}
 	c.CredBody = d.Opaque(maxAuthBytes)
 	d.Uint32() // verifier flavor: of no meaning for the flavors served
 	d.Opaque(maxAuthBytes)
 	if !d.OK() {
 		return Call{}, ErrNotCall
 	}
-	c.Args = d.Rest()
+	c.Args = d.buf
 	c.ArgsOffset = len(record) - len(c.Args)
 	return c, nil
 }
