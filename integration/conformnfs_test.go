@@ -33,33 +33,44 @@ type stack func(eng *pmemfs.FS, exports *export.Table) (nfs rpc.Program, end fun
 // nfsTarget runs the suite on a stack, through a client that says exactly what it is told.
 func nfsTarget(s stack) func(t *testing.T, done func(conformance.Outcome)) {
 	return func(t *testing.T, done func(conformance.Outcome)) {
-		eng, err := pmemfs.OpenMemory(256<<20, pmemfs.DomainVolatile, pmemfs.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		all := export.Default()
-		all.Squashing = export.SquashNone
-		set, err := export.NewSet([]export.Export{all})
-		if err != nil {
-			t.Fatal(err)
-		}
-		table := export.NewTable(eng)
-		table.Store(set)
-		mounts := mount3.New(mount3.Config{Engine: eng, Exports: table, Handles: handle.New(eng)}).Program()
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		nfs, end := s(eng, table)
-		go func() { ended <- rpc.NewServer(rpc.Config{Programs: []rpc.Program{nfs, mounts}}).Serve(ctx, l) }()
-		conformOver(t, l.Addr().String(), done)
+		addr, end := serveStack(t, s)
+		defer end()
+		root, hangUp := rootOver(t, addr)
+		defer hangUp()
+		conformance.Run(root, nfsCaps, done, protocolCases()...)
+	}
+}
+
+// serveStack serves a new filesystem in memory as "/", with nobody squashed. end stops that and checks the filesystem.
+func serveStack(t *testing.T, s stack) (addr string, end func()) {
+	t.Helper()
+	eng, err := pmemfs.OpenMemory(256<<20, pmemfs.DomainVolatile, pmemfs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := export.Default()
+	all.Squashing = export.SquashNone
+	set, err := export.NewSet([]export.Export{all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := export.NewTable(eng)
+	table.Store(set)
+	mounts := mount3.New(mount3.Config{Engine: eng, Exports: table, Handles: handle.New(eng)}).Program()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	nfs, over := s(eng, table)
+	go func() { ended <- rpc.NewServer(rpc.Config{Programs: []rpc.Program{nfs, mounts}}).Serve(ctx, l) }()
+	return l.Addr().String(), func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		end()
+		over()
 		pmemfstest.CheckFS(t, eng)
 		if err := eng.Close(); err != nil {
 			t.Error(err)
@@ -67,19 +78,22 @@ func nfsTarget(s stack) func(t *testing.T, done func(conformance.Outcome)) {
 	}
 }
 
-// conformOver runs the suite on the root export of a server.
-func conformOver(t *testing.T, addr string, done func(conformance.Outcome)) {
+// rootOver is the root export of a server as the superuser sees it.
+func rootOver(t *testing.T, addr string) (fs *nfsFS, hangUp func()) {
 	t.Helper()
 	client, err := rawnfs.Dial(addr, 20*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
 	root, err := client.Mount("/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	conformance.Run(&nfsFS{client: client, u: client.As(0, 0), base: root}, nfsCaps, done, protocolCases()...)
+	return &nfsFS{client: client, u: client.As(0, 0), base: root}, func() {
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func goNFSStack(eng *pmemfs.FS, exports *export.Table) (nfs rpc.Program, end func()) {

@@ -101,6 +101,22 @@ func dotCases() []Case {
 			same(c, "number of ..", c.attr("d/e/..").Ino, c.attr("d").Ino)
 			same(c, "type of ..", c.attr("d/..").Type, Dir)
 		}},
+		{"dot/. needs the permission to search", CapUsers | CapDots, func(c *C) {
+			c.dir("d", 0o766)
+			_, err := c.As(bob).Getattr("d/.")
+			c.fails(err, EACCES)
+			c.ok(c.Setattr("d", Set{Mode: ptr[uint32](0o711)}))
+			_, err = c.As(bob).Getattr("d/.")
+			c.ok(err)
+		}},
+		{"dot/.. needs the permission to search", CapUsers | CapDots, func(c *C) {
+			c.dir("d", 0o766)
+			_, err := c.As(bob).Getattr("d/..")
+			c.fails(err, EACCES)
+			c.ok(c.Setattr("d", Set{Mode: ptr[uint32](0o711)}))
+			_, err = c.As(bob).Getattr("d/..")
+			c.ok(err)
+		}},
 		{"dot/not listed as files", 0, func(c *C) {
 			c.dir("d", 0o755)
 			c.names("d")
