@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -61,11 +62,13 @@ type explorer struct {
 	where  func() string
 	// bounds are the operations of which the last acknowledged and the last begun one must, or may, be there.
 	bounds func() (acked, begun int)
-	accept func(v verdict) error        // replaces bounds, if set
-	part   func(op int, v verdict) bool // whether that is what is left of an operation of several records
-	unmade func() bool                  // whether there need not be a filesystem yet
-	few    bool                         // there are so many lines that only random subsets can be paid for
-	every  bool                         // every line matters: what recovers reads what it stores
+	accept func(v verdict) error          // replaces bounds, if set
+	part   func(op int, v verdict) bool   // whether that is what is left of an operation of several records
+	notes  func(v verdict, ops int) error // compares the notes with those that are to be there after so many operations; nil for no look
+	same   []pmemfs.NoteKey               // in a recovery that is cut short: the notes of the state that it began with
+	unmade func() bool                    // whether there need not be a filesystem yet
+	few    bool                           // there are so many lines that only random subsets can be paid for
+	every  bool                           // every line matters: what recovers reads what it stores
 	found  *Violation
 }
 
@@ -146,26 +149,43 @@ func (x *explorer) image(cs []choice) {
 		return
 	}
 	if fresh && x.limits.Nested > 0 && x.depth < x.limits.Depth && x.rng.IntN(x.limits.Nested) == 0 {
-		x.nest(cs)
+		x.nest(cs, v.notes)
 	}
 }
 
 // allowed says whether a recovered state is one that the power cut may leave.
 func (x *explorer) allowed(v verdict) error {
+	if x.depth > 0 && x.notes != nil && !slices.Equal(v.notes, x.same) {
+		return fmt.Errorf("a recovery that was cut short leaves %d notes, expected %d: %.300x and %.300x", len(v.notes), len(x.same), v.notes, x.same)
+	}
 	if x.accept != nil {
 		return x.accept(v)
 	}
 	acked, begun := x.bounds()
+	var err error
 	for _, k := range v.states {
 		if k >= acked && k <= begun {
-			return nil
+			if err = x.noted(v, k); err == nil {
+				return nil
+			}
 		}
 	}
 	if begun > acked && x.part != nil && x.part(acked, v) {
-		return nil
+		return x.noted(v, acked)
+	}
+	if err != nil {
+		return err
 	}
 	return fmt.Errorf("the state is that after operations %v, not %d to %d; against the latter:\n%s",
 		v.states, acked, begun, x.oracle.states.dumps[acked].diff(v.got))
+}
+
+// noted compares the notes of a state with those that have to be there after so many operations.
+func (x *explorer) noted(v verdict, ops int) error {
+	if x.notes == nil {
+		return nil
+	}
+	return x.notes(v, ops)
 }
 
 func (x *explorer) fail(err error, cs []choice) {
@@ -191,7 +211,8 @@ func (x *explorer) filter(all []*pendingLine) []*pendingLine {
 	var covered []choice
 	var relevant []*pendingLine
 	for _, l := range all {
-		if l.differs(x.medium.sureLine(l.n))&^stored[l.n] == 0 {
+		// What recovery stores in the journal does not take the place of what it has read there.
+		if !x.stand.inJournal(l.n) && l.differs(x.medium.sureLine(l.n))&^stored[l.n] == 0 {
 			covered = append(covered, choice{l.n, l.now})
 		} else {
 			relevant = append(relevant, l)

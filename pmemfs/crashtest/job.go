@@ -67,6 +67,8 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"lost":     damagedLost,
 	"repair":   repairTrace,
 	"scrub":    scrubTrace,
+	"notes":    notesTrace,
+	"torn":     tornTrace,
 }
 
 // Run tries the crash states of the job's workload. An error that is no Violation says that the workload itself failed.

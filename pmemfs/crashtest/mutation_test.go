@@ -78,6 +78,13 @@ var killers = map[string]string{
 	mutation.DataSum.String():                           "content:0",
 	mutation.ValueSum.String():                          "content:0",
 	mutation.LostSeal.String():                          "lost:0",
+	mutation.NoteInRecord.String():                      "mix:1",
+	mutation.NotesBeforeEnd.String():                    "notes:0",
+	mutation.NotesApart.String():                        "notes:1",
+	mutation.NotesCarried.String():                      "notes:1",
+	mutation.NotesFenced.String():                       "notes:1",
+	mutation.NotesRoom.String():                         "notes:2",
+	mutation.SaltRepeated.String():                      "torn:0",
 }
 
 // attempt runs a job with something taken away. A panic of the crippled engine is as good as any failure.

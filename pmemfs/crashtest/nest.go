@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -33,19 +34,19 @@ func (s *stands) close() error {
 	return err
 }
 
-// nest cuts the power again while the image that the choices make is recovered.
-func (x *explorer) nest(cs []choice) {
+// nest cuts the power again while the image that the choices make is recovered, which has these notes.
+func (x *explorer) nest(cs []choice, notes []pmemfs.NoteKey) {
 	x.stand.load(cs)
 	m := newMedium(x.stand.region.Bytes(), x.medium.domain)
 	x.stand.reset()
 	m.forget = x.medium.forget
-	if err := x.nested(m); err != nil {
+	if err := x.nested(m, notes); err != nil {
 		x.fail(err, cs)
 	}
 }
 
 // nested recovers the medium m in a region of its own and explores what its stores may leave.
-func (x *explorer) nested(m *Medium) error {
+func (x *explorer) nested(m *Medium, notes []pmemfs.NoteKey) error {
 	live, err := pmem.NewMemory(int64(len(m.sure)), m.domain)
 	if err != nil {
 		return err
@@ -57,7 +58,7 @@ func (x *explorer) nested(m *Medium) error {
 	}
 	y := &explorer{
 		medium: m, stand: inner, stands: x.stands, limits: x.limits, rng: x.rng, depth: x.depth + 1,
-		bounds: x.bounds, accept: x.accept, part: x.part, unmade: x.unmade, every: x.every, oracle: newOracle(inner, x.oracle.states, x.oracle.look),
+		bounds: x.bounds, accept: x.accept, part: x.part, notes: x.notes, same: notes, unmade: x.unmade, every: x.every, oracle: newOracle(inner, x.oracle.states, x.oracle.look),
 		where: func() string { return x.where() + ", its recovery" },
 	}
 	y.oracle.lenient, y.oracle.open = x.oracle.lenient, x.oracle.open

@@ -49,6 +49,7 @@ type verdict struct {
 	each   [][]int // the same for each of several writers
 	opens  bool
 	got    dump
+	notes  []pmemfs.NoteKey
 	tree   *node // if it was asked for
 	err    error
 }
@@ -86,10 +87,12 @@ func (o *oracle) judge(hash uint64) verdict {
 	if err != nil {
 		return verdict{err: fmt.Errorf("does not open: %w", err)}
 	}
-	state := o.stand.state()
+	notes := keysOf(fs)
+	state := o.stand.state() ^ hashKeys(notes)
 	v, ok := o.verdicts[state]
 	if !ok {
 		v = o.examine(fs)
+		v.notes = notes
 		o.verdicts[state] = v
 	}
 	o.images[hash] = state

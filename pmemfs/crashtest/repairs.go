@@ -101,7 +101,7 @@ func woundedWindow() (start, error) {
 	}
 	m.sure[layout.BlockOffset(1)+200] ^= 1
 	m.sure[layout.BlockOffset(sb.Backup)+40] ^= 1
-	return start{m.sure, t.domain}, nil
+	return start{medium: m.sure, domain: t.domain}, nil
 }
 
 // woundedInodes damages the link counts of two inodes, and the first superblock.

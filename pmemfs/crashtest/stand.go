@@ -64,10 +64,13 @@ func (s *stand) follow(m *Medium) {
 func (s *stand) account(n int64, b []byte, sign uint64) {
 	h := hashLine(n, b) * sign
 	s.stable += h
-	if n < s.journal[0] || n >= s.journal[1] {
+	if !s.inJournal(n) {
 		s.outside += h
 	}
 }
+
+// inJournal reports whether a line is part of the heads or the ring.
+func (s *stand) inJournal(n int64) bool { return n >= s.journal[0] && n < s.journal[1] }
 
 // line returns what the stand holds.
 func (s *stand) line(n int64) []byte {
@@ -124,7 +127,7 @@ func (s *stand) hashOf(cs []choice) uint64 {
 func (s *stand) state() uint64 {
 	h := s.outside
 	for n := range s.touched {
-		if n < s.journal[0] || n >= s.journal[1] {
+		if !s.inJournal(n) {
 			h += hashLine(n, s.line(n)) - hashLine(n, s.medium.sureLine(n))
 		}
 	}

@@ -42,6 +42,8 @@ type Trace struct {
 	from     int                     // the first operation in which the power is cut
 	optional bool                    // until the first operation is acknowledged there need not be a filesystem
 	final    func(sure []byte) error // looks at what is certain at the end; may be nil
+	deep     bool                    // many recoveries are cut short
+	ledger   *ledger                 // nil where notes are not looked at
 	few      bool                    // few states are tried of each moment
 	open     opener                  // what is done with an image; nil for recovery
 }
@@ -50,6 +52,7 @@ type Trace struct {
 type start struct {
 	medium []byte
 	domain pmem.Domain
+	quiet  bool // nothing logs a note
 }
 
 // newStart formats a filesystem of the given size, with or without checksums of data, whose keys follow from the seed.
@@ -65,7 +68,7 @@ func newStart(size int64, d pmem.Domain, seed uint64, sums bool) (start, error) 
 	if cerr := region.Close(); err == nil {
 		err = cerr
 	}
-	return start{medium, d}, err
+	return start{medium: medium, domain: d}, err
 }
 
 // prepare runs operations on a start and returns the image that a clean end leaves.
@@ -80,7 +83,7 @@ func (s start) prepare(ops []Op) (start, error) {
 			m.on(&t.items[i].event)
 		}
 	}
-	return start{m.sure, s.domain}, nil
+	return start{m.sure, s.domain, s.quiet}, nil
 }
 
 // record makes the region tell the trace what happens to it.
@@ -154,6 +157,8 @@ func (s start) trace(ops []Op, how script) (*Trace, error) {
 	if r.model, err = newModel(fs); err != nil {
 		return nil, err
 	}
+	t.ledger = newLedger(fs)
+	t.ledger.quiet = s.quiet
 	if err := t.note(r.world); err != nil {
 		return nil, err
 	}
@@ -168,6 +173,7 @@ func (s start) trace(ops []Op, how script) (*Trace, error) {
 	if len(t.writers) == 0 {
 		t.split()
 	}
+	t.measure()
 	return t, nil
 }
 
@@ -182,9 +188,12 @@ func (r *run) step() bool {
 	if n := r.model.find(op.Path); n != nil && several[op.Verb] {
 		t.before[i] = slices.Clone(n.data)
 	}
+	key := t.ledger.key(0, i)
+	r.world.call = t.ledger.call(key)
 	t.mark(begin, 0, i)
 	err := r.world.do(op)
 	t.mark(end, 0, i)
+	t.ledger.take(key, op, &r.world.call, err)
 	noSpace := full(err)
 	if err = r.model.do(op, err); err == nil && noSpace {
 		err = r.model.adopt(r.world, op)
@@ -228,6 +237,12 @@ func (t *Trace) Explore(l Limits, seed uint64, f forget) (Stats, map[*pmem.Site]
 	}
 	if t.open != nil {
 		x.oracle.open, x.every = t.open, true
+	}
+	if t.deep {
+		x.limits.Nested = 12
+	}
+	if t.ledger != nil && t.open == nil {
+		x.notes = func(v verdict, ops int) error { return t.ledger.match(v.notes, 0, ops) }
 	}
 	if x.few = t.few; x.few {
 		x.limits.Nested = 0

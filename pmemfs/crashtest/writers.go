@@ -118,7 +118,7 @@ func writersTrace(seed uint64) (*Trace, error) {
 func refusedTrace(seed uint64) (*Trace, error) {
 	rng := rand.New(rand.NewPCG(seed, 21))
 	left := 1 + rng.IntN(20)
-	return runWriters(pmem.CacheFlush, makeWriters(1, 30, seed), func(p pmem.Failpoint, _ pmem.Range) error {
+	return runWriters(pmem.CacheFlush, makeWriters(1, 30, seed), always(func(p pmem.Failpoint, _ pmem.Range) error {
 		if p.Site.Through() {
 			return nil // an operation whose data cannot be stored fails alone
 		}
@@ -126,7 +126,7 @@ func refusedTrace(seed uint64) (*Trace, error) {
 			return errors.New("refused by the test")
 		}
 		return nil
-	})
+	}))
 }
 
 // unsureTrace refuses the fence of a record that maps fresh blocks, and then writes as much again: the record may have
@@ -140,7 +140,7 @@ func unsureTrace(seed uint64) (*Trace, error) {
 	}
 	w := newWriter(0, func(w *writer) (Op, bool) { return ops[min(len(w.ops), len(ops)-1)], len(w.ops) < len(ops) })
 	records := 0
-	return runWriters(pmem.CacheFlush, []writer{w}, func(p pmem.Failpoint, _ pmem.Range) error {
+	return runWriters(pmem.CacheFlush, []writer{w}, always(func(p pmem.Failpoint, _ pmem.Range) error {
 		if p.String() != "before "+recordSite {
 			return nil
 		}
@@ -148,11 +148,16 @@ func unsureTrace(seed uint64) (*Trace, error) {
 			return errors.New("refused by the test")
 		}
 		return nil
-	})
+	}))
+}
+
+// always is a hook that needs to know nothing of the run.
+func always(hook func(pmem.Failpoint, pmem.Range) error) func(*run) func(pmem.Failpoint, pmem.Range) error {
+	return func(*run) func(pmem.Failpoint, pmem.Range) error { return hook }
 }
 
 // runWriters runs writers at once on a filesystem, with a persist hook.
-func runWriters(d pmem.Domain, ws []writer, hook func(pmem.Failpoint, pmem.Range) error) (*Trace, error) {
+func runWriters(d pmem.Domain, ws []writer, hook func(r *run) func(pmem.Failpoint, pmem.Range) error) (*Trace, error) {
 	empty, err := emptyStart(d, false)
 	if err != nil {
 		return nil, err
@@ -165,7 +170,9 @@ func runWriters(d pmem.Domain, ws []writer, hook func(pmem.Failpoint, pmem.Range
 	}
 	return s.trace(nil, func(r *run, _ func() bool) {
 		r.trace.writers, r.broken = ws, hook != nil
-		r.region.SetPersistHook(hook)
+		if hook != nil {
+			r.region.SetPersistHook(hook(r))
+		}
 		errs := make([]error, len(ws))
 		var done sync.WaitGroup
 		for by := range ws {
@@ -184,7 +191,10 @@ func (r *run) write(by int, mayFail bool) error {
 		if !refused {
 			r.trace.mark(begin, by, i)
 		}
+		key := r.trace.ledger.key(by, i)
+		w.call = r.trace.ledger.call(key)
 		err := w.do(op)
+		r.trace.took(key, op, &w.call, err)
 		switch {
 		case err != nil && !mayFail, err == nil && refused:
 			return fmt.Errorf("writer %d, operation %d, %v: %v, refused before: %v", by, i, op, err, refused)
@@ -213,7 +223,13 @@ func (t *Trace) lookWriters(fs *pmemfs.FS, v *verdict) error {
 // acceptWriters says whether each writer got as far as it was told, and no further than it went.
 func (t *Trace) acceptWriters(p *progress, v verdict) error {
 	for by, found := range v.each {
-		if !slices.ContainsFunc(found, func(k int) bool { return k >= p.acked[by] && k <= p.begun[by] }) {
+		at := func(k int) bool { return k >= p.acked[by] && k <= p.begun[by] }
+		noted := func(k int) bool { return at(k) && t.ledger.match(v.notes, by, k) == nil }
+		switch i := slices.IndexFunc(found, at); {
+		case slices.ContainsFunc(found, noted):
+		case i >= 0:
+			return t.ledger.match(v.notes, by, found[i])
+		default:
 			return fmt.Errorf("the files of writer %d are those after operations %v, not %d to %d:\n%s",
 				by, found, p.acked[by], p.begun[by], v.tree.view(by))
 		}

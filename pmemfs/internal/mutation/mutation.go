@@ -78,6 +78,8 @@ const (
 	NotesFenced
 	// NotesRoom : a window that leaves no room for them is passed over before they are stored.
 	NotesRoom
+	// SaltRepeated : a recovery that is repeated begins its epoch with the same salt.
+	SaltRepeated
 
 	end
 )
@@ -95,6 +97,7 @@ var names = [end]string{
 	LostSeal: "checksum of the list of lost blocks", NoteInRecord: "notes in the record", NotesBeforeEnd: "notes of what has happened only",
 	NotesApart: "notes read apart from where they are carried", NotesCarried: "notes carried into the new epoch",
 	NotesFenced: "carried notes durable before the head", NotesRoom: "window passed over before notes are carried",
+	SaltRepeated: "salt of a repeated recovery",
 }
 
 // String returns what the rule says.

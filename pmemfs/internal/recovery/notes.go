@@ -37,12 +37,15 @@ func readNotes(region *pmem.Region, sb *layout.Superblock, old, end *layout.Head
 // noted calls f with the notes of the valid records before end.
 func (r *reader) noted(end *layout.Head, f func(n layout.Note)) {
 	size := uint64(len(r.ring))
-	reach, all := size-size/carryShare, mutation.NotesBeforeEnd.Off()
-	if all || mutation.NotesApart.Off() {
+	reach, last, all := size-size/carryShare, end.TailPos, mutation.NotesBeforeEnd.Off()
+	if mutation.NotesApart.Off() {
 		reach = size
 	}
+	if all {
+		last += size / carryShare
+	}
 	budget := 16 * len(r.ring) // as in vetEnd: what looks like a record and is none must not cost more
-	for p := end.TailPos - min(end.TailPos, reach); p < end.TailPos && budget > 0; {
+	for p := end.TailPos - min(end.TailPos, reach); p < last && budget > 0; {
 		h := layout.DecodeRecordHead(r.ring[p%size:])
 		p += layout.LineSize
 		if !h.Of(&r.head) || !layout.SeqBefore(h.Seq, end.TailSeq) && !all {

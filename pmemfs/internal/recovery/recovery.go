@@ -7,7 +7,10 @@
 package recovery
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -195,7 +198,7 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 // begin begins a new epoch where the window, which has been replayed, ends. h is the head as the window leaves it; the one
 // that it writes is in st. Durable on return.
 func (r *replay) begin(sb *layout.Superblock, h *layout.Head, st *journal.State) (err error) {
-	salt, err := newSalt()
+	salt, err := newSalt(r.region, sb, h)
 	if err != nil {
 		return err
 	}
@@ -215,11 +218,21 @@ func writeHead(region *pmem.Region, h *layout.Head) error {
 	return named(region, "journal head", func() error { return journal.WriteHead(region, siteEpoch, h) })
 }
 
-// newSalt draws what tells the records of an epoch from anything else that may lie in the ring.
-func newSalt() (uint64, error) {
-	var b [8]byte
-	_, err := rand.Read(b[:])
-	return layout.Word(b[:]), err
+// newSalt returns what tells the records of the epoch behind h from anything else that may lie in the ring, and what no user
+// can guess. An open that is repeated, as it was cut short, gets the same one: of two heads that differ in nothing but their
+// salt, power cuts could leave the first one's whole, with the notes of the second one's record in the ring. Where a power
+// cut may lose whole epochs it is random: their records must not look like new ones.
+func newSalt(region *pmem.Region, sb *layout.Superblock, h *layout.Head) (uint64, error) {
+	if region.Durability() != pmem.Power || region.Domain() == pmem.Volatile || mutation.SaltRepeated.Off() {
+		var b [8]byte
+		_, err := rand.Read(b[:])
+		return layout.Word(b[:]), err
+	}
+	mac := hmac.New(sha256.New, sb.HandleKey[:])
+	for _, v := range []uint64{h.Salt, h.Epoch, h.TailSeq, h.TailPos} {
+		mac.Write(binary.LittleEndian.AppendUint64([]byte("salt"), v))
+	}
+	return layout.Word(mac.Sum(nil)), nil
 }
 
 // vet decodes all entries of a record. None may be for a superblock, a head or the ring: replay would destroy what it reads.
