@@ -31,18 +31,12 @@ func TestProgramsUnderKills(t *testing.T) {
 	c.unmount(t, "/mnt")
 }
 
-// mortal is a server behind a relay.
-type mortal struct {
-	*harness.Server
-	*harness.Relay
-}
-
 func untarUnderKills(t *testing.T, c client, server mortal) {
 	c.sh(t, "guest tree /tmp/tree 20260303; tar cf /tmp/tree.tar -C /tmp tree; mkdir /mnt/untar")
 	job := background(t, c, "tar xvf /tmp/tree.tar -C /mnt/untar")
-	for kills := range 2 {
+	for kills, proc := range []uint32{procSymlink, procMkdir} {
 		job.waitLines(t, "", 40+kills*120)
-		job.kill(t, server)
+		job.kill(t, server, proc)
 	}
 	job.wait(t)
 	want := c.sh(t, "guest sum /tmp/tree")
@@ -62,8 +56,7 @@ func cloneUnderKills(t *testing.T, c client, server mortal) {
 		"&& echo AT checkout && %s -C /mnt/clone checkout -q && echo AT gc && %s -C /mnt/clone gc -q", git, git, git))
 	for _, phase := range []string{"clone", "checkout", "gc"} {
 		job.waitLines(t, "AT "+phase, 1)
-		time.Sleep(20 * time.Millisecond) // into the middle of it
-		job.kill(t, server)
+		job.kill(t, server, procRename, procLink, procRemove)
 	}
 	job.wait(t)
 	c.sh(t, "echo 3 >/proc/sys/vm/drop_caches")
@@ -90,7 +83,7 @@ func sqliteUnderKills(t *testing.T, c client, server mortal) {
 	dir := t.TempDir()
 	for i := range 2 {
 		job.waitLines(t, "ACK ", 30+i*40)
-		job.stop(t, server)
+		job.stop(t, server, procRemove)
 		image := filepath.Join(dir, fmt.Sprintf("crash-%d.img", i))
 		if out, err := exec.Command("cp", "--sparse=always", server.Image, image).CombinedOutput(); err != nil {
 			t.Fatalf("cp: %v\n%s", err, out)
@@ -186,25 +179,25 @@ func (j *job) waitLines(t *testing.T, prefix string, n int) {
 	}
 }
 
-// unheard is how long the server works on without being heard. A kernel waits far longer for a reply.
-const unheard = 30 * time.Millisecond
-
-// stop kills the server, after it has done something of which the client does not hear. A job that has ended by then was not
-// disturbed, which shows nothing.
-func (j *job) stop(t *testing.T, server mortal) {
+// stop kills the server when it has carried out a call of one of some procedures, and the client has not heard of it.
+func (j *job) stop(t *testing.T, server mortal, procs ...uint32) {
 	t.Helper()
-	server.Mute()
+	heard := server.MuteAt(procs...)
+	select {
+	case <-heard:
+	case <-time.After(writerTimeout):
+	}
+	if ended, status, said := j.state(); ended {
+		t.Fatalf("the job ended without a call of procedures %v, with status %s:\n%s", procs, status, said)
+	}
 	time.Sleep(unheard)
 	server.Kill()
-	if ended, status, said := j.state(); ended {
-		t.Fatalf("the job had ended before the server was killed, with status %s:\n%s", status, said)
-	}
 }
 
-// kill kills the server and starts it again.
-func (j *job) kill(t *testing.T, server mortal) {
+// kill kills the server like stop and starts it again.
+func (j *job) kill(t *testing.T, server mortal, procs ...uint32) {
 	t.Helper()
-	j.stop(t, server)
+	j.stop(t, server, procs...)
 	server.Start()
 }
 

@@ -1,9 +1,11 @@
 package harness
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,6 +23,8 @@ type Relay struct {
 	mu       sync.Mutex
 	conns    map[net.Conn]*atomic.Bool // whether the connection brings no more replies
 	closed   bool
+	awaited  func(proc uint32) bool // which call mutes its connection
+	heard    chan struct{}          // closed when that has happened
 }
 
 // relayPatience is how long a connection waits for the server.
@@ -75,7 +79,7 @@ func (r *Relay) carry(client net.Conn) {
 	}
 	defer r.drop(server)
 	var up sync.WaitGroup
-	up.Go(func() { pass(server, client, client, server) })
+	up.Go(func() { pass(&calls{relay: r, mute: mute, to: server}, client, client, server) })
 	pass(&silenced{client, mute}, server, client, server)
 	up.Wait()
 }
@@ -102,14 +106,64 @@ func (s *silenced) Write(p []byte) (int, error) {
 	return s.to.Write(p)
 }
 
-// Mute keeps all further replies on the connections that there are from the client. The server goes on to carry out what comes:
-// when it is killed then, the client has not heard of things that were done, and will ask for them again.
-func (r *Relay) Mute() {
+// MuteAt waits for the next NFS call of one of some procedures, passes it on, and keeps the reply to it and all further ones on
+// its connection from the client. The channel is closed when that call has come. The server carries it out: when it is killed
+// then, the client has not heard of something that was done, and will ask for it again.
+func (r *Relay) MuteAt(procs ...uint32) <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, mute := range r.conns {
+	r.awaited = func(proc uint32) bool { return slices.Contains(procs, proc) }
+	r.heard = make(chan struct{})
+	return r.heard
+}
+
+// call is told of each call before it is passed on.
+func (r *Relay) call(prog, proc uint32, mute *atomic.Bool) {
+	const nfs = 100003
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if prog == nfs && r.awaited != nil && r.awaited(proc) {
+		r.awaited = nil
 		mute.Store(true)
+		close(r.heard)
 	}
+}
+
+// calls passes a client's stream on and looks at the head of each call in it (RFC 5531 sections 9 and 11).
+type calls struct {
+	relay *Relay
+	mute  *atomic.Bool
+	to    io.Writer
+
+	head []byte // of the call, with its record mark
+	left int    // of its record behind what head has
+}
+
+// callHead is a record mark, then xid, kind, RPC version, program, version and procedure.
+const callHead = 4 + 6*4
+
+func (c *calls) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		if len(c.head) == callHead {
+			n := min(c.left, len(rest))
+			c.left -= n
+			rest = rest[n:]
+			if c.left > 0 {
+				break
+			}
+			c.head = c.head[:0]
+			continue
+		}
+		n := min(callHead-len(c.head), len(rest))
+		c.head = append(c.head, rest[:n]...)
+		rest = rest[n:]
+		if len(c.head) == callHead {
+			// Kernels send a call as one fragment.
+			c.left = int(binary.BigEndian.Uint32(c.head)&^(1<<31)) + 4 - callHead
+			c.relay.call(binary.BigEndian.Uint32(c.head[16:]), binary.BigEndian.Uint32(c.head[24:]), c.mute)
+		}
+	}
+	return c.to.Write(p)
 }
 
 func (r *Relay) hold(c net.Conn, mute *atomic.Bool) bool {
