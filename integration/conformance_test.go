@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"pmemfs/integration/conformance"
+	"pmemfs/integration/conformance/engine"
+	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/pmemfstest"
 )
 
 // target is something that the suite runs on, and the cases that it is known to fail, each with why.
@@ -27,6 +30,19 @@ var quickTargets = []target{
 
 // TestConformance runs the suite on every target that needs no kernel, and prints what became of each case.
 func TestConformance(t *testing.T) { conform(t, quickTargets) }
+
+// engineTarget runs the suite on an engine in memory.
+func engineTarget(t *testing.T, done func(conformance.Outcome)) {
+	eng, err := pmemfs.OpenMemory(256<<20, pmemfs.DomainVolatile, pmemfs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conformance.Run(engine.New(eng), engine.Caps, done)
+	pmemfstest.CheckFS(t, eng)
+	if err := eng.Close(); err != nil {
+		t.Error(err)
+	}
+}
 
 // conform runs the suite on targets. A fault that is not known fails the test, and so does a known one that is gone.
 func conform(t *testing.T, targets []target) {

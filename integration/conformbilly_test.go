@@ -9,6 +9,7 @@ import (
 
 	"pmemfs/billyadapter"
 	"pmemfs/integration/conformance"
+	"pmemfs/integration/conformance/engine"
 	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/pmemfstest"
 )
@@ -50,7 +51,7 @@ func (f billyFS) Getattr(path string) (conformance.Attr, error) {
 	if err != nil {
 		return conformance.Attr{}, err
 	}
-	return engineAttr(info.(*billyadapter.FileInfo).Attr()), nil
+	return engine.Attr(info.(*billyadapter.FileInfo).Attr()), nil
 }
 
 func (f billyFS) Setattr(path string, s conformance.Set) error {
@@ -203,7 +204,7 @@ func (o *billyFile) Getattr() (conformance.Attr, error) {
 	if err != nil {
 		return conformance.Attr{}, err
 	}
-	return engineAttr(info.(*billyadapter.FileInfo).Attr()), nil
+	return engine.Attr(info.(*billyadapter.FileInfo).Attr()), nil
 }
 
 func (o *billyFile) Setattr(s conformance.Set) error {

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,12 +17,32 @@ import (
 func TestConformanceKernel(t *testing.T) {
 	c := bootClient(t)
 	conform(t, kernelTargets(c))
+	agreeInside(t, c)
 }
 
 // TestConformanceNewerKernel is the same in the newer kernel.
 func TestConformanceNewerKernel(t *testing.T) {
 	c := bootEmulated(t, nil)
 	conform(t, kernelTargets(c))
+	agreeInside(t, c)
+}
+
+// agreeInside makes random calls of several users on the kernel's own tmpfs and on a mount of the server, and compares both with
+// an engine: so all agree, with Linux too.
+func agreeInside(t *testing.T, c client) {
+	seed := variable(t, agreeSeedVariable, int(rand.Uint32()>>1))
+	t.Logf("%s=%d", agreeSeedVariable, seed)
+	t.Run("agree on tmpfs", func(t *testing.T) {
+		c.sh(t, "mkdir -p /tmp/agree && mount -t tmpfs none /tmp/agree")
+		t.Log(c.sh(t, "guest agree /tmp/agree %d %d", seed, variable(t, agreeStepsVariable, 20000)))
+		c.sh(t, "umount /tmp/agree")
+	})
+	t.Run("agree on NFS", func(t *testing.T) {
+		server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none")
+		c.mount(t, server.Port, "/mnt", "hard")
+		t.Log(c.sh(t, "guest agree /mnt %d %d", seed, variable(t, agreeStepsVariable, 3000)))
+		c.unmount(t, "/mnt")
+	})
 }
 
 func kernelTargets(c client) []target {

@@ -141,7 +141,7 @@ func (f *nfsFS) As(u conformance.User) conformance.FS {
 }
 
 func (f *nfsFS) At(dir string) conformance.FS {
-	return &nfsFS{client: f.client, u: f.u, base: f.base, dir: append(f.dir[:len(f.dir):len(f.dir)], pathNames(dir)...)}
+	return &nfsFS{client: f.client, u: f.u, base: f.base, dir: append(f.dir[:len(f.dir):len(f.dir)], conformance.PathNames(dir)...)}
 }
 
 func (f *nfsFS) walk(names []string) (rawnfs.Handle, error) {
@@ -155,7 +155,7 @@ func (f *nfsFS) walk(names []string) (rawnfs.Handle, error) {
 	return h, nil
 }
 
-func (f *nfsFS) find(path string) (rawnfs.Handle, error) { return f.walk(pathNames(path)) }
+func (f *nfsFS) find(path string) (rawnfs.Handle, error) { return f.walk(conformance.PathNames(path)) }
 
 // on makes a call on a file.
 func (f *nfsFS) on(path string, call func(h rawnfs.Handle) error) error {
@@ -168,7 +168,7 @@ func (f *nfsFS) on(path string, call func(h rawnfs.Handle) error) error {
 
 // in makes a call on a directory and a name.
 func (f *nfsFS) in(path string, call func(dir rawnfs.Handle, name string) error) error {
-	dir, name := lastName(path)
+	dir, name := conformance.LastName(path)
 	h, err := f.walk(dir)
 	if err != nil {
 		return err

@@ -12,7 +12,10 @@
 // An FS and its cases belong to one goroutine. What a target promises about the medium is its own; no case cuts the power.
 package conformance
 
-import "syscall"
+import (
+	"strings"
+	"syscall"
+)
 
 // Errno is how targets say what went wrong. Errors that are none count as unexpected.
 type Errno = syscall.Errno
@@ -104,6 +107,21 @@ const (
 	Slash = "\x02"
 	Empty = "\x03"
 )
+
+// PathNames takes a path apart and puts in what stands for something else.
+func PathNames(path string) []string {
+	var names []string
+	for name := range strings.SplitSeq(path, "/") {
+		names = append(names, strings.ReplaceAll(strings.TrimSuffix(name, Empty), Slash, "/"))
+	}
+	return names
+}
+
+// LastName is PathNames with the last name apart.
+func LastName(path string) (dir []string, name string) {
+	names := PathNames(path)
+	return names[:len(names)-1], names[len(names)-1]
+}
 
 // FS is a filesystem as one user sees it. Paths are relative to a directory, with "/" between names. No call follows a
 // symbolic link in the last name.

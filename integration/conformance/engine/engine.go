@@ -1,33 +1,23 @@
-package integration
+// Package engine makes pmemfs's engine a target of the conformance suite.
+//
+// Concurrency and durability: as of package conformance.
+package engine
 
 import (
 	"errors"
-	"strings"
-	"testing"
 
 	"pmemfs/integration/conformance"
 	"pmemfs/pmemfs"
-	"pmemfs/pmemfs/pmemfstest"
 )
 
-// engineCaps are what the engine's calls can express.
-const engineCaps = conformance.CapUsers | conformance.CapLinks | conformance.CapNodes | conformance.CapOpen | conformance.CapStale |
+// Caps are what the engine's calls can express.
+const Caps = conformance.CapUsers | conformance.CapLinks | conformance.CapNodes | conformance.CapOpen | conformance.CapStale |
 	conformance.CapGuard | conformance.CapVerifier | conformance.CapPages | conformance.CapWcc | conformance.CapDots | conformance.CapRaw |
 	conformance.CapStateless | conformance.CapKinds | conformance.CapParents | conformance.CapMany | conformance.CapNow |
 	conformance.CapAccess | conformance.CapStatfs | conformance.CapSetLink | conformance.CapUsed | conformance.CapSpecial | conformance.CapExact
 
-// engineTarget runs the suite on an engine in memory.
-func engineTarget(t *testing.T, done func(conformance.Outcome)) {
-	eng, err := pmemfs.OpenMemory(256<<20, pmemfs.DomainVolatile, pmemfs.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	conformance.Run(&engineFS{eng: eng, base: eng.Root()}, engineCaps, done)
-	pmemfstest.CheckFS(t, eng)
-	if err := eng.Close(); err != nil {
-		t.Error(err)
-	}
-}
+// New returns an engine as a conformance.FS of the superuser: paths are walked as the user.
+func New(eng *pmemfs.FS) conformance.FS { return &engineFS{eng: eng, base: eng.Root()} }
 
 // engineFS is the engine as a conformance.FS: paths are walked as the user.
 type engineFS struct {
@@ -36,20 +26,6 @@ type engineFS struct {
 	dir  []string // from base
 	user conformance.User
 	saw  []conformance.Wcc
-}
-
-// name is the last name of a path, with what stands for something put in.
-func lastName(path string) (dir []string, name string) {
-	names := pathNames(path)
-	return names[:len(names)-1], names[len(names)-1]
-}
-
-func pathNames(path string) []string {
-	var names []string
-	for name := range strings.SplitSeq(path, "/") {
-		names = append(names, strings.ReplaceAll(strings.TrimSuffix(name, conformance.Empty), conformance.Slash, "/"))
-	}
-	return names
 }
 
 func (f *engineFS) cred() *pmemfs.Cred {
@@ -61,10 +37,11 @@ func (f *engineFS) noted(c *pmemfs.Cred, n int) {
 	f.saw = nil
 	for _, s := range c.Call.Saw[:n] {
 		f.saw = append(f.saw, conformance.Wcc{HasBefore: s.HasBefore, Size: s.Before.Size, Mtime: s.Before.Mtime, Ctime: s.Before.Ctime,
-			HasAfter: s.HasAfter, After: engineAttr(s.After)})
+			HasAfter: s.HasAfter, After: Attr(s.After)})
 	}
 }
 
+// LastWcc implements conformance.Witness.
 func (f *engineFS) LastWcc() []conformance.Wcc { return f.saw }
 
 func (f *engineFS) walk(names []string) (pmemfs.Handle, error) {
@@ -79,11 +56,13 @@ func (f *engineFS) walk(names []string) (pmemfs.Handle, error) {
 	return h, nil
 }
 
-func (f *engineFS) find(path string) (pmemfs.Handle, error) { return f.walk(pathNames(path)) }
+func (f *engineFS) find(path string) (pmemfs.Handle, error) {
+	return f.walk(conformance.PathNames(path))
+}
 
 // in leads to the directory of a path.
 func (f *engineFS) in(path string) (pmemfs.Handle, []byte, error) {
-	dir, name := lastName(path)
+	dir, name := conformance.LastName(path)
 	h, err := f.walk(dir)
 	return h, []byte(name), err
 }
@@ -97,15 +76,18 @@ func engineError(err error) error {
 	return err
 }
 
+// As implements conformance.FS.
 func (f *engineFS) As(u conformance.User) conformance.FS {
 	return &engineFS{eng: f.eng, base: f.base, dir: f.dir, user: u}
 }
 
+// At implements conformance.FS.
 func (f *engineFS) At(dir string) conformance.FS {
-	return &engineFS{eng: f.eng, base: f.base, dir: append(f.dir[:len(f.dir):len(f.dir)], pathNames(dir)...), user: f.user}
+	return &engineFS{eng: f.eng, base: f.base, dir: append(f.dir[:len(f.dir):len(f.dir)], conformance.PathNames(dir)...), user: f.user}
 }
 
-func engineAttr(a pmemfs.Attr) conformance.Attr {
+// Attr turns the engine's attributes into the suite's.
+func Attr(a pmemfs.Attr) conformance.Attr {
 	return conformance.Attr{Type: conformance.Type(a.Type), Mode: a.Mode, Nlink: a.Nlink, UID: a.UID, GID: a.GID, Size: a.Size, Used: a.Used,
 		Major: a.Major, Minor: a.Minor, Atime: a.Atime, Mtime: a.Mtime, Ctime: a.Ctime, Ino: a.Ino}
 }
@@ -140,15 +122,17 @@ func engineSet(s conformance.Set) pmemfs.SetAttr {
 	return e
 }
 
+// Getattr implements conformance.FS.
 func (f *engineFS) Getattr(path string) (conformance.Attr, error) {
 	h, err := f.find(path)
 	if err != nil {
 		return conformance.Attr{}, err
 	}
 	a, err := f.eng.Getattr(h)
-	return engineAttr(a), engineError(err)
+	return Attr(a), engineError(err)
 }
 
+// Setattr implements conformance.FS.
 func (f *engineFS) Setattr(path string, s conformance.Set) error {
 	h, err := f.find(path)
 	if err != nil {
@@ -164,6 +148,7 @@ func (f *engineFS) setattr(h pmemfs.Handle, s conformance.Set) error {
 	return engineError(err)
 }
 
+// Access implements conformance.FS.
 func (f *engineFS) Access(path string, want uint32) (uint32, error) {
 	h, err := f.find(path)
 	if err != nil {
@@ -173,6 +158,7 @@ func (f *engineFS) Access(path string, want uint32) (uint32, error) {
 	return got, engineError(err)
 }
 
+// Readlink implements conformance.FS.
 func (f *engineFS) Readlink(path string) (string, error) {
 	h, err := f.find(path)
 	if err != nil {
@@ -182,6 +168,7 @@ func (f *engineFS) Readlink(path string) (string, error) {
 	return string(b), engineError(err)
 }
 
+// Read implements conformance.FS.
 func (f *engineFS) Read(path string, off uint64, n int) ([]byte, error) {
 	h, err := f.find(path)
 	if err != nil {
@@ -196,6 +183,7 @@ func (f *engineFS) read(h pmemfs.Handle, off uint64, n int) ([]byte, error) {
 	return p[:n], engineError(err)
 }
 
+// Write implements conformance.FS.
 func (f *engineFS) Write(path string, off uint64, data []byte) error {
 	h, err := f.find(path)
 	if err != nil {
@@ -211,6 +199,7 @@ func (f *engineFS) write(h pmemfs.Handle, off uint64, data []byte) error {
 	return engineError(err)
 }
 
+// Create implements conformance.FS.
 func (f *engineFS) Create(path string, how conformance.How) error {
 	o := pmemfs.CreateOptions{Mode: map[conformance.Existing]pmemfs.CreateMode{conformance.Refuse: pmemfs.Guarded,
 		conformance.Take: pmemfs.Unchecked, conformance.ByVerifier: pmemfs.Exclusive}[how.Existing], Verifier: how.Verifier}
@@ -235,6 +224,7 @@ func (f *engineFS) inDir(path string, call func(c *pmemfs.Cred, dir pmemfs.Handl
 	return engineError(err)
 }
 
+// Mkdir implements conformance.FS.
 func (f *engineFS) Mkdir(path string, mode uint32) error {
 	return f.inDir(path, func(c *pmemfs.Cred, dir pmemfs.Handle, name []byte) error {
 		_, err := f.eng.Mkdir(c, dir, name, &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode})
@@ -242,6 +232,7 @@ func (f *engineFS) Mkdir(path string, mode uint32) error {
 	})
 }
 
+// Symlink implements conformance.FS.
 func (f *engineFS) Symlink(target, path string) error {
 	return f.inDir(path, func(c *pmemfs.Cred, dir pmemfs.Handle, name []byte) error {
 		_, err := f.eng.Symlink(c, dir, name, []byte(target), &pmemfs.SetAttr{})
@@ -249,6 +240,7 @@ func (f *engineFS) Symlink(target, path string) error {
 	})
 }
 
+// Mknod implements conformance.FS.
 func (f *engineFS) Mknod(path string, typ conformance.Type, mode, major, minor uint32) error {
 	return f.inDir(path, func(c *pmemfs.Cred, dir pmemfs.Handle, name []byte) error {
 		_, err := f.eng.Mknod(c, dir, name, pmemfs.FileType(typ), major, minor, &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode})
@@ -256,9 +248,13 @@ func (f *engineFS) Mknod(path string, typ conformance.Type, mode, major, minor u
 	})
 }
 
+// Unlink implements conformance.FS.
 func (f *engineFS) Unlink(path string) error { return f.inDir(path, f.eng.Unlink) }
-func (f *engineFS) Rmdir(path string) error  { return f.inDir(path, f.eng.Rmdir) }
 
+// Rmdir implements conformance.FS.
+func (f *engineFS) Rmdir(path string) error { return f.inDir(path, f.eng.Rmdir) }
+
+// Rename implements conformance.FS.
 func (f *engineFS) Rename(from, to string) error {
 	dir, name, err := f.in(from)
 	if err != nil {
@@ -274,6 +270,7 @@ func (f *engineFS) Rename(from, to string) error {
 	return engineError(err)
 }
 
+// Link implements conformance.FS.
 func (f *engineFS) Link(old, path string) error {
 	h, err := f.find(old)
 	if err != nil {
@@ -289,6 +286,7 @@ func (f *engineFS) Link(old, path string) error {
 	return engineError(err)
 }
 
+// Names implements conformance.FS.
 func (f *engineFS) Names(path string) (names []string, err error) {
 	h, err := f.find(path)
 	if err != nil {
@@ -324,12 +322,14 @@ func (f *engineFS) Page(path string, cookie uint64, bytes int) (entries []confor
 	return entries, eof, engineError(err)
 }
 
+// Statfs implements conformance.FS.
 func (f *engineFS) Statfs() (conformance.Statfs, error) {
 	s, err := f.eng.Statfs()
 	return conformance.Statfs{Total: s.TotalBytes, Free: s.FreeBytes, Avail: s.AvailBytes, Files: s.TotalFiles, FreeFiles: s.FreeFiles,
 		NameMax: s.NameMax}, engineError(err)
 }
 
+// Open implements conformance.FS.
 func (f *engineFS) Open(path string) (conformance.File, error) {
 	h, err := f.find(path)
 	if err != nil {
@@ -344,11 +344,20 @@ type engineFile struct {
 	h  pmemfs.Handle
 }
 
+// Getattr implements conformance.File.
 func (o *engineFile) Getattr() (conformance.Attr, error) {
 	a, err := o.fs.eng.Getattr(o.h)
-	return engineAttr(a), engineError(err)
+	return Attr(a), engineError(err)
 }
-func (o *engineFile) Setattr(s conformance.Set) error        { return o.fs.setattr(o.h, s) }
+
+// Setattr implements conformance.File.
+func (o *engineFile) Setattr(s conformance.Set) error { return o.fs.setattr(o.h, s) }
+
+// Read implements conformance.File.
 func (o *engineFile) Read(off uint64, n int) ([]byte, error) { return o.fs.read(o.h, off, n) }
-func (o *engineFile) Write(off uint64, data []byte) error    { return o.fs.write(o.h, off, data) }
-func (o *engineFile) Close() error                           { return nil }
+
+// Write implements conformance.File.
+func (o *engineFile) Write(off uint64, data []byte) error { return o.fs.write(o.h, off, data) }
+
+// Close implements conformance.File.
+func (o *engineFile) Close() error { return nil }
