@@ -179,7 +179,9 @@ func protocolCases() []conformance.Case {
 	}
 	protocolReads(add)
 	protocolNames(add)
+	protocolLists(add)
 	protocolFacts(add)
+	protocolCallers(add)
 	return list
 }
 
@@ -233,7 +235,7 @@ func protocolReads(add func(string, func(p *proto))) {
 	})
 }
 
-// protocolNames are about LOOKUP, what makes names, and READDIRPLUS.
+// protocolNames are about LOOKUP, and what makes names.
 func protocolNames(add func(string, func(p *proto))) {
 	add("LOOKUP/attributes", func(p *proto) {
 		h, err := p.u.Lookup(p.dir, "f")
@@ -286,6 +288,10 @@ func protocolNames(add func(string, func(p *proto))) {
 		a := must1(p.u.Getattr(h))
 		p.demand(a.Mode == mode && a.Atime == at && a.Size == 0 && a.Nlink == 1, "%+v", a)
 	})
+}
+
+// protocolLists are about READDIRPLUS, and names of any length.
+func protocolLists(add func(string, func(p *proto))) {
 	add("READDIRPLUS/agrees with LOOKUP", func(p *proto) {
 		for i := range 30 {
 			must2(p.u.Mkdir(p.dir, fmt.Sprint("dir", i), rawnfs.Sattr{}))
@@ -325,7 +331,7 @@ func protocolNames(add func(string, func(p *proto))) {
 	})
 }
 
-// protocolFacts are about what a server says of itself, and callers.
+// protocolFacts are about what a server says of itself.
 func protocolFacts(add func(string, func(p *proto))) {
 	add("FSINFO/truth", func(p *proto) {
 		i := must1(p.u.Fsinfo(p.dir))
@@ -364,6 +370,10 @@ func protocolFacts(add func(string, func(p *proto))) {
 		}
 		p.demand(must1(p.u.Access(p.sub, 0)) == 0, "nothing asked, something granted")
 	})
+}
+
+// protocolCallers are about who calls, and what one is told who may not.
+func protocolCallers(add func(string, func(p *proto))) {
 	add("caller/nobody", func(p *proto) {
 		h, _, err := p.fs.client.Nobody().Create(p.dir, "anonymous", rawnfs.CreateHow{})
 		p.status("CREATE", err, nfswire.OK)

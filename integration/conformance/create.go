@@ -1,10 +1,18 @@
 package conformance
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // createCases make files, with names that are free and names that are not.
 func createCases() []Case {
-	list := []Case{
+	return slices.Concat(newCases(), takeCases(), verifierCases(), placeCases(), existsCases(), createModes())
+}
+
+// newCases make what is not there.
+func newCases() []Case {
+	return []Case{
 		{"create/file", CapUsers, func(c *C) {
 			c.ok(c.As(alice).Create("f", How{Mode: 0o640}))
 			a := c.attr("f")
@@ -26,6 +34,12 @@ func createCases() []Case {
 			same(c, "owner", [2]uint32{a.UID, a.GID}, [2]uint32{most.UID, most.GID})
 			c.ok(c.As(most).Write("f", 0, []byte("x")))
 		}},
+	}
+}
+
+// takeCases make what may be there, which is kept (RFC 1813 section 3.3.8, UNCHECKED).
+func takeCases() []Case {
+	return []Case{
 		{"create/take keeps content and mode", 0, func(c *C) {
 			c.file("f", "content")
 			before := c.attr("f")
@@ -51,6 +65,12 @@ func createCases() []Case {
 			c.ok(c.Create("f", How{Mode: 0o600, Size: ptr[uint64](10000)}))
 			c.holds("f", string(make([]byte, 10000)))
 		}},
+	}
+}
+
+// verifierCases make files exclusively (EXCLUSIVE).
+func verifierCases() []Case {
+	return []Case{
 		{"create/verifier", CapVerifier, func(c *C) {
 			c.ok(c.Create("f", How{Existing: ByVerifier, Verifier: 1 << 63}))
 			before := c.attr("f")
@@ -77,6 +97,12 @@ func createCases() []Case {
 			same(c, "owner", c.attr("f").UID, alice.UID)
 			same(c, "mode", c.attr("f").Mode, 0o640)
 		}},
+	}
+}
+
+// placeCases make files again, far down, and in setgid directories.
+func placeCases() []Case {
+	return []Case{
 		{"create/again after removal", 0, func(c *C) {
 			for i := range 20 {
 				c.file("f", fmt.Sprint(i))
@@ -116,10 +142,9 @@ func createCases() []Case {
 			same(c, "mode", c.attr("d/f").Mode, 0o755)
 		}},
 	}
-	return append(list, existsCases()...)
 }
 
-// existsCases try to make what is there, and modes of all kinds.
+// existsCases try to make what is there.
 func existsCases() []Case {
 	var list []Case
 	for _, o := range ops {
@@ -148,6 +173,12 @@ func existsCases() []Case {
 			}})
 		}
 	}
+	return list
+}
+
+// createModes make files and directories of every kind of mode.
+func createModes() []Case {
+	var list []Case
 	for _, mode := range []uint32{0, 0o400, 0o111, 0o644, 0o777, 0o1644, 0o2755, 0o4755, 0o7777} {
 		list = append(list, Case{fmt.Sprintf("create/mode %04o", mode), 0, func(c *C) {
 			c.ok(c.Create("f", How{Mode: mode}))

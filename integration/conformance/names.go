@@ -41,7 +41,12 @@ func nameCases() []Case {
 		}})
 	}
 	sortCases(list)
-	return append(list, []Case{
+	return append(list, manyNames()...)
+}
+
+// manyNames are about names that are alike, and many of them.
+func manyNames() []Case {
+	return []Case{
 		{"name/case counts", 0, func(c *C) {
 			c.file("Name", "upper")
 			c.gone("name")
@@ -88,7 +93,7 @@ func nameCases() []Case {
 			}
 			same(c, "links of the parent", c.attr(".").Nlink, before)
 		}},
-	}...)
+	}
 }
 
 // dotCases try "." and ".." as last names.

@@ -43,7 +43,10 @@ func (c *C) settles(path string, want ...string) {
 }
 
 // openCases follow files through what happens to their names.
-func openCases() []Case {
+func openCases() []Case { return append(nameless(), through()...) }
+
+// nameless follow files whose names go.
+func nameless() []Case {
 	return []Case{
 		{"open/unlinked", CapOpen, func(c *C) {
 			c.file("f", "content")
@@ -117,6 +120,12 @@ func openCases() []Case {
 				c.fails(err, ESTALE)
 			}
 		}},
+	}
+}
+
+// through read and change files that are open.
+func through() []Case {
+	return []Case{
 		{"open/changed through", CapOpen, func(c *C) {
 			c.file("f", "content")
 			f := c.open("f")

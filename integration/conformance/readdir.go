@@ -155,7 +155,10 @@ func firstMany(prefix string, n int) []string {
 }
 
 // cookieCases are about places in a listing, and what an entry says.
-func cookieCases() []Case {
+func cookieCases() []Case { return append(placeInListing(), entriesSay()...) }
+
+// placeInListing are about cookies.
+func placeInListing() []Case {
 	return []Case{
 		{"readdir/from every cookie", CapPages, func(c *C) {
 			c.fillDir(60)
@@ -195,6 +198,12 @@ func cookieCases() []Case {
 			rest, _ := c.page(all[mid].Cookie, 65536)
 			same(c, "entries left", len(rest), len(all)-mid-1)
 		}},
+	}
+}
+
+// entriesSay are about what is listed.
+func entriesSay() []Case {
+	return []Case{
 		{"readdir/numbers", CapPages, func(c *C) {
 			names := c.fillDir(20)
 			c.dir("d/sub", 0o755)

@@ -75,7 +75,10 @@ func renameOne(c *C, from, to thing, dst string) {
 }
 
 // renameCases are the corners of rename.
-func renameCases() []Case {
+func renameCases() []Case { return append(renameCorners(), renameSeries()...) }
+
+// renameCorners are renames that POSIX has a rule for.
+func renameCorners() []Case {
 	return []Case{
 		{"rename/onto itself", 0, func(c *C) {
 			c.file("f", "content")
@@ -132,6 +135,12 @@ func renameCases() []Case {
 			c.fails(c.Rename("f/x", "g"), ENOTDIR)
 			c.names(".", "f")
 		}},
+	}
+}
+
+// renameSeries rename again and again, and say what stays.
+func renameSeries() []Case {
+	return []Case{
 		{"rename/keeps the file", CapUsers, func(c *C) {
 			c.ok(c.As(alice).Create("f", How{Mode: 0o4640}))
 			c.ok(c.As(alice).Write("f", 5000, []byte("x")))

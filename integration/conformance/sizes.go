@@ -3,11 +3,33 @@ package conformance
 import (
 	"bytes"
 	"fmt"
+	"slices"
 )
 
 // sizeCases read, write and truncate.
 func sizeCases() []Case {
-	list := []Case{
+	list := slices.Concat(endCases(), truncateCases(), bulkCases())
+	for _, n := range []int{1, 511, 4095, 4096, 4097, 8191, 8192, 8193, 65535, 65536, 65537, 1 << 20, 1<<20 + 1} {
+		for _, off := range []uint64{0, 1, 4095} {
+			list = append(list, Case{fmt.Sprintf("size/%d bytes at %d", n, off), 0, func(c *C) {
+				data := fill(n, uint32(n))
+				c.file("f", "")
+				c.ok(c.Write("f", off, data))
+				same(c, "size", c.attr("f").Size, off+uint64(n))
+				got, err := c.Read("f", 0, int(off)+n+10)
+				c.ok(err)
+				if !bytes.Equal(got, append(make([]byte, off), data...)) {
+					c.fault("%d bytes came back otherwise", len(got))
+				}
+			}})
+		}
+	}
+	return append(list, guardCases()...)
+}
+
+// endCases read and write around the end of a file, and far beyond it.
+func endCases() []Case {
+	return []Case{
 		{"size/read around the end", 0, func(c *C) {
 			c.file("f", "0123456789")
 			for _, r := range []struct {
@@ -82,6 +104,12 @@ func sizeCases() []Case {
 			}
 			c.holds("f", "a")
 		}},
+	}
+}
+
+// truncateCases change the size.
+func truncateCases() []Case {
+	return []Case{
 		{"size/truncate up and down", 0, func(c *C) {
 			text := fill(10000, 3)
 			c.file("f", string(text))
@@ -107,6 +135,12 @@ func sizeCases() []Case {
 			c.ok(c.Setattr("f", Set{Size: ptr[uint64](7)}))
 			c.holds("f", "content")
 		}},
+	}
+}
+
+// bulkCases move much, or change much at once.
+func bulkCases() []Case {
+	return []Case{
 		{"size/several MiB in one call", 0, func(c *C) {
 			data := fill(5<<20+12345, 5)
 			c.file("f", "")
@@ -148,22 +182,6 @@ func sizeCases() []Case {
 			same(c, "mode", c.attr(".").Mode, 0o777)
 		}},
 	}
-	for _, n := range []int{1, 511, 4095, 4096, 4097, 8191, 8192, 8193, 65535, 65536, 65537, 1 << 20, 1<<20 + 1} {
-		for _, off := range []uint64{0, 1, 4095} {
-			list = append(list, Case{fmt.Sprintf("size/%d bytes at %d", n, off), 0, func(c *C) {
-				data := fill(n, uint32(n))
-				c.file("f", "")
-				c.ok(c.Write("f", off, data))
-				same(c, "size", c.attr("f").Size, off+uint64(n))
-				got, err := c.Read("f", 0, int(off)+n+10)
-				c.ok(err)
-				if !bytes.Equal(got, append(make([]byte, off), data...)) {
-					c.fault("%d bytes came back otherwise", len(got))
-				}
-			}})
-		}
-	}
-	return append(list, guardCases()...)
 }
 
 // guardCases change attributes if nobody else has (RFC 1813 section 3.3.2).
