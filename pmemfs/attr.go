@@ -20,9 +20,9 @@ func (fs *FS) view(call *Call, h Handle, f func(in layout.Inode) error) (err err
 		return err
 	}
 	defer g.RUnlock()
-	s := fs.stripes.of(h.Ino)
-	if !s.read(call.waits()) {
-		return ErrWouldBlock
+	s, err := fs.readStable(h.Ino, call.waits())
+	if err != nil {
+		return err
 	}
 	defer s.RUnlock()
 	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
@@ -31,6 +31,25 @@ func (fs *FS) view(call *Call, h Handle, f func(in layout.Inode) error) (err err
 	}
 	call.see(0, in)
 	return f(in)
+}
+
+// readStable takes the stripe of an inode to read, when nothing of the inode is in memory alone. Unless it is to wait it
+// returns ErrWouldBlock rather than do so, or than make something stable.
+func (fs *FS) readStable(ino uint64, wait bool) (*stripe, error) {
+	s := fs.stripes.of(ino)
+	for {
+		if !s.read(wait) {
+			return nil, ErrWouldBlock
+		}
+		if fs.unstable.of(ino) == nil {
+			return s, nil
+		}
+		s.RUnlock()
+		if !wait {
+			return nil, ErrWouldBlock
+		}
+		fs.settleFile(ino)
+	}
 }
 
 // Getattr returns the attributes of a file. It needs no permission, allocates nothing and costs no fence.
@@ -71,6 +90,7 @@ func (fs *FS) setattr(c *Cred, h Handle, s *SetAttr, made Handle) (a Attr, err e
 	defer g.RUnlock()
 	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
 	defer ls.unlock()
+	fs.settle(h.Ino)
 	op := fs.a.Begin()
 	defer op.Done()
 	old, err := fs.inodes.Get(nil, h.Ino, h.Gen)

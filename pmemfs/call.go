@@ -100,6 +100,15 @@ func (c *Call) commit(op *alloc.Op) error {
 	if err := op.Commit(); err != nil || c == nil {
 		return err
 	}
+	c.happened()
+	return nil
+}
+
+// happened makes what the call expected what it saw.
+func (c *Call) happened() {
+	if c == nil {
+		return
+	}
 	for i := range c.Saw {
 		s := &c.Saw[i]
 		if !c.ahead[i] {
@@ -110,5 +119,4 @@ func (c *Call) commit(op *alloc.Op) error {
 		}
 		s.After, c.ahead[i] = c.next[i], false
 	}
-	return nil
 }

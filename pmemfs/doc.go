@@ -10,11 +10,12 @@
 //	scrubs.mu               one scrub at a time; held over all of it
 //	  gate                  one shared hold per call; Close takes all of them
 //	    renameMu            renames that move a directory to another parent
-//	      stripes           of inodes, in ascending order of stripe
+//	      stripes           of inodes, in ascending order of stripe; what WriteUnstable keeps of a file
 //	        inode.Table.growMu
 //	          orphanMu      the orphan index and the list of bad blocks, held by an operation until it ends (alloc.Op.Own)
 //	            the locks of alloc and journal (see there)
 //	refsMu                  open files; leaf
+//	unstable.mu             which files have data in memory alone; leaf
 //	media.mu                what is known of bad memory; leaf
 //
 // A fault is named and logged after a call has released its locks, with the stripe of the inode concerned, or, within a

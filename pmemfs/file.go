@@ -104,6 +104,7 @@ func (fs *FS) Write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err
 	defer g.RUnlock()
 	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
 	defer ls.unlock()
+	fs.settle(h.Ino)
 	for moves := 0; ; {
 		m, b, err := fs.writeStep(c, h, p[n:], off+uint64(n))
 		if err != nil {

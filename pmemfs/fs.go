@@ -85,7 +85,8 @@ type FS struct {
 
 	scrubs scrubs
 
-	notes []Note // of the life before
+	notes    []Note // of the life before
+	unstable unstable
 
 	xk0, xk1 uint64 // hash key of extended attributes
 }
@@ -187,6 +188,9 @@ func (fs *FS) build(st journal.State) error {
 	fs.j.OnLost(func(block uint64) {
 		fs.media.say(slog.LevelError, "a store was refused by bad memory: its block has lost its content", "block", block)
 	})
+	if err := fs.openVerifier(); err != nil {
+		return err
+	}
 	if err := fs.openMedia(); err != nil {
 		return err
 	}
@@ -230,9 +234,12 @@ func (fs *FS) Close() error {
 		return ErrClosed
 	}
 	fs.closed = true
+	err := fs.storeAll()
 	fs.j.Close()
-	err := fs.j.CheckpointClean()
-	return mapErr(errors.Join(err, fs.region.Close()))
+	if fs.j.Err() == nil {
+		err = errors.Join(err, fs.saveVerifier(false))
+	}
+	return mapErr(errors.Join(err, fs.j.CheckpointClean(), fs.region.Close()))
 }
 
 // enter begins a call that concerns inode ino. The caller releases the gate when it is done.
@@ -255,28 +262,27 @@ func (fs *FS) UUID() [16]byte { return fs.sb.UUID }
 // HandleKey returns the image's secret key for protocol handles.
 func (fs *FS) HandleKey() [16]byte { return fs.sb.HandleKey }
 
-// Verifier returns the write verifier of RFC 1813 section 3.3.7: another one after every Open.
-func (fs *FS) Verifier() uint64 {
-	return layout.Word(fs.sb.UUID[:8]) ^ fs.j.Epoch()*0x9e3779b97f4a7c15
-}
-
 // CheapFence reports whether a change is durable without a system call that waits for the medium. It does not change.
 func (fs *FS) CheapFence() bool {
 	return fs.region.Domain() != pmem.PageCache || fs.region.Durability() != pmem.Power
 }
 
-// Sync makes everything durable that was acknowledged about a file. As every acknowledged change is durable, it only
-// checks the handle and that the medium has not failed.
+// Sync makes everything durable that was acknowledged about a file. As every acknowledged change is durable, but for what
+// WriteUnstable has kept, it otherwise only checks the handle and that the medium has not failed.
 func (fs *FS) Sync(h Handle) (err error) {
 	defer fs.finish(&err, h.Ino)
 	if err := fs.j.Err(); err != nil {
 		return err
 	}
+	if fs.unstable.of(h.Ino) != nil {
+		return fs.Commit(nil, h, 0, 0)
+	}
 	_, err = fs.Getattr(h)
 	return err
 }
 
-// SyncAll checkpoints: the journal window is empty on return unless calls are in progress.
+// SyncAll makes durable what WriteUnstable has kept, and checkpoints: the journal window is empty on return unless calls are
+// in progress.
 func (fs *FS) SyncAll() (err error) {
 	defer fs.finish(&err, 0)
 	g, err := fs.enter(0)
@@ -284,7 +290,7 @@ func (fs *FS) SyncAll() (err error) {
 		return err
 	}
 	defer g.RUnlock()
-	return fs.j.Checkpoint()
+	return errors.Join(fs.storeAll(), fs.j.Checkpoint())
 }
 
 // Statfs returns the size of the filesystem.

@@ -112,6 +112,9 @@ func (fs *FS) childAttr(held *stripe, ino uint64) (Attr, error) {
 		}
 		defer t.RUnlock()
 	}
+	if fs.unstable.of(ino) != nil {
+		return Attr{}, errContended // it has to be made stable, which takes the stripe exclusively
+	}
 	in, err := fs.child(ino)
 	if err != nil {
 		return Attr{}, err
@@ -143,6 +146,7 @@ func (fs *FS) lookupBoth(c *Cred, dir Handle, name []byte, guess uint64) (a Attr
 	if ino, err = fs.find(d, name); err != nil || ino != guess {
 		return a, ino, err
 	}
+	fs.settle(ino)
 	in, err := fs.child(ino)
 	if err != nil {
 		return a, ino, err

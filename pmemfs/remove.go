@@ -74,6 +74,10 @@ func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (
 	if err := mayRemove(c, d, in, isDir); err != nil {
 		return 0, false, false, err
 	}
+	last := in.Nlink() == 1 && !fs.held(e.Ino)
+	if !last {
+		fs.settle(e.Ino)
+	}
 	t := now()
 	parent, err := fs.inodes.Shadow(op, h.Ino)
 	if err != nil {
@@ -97,7 +101,11 @@ func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (
 	}
 	call.expect(0, parent)
 	call.note(op, Handle{})
-	return e.Ino, later, false, call.commit(op)
+	err = call.commit(op)
+	if last && err == nil && fs.unstable.of(e.Ino) != nil {
+		fs.unstable.take(e.Ino) // nobody will ever see it
+	}
+	return e.Ino, later, false, err
 }
 
 // mayRemove checks the removal of child from d.
@@ -142,6 +150,7 @@ func (fs *FS) link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	ls := fs.stripes.lock(h.Ino, d.Ino, 0, 0)
 	defer ls.unlock()
+	fs.settle(h.Ino)
 	op := fs.a.Begin()
 	defer op.Done()
 	call := c.call()

@@ -56,6 +56,8 @@ func (fs *FS) renamePlaces(op *alloc.Op, m *moving, ls *lockSet) (x *places, aga
 	if x.toIn.Nlink() == 0 {
 		return nil, false, ErrNotExist
 	}
+	fs.settle(m.src) // before op has shadows of these
+	fs.settle(m.dst)
 	if x.src, err = fs.editChild(op, m.src); err != nil {
 		return nil, false, err
 	}

@@ -45,6 +45,7 @@ func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, step spaceStep) (err e
 	defer g.RUnlock()
 	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
 	defer ls.unlock()
+	fs.settle(h.Ino)
 	tries := 0
 	for end := off + n; off < end; {
 		if off, err = fs.spaceStep(c, h, off, end, step); err != nil && !fs.elsewhere(err, &tries) {

@@ -106,6 +106,7 @@ func (fs *FS) editXattrs(c *Cred, h Handle, f func(*xattr.Set) error) (err error
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
 	defer ls.unlock()
+	fs.settle(h.Ino)
 	op := fs.a.Begin()
 	defer op.Done()
 	old, err := fs.inodes.Get(nil, h.Ino, h.Gen)

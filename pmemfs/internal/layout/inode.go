@@ -130,7 +130,10 @@ func (in Inode) AddBlocks(n int64) { le.PutUint64(in[48:], in.Blocks()+uint64(n)
 func (in Inode) Change() uint64 { return le.Uint64(in[56:]) }
 
 // BumpChange adds one to the change counter.
-func (in Inode) BumpChange() { le.PutUint64(in[56:], in.Change()+1) }
+func (in Inode) BumpChange() { in.AddChange(1) }
+
+// AddChange adds n to the change counter.
+func (in Inode) AddChange(n uint64) { le.PutUint64(in[56:], in.Change()+n) }
 
 // Atime returns the access time, ns since 1970.
 func (in Inode) Atime() int64 { return int64(le.Uint64(in[64:])) }

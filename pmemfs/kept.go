@@ -1,0 +1,192 @@
+package pmemfs
+
+import (
+	"errors"
+	"log/slog"
+	"slices"
+
+	"pmemfs/pmemfs/internal/data"
+	"pmemfs/pmemfs/internal/inode"
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// kept is the data of a file that is in memory alone, and what its writes have done to the attributes.
+type kept struct {
+	h      Handle
+	runs   []keptRun // ascending; no two touch
+	bytes  int64     // of all runs
+	end    uint64    // behind the last byte that was ever kept
+	writes uint64    // that the attributes on the medium do not know of
+	t      int64     // of the last one
+	kill   bool      // one was by a user who takes set-id bits away
+}
+
+type keptRun struct {
+	off uint64
+	p   []byte
+}
+
+func (r *keptRun) end() uint64 { return r.off + uint64(len(r.p)) }
+
+// add puts a copy of p over what is kept, joined with the runs that it touches, and returns by how much that grew.
+func (k *kept) add(p []byte, off uint64) (grown int64) {
+	end := off + uint64(len(p))
+	k.end = max(k.end, end)
+	i, _ := slices.BinarySearchFunc(k.runs, off, func(r keptRun, off uint64) int {
+		if r.end() < off {
+			return -1
+		}
+		return 1
+	})
+	j := i
+	for j < len(k.runs) && k.runs[j].off <= end {
+		j++
+	}
+	before := k.bytes
+	if i == j {
+		k.runs = slices.Insert(k.runs, i, keptRun{off, slices.Clone(p)})
+		k.bytes += int64(len(p))
+		return k.bytes - before
+	}
+	r := k.runs[i]
+	if off < r.off {
+		r = keptRun{off, slices.Concat(p[:r.off-off], r.p)}
+	}
+	for _, next := range k.runs[i+1 : j] {
+		r.p = append(r.p, p[r.end()-off:next.off-off]...)
+		r.p = append(r.p, next.p...)
+	}
+	if r.end() < end {
+		r.p = append(r.p, p[r.end()-off:]...)
+	}
+	copy(r.p[off-r.off:], p)
+	for _, old := range k.runs[i:j] {
+		k.bytes -= int64(len(old.p))
+	}
+	k.runs[i] = r
+	k.runs = slices.Delete(k.runs, i+1, j)
+	k.bytes += int64(len(r.p))
+	return k.bytes - before
+}
+
+// overlay fills out with the inode as it would be if what is kept were stored, space excepted.
+func (k *kept) overlay(out, in layout.Inode) {
+	copy(out, in)
+	if k.writes == 0 {
+		return
+	}
+	out.SetSize(max(in.Size(), k.end))
+	k.touch(out)
+}
+
+// touch makes up for the attributes of the writes.
+func (k *kept) touch(in layout.Inode) {
+	if k.kill {
+		in.SetMode(in.Mode() &^ killBits(in))
+	}
+	in.SetMtime(k.t)
+	in.SetCtime(k.t)
+	in.AddChange(k.writes)
+}
+
+// settle makes stable what is kept of an inode, whose stripe is held exclusively by a caller who is about to look at it or
+// to change it. What cannot be stored is lost, which the verifier says.
+func (fs *FS) settle(ino uint64) {
+	if err := fs.store(ino); err != nil {
+		fs.media.say(slog.LevelError, "data that was not committed is lost", "inode", ino, "error", err)
+	}
+}
+
+// store is settle with the error. Durable on return.
+func (fs *FS) store(ino uint64) error {
+	if fs.unstable.of(ino) == nil {
+		return nil
+	}
+	k := fs.unstable.take(ino)
+	for moves := 0; len(k.runs) > 0; {
+		err := fs.storeStep(k)
+		if errors.Is(err, inode.ErrStale) {
+			return nil // the file is gone, and its data with it
+		}
+		if err != nil {
+			if moves++; moves <= movesMax && fs.absorb(&err, ino) {
+				continue
+			}
+			fs.unstable.gen.Add(1)
+			return err
+		}
+	}
+	return nil
+}
+
+// storeBatch bounds the record of small pieces, in bytes.
+const storeBatch = 64 << 10
+
+// storeStep is one record: a large run or as much of it as a record can map, or small ones as long as they have blocks of
+// their own, since an operation changes a block at most once.
+func (fs *FS) storeStep(k *kept) (err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	if _, err := fs.inodes.Get(nil, k.h.Ino, k.h.Gen); err != nil {
+		return err
+	}
+	op := fs.a.Begin()
+	defer op.Done()
+	in, err := fs.inodes.Shadow(op, k.h.Ino)
+	if err != nil {
+		return err
+	}
+	done, rest := 0, keptRun{}
+	for i := range k.runs {
+		r := &k.runs[i]
+		if i > 0 && (len(r.p) > data.SmallMax || op.Tx.Size() > storeBatch || k.runs[i-1].sharesBlock(r)) {
+			break
+		}
+		n, err := data.Write(op, in, r.p, r.off)
+		if err != nil {
+			return err
+		}
+		in.SetSize(max(in.Size(), r.off+uint64(n)))
+		if done = i + 1; n < len(r.p) {
+			rest = keptRun{r.off + uint64(n), r.p[n:]}
+		}
+		if len(r.p) > data.SmallMax {
+			break
+		}
+	}
+	if k.writes > 0 {
+		k.touch(in)
+	}
+	if err := op.Commit(); err != nil {
+		return err
+	}
+	k.writes = 0
+	if k.runs = k.runs[done:]; len(rest.p) > 0 {
+		k.runs = slices.Insert(slices.Clone(k.runs), 0, rest)
+	}
+	return nil
+}
+
+// sharesBlock reports whether the run next begins in the block in which r ends.
+func (r *keptRun) sharesBlock(next *keptRun) bool {
+	return (r.end()-1)>>layout.BlockShift == next.off>>layout.BlockShift
+}
+
+// settleFile is settle for who holds no stripe.
+func (fs *FS) settleFile(ino uint64) {
+	ls := fs.stripes.lock(ino, 0, 0, 0)
+	defer ls.unlock()
+	fs.settle(ino)
+}
+
+// storeAll stores what is kept of every file. The caller holds a gate and no stripe.
+func (fs *FS) storeAll() (err error) {
+	if fs.unstable.count.Load() == 0 {
+		return nil
+	}
+	for _, ino := range fs.unstable.inos() {
+		ls := fs.stripes.lock(ino, 0, 0, 0)
+		err = errors.Join(err, fs.store(ino))
+		ls.unlock()
+	}
+	return err
+}
