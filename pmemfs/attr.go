@@ -53,16 +53,18 @@ func (fs *FS) readStable(ino uint64, wait bool) (*stripe, error) {
 }
 
 // Getattr returns the attributes of a file. It needs no permission, allocates nothing and costs no fence.
-func (fs *FS) Getattr(h Handle) (Attr, error) { return fs.GetattrCall(nil, h) }
-
-// GetattrCall is Getattr for a caller who may not want to wait: see Call.NoWait. call may be nil.
-func (fs *FS) GetattrCall(call *Call, h Handle) (a Attr, err error) {
-	err = fs.view(call, h, func(in layout.Inode) error {
+func (fs *FS) Getattr(h Handle) (a Attr, err error) {
+	err = fs.view(nil, h, func(in layout.Inode) error {
 		a = attrOf(in)
 		return nil
 	})
 	return a, err
 }
+
+// See is Getattr for a caller who may not want to wait (Call.NoWait): the attributes are what the call has seen.
+func (fs *FS) See(call *Call, h Handle) error { return fs.view(call, h, seen) }
+
+func seen(layout.Inode) error { return nil }
 
 // Access returns which of the Access bits in want the caller has (RFC 1813 section 3.3.4). It costs no fence.
 func (fs *FS) Access(c *Cred, h Handle, want uint32) (got uint32, err error) {

@@ -151,7 +151,7 @@ var waiters = map[string]struct {
 	run  func(f *fixture) error
 	lock func(f *fixture) Handle
 }{
-	"getattr":             {func(f *fixture) error { _, err := f.fs.GetattrCall(f.c.Call, f.file); return err }, fileOf},
+	"getattr":             {func(f *fixture) error { return f.fs.See(f.c.Call, f.file) }, fileOf},
 	"access":              {func(f *fixture) error { _, err := f.fs.Access(&f.c, f.file, 7); return err }, fileOf},
 	"read":                {func(f *fixture) error { _, _, err := f.fs.Read(&f.c, f.file, make([]byte, 9), 0); return err }, fileOf},
 	"lookup in a locked":  {func(f *fixture) error { _, err := f.fs.Lookup(&f.c, f.root, []byte("file")); return err }, rootOf},
@@ -196,7 +196,7 @@ func TestCallAllocatesNothing(t *testing.T) {
 	call, p, name := &Call{}, make([]byte, 4096), []byte("file")
 	f.c.Call = call
 	for what, run := range map[string]func() error{
-		"getattr": func() error { _, err := f.fs.GetattrCall(call, f.file); return err },
+		"getattr": func() error { return f.fs.See(call, f.file) },
 		"lookup":  func() error { _, err := f.fs.Lookup(&f.c, f.root, name); return err },
 		"read":    func() error { _, _, err := f.fs.Read(&f.c, f.file, p, 0); return err },
 		"write":   func() error { _, _, err := f.fs.Write(&f.c, f.file, p, 0); return err },

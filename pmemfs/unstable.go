@@ -76,7 +76,7 @@ func (u *unstable) open(h Handle) *kept {
 // WriteUnstable is Write where a fence is cheap, and stable is true. Elsewhere the bytes may be kept in memory, and stable is
 // false: then a power cut, or the end of the process without Close, may lose them, in whole blocks, until a Commit. Every
 // other call sees them as written. Bounded: what is too much is made stable at once. Whether bytes that were answered
-// unstable may have been lost is seen from Verifier, to be read after the call.
+// unstable may have been lost is seen from Verifier: read before this call, and after Commit, it is the same if nothing was.
 func (fs *FS) WriteUnstable(c *Cred, h Handle, p []byte, off uint64) (n int, stable bool, a Attr, err error) {
 	if !fs.CheapFence() && len(p) > 0 {
 		if err := fs.markUnstable(); err != nil {

@@ -18,14 +18,11 @@ func (c *call) getattr() bool {
 		return false
 	}
 	st := c.admit(1)
-	var a pmemfs.Attr
 	if st == nfswire.OK {
-		var err error
-		a, err = c.s.eng.GetattrCall(&c.call, c.h[0])
-		st = c.status(err)
+		st = c.status(c.s.eng.See(&c.call, c.h[0]))
 	}
 	if c.put(st) {
-		nfswire.PutFattr(c.e, c.s.fsid, &a)
+		nfswire.PutFattr(c.e, c.s.fsid, &c.call.Saw[0].After)
 	}
 	return true
 }

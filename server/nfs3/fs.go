@@ -15,8 +15,7 @@ func (c *call) about() (ok, args bool) {
 	}
 	st := c.admit(1)
 	if st == nfswire.OK {
-		_, err := c.s.eng.GetattrCall(&c.call, c.h[0])
-		st = c.status(err)
+		st = c.status(c.s.eng.See(&c.call, c.h[0]))
 	}
 	ok = c.put(st)
 	c.putPost(0)

@@ -122,6 +122,9 @@ func (c *call) write() bool {
 		st = nfswire.ErrInval
 	}
 	n, stable := 0, true
+	// The verifier from before: if data is lost from now on, this answer has another one than COMMIT's, and the client
+	// writes again.
+	verifier := c.s.eng.Verifier()
 	if st == nfswire.OK {
 		var err error
 		if n, stable, err = c.store(data, off, how); err != nil && n == 0 {
@@ -139,11 +142,16 @@ func (c *call) write() bool {
 	} else {
 		c.e.Uint32(nfswire.Unstable)
 	}
-	c.e.Uint64(c.s.eng.Verifier())
+	c.e.Uint64(verifier)
 	return true
 }
 
+// store writes as durably as was asked for, or more so.
 func (c *call) store(data []byte, off uint64, how uint32) (n int, stable bool, err error) {
+	if how == nfswire.Unstable {
+		n, stable, _, err = c.s.eng.WriteUnstable(&c.cred, c.h[0], data, off)
+		return n, stable, err
+	}
 	n, _, err = c.s.eng.Write(&c.cred, c.h[0], data, off)
 	return n, true, err
 }
@@ -157,7 +165,7 @@ func (c *call) commit() bool {
 	}
 	st := c.admit(1)
 	if st == nfswire.OK {
-		st = c.status(c.settle(off, count))
+		st = c.status(c.s.eng.Commit(&c.cred, c.h[0], off, uint64(count)))
 	}
 	ok := c.put(st)
 	c.putWcc(0)
@@ -166,5 +174,3 @@ func (c *call) commit() bool {
 	}
 	return true
 }
-
-func (c *call) settle(uint64, uint32) error { return c.s.eng.Sync(c.h[0]) }
