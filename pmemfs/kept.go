@@ -13,7 +13,7 @@ import (
 // kept is the data of a file that is in memory alone, and what its writes have done to the attributes.
 type kept struct {
 	h      Handle
-	runs   []keptRun // ascending; no two touch
+	runs   []keptRun // ascending; no two share a byte
 	bytes  int64     // of all runs
 	end    uint64    // behind the last byte that was ever kept
 	writes uint64    // that the attributes on the medium do not know of
@@ -28,6 +28,9 @@ type keptRun struct {
 
 func (r *keptRun) end() uint64 { return r.off + uint64(len(r.p)) }
 
+// keptJoin bounds what a run grows to at its end, in bytes: beyond that copying costs more than the fences it saves.
+const keptJoin = 4 << 20
+
 // add puts a copy of p over what is kept, joined with the runs that it touches, and returns by how much that grew.
 func (k *kept) add(p []byte, off uint64) (grown int64) {
 	end := off + uint64(len(p))
@@ -38,6 +41,9 @@ func (k *kept) add(p []byte, off uint64) (grown int64) {
 		}
 		return 1
 	})
+	if i < len(k.runs) && k.runs[i].end() == off && len(k.runs[i].p)+len(p) > keptJoin {
+		i++
+	}
 	j := i
 	for j < len(k.runs) && k.runs[j].off <= end {
 		j++
@@ -57,6 +63,9 @@ func (k *kept) add(p []byte, off uint64) (grown int64) {
 		r.p = append(r.p, next.p...)
 	}
 	if r.end() < end {
+		if need := len(r.p) + int(end-r.end()); need > cap(r.p) {
+			r.p = append(make([]byte, 0, max(need, 2*len(r.p))), r.p...)
+		}
 		r.p = append(r.p, p[r.end()-off:]...)
 	}
 	copy(r.p[off-r.off:], p)

@@ -14,6 +14,8 @@ const (
 	keptFile = 32 << 20 // of one file
 	keptAll  = 64 << 20 // of all
 	keptRuns = 2048     // pieces of one file that do not touch
+	// keptPiece is the longest write that is kept: a copy of a longer one costs more than the two fences that it saves.
+	keptPiece = 256 << 10
 )
 
 // unstable is the data that was answered and is in memory alone, where a fence is dear. What is kept of a file is guarded by
@@ -78,7 +80,7 @@ func (u *unstable) open(h Handle) *kept {
 // other call sees them as written. Bounded: what is too much is made stable at once. Whether bytes that were answered
 // unstable may have been lost is seen from Verifier: read before this call, and after Commit, it is the same if nothing was.
 func (fs *FS) WriteUnstable(c *Cred, h Handle, p []byte, off uint64) (n int, stable bool, a Attr, err error) {
-	if !fs.CheapFence() && len(p) > 0 {
+	if !fs.CheapFence() && len(p) > 0 && len(p) <= keptPiece {
 		if err := fs.markUnstable(); err != nil {
 			return 0, false, a, err
 		}
@@ -145,7 +147,7 @@ func (fs *FS) keep(c *Cred, h Handle, p []byte, off uint64) (ok bool, a Attr, er
 // fitsKept reports whether n more bytes may be kept, and could be stored later as far as space goes.
 func (fs *FS) fitsKept(k *kept, n int) bool {
 	u := &fs.unstable
-	if k != nil && (k.bytes+int64(n) > keptFile || len(k.runs) >= keptRuns) || n > keptFile {
+	if k != nil && (k.bytes+int64(n) > keptFile || len(k.runs) >= keptRuns) {
 		return false
 	}
 	all := u.bytes.Load() + int64(n)

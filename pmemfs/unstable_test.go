@@ -234,8 +234,8 @@ func TestUnstableRefused(t *testing.T) {
 	}
 	// More than there is space for, in pieces.
 	var err error
-	for i := uint64(0); i < 100 && err == nil; i++ {
-		_, _, _, err = fs.WriteUnstable(superuser, h, make([]byte, 1<<20), i<<20)
+	for i := uint64(0); i < 400 && err == nil; i++ {
+		_, _, _, err = fs.WriteUnstable(superuser, h, make([]byte, keptPiece), i*keptPiece)
 	}
 	if !errors.Is(err, ErrNoSpace) {
 		t.Errorf("a full filesystem: %v", err)
@@ -253,8 +253,8 @@ func TestUnstableBounds(t *testing.T) {
 	fs := lazyFS(t, 256<<20)
 	for i := range 4 {
 		h := mkfile(t, fs, fmt.Sprint(i))
-		for off := uint64(0); off < 48<<20; off += 1 << 20 {
-			_, _, _, err := fs.WriteUnstable(superuser, h, make([]byte, 1<<20), off)
+		for off := uint64(0); off < 48<<20; off += keptPiece {
+			_, _, _, err := fs.WriteUnstable(superuser, h, make([]byte, keptPiece), off)
 			must(t, err)
 			if n := fs.unstable.bytes.Load(); n > keptAll {
 				t.Fatalf("%d bytes are kept", n)
