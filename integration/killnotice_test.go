@@ -83,6 +83,7 @@ func TestKillLoopNotices(t *testing.T) {
 		})
 	}
 	t.Run("verifier kept", func(t *testing.T) {
+		workers[0].unstable = true
 		if err := workers[0].recover(c); err == nil || !strings.Contains(err.Error(), "verifier") {
 			t.Errorf("recover without a kill: %v", err)
 		}

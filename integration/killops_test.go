@@ -79,6 +79,9 @@ func (w *worker) appendUnstable() operation {
 				if err != nil {
 					return "", err
 				}
+				if c.Unstable > 0 {
+					w.unstable, w.verifier = true, written[i]
+				}
 			}
 			committed, err := c.Commit(w.appends)
 			if err == nil && (written[0] != committed || written[1] != committed) {

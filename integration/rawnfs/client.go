@@ -52,6 +52,8 @@ type Client struct {
 	replies *rpc.RecordReader
 	patient time.Duration
 	xid     uint32
+
+	Unstable int // writes that were answered as not yet durable
 }
 
 // Dial connects to a server that listens. A reply that takes longer than

@@ -117,6 +117,9 @@ func (c *Client) Write(h Handle, offset uint64, data []byte, stable bool) (Verif
 	if count != uint32(len(data)) || (stable && committed != fileSync) {
 		return "", fmt.Errorf("rawnfs: WRITE of %d bytes wrote %d, committed %d", len(data), count, committed)
 	}
+	if committed == 0 {
+		c.Unstable++
+	}
 	return v, nil
 }
 
