@@ -108,7 +108,7 @@ func TestReload(t *testing.T) {
 	r.create(shown, "file", nil)
 
 	r.reload(wholeExport+docs+"squash = 'everybody'", "export.squash: squash is none, root or all")
-	r.reload(wholeExport+docs+docs, "cannot be told apart")
+	r.reload(wholeExport+docs+docs, "two exports are named")
 	r.reload("", "names no export any more")
 	r.create(shown, "more", nil)
 

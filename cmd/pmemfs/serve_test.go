@@ -54,7 +54,7 @@ func TestServeRefuses(t *testing.T) {
 		{"say it with each export", []string{"--config", "exports", "--squash", "none"}},
 		{"say it with each export", []string{"--export", "/", "--read-only"}},
 		{"unknown option", []string{"--export", "/,quick"}},
-		{"cannot be told apart", []string{"--export", "/", "--export", "/=/x"}},
+		{"two exports are named", []string{"--export", "/", "--export", "/=/x"}},
 		{"squash is", []string{"--squash", "some"}},
 		{"no network", []string{"--allow", "here"}},
 	} {

@@ -38,6 +38,7 @@ func answer(t *testing.T, reply string, hang bool) *Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	c.xid = 0 // the replies are to call 1
 	return c
 }
 

@@ -96,7 +96,7 @@ func TestMistakes(t *testing.T) {
 		{"\n\n=", "3: "},
 		{"export = 1", "1: export: "},
 		{"[[export]]\nname = 'docs'", "not an absolute, cleaned path"},
-		{"[[export]]\n[[export]]", "cannot be told apart"},
+		{"[[export]]\n[[export]]", "two exports are named"},
 		{"# " + strings.Repeat("x", 1<<20), "larger than"},
 	} {
 		_, err := config.Parse([]byte(c.text))
