@@ -10,6 +10,7 @@ import (
 	"pmemfs/integration/conformance"
 	"pmemfs/integration/conformance/engine"
 	"pmemfs/pmemfs"
+	"pmemfs/server/nfswire"
 )
 
 const (
@@ -17,24 +18,34 @@ const (
 	agreeStepsVariable = "PMEMFS_AGREE_STEPS" // how many calls
 )
 
-// TestStacksAgree makes the same random calls, by several users, on the engine, the native stack and the go-nfs stack, each on
-// a filesystem of its own. Every call must have the same result everywhere, and at the end all must hold the same tree. Where
-// several errors are true, go-nfs may name another, as it looks at types before permissions; how often is printed.
+// TestStacksAgree makes the same random calls, by several users, on the engine, the native stack, the go-nfs stack, and the
+// native stack with unstable writes, each on a filesystem of its own. Every call must have the same result everywhere, and at the
+// end all must hold the same tree. Where several errors are true, go-nfs may name another, as it looks at types before
+// permissions; how often is printed.
 func TestStacksAgree(t *testing.T) {
 	seed := uint64(variable(t, agreeSeedVariable, int(rand.Uint32())))
 	steps := variable(t, agreeStepsVariable, 4000)
 	t.Logf("%s=%d %s=%d", agreeSeedVariable, seed, agreeStepsVariable, steps)
 	fss := []conformance.FS{agreeEngine(t)}
-	for _, s := range []stack{nativeStack, goNFSStack} {
-		addr, end := serveStack(t, s)
+	for _, k := range []struct {
+		s   stack
+		d   pmemfs.Domain
+		how uint32
+	}{
+		{nativeStack, pmemfs.DomainVolatile, nfswire.FileSync},
+		{goNFSStack, pmemfs.DomainVolatile, nfswire.FileSync},
+		{nativeStack, pmemfs.DomainPageCache, nfswire.Unstable}, // where writes are kept in memory
+	} {
+		addr, end := serveStack(t, k.s, k.d)
 		fs, hangUp := rootOver(t, addr)
+		fs.how = k.how
 		t.Cleanup(func() {
 			hangUp()
 			end()
 		})
 		fss = append(fss, fs)
 	}
-	names := []string{"engine", "native", "go-nfs"}
+	names := []string{"engine", "native", "go-nfs", "native, unstable"}
 	for _, fs := range fss {
 		if err := fs.Setattr(".", conformance.Set{Mode: new(uint32(0o777))}); err != nil {
 			t.Fatal(err)

@@ -30,21 +30,22 @@ const nfsCaps = conformance.CapUsers | conformance.CapLinks | conformance.CapNod
 // stack makes an NFS stack; end ends it when no call is in progress.
 type stack func(eng *pmemfs.FS, exports *export.Table) (nfs rpc.Program, end func())
 
-// nfsTarget runs the suite on a stack, through a client that says exactly what it is told.
-func nfsTarget(s stack) func(t *testing.T, done func(conformance.Outcome)) {
+// nfsTarget runs the suite on a stack, through a client that says exactly what it is told; how is the stable_how of its writes.
+func nfsTarget(s stack, d pmemfs.Domain, how uint32) func(t *testing.T, done func(conformance.Outcome)) {
 	return func(t *testing.T, done func(conformance.Outcome)) {
-		addr, end := serveStack(t, s)
+		addr, end := serveStack(t, s, d)
 		defer end()
 		root, hangUp := rootOver(t, addr)
 		defer hangUp()
+		root.how = how
 		conformance.Run(root, nfsCaps, done, protocolCases()...)
 	}
 }
 
 // serveStack serves a new filesystem in memory as "/", with nobody squashed. end stops that and checks the filesystem.
-func serveStack(t *testing.T, s stack) (addr string, end func()) {
+func serveStack(t *testing.T, s stack, d pmemfs.Domain) (addr string, end func()) {
 	t.Helper()
-	eng, err := pmemfs.OpenMemory(256<<20, pmemfs.DomainVolatile, pmemfs.Options{})
+	eng, err := pmemfs.OpenMemory(256<<20, d, pmemfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func rootOver(t *testing.T, addr string) (fs *nfsFS, hangUp func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &nfsFS{client: client, u: client.As(0, 0), base: root}, func() {
+	return &nfsFS{client: client, u: client.As(0, 0), base: root, how: nfswire.FileSync}, func() {
 		if err := client.Close(); err != nil {
 			t.Error(err)
 		}
@@ -111,6 +112,7 @@ type nfsFS struct {
 	u      *rawnfs.User
 	base   rawnfs.Handle
 	dir    []string // from base
+	how    uint32   // stable_how of writes
 	verf   uint64   // of the last page
 }
 
@@ -137,11 +139,11 @@ func nfsError(err error) error {
 }
 
 func (f *nfsFS) As(u conformance.User) conformance.FS {
-	return &nfsFS{client: f.client, u: f.client.As(u.UID, u.GID, u.Groups...), base: f.base, dir: f.dir}
+	return &nfsFS{client: f.client, u: f.client.As(u.UID, u.GID, u.Groups...), base: f.base, dir: f.dir, how: f.how}
 }
 
 func (f *nfsFS) At(dir string) conformance.FS {
-	return &nfsFS{client: f.client, u: f.u, base: f.base, dir: append(f.dir[:len(f.dir):len(f.dir)], conformance.PathNames(dir)...)}
+	return &nfsFS{client: f.client, u: f.u, base: f.base, dir: append(f.dir[:len(f.dir):len(f.dir)], conformance.PathNames(dir)...), how: f.how}
 }
 
 func (f *nfsFS) walk(names []string) (rawnfs.Handle, error) {
@@ -280,11 +282,11 @@ func (f *nfsFS) Write(path string, off uint64, data []byte) error {
 func (f *nfsFS) write(h rawnfs.Handle, off uint64, data []byte) error {
 	for {
 		piece := data[:min(len(data), nfsTransfer)]
-		n, committed, _, err := f.u.Write(h, off, piece, nfswire.FileSync)
+		n, committed, _, err := f.u.Write(h, off, piece, f.how)
 		switch {
 		case err != nil:
 			return err
-		case int(n) != len(piece) || committed != nfswire.FileSync:
+		case int(n) != len(piece) || committed < f.how:
 			return fmt.Errorf("WRITE of %d bytes wrote %d, committed %d", len(piece), n, committed)
 		}
 		if data, off = data[n:], off+uint64(n); len(data) == 0 {
