@@ -13,7 +13,7 @@ import (
 
 // FuzzRecord makes a ring of records and reads it as recovery does. The input is a list of records: flags u8, length of the
 // body u16, body. Flags: 1 leaves the checksum wrong, 2 makes the body one well-formed entry of so many bytes, 4 skips a
-// line before the record, 8 lets it vouch for those before, 16 is of another epoch.
+// line before the record, 8 lets it vouch for those before, 16 is of another epoch, 32 adds a note.
 func FuzzRecord(f *testing.F) {
 	m := newRing(f)
 	f.Add([]byte{})
@@ -21,6 +21,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add([]byte{2, 1, 0, 9, 1, 4, 0, 0, 0, 0, 0, 10, 0, 0, 2, 1, 0, 7})
 	f.Add(append([]byte{0, 64, 0}, make([]byte, 64)...))
 	f.Add([]byte{16, 0, 0, 0, 0, 0, 2, 255, 255, 1, 2, 255, 255, 2})
+	f.Add([]byte{34, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8, 32, 0, 0})
 	f.Fuzz(func(t *testing.T, input []byte) {
 		if len(input) > 64<<10 {
 			return
@@ -67,6 +68,9 @@ func (m *ringImage) write(input []byte) (pos int) {
 			data := append(body, make([]byte, 1+n%layout.BlockSize)...)[:1+n%layout.BlockSize]
 			block := layout.JournalRing + m.super.RingBlocks + uint64(n)%(m.super.Blocks-layout.JournalRing-m.super.RingBlocks)
 			body = layout.AppendEntry(nil, layout.BlockOffset(block), uint32(len(data)), layout.EntryData, 0, data)
+		}
+		if flags&32 != 0 {
+			body = layout.AppendNote(body, &layout.Note{Key: [16]byte{byte(seq), 1}, Ino: uint64(n)})
 		}
 		if flags&4 != 0 {
 			pos += layout.LineSize
