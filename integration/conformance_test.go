@@ -27,18 +27,13 @@ var quickTargets = []target{
 	{"billy", billyTarget, nil},
 	{"go-nfs", nfsTarget(goNFSStack, pmemfs.DomainVolatile, nfswire.FileSync), goNFSFaults},
 	{"native", nfsTarget(nativeStack, pmemfs.DomainVolatile, nfswire.FileSync), nil},
-	{"unstable", nfsTarget(nativeStack, pmemfs.DomainPageCache, nfswire.Unstable), unstableFaults}, // where writes are kept in memory
+	{"unstable", nfsTarget(nativeStack, pmemfs.DomainPageCache, nfswire.Unstable), nil}, // where writes are kept in memory
 }
 
 // goNFSFaults are what go-nfs does whatever is done around it.
 var goNFSFaults = map[string]string{
 	"dot/. needs the permission to search":  "LOOKUP of \".\" is taken for the directory itself, whatever its mode",
 	"dot/.. needs the permission to search": "a refused LOOKUP of \"..\" is answered BADHANDLE",
-}
-
-// unstableFaults are those of writes that are kept in memory until COMMIT.
-var unstableFaults = map[string]string{
-	"statfs/follows what is written": "what is kept has no blocks yet, and the free space does not count it",
 }
 
 // TestConformance runs the suite on every target that needs no kernel, and prints what became of each case.

@@ -300,7 +300,7 @@ func (fs *FS) Statfs() (Statfs, error) {
 		return Statfs{}, err
 	}
 	defer g.RUnlock()
-	free := max(fs.a.Blocks.Avail()+fs.a.Blocks.Quarantined(), 0)
+	free := max(fs.a.Blocks.Avail()+fs.a.Blocks.Quarantined()-fs.a.Promised(), 0)
 	avail := max(free-fs.a.Reserve(), 0)
 	files := uint64(avail)*layout.InodesPerBlk + uint64(max(fs.a.Inodes.Avail(), 0))
 	return Statfs{

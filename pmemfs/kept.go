@@ -15,6 +15,7 @@ type kept struct {
 	h      Handle
 	runs   []keptRun // ascending; no two share a byte
 	bytes  int64     // of all runs
+	blocks int64     // that are promised for them
 	end    uint64    // behind the last byte that was ever kept
 	writes uint64    // that the attributes on the medium do not know of
 	t      int64     // of the last one
@@ -78,6 +79,20 @@ func (k *kept) add(p []byte, off uint64) (grown int64) {
 	return k.bytes - before
 }
 
+// promise brings what is promised for k up to date: each run may begin and end in the middle of a block.
+func (fs *FS) promise(k *kept) {
+	blocks := int64(layout.BlocksFor(uint64(k.bytes))) + 2*int64(len(k.runs))
+	fs.a.Promise(blocks - k.blocks)
+	k.blocks = blocks
+}
+
+// forget drops what is kept of an inode, whose stripe is held exclusively.
+func (fs *FS) forget(ino uint64) {
+	if k := fs.unstable.take(ino); k != nil {
+		fs.a.Promise(-k.blocks)
+	}
+}
+
 // overlay fills out with the inode as it would be if what is kept were stored, space excepted.
 func (k *kept) overlay(out, in layout.Inode) {
 	copy(out, in)
@@ -112,6 +127,7 @@ func (fs *FS) store(ino uint64) error {
 		return nil
 	}
 	k := fs.unstable.take(ino)
+	defer fs.a.Promise(-k.blocks)
 	for moves := 0; len(k.runs) > 0; {
 		err := fs.storeStep(k)
 		if errors.Is(err, inode.ErrStale) {
@@ -140,6 +156,7 @@ func (fs *FS) storeStep(k *kept) (err error) {
 	}
 	op := fs.a.Begin()
 	defer op.Done()
+	op.Redeems = true
 	in, err := fs.inodes.Shadow(op, k.h.Ino)
 	if err != nil {
 		return err

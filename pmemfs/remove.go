@@ -103,7 +103,7 @@ func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (
 	call.note(op, Handle{})
 	err = call.commit(op)
 	if last && err == nil && fs.unstable.of(e.Ino) != nil {
-		fs.unstable.take(e.Ino) // nobody will ever see it
+		fs.forget(e.Ino) // nobody will ever see it
 	}
 	return e.Ino, later, false, err
 }

@@ -121,7 +121,7 @@ func (fs *FS) keep(c *Cred, h Handle, p []byte, off uint64) (ok bool, a Attr, er
 	u := &fs.unstable
 	k := u.of(h.Ino)
 	if k != nil && k.h != h {
-		u.take(h.Ino) // of a file that is gone
+		fs.forget(h.Ino) // of a file that is gone
 		k = nil
 	}
 	if !fs.fitsKept(k, len(p)) {
@@ -135,6 +135,7 @@ func (fs *FS) keep(c *Cred, h Handle, p []byte, off uint64) (ok bool, a Attr, er
 	k.overlay(before[:], in)
 	grown := k.add(p, off)
 	u.bytes.Add(grown)
+	fs.promise(k)
 	k.t, k.writes, k.kill = now(), k.writes+1, k.kill || c.UID != 0
 	k.overlay(after[:], in)
 	call := c.call()
@@ -150,10 +151,8 @@ func (fs *FS) fitsKept(k *kept, n int) bool {
 	if k != nil && (k.bytes+int64(n) > keptFile || len(k.runs) >= keptRuns) {
 		return false
 	}
-	all := u.bytes.Load() + int64(n)
-	free := fs.a.Blocks.Avail() + fs.a.Blocks.Quarantined() - fs.a.Reserve()
-	// A piece may lie in one block more than its bytes fill, at either end.
-	return all <= keptAll && int64(layout.BlocksFor(uint64(all)))+2*keptRuns/8 <= free
+	free := fs.a.Blocks.Avail() + fs.a.Blocks.Quarantined() - fs.a.Reserve() - fs.a.Promised()
+	return u.bytes.Load()+int64(n) <= keptAll && int64(layout.BlocksFor(uint64(n)))+2 <= free
 }
 
 // Commit makes the bytes from off on, n of them or to the end of the file if n is 0, durable that were answered unstable;

@@ -444,3 +444,50 @@ func TestUnstableLost(t *testing.T) {
 		t.Errorf("close: %v", err)
 	}
 }
+
+// TestUnstableSpace fills a filesystem beside data that is kept: what was answered finds its space all the same, and the free
+// space that is told is what others can have.
+func TestUnstableSpace(t *testing.T) {
+	fs := lazyFS(t, 32<<20)
+	before, err := fs.Statfs()
+	must(t, err)
+	piece := bytes.Repeat([]byte("kept"), 32<<10)
+	var files []Handle
+	for i := range 3 {
+		h := mkfile(t, fs, fmt.Sprint("kept", i))
+		files = append(files, h)
+		for off := 0; off < 3<<20; off += len(piece) {
+			keepData(t, fs, h, piece, uint64(off))
+		}
+	}
+	after, err := fs.Statfs()
+	must(t, err)
+	if used := before.FreeBytes - after.FreeBytes; used < 9<<20 || used > 10<<20 {
+		t.Errorf("9 MiB that are kept take %d bytes of the free space", used)
+	}
+	greedy := mkfile(t, fs, "greedy")
+	for off := uint64(0); ; off += 64 << 10 {
+		if _, _, err := fs.Write(superuser, greedy, make([]byte, 64<<10), off); err != nil {
+			if !errors.Is(err, ErrNoSpace) {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	for _, h := range files {
+		must(t, fs.Commit(superuser, h, 0, 0))
+	}
+	if n := fs.a.Promised(); n != 0 {
+		t.Errorf("%d blocks are promised for nothing", n)
+	}
+	// What is forgotten gives its promise back.
+	must(t, fs.Unlink(superuser, fs.Root(), []byte("greedy")))
+	h := mkfile(t, fs, "gone")
+	keepData(t, fs, h, piece, 0)
+	must(t, fs.Unlink(superuser, fs.Root(), []byte("gone")))
+	if n := fs.a.Promised(); n != 0 {
+		t.Errorf("%d blocks are promised to a file that is gone", n)
+	}
+	checkFS(t, fs)
+	closeFS(t, fs)
+}

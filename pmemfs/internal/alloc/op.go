@@ -31,6 +31,7 @@ type Allocator struct {
 
 	suspects suspects
 	retired  atomic.Uint64
+	promised atomic.Int64 // blocks
 }
 
 // BirthEpoch is the snapshot epoch that new nodes and extents carry; snapshots will raise it.
@@ -51,6 +52,8 @@ type Op struct {
 	owned    *sync.Mutex
 	// Frees marks an operation that gives space back, which may use the reserve.
 	Frees bool
+	// Redeems marks an operation for which space was promised (Allocator.Promise).
+	Redeems bool
 }
 
 // Begin starts an operation.
@@ -66,10 +69,20 @@ func (op *Op) Allocator() *Allocator { return op.a }
 // Reserve returns how many blocks ordinary operations leave free.
 func (a *Allocator) Reserve() int64 { return min(reserveBlocks, int64(a.Blocks.Limit()/64)) }
 
+// Promise makes ordinary operations leave n more blocks free (or fewer, if n is negative), for those that redeem them. It lasts
+// as long as the process.
+func (a *Allocator) Promise(n int64) { a.promised.Add(n) }
+
+// Promised returns how many blocks are promised.
+func (a *Allocator) Promised() int64 { return a.promised.Load() }
+
 // take reserves up to want blocks, checkpointing once when only the quarantine has any. keep blocks are left free.
 func (op *Op) take(goal, want uint64, large bool, keep int64) (Run, error) {
-	if op.Frees {
+	switch {
+	case op.Frees:
 		keep = 0
+	case !op.Redeems:
+		keep += op.a.Promised()
 	}
 	for try := 0; ; try++ {
 		n := min(int64(want), op.a.Blocks.Avail()-keep)
