@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,8 +13,11 @@ import (
 	"pmemfs/integration/harness"
 )
 
-// TestConformanceKernel runs the suite inside the kernel in user mode: on a mount of the server, and on its own tmpfs, which
-// shows that the cases ask for what Linux does.
+// thoroughVariable makes the kernels run the suite on go-nfs as well, and on their own tmpfs, which shows that the cases ask for what
+// Linux does: three times as long, which every change of the suite is worth, and not every change.
+const thoroughVariable = "PMEMFS_THOROUGH"
+
+// TestConformanceKernel runs the suite inside the kernel in user mode, on a mount of the server.
 func TestConformanceKernel(t *testing.T) {
 	c := bootClient(t)
 	conform(t, kernelTargets(c))
@@ -32,27 +36,39 @@ func TestConformanceNewerKernel(t *testing.T) {
 func agreeInside(t *testing.T, c client) {
 	seed := variable(t, agreeSeedVariable, int(rand.Uint32()>>1))
 	t.Logf("%s=%d", agreeSeedVariable, seed)
+	if os.Getenv(thoroughVariable) == "" {
+		t.Logf("not on tmpfs, and not on go-nfs: %s=1 runs these, too", thoroughVariable)
+	} else {
+		agreeOnTmpfs(t, c, seed)
+	}
+	t.Run("agree on NFS", func(t *testing.T) {
+		server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none")
+		c.mount(t, server.Port, "/mnt", "hard")
+		t.Log(c.sh(t, "guest agree /mnt %d %d", seed, variable(t, agreeStepsVariable, 2000)))
+		c.unmount(t, "/mnt")
+	})
+}
+
+func agreeOnTmpfs(t *testing.T, c client, seed int) {
 	t.Run("agree on tmpfs", func(t *testing.T) {
 		c.sh(t, "mkdir -p /tmp/agree && mount -t tmpfs none /tmp/agree")
 		t.Log(c.sh(t, "guest agree /tmp/agree %d %d", seed, variable(t, agreeStepsVariable, 20000)))
 		c.sh(t, "umount /tmp/agree")
 	})
-	t.Run("agree on NFS", func(t *testing.T) {
-		server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none")
-		c.mount(t, server.Port, "/mnt", "hard")
-		t.Log(c.sh(t, "guest agree /mnt %d %d", seed, variable(t, agreeStepsVariable, 3000)))
-		c.unmount(t, "/mnt")
-	})
 }
 
 func kernelTargets(c client) []target {
+	native := target{"native", mounted(c, "--nfs-stack", "native"), clientFaults}
+	if os.Getenv(thoroughVariable) == "" {
+		return []target{native}
+	}
 	return []target{
 		{"tmpfs", func(t *testing.T, done func(conformance.Outcome)) {
 			c.sh(t, "mkdir -p /tmp/conform && mount -t tmpfs none /tmp/conform")
 			conformInside(t, c, "/tmp/conform", done)
 			c.sh(t, "umount /tmp/conform")
 		}, nil},
-		{"native", mounted(c, "--nfs-stack", "native"), clientFaults},
+		native,
 		{"go-nfs", mounted(c, "--nfs-stack", "go-nfs"), clientFaults},
 	}
 }
@@ -65,7 +81,7 @@ var clientFaults = map[string]string{
 // mounted runs the suite on a mount of a server with some options.
 func mounted(c client, options ...string) func(t *testing.T, done func(conformance.Outcome)) {
 	return func(t *testing.T, done func(conformance.Outcome)) {
-		server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), append([]string{"--size", "256MiB", "--squash", "none"}, options...)...)
+		server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), append([]string{"--size", "256MiB", "--squash", "none", "--durability", "process"}, options...)...)
 		c.mount(t, server.Port, "/mnt", "hard")
 		conformInside(t, c, "/mnt", done)
 		c.unmount(t, "/mnt")
