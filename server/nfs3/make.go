@@ -27,14 +27,7 @@ func (c *call) create() bool {
 	if !c.d.Done() {
 		return false
 	}
-	st := c.admitName(name)
-	var a pmemfs.Attr
-	if st == nfswire.OK && !c.replayed(&a) {
-		var err error
-		a, err = c.s.eng.Create(&c.cred, c.h[0], name, &o)
-		st = c.status(err)
-	}
-	return c.made(st, &a)
+	return c.made(c.admitName(name), func() (pmemfs.Attr, error) { return c.s.eng.Create(&c.cred, c.h[0], name, &o) })
 }
 
 // mkdir : RFC 1813 section 3.3.9.
@@ -46,14 +39,7 @@ func (c *call) mkdir() bool {
 	if !c.d.Done() {
 		return false
 	}
-	st := c.admitName(name)
-	var a pmemfs.Attr
-	if st == nfswire.OK && !c.replayed(&a) {
-		var err error
-		a, err = c.s.eng.Mkdir(&c.cred, c.h[0], name, &set)
-		st = c.status(err)
-	}
-	return c.made(st, &a)
+	return c.made(c.admitName(name), func() (pmemfs.Attr, error) { return c.s.eng.Mkdir(&c.cred, c.h[0], name, &set) })
 }
 
 // symlink : RFC 1813 section 3.3.10.
@@ -66,14 +52,7 @@ func (c *call) symlink() bool {
 	if !c.d.Done() {
 		return false
 	}
-	st := c.admitName(name)
-	var a pmemfs.Attr
-	if st == nfswire.OK && !c.replayed(&a) {
-		var err error
-		a, err = c.s.eng.Symlink(&c.cred, c.h[0], name, target, &set)
-		st = c.status(err)
-	}
-	return c.made(st, &a)
+	return c.made(c.admitName(name), func() (pmemfs.Attr, error) { return c.s.eng.Symlink(&c.cred, c.h[0], name, target, &set) })
 }
 
 // mknod makes devices, sockets and FIFOs (RFC 1813 section 3.3.11).
@@ -105,13 +84,9 @@ func (c *call) mknod() bool {
 	if st == nfswire.OK && typ == 0 {
 		st = nfswire.ErrBadType
 	}
-	var a pmemfs.Attr
-	if st == nfswire.OK && !c.replayed(&a) {
-		var err error
-		a, err = c.s.eng.Mknod(&c.cred, c.h[0], name, typ, major, minor, &set)
-		st = c.status(err)
-	}
-	return c.made(st, &a)
+	return c.made(st, func() (pmemfs.Attr, error) {
+		return c.s.eng.Mknod(&c.cred, c.h[0], name, typ, major, minor, &set)
+	})
 }
 
 // admitName is admit for a directory and a name in it.
@@ -122,15 +97,23 @@ func (c *call) admitName(name []byte) nfswire.Status {
 	return vetName(name)
 }
 
-// made appends the reply that all procedures share that make an object.
-func (c *call) made(st nfswire.Status, a *pmemfs.Attr) bool {
+// made makes an object, if nothing has been said against it and it was not made before, and appends the reply that all
+// procedures share that do.
+func (c *call) made(st nfswire.Status, create func() (pmemfs.Attr, error)) bool {
+	var a pmemfs.Attr
+	if st == nfswire.OK && !c.replayed(&a) {
+		var err error
+		a, err = create()
+		st = c.status(err)
+	}
 	if c.put(st) {
 		c.e.Bool(true)
 		c.putHandle(a.Handle)
+		after := &a
 		if a.Type == 0 {
-			a = nil // see replayed
+			after = nil // see replayed
 		}
-		nfswire.PutPostOp(c.e, c.s.fsid, a)
+		nfswire.PutPostOp(c.e, c.s.fsid, after)
 	}
 	c.putWcc(0)
 	return true

@@ -67,7 +67,7 @@ func (r *Request) Direct(e *Encoder, parts [][]byte, n int) {
 
 var padding [3]byte
 
-// writeReady sends until the socket takes no more. It does not ask to be called again.
+// writeDirect sends until the socket takes no more. It does not ask to be called again.
 func (s *sender) writeDirect(fd uintptr) bool {
 	d := &s.direct
 	for d.at < len(d.iovs) {
