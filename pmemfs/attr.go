@@ -69,8 +69,12 @@ func seen(layout.Inode) error { return nil }
 // Access returns which of the Access bits in want the caller has (RFC 1813 section 3.3.4). It costs no fence.
 func (fs *FS) Access(c *Cred, h Handle, want uint32) (got uint32, err error) {
 	err = fs.view(c.call(), h, func(in layout.Inode) error {
-		got = granted(c, in, want)
-		return nil
+		var err error
+		got, err = fs.granted(c, in, want&(AccessRead|AccessWrite|AccessExec))
+		if err == nil && want&AccessChange != 0 && fs.allow(c, in, AccessWrite|AccessExec) == nil {
+			got |= AccessChange
+		}
+		return err
 	})
 	return got, err
 }
@@ -101,7 +105,7 @@ func (fs *FS) setattr(c *Cred, h Handle, s *SetAttr, made Handle) (a Attr, err e
 	}
 	call := c.call()
 	call.see(0, old)
-	if err := maySetattr(c, old, s); err != nil {
+	if err := fs.maySetattr(c, old, s); err != nil {
 		return a, err
 	}
 	if s.Mask&^SetGuard == 0 {
@@ -119,6 +123,11 @@ func (fs *FS) setattr(c *Cred, h Handle, s *SetAttr, made Handle) (a Attr, err e
 		}
 	}
 	applyAttr(c, in, s, t)
+	if s.Mask&SetMode != 0 {
+		if err := fs.chmodACL(op, in); err != nil {
+			return a, err
+		}
+	}
 	if more {
 		if err := fs.orphan(op, h.Ino); err != nil {
 			return a, err
@@ -150,7 +159,7 @@ func (fs *FS) mustView(ino uint64, in layout.Inode) layout.Inode {
 }
 
 // maySetattr checks a change of attributes.
-func maySetattr(c *Cred, in layout.Inode, s *SetAttr) error {
+func (fs *FS) maySetattr(c *Cred, in layout.Inode, s *SetAttr) error {
 	const set = SetMode | SetUID | SetGID | SetAtime | SetMtime
 	if s.Mask&SetGuard != 0 && s.GuardCtime != in.Ctime() {
 		return ErrNotSync
@@ -165,7 +174,7 @@ func maySetattr(c *Cred, in layout.Inode, s *SetAttr) error {
 		return ErrPerm
 	}
 	if s.Mask&(SetAtimeNow|SetMtimeNow) != 0 && !c.owns(in) {
-		if err := allow(c, in, AccessWrite); err != nil {
+		if err := fs.allow(c, in, AccessWrite); err != nil {
 			return err
 		}
 	}
@@ -178,7 +187,7 @@ func maySetattr(c *Cred, in layout.Inode, s *SetAttr) error {
 		case s.Size > data.SizeMax:
 			return ErrFileTooBig
 		}
-		return allowData(c, in, AccessWrite)
+		return fs.allowData(c, in, AccessWrite)
 	}
 	return nil
 }

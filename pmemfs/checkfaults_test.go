@@ -18,7 +18,7 @@ type surgery struct {
 	sb     *layout.Superblock
 	at     func(ino uint64) int64
 
-	dir, sub, empty, plain, frag, linked, short, long, attrs, fifo, held uint64
+	dir, sub, empty, plain, frag, linked, short, long, attrs, fifo, held, lists uint64
 }
 
 // operate makes the medium. replay leaves a journal window in it.
@@ -59,6 +59,9 @@ func operateOn(t testing.TB, fs *FS, names int, extents uint64, replay bool) *su
 	b.ok(fs.SetXattr(root, attrs, []byte("small"), []byte("value"), 0))
 	b.ok(fs.SetXattr(root, attrs, []byte("large"), bytes.Repeat([]byte("value"), 2000), 0))
 	s.attrs = attrs.Ino
+	lists := b.dir(d, "lists")
+	b.ok(fs.SetACLs(root, lists, ACLs{Access: someACL(7, 5), Default: someACL(8, 6)}, ACLAccess|ACLDefault))
+	s.lists = lists.Ino
 	a, err := fs.Mknod(root, d, []byte("fifo"), TypeFIFO, 0, 0, nil)
 	b.ok(err)
 	s.fifo = a.Ino
@@ -190,7 +193,7 @@ type damage struct {
 
 // atRest is all damage of an image with an empty window, inWindow that of one with records to replay.
 func atRest() []damage {
-	return slices.Concat(superDamage, bitmapDamage, inodeDamage, treeDamage, dirDamage, attrDamage, reservedDamage, wholeDamage, mediaDamage)
+	return slices.Concat(superDamage, bitmapDamage, inodeDamage, treeDamage, dirDamage, attrDamage, aclDamage, reservedDamage, wholeDamage, mediaDamage)
 }
 
 func inWindow() []damage { return slices.Concat(journalDamage, windowDamage) }

@@ -13,6 +13,7 @@ type fixture struct {
 	c               Cred
 	root            Handle
 	file, big, tree Handle
+	listed          Handle // a directory with the longest lists
 	t               testing.TB
 }
 
@@ -31,6 +32,10 @@ func newFixture(t testing.TB, sums bool) *fixture {
 	f.tree = must(f.fs.Mkdir(&f.c, f.root, []byte("tree"), nil))
 	must(f.fs.Mkdir(&f.c, f.root, []byte("empty"), nil))
 	must(f.fs.Symlink(&f.c, f.root, []byte("link"), []byte("target"), nil))
+	f.listed = must(f.fs.Mkdir(&f.c, f.root, []byte("listed"), nil))
+	if err := f.fs.SetACLs(&f.c, f.listed, ACLs{Access: longestACL(), Default: longestACL()}, ACLAccess|ACLDefault); err != nil {
+		t.Fatal(err)
+	}
 	if _, _, err := f.fs.Write(&f.c, f.big, make([]byte, 4<<20), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -134,6 +139,23 @@ var operations = []operation{
 	{name: "set a long attribute", fences: 2, run: func(f *fixture) error {
 		return f.fs.SetXattr(&f.c, f.file, []byte("user.a"), make([]byte, 5000), 0)
 	}, edges: 1},
+	{name: "set access control lists", fences: 1, run: func(f *fixture) error {
+		return f.fs.SetACLs(&f.c, f.tree, ACLs{Access: longestACL(), Default: longestACL()}, ACLAccess|ACLDefault)
+	}},
+	{name: "create below a default list", fences: 1, run: func(f *fixture) error {
+		_, err := f.fs.Create(&f.c, f.listed, []byte("new"), &CreateOptions{})
+		return err
+	}},
+	{name: "mkdir below a default list", fences: 1, run: func(f *fixture) error {
+		_, err := f.fs.Mkdir(&f.c, f.listed, []byte("new"), nil)
+		return err
+	}},
+	{name: "mode of what has a list", fences: 1, run: func(f *fixture) error {
+		_, err := f.fs.Setattr(&f.c, f.listed, &SetAttr{Mask: SetMode, Mode: 0o711})
+		return err
+	}},
+	{name: "remove lists", fences: 1, run: func(f *fixture) error { return f.fs.SetACLs(&f.c, f.listed, ACLs{}, ACLAccess|ACLDefault) }},
+	{name: "access by a list", fences: 0, run: func(f *fixture) error { _, err := f.fs.Access(stranger, f.listed, 7); return err }},
 	{name: "allocate 16 MiB", fences: 1, run: func(f *fixture) error { return f.fs.Allocate(&f.c, f.file, 0, 16<<20, false) }},
 	{name: "punch a hole", fences: 1, run: func(f *fixture) error { return f.fs.PunchHole(&f.c, f.big, 100, 2<<20) }},
 	{name: "lookup", fences: 0, run: func(f *fixture) error { _, err := f.fs.Lookup(&f.c, f.root, []byte("file")); return err }},

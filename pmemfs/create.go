@@ -155,12 +155,12 @@ func (fs *FS) make(c *Cred, h Handle, name []byte, m *making) (a Attr, err error
 		return a, err
 	case d.Nlink() == 0:
 		return a, ErrNotExist // removed while open
-	case granted(c, d, AccessExec) == 0:
-		return a, ErrAccess
+	case fs.refuses(c, d, AccessExec, &err):
+		return a, err
 	case found:
 		return a, ErrExist
-	case granted(c, d, AccessWrite) == 0:
-		return a, ErrAccess
+	case fs.refuses(c, d, AccessWrite|AccessExec, &err):
+		return a, err
 	case m.typ == TypeDir && d.Nlink() >= layout.LinkMax:
 		return a, ErrTooManyLinks
 	}
@@ -202,7 +202,7 @@ func (fs *FS) whyNot(c *Cred, h Handle, name []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := allow(c, d, AccessExec); err != nil {
+	if err := fs.allow(c, d, AccessExec); err != nil {
 		return err
 	}
 	switch _, err := fs.find(d, name); {
@@ -212,8 +212,8 @@ func (fs *FS) whyNot(c *Cred, h Handle, name []byte) error {
 		return err
 	case d.Nlink() == 0:
 		return ErrNotExist
-	case granted(c, d, AccessWrite) == 0:
-		return ErrAccess
+	case fs.refuses(c, d, AccessWrite|AccessExec, &err):
+		return err
 	}
 	return ErrNoSpace
 }
@@ -253,13 +253,16 @@ func (fs *FS) fill(c *Cred, op *alloc.Op, in, parent layout.Inode, m *making, t 
 		s.Mask &^= SetGuard
 	}
 	// Who may give a file away or to a group is as for Setattr.
-	if err := maySetattr(c, in, &SetAttr{Mask: s.Mask & (SetUID | SetGID), UID: s.UID, GID: s.GID}); err != nil {
+	if err := fs.maySetattr(c, in, &SetAttr{Mask: s.Mask & (SetUID | SetGID), UID: s.UID, GID: s.GID}); err != nil {
 		return err
 	}
 	if m.typ == TypeSymlink {
 		s.Mask &^= SetMode
 	}
 	applyAttr(c, in, &s, t)
+	if err := fs.inherit(op, in, parent); err != nil {
+		return err
+	}
 	switch m.typ {
 	case TypeDir:
 		in.SetMode(in.Mode() | setgid)

@@ -28,7 +28,7 @@ func (fs *FS) writable(c *Cred, h Handle) (layout.Inode, error) {
 	if err := vetRegular(in); err != nil {
 		return nil, err
 	}
-	return in, allowData(c, in, AccessWrite)
+	return in, fs.allowData(c, in, AccessWrite)
 }
 
 // Read fills p from byte offset off and says whether the end of the file was reached. Read permission is needed; the
@@ -48,7 +48,7 @@ func (fs *FS) read(c *Cred, h Handle, p []byte, off uint64) (n int, eof bool, er
 		if err := vetRegular(in); err != nil {
 			return err
 		}
-		if err := allowData(c, in, AccessRead); err != nil {
+		if err := fs.allowData(c, in, AccessRead); err != nil {
 			return err
 		}
 		size := in.Size()

@@ -93,7 +93,7 @@ func (fs *FS) lookupFast(c *Cred, dir Handle, name []byte, wait bool) (a Attr, i
 	if err != nil {
 		return a, 0, err
 	}
-	if err := allow(c, d, AccessExec); err != nil {
+	if err := fs.allow(c, d, AccessExec); err != nil {
 		return a, 0, err
 	}
 	if ino, err = fs.find(d, name); err != nil {
@@ -140,7 +140,7 @@ func (fs *FS) lookupBoth(c *Cred, dir Handle, name []byte, guess uint64) (a Attr
 	if err != nil {
 		return a, 0, err
 	}
-	if err := allow(c, d, AccessExec); err != nil {
+	if err := fs.allow(c, d, AccessExec); err != nil {
 		return a, 0, err
 	}
 	if ino, err = fs.find(d, name); err != nil || ino != guess {

@@ -29,7 +29,7 @@ func (fs *FS) ReadTo(c *Cred, h Handle, n int, off uint64, d *Direct) (sent bool
 		if err := vetRegular(in); err != nil {
 			return err
 		}
-		if err := allowData(c, in, AccessRead); err != nil {
+		if err := fs.allowData(c, in, AccessRead); err != nil {
 			return err
 		}
 		size := in.Size()

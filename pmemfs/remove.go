@@ -60,8 +60,8 @@ func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (
 	switch {
 	case err != nil:
 		return 0, false, false, err
-	case granted(c, d, AccessExec) == 0:
-		return 0, false, false, ErrAccess
+	case fs.refuses(c, d, AccessExec, &err):
+		return 0, false, false, err
 	case !found:
 		return 0, false, false, ErrNotExist
 	case e.Ino != guess && !ls.try(e.Ino):
@@ -71,7 +71,7 @@ func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (
 	if err != nil {
 		return 0, false, false, err
 	}
-	if err := mayRemove(c, d, in, isDir); err != nil {
+	if err := fs.mayRemove(c, d, in, isDir); err != nil {
 		return 0, false, false, err
 	}
 	last := in.Nlink() == 1 && !fs.held(e.Ino)
@@ -109,8 +109,8 @@ func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (
 }
 
 // mayRemove checks the removal of child from d.
-func mayRemove(c *Cred, d, child layout.Inode, isDir bool) error {
-	if err := allow(c, d, AccessWrite|AccessExec); err != nil {
+func (fs *FS) mayRemove(c *Cred, d, child layout.Inode, isDir bool) error {
+	if err := fs.allow(c, d, AccessWrite|AccessExec); err != nil {
 		return err
 	}
 	if err := maySticky(c, d, child); err != nil {
@@ -170,12 +170,12 @@ func (fs *FS) link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error)
 		return a, err
 	case old.IsDir():
 		return a, ErrPerm
-	case granted(c, parent, AccessExec) == 0:
-		return a, ErrAccess
+	case fs.refuses(c, parent, AccessExec, &err):
+		return a, err
 	case found:
 		return a, ErrExist
-	case granted(c, parent, AccessWrite) == 0:
-		return a, ErrAccess
+	case fs.refuses(c, parent, AccessWrite|AccessExec, &err):
+		return a, err
 	case old.Nlink() == 0 || parent.Nlink() == 0:
 		return a, ErrNotExist
 	case old.Nlink() >= layout.LinkMax:

@@ -150,7 +150,7 @@ func (fs *FS) rename(m *moving) (later, again bool, err error) {
 	if m.src == m.dst && m.flags&RenameNoReplace == 0 {
 		return false, false, nil // two names of one file: nothing to do, says POSIX
 	}
-	if err := x.vet(m); err != nil {
+	if err := fs.vetMove(x, m); err != nil {
 		return false, false, err
 	}
 	t := now()

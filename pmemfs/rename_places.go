@@ -24,8 +24,8 @@ func (fs *FS) renamePlaces(op *alloc.Op, m *moving, ls *lockSet) (x *places, aga
 		if err != nil {
 			return nil, false, err
 		}
-		if granted(m.c, d, AccessExec) == 0 {
-			return nil, false, ErrAccess
+		if err := fs.allow(m.c, d, AccessExec); err != nil {
+			return nil, false, err
 		}
 	}
 	if x.fromIn, err = fs.inodes.Shadow(op, m.from.Ino); err != nil {
@@ -81,17 +81,17 @@ func (fs *FS) editChild(op *alloc.Op, ino uint64) (layout.Inode, error) {
 	return fs.inodes.Shadow(op, ino)
 }
 
-// vet checks permissions and types.
-func (x *places) vet(m *moving) error {
+// vetMove checks permissions and types.
+func (fs *FS) vetMove(x *places, m *moving) error {
 	for _, d := range []layout.Inode{x.fromIn, x.toIn} {
-		if err := allow(m.c, d, AccessWrite|AccessExec); err != nil {
+		if err := fs.allow(m.c, d, AccessWrite|AccessExec); err != nil {
 			return err
 		}
 	}
 	if err := maySticky(m.c, x.fromIn, x.src); err != nil {
 		return err
 	}
-	if err := x.mayMove(m.c, x.src); err != nil {
+	if err := fs.mayMove(x, m.c, x.src); err != nil {
 		return err
 	}
 	switch {
@@ -113,7 +113,7 @@ func (x *places) vet(m *moving) error {
 		if x.crossesParent && (x.src.IsDir() != x.dst.IsDir()) && max(x.fromIn.Nlink(), x.toIn.Nlink()) >= layout.LinkMax {
 			return ErrTooManyLinks
 		}
-		return x.mayMove(m.c, x.dst)
+		return fs.mayMove(x, m.c, x.dst)
 	case x.src.IsDir() && !x.dst.IsDir():
 		return ErrNotDir
 	case !x.src.IsDir() && x.dst.IsDir():
@@ -126,11 +126,11 @@ func (x *places) vet(m *moving) error {
 
 // mayMove returns ErrAccess when in is a directory that would get another parent, which changes its "..", and c may not
 // write to it.
-func (x *places) mayMove(c *Cred, in layout.Inode) error {
+func (fs *FS) mayMove(x *places, c *Cred, in layout.Inode) error {
 	if !in.IsDir() || !x.crossesParent || c.owns(in) {
 		return nil
 	}
-	return allow(c, in, AccessWrite)
+	return fs.allow(c, in, AccessWrite)
 }
 
 // move makes the new name mean the source and drops the old one; what the new name meant loses a name.

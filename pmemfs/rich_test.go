@@ -120,6 +120,19 @@ func (b *builder) attributes() {
 		}
 	}
 	b.ok(b.fs.SetXattr(root, b.fs.Root(), []byte("user.onroot"), nil, 0))
+	b.lists()
+}
+
+// lists sets access control lists, small and as large as they may be, and makes files that inherit them.
+func (b *builder) lists() {
+	d := b.dir(b.fs.Root(), "lists")
+	b.ok(b.fs.SetACLs(root, d, ACLs{Access: someACL(7, 5), Default: longestACL()}, ACLAccess|ACLDefault))
+	sub := b.dir(d, "sub")
+	h := b.file(sub, "inherits", 10)
+	_, err := b.fs.Setattr(root, h, &SetAttr{Mask: SetMode, Mode: 0o751})
+	b.ok(err)
+	b.ok(b.fs.SetACLs(root, sub, ACLs{}, ACLDefault))
+	b.ok(b.fs.SetACLs(root, b.file(sub, "set anew", 0), ACLs{Access: someACL(2, 2)}, ACLAccess))
 }
 
 // others makes links of both kinds and the special files.

@@ -100,7 +100,7 @@ func (fs *FS) seek(c *Cred, h Handle, off uint64, hole bool) (at, size uint64, e
 		if err := vetRegular(in); err != nil {
 			return err
 		}
-		if err := allowData(c, in, AccessRead); err != nil {
+		if err := fs.allowData(c, in, AccessRead); err != nil {
 			return err
 		}
 		if size = in.Size(); off >= size {

@@ -106,6 +106,8 @@ const (
 	AccessExec  = 1
 	AccessWrite = 2
 	AccessRead  = 4
+	// AccessChange is for Access alone: to change the entries of a directory, writing and searching both by one right.
+	AccessChange = 8
 )
 
 // DirEntry is one name of a directory.

@@ -18,8 +18,12 @@ func vetXattr(name, value []byte) error {
 	return nil
 }
 
-// GetXattr returns a copy of an extended attribute's value. Read permission is needed. No fence.
+// GetXattr returns a copy of an extended attribute's value. Read permission is needed, but not for access control lists.
+// No fence.
 func (fs *FS) GetXattr(c *Cred, h Handle, name []byte) (value []byte, err error) {
+	if k := aclKind(name); k != 0 {
+		return fs.aclXattr(c, h, k)
+	}
 	err = fs.readXattr(c, h, func(s *xattr.Set) error {
 		v, found, err := s.Get(name)
 		if err == nil && !found {
@@ -43,7 +47,7 @@ func (fs *FS) ListXattr(c *Cred, h Handle) (names [][]byte, err error) {
 
 func (fs *FS) readXattr(c *Cred, h Handle, f func(*xattr.Set) error) error {
 	return fs.view(c.call(), h, func(in layout.Inode) error {
-		if err := allowData(c, in, AccessRead); err != nil {
+		if err := fs.allowData(c, in, AccessRead); err != nil {
 			return err
 		}
 		set := xattr.Open(fs.j, nil, in, fs.xk0, fs.xk1)
@@ -52,7 +56,7 @@ func (fs *FS) readXattr(c *Cred, h Handle, f func(*xattr.Set) error) error {
 }
 
 // SetXattr sets an extended attribute of up to 64 KiB. Write permission is needed. One fence, two for a value of more
-// than 1 KiB; durable on return.
+// than 1 KiB; durable on return. An access control list is set as SetACLs does, whatever the flags say.
 func (fs *FS) SetXattr(c *Cred, h Handle, name, value []byte, flags XattrFlags) error {
 	if err := vetXattr(name, value); err != nil {
 		return err
@@ -60,7 +64,14 @@ func (fs *FS) SetXattr(c *Cred, h Handle, name, value []byte, flags XattrFlags) 
 	if flags&^(XattrCreate|XattrReplace) != 0 || flags == XattrCreate|XattrReplace {
 		return ErrInvalid
 	}
-	return fs.editXattr(c, h, func(s *xattr.Set) error {
+	if k := aclKind(name); k != 0 {
+		acl, err := parseACL(value)
+		if err != nil {
+			return err
+		}
+		return fs.SetACLs(c, h, ACLs{Access: acl, Default: acl}, k)
+	}
+	return fs.editXattr(c, h, fs.mayWrite(c), func(_ layout.Inode, s *xattr.Set) error {
 		if flags != 0 {
 			_, found, err := s.Get(name)
 			switch {
@@ -76,9 +87,13 @@ func (fs *FS) SetXattr(c *Cred, h Handle, name, value []byte, flags XattrFlags) 
 	})
 }
 
-// RemoveXattr removes an extended attribute. Write permission is needed. One fence; durable on return.
+// RemoveXattr removes an extended attribute. Write permission is needed. One fence; durable on return. To remove an access
+// control list is to set an empty one, which is no error where there is none.
 func (fs *FS) RemoveXattr(c *Cred, h Handle, name []byte) error {
-	return fs.editXattr(c, h, func(s *xattr.Set) error {
+	if k := aclKind(name); k != 0 {
+		return fs.SetACLs(c, h, ACLs{}, k)
+	}
+	return fs.editXattr(c, h, fs.mayWrite(c), func(_ layout.Inode, s *xattr.Set) error {
 		found, err := s.Remove(name)
 		if err == nil && !found {
 			err = ErrNoXattr
@@ -87,7 +102,14 @@ func (fs *FS) RemoveXattr(c *Cred, h Handle, name []byte) error {
 	})
 }
 
-func (fs *FS) editXattr(c *Cred, h Handle, f func(*xattr.Set) error) (err error) {
+// mayWrite returns a function that vets a change of ordinary attributes.
+func (fs *FS) mayWrite(c *Cred) func(layout.Inode) error {
+	return func(in layout.Inode) error { return fs.allowData(c, in, AccessWrite) }
+}
+
+// editXattr changes attributes of a file, and maybe other fields of its inode, in one record: f gets the shadow of the
+// inode, when may has nothing against it.
+func (fs *FS) editXattr(c *Cred, h Handle, may func(layout.Inode) error, f func(layout.Inode, *xattr.Set) error) (err error) {
 	defer fs.finish(&err, h.Ino)
 	g, err := fs.enter(h.Ino)
 	if err != nil {
@@ -95,14 +117,14 @@ func (fs *FS) editXattr(c *Cred, h Handle, f func(*xattr.Set) error) (err error)
 	}
 	defer g.RUnlock()
 	for tries := 0; ; {
-		if err = fs.editXattrs(c, h, f); err == nil || !fs.elsewhere(err, &tries) {
+		if err = fs.editXattrs(c, h, may, f); err == nil || !fs.elsewhere(err, &tries) {
 			return err
 		}
 	}
 }
 
 // editXattrs is one attempt of editXattr.
-func (fs *FS) editXattrs(c *Cred, h Handle, f func(*xattr.Set) error) (err error) {
+func (fs *FS) editXattrs(c *Cred, h Handle, may func(layout.Inode) error, f func(layout.Inode, *xattr.Set) error) (err error) {
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
 	defer ls.unlock()
@@ -115,7 +137,7 @@ func (fs *FS) editXattrs(c *Cred, h Handle, f func(*xattr.Set) error) (err error
 	}
 	call := c.call()
 	call.see(0, old)
-	if err := allowData(c, old, AccessWrite); err != nil {
+	if err := may(old); err != nil {
 		return err
 	}
 	in, err := fs.inodes.Shadow(op, h.Ino)
@@ -123,11 +145,12 @@ func (fs *FS) editXattrs(c *Cred, h Handle, f func(*xattr.Set) error) (err error
 		return err
 	}
 	set := xattr.Open(fs.j, op, in, fs.xk0, fs.xk1)
-	if err := f(&set); err != nil {
+	if err := f(in, &set); err != nil {
 		return err
 	}
 	in.SetCtime(now())
 	in.BumpChange()
 	call.expect(0, in)
+	call.note(op, Handle{})
 	return call.commit(op)
 }

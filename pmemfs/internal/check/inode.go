@@ -24,7 +24,7 @@ func (c *checker) vetInode(in layout.Inode, ino uint64, off int64) bool {
 	default:
 		bad(InodeType, "a known file type", "mode %#o", in.Mode())
 	}
-	if want := typeFlags(typ); in.Flags()&^want != 0 {
+	if want := typeFlags(typ, ino); in.Flags()&^want != 0 {
 		bad(InodeFlags, fmt.Sprintf("no flags but %#x", want), "flags %#x", in.Flags())
 	}
 	if in.Nlink() > layout.LinkMax {
@@ -84,15 +84,19 @@ func (c *checker) vetRoots(in layout.Inode, typ uint16, inline bool, bad func(cl
 	return ok
 }
 
-// typeFlags returns the flags that a type may have.
-func typeFlags(typ uint16) uint32 {
-	switch typ {
-	case layout.ModeSymlink:
+// typeFlags returns the flags that an inode of a type may have.
+func typeFlags(typ uint16, ino uint64) uint32 {
+	switch {
+	case typ == layout.ModeSymlink:
 		return layout.FlagInlineTarget
-	case layout.ModeRegular:
+	case typ == layout.ModeDir:
+		return layout.FlagACL | layout.FlagDefaultACL
+	case typ != layout.ModeRegular:
+		return layout.FlagACL
+	case ino < layout.BootInodeCount:
 		return layout.FlagVerifier
 	}
-	return 0
+	return layout.FlagVerifier | layout.FlagACL
 }
 
 // sizeBounds returns the smallest and the largest size of a type.

@@ -16,22 +16,26 @@ type attributes struct {
 	base   uint64
 	same   [][]byte
 	bad    bool
+	lists  lists
 }
 
 // xattrs checks the extended attributes of an inode. It returns how many blocks they take.
 func (c *checker) xattrs(in layout.Inode, ino uint64, off int64) (owned uint64, whole bool) {
-	root, height := in.XattrRoot()
-	if height == 0 {
-		return 0, true
-	}
 	// The halves of the key are swapped, so that a name hashes differently as a file and as an attribute.
 	a := attributes{c: c, ino: ino, k0: layout.Word(c.sb.HashKey[8:]), k1: layout.Word(c.sb.HashKey[:8])}
+	root, height := in.XattrRoot()
+	if height == 0 {
+		c.vetLists(in, ino, off, &a.lists)
+		return 0, true
+	}
 	t := tree{c: c, kind: layout.TreeXattr, ino: ino, part: ownsAttrNode, leaf: a.leaf}
 	t.walk(root, height, off)
 	owned, whole = t.finish()+a.blocks, !t.broken && !a.bad
 	if !whole {
 		c.lost = true
+		return owned, whole
 	}
+	c.vetLists(in, ino, off, &a.lists)
 	return owned, whole
 }
 
@@ -52,6 +56,7 @@ func (a *attributes) leaf(n layout.Node, off int64) {
 			a.c.fault(AttrRecord, off, a.name(x.Name), "zero in its reserved byte", fmt.Sprint(x.Reserved))
 		}
 		a.vetName(n.Key(i), x.Name, off)
+		a.lists.take(&x, off)
 		if !a.claim(&x, off) || a.c.quiet {
 			continue
 		}

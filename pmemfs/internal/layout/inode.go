@@ -37,6 +37,8 @@ const (
 const (
 	FlagInlineTarget = 1 << 0 // symlink: the target is in the inline area
 	FlagVerifier     = 1 << 1 // made by an exclusive create: the verifier counts
+	FlagACL          = 1 << 2 // there is an access control list, in the attribute ACLAccess
+	FlagDefaultACL   = 1 << 3 // directory: there is a default one, in the attribute ACLDefault
 )
 
 // Type bits of Inode.Mode, as in stat(2).

@@ -26,7 +26,7 @@ func TestSpecConstants(t *testing.T) {
 		"InlineSize": InlineSize, "ExtentSize": ExtentSize, "ExtentPayload": ExtentPayload, "ExtentMaxLen": ExtentMaxLen,
 		"HeadSize": HeadSize, "RecordHeader": RecordHeader, "EntryHeader": EntryHeader, "NoteSize": NoteSize, "NodeCapacity": NodeCapacity,
 		"PayloadMax": PayloadMax, "MaxHeight": MaxHeight, "NameMax": NameMax, "XattrNameMax": XattrNameMax,
-		"XattrInlineMax": XattrInlineMax, "XattrValueMax": XattrValueMax, "LabelMax": LabelMax, "MinBlocks": MinBlocks,
+		"XattrInlineMax": XattrInlineMax, "XattrValueMax": XattrValueMax, "LabelMax": LabelMax, "ACLEntries": ACLEntries, "MinBlocks": MinBlocks,
 		"MinRingBlocks": MinRingBlocks, "MaxRingBlocks": MaxRingBlocks, "SumSize": SumSize, "SumBlocks": SumBlocks,
 	}
 	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\d+) \\|").FindAllStringSubmatch(spec(t), -1) {
@@ -44,7 +44,7 @@ func TestSpecConstants(t *testing.T) {
 // size that the constants give it.
 func TestSpecOffsets(t *testing.T) {
 	row := regexp.MustCompile(`^\| (\d+) \| (\d+)? ?(each|-\d+)? ?\| `)
-	ends := []int{BlockSize, BlockSize, HeadSize, lostHead, RecordHeader, EntryHeader, NoteSize, InodeSize, nodeHeader, direntHead, ExtentPayload, xattrHead}
+	ends := []int{BlockSize, BlockSize, HeadSize, lostHead, RecordHeader, EntryHeader, NoteSize, InodeSize, nodeHeader, direntHead, ExtentPayload, xattrHead, aclEntry}
 	table, at := -1, 0
 	finish := func() {
 		if table >= 0 && table < len(ends) && at != ends[table] {

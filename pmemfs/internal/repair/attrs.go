@@ -11,7 +11,7 @@ import (
 func (f *fixer) attributes() {
 	for ino := uint64(layout.RootIno); ino < f.file.limit; ino++ {
 		if f.good.has(ino) {
-			if in := f.slot(ino); f.noAttrs.has(ino) || hasAttrs(in) {
+			if in := f.slot(ino); f.noAttrs.has(ino) || hasAttrs(in) || in.Flags()&(layout.FlagACL|layout.FlagDefaultACL) != 0 {
 				f.inodeAttributes(in, ino)
 			}
 		}
@@ -33,12 +33,13 @@ func (f *fixer) inodeAttributes(in layout.Inode, ino uint64) {
 	if changed && !f.lost.has(ino) {
 		f.lose(inodeName(ino), "attributes in nodes that cannot be believed, if there were any")
 	}
-	a := attrs{f: f, ino: ino}
+	a := attrs{f: f, ino: ino, in: in}
 	f.records(in, t, func(r record) {
 		if !a.keep(r) {
 			changed = true
 		}
 	})
+	a.finishLists()
 	if changed {
 		f.attrTrees = append(f.attrTrees, planting{t, a.kept.sorted()})
 	}
@@ -46,9 +47,11 @@ func (f *fixer) inodeAttributes(in layout.Inode, ino uint64) {
 
 // attrs is the vetting of one inode's attributes.
 type attrs struct {
-	f    *fixer
-	ino  uint64
-	kept hashed
+	f     *fixer
+	ino   uint64
+	in    layout.Inode
+	kept  hashed
+	lists uint32 // flags of the access control lists that are kept
 }
 
 func (a *attrs) name(x *layout.Xattr) string {
@@ -70,7 +73,11 @@ func (a *attrs) keep(r record) bool {
 		f.lose(a.name(&x), "its value: it is not what was stored")
 		return false
 	}
-	same := x.Reserved == 0
+	ok, changed := a.list(&x)
+	if !ok {
+		return false
+	}
+	same := x.Reserved == 0 && !changed
 	payload := r.payload
 	if len(x.Blocks) == 0 && x.Size > layout.XattrInlineMax {
 		a.f.lose(a.name(&x), "its value: it is too long for where it is")

@@ -95,15 +95,12 @@ func (f *fixer) fixInode(ino uint64) bool {
 	if ino < layout.BootInodeCount && (typ != layout.ModeRegular || in.Nlink() != 1) {
 		return false
 	}
-	var flags uint32
-	switch typ {
-	case layout.ModeSymlink:
-		flags = layout.FlagInlineTarget
-	case layout.ModeRegular:
-		flags = layout.FlagVerifier
-	case layout.ModeDir, layout.ModeFIFO, layout.ModeChar, layout.ModeBlock, layout.ModeSocket:
-	default:
+	flags, ok := typeFlags(typ)
+	if !ok {
 		return false
+	}
+	if ino < layout.BootInodeCount {
+		flags &^= layout.FlagACL
 	}
 	in.SetFlags(in.Flags() & flags)
 	in.ClearReserved()
@@ -127,6 +124,21 @@ func (f *fixer) fixInode(ino uint64) bool {
 		copy(f.change(ino), in)
 	}
 	return true
+}
+
+// typeFlags returns the flags that a type may have. ok is false when there is no such type.
+func typeFlags(typ uint16) (flags uint32, ok bool) {
+	switch typ {
+	case layout.ModeSymlink:
+		return layout.FlagInlineTarget, true
+	case layout.ModeRegular:
+		return layout.FlagVerifier | layout.FlagACL, true
+	case layout.ModeDir:
+		return layout.FlagACL | layout.FlagDefaultACL, true
+	case layout.ModeFIFO, layout.ModeChar, layout.ModeBlock, layout.ModeSocket:
+		return layout.FlagACL, true
+	}
+	return 0, false
 }
 
 // fixSize bounds the size. It returns false for a link without a target.
