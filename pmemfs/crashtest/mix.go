@@ -67,8 +67,20 @@ func (m *mix) size() int64 {
 
 // op returns a random operation and does it in the model.
 func (m *mix) op() Op {
-	o := m.choose()
+	o := listed(m.choose())
 	m.model.apply(o)
+	return o
+}
+
+// listed turns some changes of attributes and modes into changes of access control lists, so that those are mixed in and all
+// random numbers stay what they were.
+func listed(o Op) Op {
+	switch {
+	case o.Verb == "setxattr" && o.B == 3:
+		return Op{Verb: "acl", Path: o.Path, A: o.A % 100, B: 1 + o.A%2}
+	case o.Verb == "chmod" && o.A&0o7000 == 0o7000:
+		return Op{Verb: "acl", Path: o.Path, A: o.A & 0o77, B: 1 + o.B%3}
+	}
 	return o
 }
 

@@ -163,11 +163,11 @@ func (m *model) apply(o Op) bool {
 	case "sync", "release":
 		return true
 	case "create":
-		return d.add(name, newModelNode(pmemfs.TypeRegular, 0o640))
+		return d.add(name, newModelNode(pmemfs.TypeRegular, 0o640).inherit(d))
 	case "mkdir":
-		return d != nil && d.add(name, newModelNode(pmemfs.TypeDir, 0o755|d.mode&0o2000))
+		return d != nil && d.add(name, newModelNode(pmemfs.TypeDir, 0o755|d.mode&0o2000).inherit(d))
 	case "mknod":
-		return d.add(name, newModelNode(pmemfs.TypeChar, 0o644))
+		return d.add(name, newModelNode(pmemfs.TypeChar, 0o644).inherit(d))
 	case "symlink":
 		k := newModelNode(pmemfs.TypeSymlink, 0o777)
 		k.data = fill(o.A, 3)
@@ -279,7 +279,10 @@ func (n *node) change(o Op) bool {
 		return true
 	case "chmod":
 		n.mode, n.uid = uint32(o.A)&0o7777, uint32(o.B)
+		n.follow()
 		return true
+	case "acl":
+		return n.setACL(o)
 	case "setxattr":
 		n.xattrs[string(xattrName(o))] = fill(o.A, o.A+9)
 		return true

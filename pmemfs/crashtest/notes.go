@@ -17,7 +17,7 @@ import (
 // noting are the operations that log who asked for them.
 var noting = map[string]bool{
 	"create": true, "mkdir": true, "mknod": true, "symlink": true, "link": true, "unlink": true, "rmdir": true, "rename": true,
-	"truncate": true, "chmod": true,
+	"truncate": true, "chmod": true, "setxattr": true, "removexattr": true, "acl": true,
 }
 
 // A ledger is which notes there have to be in the states of a trace: those that were there at its start, and one for each

@@ -175,6 +175,13 @@ var objects = map[string]func(w *world, o Op, h pmemfs.Handle) error{
 		return w.fs.SetXattr(w.as(), h, xattrName(o), fill(o.A, o.A+9), 0)
 	},
 	"removexattr": func(w *world, o Op, h pmemfs.Handle) error { return w.fs.RemoveXattr(w.as(), h, xattrName(o)) },
+	"acl": func(w *world, o Op, h pmemfs.Handle) error { // B says which lists, A which they are to be
+		acls := pmemfs.ACLs{}
+		if o.A != 0 {
+			acls = pmemfs.ACLs{Access: someACL(o.A), Default: someACL(o.A)}
+		}
+		return w.fs.SetACLs(w.as(), h, acls, pmemfs.ACLKind(o.B))
+	},
 	"hold": func(w *world, o Op, h pmemfs.Handle) error {
 		err := w.fs.Hold(h)
 		if err == nil {
