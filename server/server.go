@@ -149,7 +149,8 @@ func (s *Server) listen(c *Config) error {
 		s.goNFS = gonfs.New(gonfs.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger})
 		programs = append(programs, s.goNFS.Program())
 	} else {
-		programs = append(programs, nfs3.New(nfs3.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger}).Program())
+		native := nfs3.New(nfs3.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger})
+		programs = append(programs, native.Program(), native.ACLProgram())
 	}
 	s.nfs, s.listener = rpc.NewServer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits}), l
 	if addr := s.Addr(); !addr.Addr().IsLoopback() {

@@ -61,7 +61,7 @@ func (c *call) access() bool {
 	var got uint32
 	if st == nfswire.OK {
 		var err error
-		got, err = c.s.eng.Access(&c.cred, c.h[0], pmemfs.AccessRead|pmemfs.AccessWrite|pmemfs.AccessExec)
+		got, err = c.s.eng.Access(&c.cred, c.h[0], pmemfs.AccessRead|pmemfs.AccessWrite|pmemfs.AccessExec|pmemfs.AccessChange)
 		st = c.status(err)
 	}
 	c.put(st)
@@ -90,13 +90,11 @@ func (c *call) granted(a *pmemfs.Attr, got uint32) (bits uint32) {
 			bits |= nfswire.AccessExecute
 		}
 	}
-	if got&pmemfs.AccessWrite == 0 || c.exp.ReadOnly {
-		return bits
-	}
 	switch {
-	case !dir:
+	case c.exp.ReadOnly:
+	case !dir && got&pmemfs.AccessWrite != 0:
 		bits |= nfswire.AccessModify | nfswire.AccessExtend
-	case got&pmemfs.AccessExec != 0:
+	case dir && got&pmemfs.AccessChange != 0:
 		bits |= nfswire.AccessModify | nfswire.AccessExtend | nfswire.AccessDelete
 	}
 	return bits

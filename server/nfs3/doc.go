@@ -9,6 +9,12 @@
 // What the reply says of a file before and after the operation (wcc_data, post_op_attr) the engine has seen under the locks of the
 // operation (pmemfs.Call), so it is one picture, and it is there on errors too.
 //
+// # Access control lists
+//
+// NFSACL (program 100227, version 3), as Linux and Solaris speak it, is beside NFS: see acl.go. What the lists say the engine enforces, for
+// every procedure. New files inherit default lists as from knfsd: the mode that the client sends bounds them, and no umask
+// is known. A Linux client that sees a default list does not apply its umask; any other has applied it to the mode already.
+//
 // # Waiting
 //
 // A call that cannot have a lock at once, or that changes something where a fence is a system call, asks the transport to be called

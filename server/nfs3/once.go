@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
 )
 
@@ -58,7 +59,11 @@ func (c *call) serveOnce() rpc.Result {
 func (c *call) key() (key pmemfs.NoteKey) {
 	addr := c.r.Remote.Addr().As16()
 	head := append(c.scratch[:0], addr[:]...)
-	for _, v := range [...]uint32{c.r.XID, c.r.Proc, uint32(len(c.r.CredBody))} {
+	proc := c.r.Proc
+	if c.r.Prog != nfswire.ProgNFS {
+		proc |= 1 << 16 // of NFSACL
+	}
+	for _, v := range [...]uint32{c.r.XID, proc, uint32(len(c.r.CredBody))} {
 		head = binary.BigEndian.AppendUint32(head, v)
 	}
 	c.hash.Reset()

@@ -58,7 +58,7 @@ func (s *Server) Program() rpc.Program {
 	return rpc.Program{Number: nfswire.ProgNFS, Low: nfswire.Version, High: nfswire.Version, Serve: s.serve}
 }
 
-// procedure is one of the 22.
+// procedure is one of the 22, or of those of NFSACL.
 type procedure struct {
 	// serve decodes the arguments and appends the results; false if the arguments are not what they should be.
 	serve   func(*call) bool
@@ -96,7 +96,11 @@ func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 	if r.Proc >= nfswire.ProcCount {
 		return rpc.ProcUnavail
 	}
-	p := &procedures[r.Proc]
+	return s.answer(&procedures[r.Proc], r, e)
+}
+
+// answer answers one call of a procedure.
+func (s *Server) answer(p *procedure, r *rpc.Request, e *rpc.Encoder) rpc.Result {
 	if p.changes && !s.cheap && !r.MayWait {
 		return rpc.Wait
 	}
