@@ -43,8 +43,9 @@ crash:
 # normal test run has their seeds only.
 FUZZTIME ?= 60s
 FUZZ = ./pmemfs:FuzzOpen ./pmemfs:FuzzCheck ./pmemfs:FuzzRepair ./pmemfs/internal/recovery:FuzzRecord \
-	./server/rpc:FuzzRecords ./server/rpc:FuzzReply ./server/rpc:FuzzXDR ./server/rpc:FuzzParseCall \
-	./server/nfs3:FuzzArguments ./server/nfs3:FuzzACL ./server/mount3:FuzzServe ./server/handle:FuzzDecode ./server/config:FuzzParse
+	./server/rpc:FuzzRecords ./server/rpc:FuzzReply ./server/rpc:FuzzXDR ./server/rpc:FuzzParseCall ./server/nfs3:FuzzArguments \
+	./server/nfs3:FuzzACL ./server/mount3:FuzzServe ./server/handle:FuzzDecode ./server/config:FuzzParse \
+	./server/rpc:FuzzParseReply
 fuzz:
 	for target in $(FUZZ); do \
 		echo "== $$target"; \

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -25,11 +24,10 @@ const (
 // conn serves one connection. Its goroutine reads, answers what needs no waiting at once, and sends the replies to all
 // that had arrived together. Calls that wait have goroutines of their own.
 type conn struct {
-	srv    *Server
-	nc     net.Conn
-	raw    syscall.RawConn // nil if nc is not a socket
-	remote netip.AddrPort
-	log    *slog.Logger
+	srv *Server
+	nc  net.Conn
+	raw syscall.RawConn // nil if nc is not a socket
+	log *slog.Logger
 
 	in      inbuf
 	req     Request
@@ -51,7 +49,7 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, nc: nc, remote: remoteAddr(nc), log: s.log.With("client", nc.RemoteAddr().String())}
+	c := &conn{srv: s, nc: nc, log: s.log.With("client", nc.RemoteAddr().String())}
 	c.in.limit = s.limits.Record
 	c.onReady = c.readReady
 	c.out.large, c.out.spill = c.takeLarge, c.spill
@@ -61,7 +59,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		}
 	}
 	c.sender.init(c)
-	c.req.conn = c
+	c.req.conn, c.req.Remote, c.req.Local = c, addrOf(nc.RemoteAddr()), addrOf(nc.LocalAddr())
 	c.enter(phaseIdle)
 	return c
 }

@@ -15,7 +15,7 @@ func (c *conn) answer(record []byte) error {
 	if err != nil {
 		return err
 	}
-	c.req.Call, c.req.Record, c.req.Remote, c.req.MayWait = call, record, c.remote, false
+	c.req.Call, c.req.Record, c.req.MayWait = call, record, false
 	if c.out.buf == nil {
 		c.out.Grow(smallBytes)
 	}
@@ -68,7 +68,7 @@ func (s *Server) serve(r *Request, e *Encoder) (result Result) {
 	}
 	p := s.program(r.Prog)
 	switch {
-	case p == nil:
+	case p == nil, r.Datagram && !p.Datagrams:
 		return ProgUnavail
 	case r.Vers < p.Low || r.Vers > p.High:
 		return ProgMismatch
@@ -158,7 +158,7 @@ func (c *conn) offload(record []byte) error {
 		w.free()
 		return err
 	}
-	w.req.Call, w.req.Remote, w.req.MayWait = call, c.remote, true
+	w.req.Call, w.req.Remote, w.req.Local, w.req.MayWait = call, c.req.Remote, c.req.Local, true
 	c.inFlight.Add(1)
 	c.waiting.Add(1)
 	go w.run()

@@ -26,6 +26,7 @@ const (
 	procStuck         // asks to wait where it may
 	procDirect        // procLarge, sent from where the bytes lie
 	procTorn          // the same, of memory that faults
+	procEnds          // returns the address that was called, and whether it was over UDP
 )
 
 // testServer is a server of the test program.
@@ -59,6 +60,9 @@ func (s *testServer) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 			b[i] = byte(i)
 		}
 		e.Pad(n)
+	case procEnds:
+		e.Opaque([]byte(r.Local.String()))
+		e.Bool(r.Datagram)
 	case procDirect:
 		return s.direct(r, e)
 	case procBad:

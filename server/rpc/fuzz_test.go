@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 )
 
 // FuzzRecords cuts a stream into records in two ways, one of them as a connection does, in reads of any size: both find
@@ -142,4 +143,40 @@ func FuzzXDR(f *testing.F) {
 			failed = !d.OK()
 		}
 	})
+}
+
+// FuzzParseReply: any bytes are results, a refusal, or no reply.
+func FuzzParseReply(f *testing.F) {
+	for _, ws := range [][]uint32{{1, 1, 0, 0, 0, 0, 7}, {1, 1, 0, 0, 0, 2, 3, 4}, {1, 1, 1, 0, 2, 2}, {1, 1, 1, 1, 5}, {1, 1, 0, 6, 4, 9, 5}} {
+		e := NewEncoder(nil)
+		for _, w := range ws {
+			e.Uint32(w)
+		}
+		f.Add(e.Bytes())
+	}
+	f.Fuzz(func(t *testing.T, record []byte) {
+		results, err := parseReply(record, 1)
+		switch {
+		case err == nil:
+			if !bytes.HasSuffix(record, results) {
+				t.Fatalf("results % x", results)
+			}
+		case !errors.Is(err, ErrNotReply) && !errors.Is(err, ErrRefused) || err.Error() == "":
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestBucket: long replies over UDP are few.
+func TestBucket(t *testing.T) {
+	b, now := bucket{tokens: longReplies}, time.Unix(1, 0)
+	taken := 0
+	for range 10 * longReplies {
+		if b.take(now) {
+			taken++
+		}
+	}
+	if taken != longReplies || b.take(now) || !b.take(now.Add(time.Second)) {
+		t.Fatalf("%d at once", taken)
+	}
 }

@@ -7,8 +7,12 @@ type Request struct {
 	Call
 	Record  []byte         // the whole call, of which Call's slices are parts
 	Remote  netip.AddrPort // the client; the zero value if it has no such address
+	Local   netip.AddrPort // the address of this machine that it called; the zero value if that is not known
 	MayWait bool           // false: the connection stands still meanwhile, so rather return Wait than wait
 	Sys     SysCred        // who calls, if CredFlavor is AuthSys
+
+	// Datagram says that the call came over UDP: Remote may be forged, and replies longer than DatagramBytes are not sent.
+	Datagram bool
 
 	// Own is the program's: what it puts there it finds with the next call that is answered in place on the same connection.
 	Own any
@@ -34,6 +38,7 @@ func Reject(reason uint32) Result { return rejected | Result(reason) }
 type Program struct {
 	Number    uint32
 	Low, High uint32 // versions that are served
+	Datagrams bool   // served over UDP too
 	// Serve answers a call whose program and version are right: it appends the results to e, behind the header of a
 	// successful reply, and returns Success. With another result what it has appended counts for nothing. It must be safe
 	// for any number of goroutines, and every reply must be true on the medium when Serve returns.

@@ -48,13 +48,16 @@ type Config struct {
 	Programs []Program
 	Logger   *slog.Logger // nil for none
 	Limits   Limits
+	// Admit says whose calls over UDP are answered; nil for everybody's. Others get no answer, as their address may be forged.
+	Admit func(netip.Addr) bool
 }
 
-// Server answers calls of its programs on any number of TCP connections. See the package comment for how.
+// Server answers calls of its programs on any number of TCP connections, and on sockets of UDP (see NewDatagrams). See the package comment for how.
 type Server struct {
 	programs []Program
 	log      *slog.Logger
 	limits   Limits
+	admit    func(netip.Addr) bool
 	waiting  chan struct{} // one taken by each call that waits
 	large    chan struct{} // one taken by each connection that has large buffers
 
@@ -71,7 +74,7 @@ func NewServer(c Config) *Server {
 	}
 	l := c.Limits.withDefaults()
 	s := &Server{
-		programs: c.Programs, log: c.Logger, limits: l,
+		programs: c.Programs, log: c.Logger, limits: l, admit: c.Admit,
 		waiting: make(chan struct{}, l.Waiting),
 		large:   make(chan struct{}, max(l.Memory/(2*largeBytes), 2)),
 		conns:   make(map[*conn]struct{}),
@@ -152,13 +155,13 @@ func (s *Server) refuse(nc net.Conn, why string) {
 	}
 }
 
-// remoteAddr is the client's address; the zero value, which is in no network, if it has none.
-func remoteAddr(nc net.Conn) netip.AddrPort {
-	ap, err := netip.ParseAddrPort(nc.RemoteAddr().String())
+// addrOf is the address of one end of a connection; the zero value, which is in no network, if it has none.
+func addrOf(a net.Addr) netip.AddrPort {
+	ap, err := netip.ParseAddrPort(a.String())
 	if err != nil {
 		return netip.AddrPort{}
 	}
-	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+	return plain(ap)
 }
 
 // drain makes every connection stop before its next call, waits for those in progress, and cuts off what takes too long.

@@ -1,0 +1,272 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// DatagramBytes is the longest call that is read, and reply that is sent, over UDP: what clients everywhere have room for.
+const DatagramBytes = 8800
+
+// Datagrams is a UDP socket on which a Server answers calls of its programs, those that have Datagrams set, and from which calls can be made
+// (see Call). Its methods may be called by any number of goroutines.
+//
+// A datagram is a call, of which nobody knows who sent it: the address may be forged, and whoever lives there is not to be
+// bothered. So what is no call gets no answer, and the long answers of all clients together are limited in number.
+type Datagrams struct {
+	srv   *Server
+	uc    *net.UDPConn
+	local netip.AddrPort // that the socket is bound to
+	v6    bool           // the socket speaks IPv6, and IPv4 in mapped addresses
+	log   *slog.Logger
+
+	slots   chan struct{} // one taken by each call that waits
+	waiting sync.WaitGroup
+	long    bucket
+
+	mu    sync.Mutex
+	asked map[asked]struct{} // calls that wait; bounded by slots
+	calls map[uint32]*outgoing
+}
+
+// asked is what tells a call from its repetitions.
+type asked struct {
+	from            netip.AddrPort
+	xid, prog, proc uint32
+}
+
+// packet is a datagram that arrived.
+type packet struct {
+	b    []byte
+	from netip.AddrPort // as the socket wants it back
+	to   origin
+}
+
+// origin is the address of this machine that a datagram was sent to, or is to leave from; the zero value if nothing is known.
+type origin struct {
+	addr  netip.Addr
+	iface uint32 // index of the interface, if addr means nothing without
+}
+
+// NewDatagrams returns the server's side of a UDP socket, which becomes the Datagrams's own.
+func (s *Server) NewDatagrams(uc *net.UDPConn) (*Datagrams, error) {
+	d := &Datagrams{srv: s, uc: uc, slots: make(chan struct{}, max(s.limits.Waiting/2, 1)), long: bucket{tokens: longReplies},
+		asked: make(map[asked]struct{}), calls: make(map[uint32]*outgoing)}
+	if ua, ok := uc.LocalAddr().(*net.UDPAddr); ok {
+		d.local = plain(ua.AddrPort())
+	}
+	d.log = s.log.With("udp", d.local.String())
+	var err error
+	d.v6, err = askOrigins(uc)
+	return d, err
+}
+
+// plain is an address without what depends on the socket it was seen at.
+func plain(ap netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+}
+
+// Addr is the address that the socket is bound to.
+func (d *Datagrams) Addr() netip.AddrPort { return d.local }
+
+// Serve answers calls until ctx ends, then sends the replies to those in progress, waiting at most Limits.Drain, and closes the
+// socket. It returns nil when it was ctx that ended it. It is called once.
+func (d *Datagrams) Serve(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		if err := d.uc.SetReadDeadline(time.Unix(1, 0)); err != nil {
+			d.log.Debug("read deadline", "err", err)
+		}
+	})
+	defer stop()
+	err := d.read(ctx)
+	d.abandon()
+	ended := make(chan struct{})
+	go func() { d.waiting.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(d.srv.limits.Drain):
+		d.log.Warn("calls did not finish in time")
+	}
+	if cerr := d.uc.Close(); cerr != nil && !errors.Is(cerr, net.ErrClosed) {
+		d.log.Warn("closing the socket", "err", cerr)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Close gives up a socket that will not be served.
+func (d *Datagrams) Close() error { return d.uc.Close() }
+
+// read takes datagram after datagram. Passing failures are waited out, as those of a listener are.
+func (d *Datagrams) read(ctx context.Context) error {
+	b, oob := make([]byte, DatagramBytes+1), make([]byte, originSpace)
+	var req Request
+	var out Encoder
+	defer out.drop()
+	for {
+		n, oobn, flags, from, err := d.uc.ReadMsgUDPAddrPort(b, oob)
+		switch {
+		case ctx.Err() != nil, errors.Is(err, net.ErrClosed):
+			return err
+		case err != nil:
+			d.log.Debug("read", "err", err) // such as that an earlier reply found nobody
+			if !passing(err) {
+				time.Sleep(50 * time.Millisecond)
+			}
+			continue
+		case n > DatagramBytes || truncated(flags):
+			continue
+		}
+		p := packet{b[:n], from, parseOrigin(oob[:oobn])}
+		if isReply(p.b) {
+			d.deliver(&p)
+			continue
+		}
+		d.answer(&p, &req, &out)
+	}
+}
+
+// answer answers a call, or has a goroutine do it. req and out are for it to use.
+func (d *Datagrams) answer(p *packet, req *Request, out *Encoder) {
+	call, err := ParseCall(p.b)
+	if err != nil || p.from.Port() == 0 {
+		return
+	}
+	*req = Request{Call: call, Record: p.b, Remote: plain(p.from), Local: d.localOf(p), Datagram: true}
+	if d.srv.admit != nil && !d.srv.admit(req.Remote.Addr()) {
+		return
+	}
+	if out.buf == nil {
+		out.Grow(smallBytes)
+	}
+	if d.srv.reply(req, out) == Wait {
+		d.offload(p, req)
+	} else {
+		d.send(p, req, out)
+	}
+	out.buf = out.buf[:0]
+	if cap(out.buf) > smallBytes {
+		out.drop()
+	}
+}
+
+// localOf is the address that a datagram was sent to.
+func (d *Datagrams) localOf(p *packet) netip.AddrPort {
+	if p.to.addr.IsValid() {
+		return netip.AddrPortFrom(p.to.addr, d.local.Port())
+	}
+	return d.local
+}
+
+// offload answers a call that waits in a goroutine of its own. If there are too many, or it waits already, nothing comes of it: the
+// client asks again.
+func (d *Datagrams) offload(p *packet, req *Request) {
+	key := asked{p.from, req.XID, req.Prog, req.Proc}
+	if !d.begin(key) {
+		return
+	}
+	w := packet{append([]byte(nil), p.b...), p.from, p.to}
+	call, err := ParseCall(w.b)
+	if err != nil {
+		d.end(key)
+		return
+	}
+	own := &Request{Call: call, Record: w.b, Remote: req.Remote, Local: req.Local, Datagram: true, MayWait: true}
+	d.waiting.Go(func() {
+		defer d.end(key)
+		var out Encoder
+		defer out.drop()
+		out.Grow(keepBytes)
+		d.srv.reply(own, &out)
+		d.send(&w, own, &out)
+	})
+}
+
+// begin takes the right to wait, of the socket's half of the server's.
+func (d *Datagrams) begin(key asked) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, again := d.asked[key]; again {
+		return false
+	}
+	select {
+	case d.slots <- struct{}{}:
+	default:
+		return false
+	}
+	select {
+	case d.srv.waiting <- struct{}{}:
+	default:
+		<-d.slots
+		return false
+	}
+	d.asked[key] = struct{}{}
+	return true
+}
+
+func (d *Datagrams) end(key asked) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.asked, key)
+	<-d.srv.waiting
+	<-d.slots
+}
+
+// send sends a reply to where its call came from, from the address that the call was sent to: a client takes no other. One
+// that does not fit becomes an error, so that the client need not wait.
+func (d *Datagrams) send(p *packet, req *Request, out *Encoder) {
+	reply := out.buf[markBytes:]
+	if len(reply) > DatagramBytes {
+		out.buf = out.buf[:0]
+		d.srv.refusal(req, out, SystemErr)
+		reply = out.buf[markBytes:]
+	}
+	if len(reply) > longBytes && !d.long.take(time.Now()) {
+		return
+	}
+	if err := d.write(reply, p.to, p.from); err != nil {
+		d.log.Debug("reply not sent", "client", req.Remote.String(), "err", err)
+	}
+}
+
+// write sends one datagram; from may be the zero value.
+func (d *Datagrams) write(b []byte, from origin, to netip.AddrPort) error {
+	_, _, err := d.uc.WriteMsgUDPAddrPort(b, from.encode(d.v6), to)
+	return err
+}
+
+// Replies over UDP that are longer than longBytes: that many of all clients together at once, and each second. Who forges
+// addresses so cannot make much of little.
+const (
+	longBytes   = 1024
+	longReplies = 128
+)
+
+// bucket counts long replies.
+type bucket struct {
+	mu     sync.Mutex
+	tokens float64
+	last   time.Time
+}
+
+// take reports whether there may be one more at time now.
+func (b *bucket) take(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.last.IsZero() {
+		b.tokens = min(b.tokens+now.Sub(b.last).Seconds()*longReplies, longReplies)
+	}
+	b.last = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
