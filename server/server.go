@@ -28,6 +28,7 @@ import (
 	"pmemfs/server/handle"
 	"pmemfs/server/mount3"
 	"pmemfs/server/nfs3"
+	"pmemfs/server/portmap"
 	"pmemfs/server/rpc"
 )
 
@@ -49,22 +50,24 @@ type Config struct {
 	Durability pmemfs.Durability
 	Volatile   bool // nothing survives a power cut, by choice
 
-	Scrub Scrubbing // the zero value for none
+	Finding Finding   // how clients find NFS, MOUNT and the rest
+	Scrub   Scrubbing // the zero value for none
 
 	Logger *slog.Logger // nil for none
 	Limits rpc.Limits
 }
 
-// Server is an open image with a listener.
+// Server is an open image with listeners.
 type Server struct {
-	eng      *pmemfs.FS
-	nfs      *rpc.Server
-	goNFS    *gonfs.Server // nil unless that is the stack
-	listener net.Listener
-	exports  *export.Table
-	log      *slog.Logger
-	created  bool
-	scrubs   Scrubbing
+	eng       *pmemfs.FS
+	goNFS     *gonfs.Server      // nil unless that is the stack
+	nfs       *place             // all programs
+	portmap   *place             // the portmapper alone; nil if it is not wanted
+	registrar *portmap.Registrar // nil unless the programs are registered
+	exports   *export.Table
+	log       *slog.Logger
+	created   bool
+	scrubs    Scrubbing
 
 	reloading sync.Mutex // orders Reloads and what they log
 }
@@ -107,7 +110,7 @@ func (c *Config) vet() (*export.Set, error) {
 	if _, err := net.ResolveTCPAddr("tcp", c.NFS); err != nil {
 		return nil, fmt.Errorf("cannot listen on %q: %w", c.NFS, err)
 	}
-	if err := c.Scrub.vet(); err != nil {
+	if err := errors.Join(c.Scrub.vet(), c.Finding.vet()); err != nil {
 		return nil, err
 	}
 	return export.NewSet(c.Exports)
@@ -138,37 +141,91 @@ func (s *Server) Reload(exports []export.Export) error {
 	return nil
 }
 
-func (s *Server) listen(c *Config) error {
-	l, err := net.Listen("tcp", c.NFS)
-	if err != nil {
+// listen gets everything ready to be served. After an error nothing is listened on.
+func (s *Server) listen(c *Config) (err error) {
+	if s.nfs, err = listenAt(c.NFS, c.Finding.on()); err != nil {
 		return err
 	}
-	mounts := mount3.New(mount3.Config{Engine: s.eng, Exports: s.exports, Handles: handle.New(s.eng), Logger: c.Logger})
-	programs := []rpc.Program{mounts.Program()}
-	if c.Stack == StackGoNFS {
-		s.goNFS = gonfs.New(gonfs.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger})
-		programs = append(programs, s.goNFS.Program())
-	} else {
-		native := nfs3.New(nfs3.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger})
-		programs = append(programs, native.Program(), native.ACLProgram())
+	if s.portmap, err = c.listenPortmap(); err == nil {
+		err = s.answer(c)
 	}
-	s.nfs, s.listener = rpc.NewServer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits}), l
-	if addr := s.Addr(); !addr.Addr().IsLoopback() {
-		s.log.Warn("listening beyond this machine: anyone who can connect is believed to be the user they say they are",
-			"addr", addr.String())
+	if err != nil {
+		return errors.Join(err, s.unlisten())
+	}
+	for _, p := range []*place{s.nfs, s.portmap} {
+		if p != nil && !p.addr().Addr().IsLoopback() {
+			s.log.Warn("listening beyond this machine: anyone who can connect is believed to be the user they say they are",
+				"addr", p.addr().String())
+		}
 	}
 	return nil
 }
 
-// Addr is the address listened on.
-func (s *Server) Addr() netip.AddrPort {
-	tcp, ok := s.listener.Addr().(*net.TCPAddr)
-	if !ok {
+// answer gives the listeners their programs, and clients a way to find them.
+func (s *Server) answer(c *Config) error {
+	programs := s.programs(c)
+	services := portmap.ServicesOf(programs, s.nfs.addr(), s.nfs.udpAddr())
+	if c.Finding.Register {
+		if err := s.register(c.Finding.Rpcbind, services); err != nil {
+			return err
+		}
+	}
+	maps := portmap.New(portmap.Config{Services: s.withPortmap(services), Admit: s.exports.Admits})
+	programs = append(programs, maps.Program())
+	if err := s.nfs.answer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits, Admit: s.exports.Admits}); err != nil {
+		return err
+	}
+	if s.portmap == nil {
+		return nil
+	}
+	return s.portmap.answer(rpc.Config{Programs: []rpc.Program{maps.Program()}, Logger: c.Logger, Admit: s.exports.Admits,
+		Limits: rpc.Limits{Connections: portmapConnections, Idle: portmapIdle, Record: rpc.DatagramBytes}})
+}
+
+// programs are what is served at the address of NFS.
+func (s *Server) programs(c *Config) []rpc.Program {
+	mounts := mount3.New(mount3.Config{Engine: s.eng, Exports: s.exports, Handles: handle.New(s.eng), Logger: c.Logger})
+	if c.Stack == StackGoNFS {
+		s.goNFS = gonfs.New(gonfs.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger})
+		return []rpc.Program{mounts.Program(), s.goNFS.Program()}
+	}
+	native := nfs3.New(nfs3.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger})
+	return []rpc.Program{mounts.Program(), native.Program(), native.ACLProgram()}
+}
+
+// withPortmap adds the portmapper itself to services, where it listens: at the address of NFS it is only a help.
+func (s *Server) withPortmap(services []portmap.Service) []portmap.Service {
+	p := s.portmap
+	if p == nil {
+		p = s.nfs
+	}
+	return append(portmap.ServicesOf([]rpc.Program{new(portmap.Server).Program()}, p.addr(), p.udpAddr()), services...)
+}
+
+// unlisten closes the listeners of a server that does not serve.
+func (s *Server) unlisten() error {
+	s.withdraw()
+	s.closeGoNFS()
+	err := s.nfs.close()
+	if s.portmap != nil {
+		err = errors.Join(err, s.portmap.close())
+	}
+	return err
+}
+
+// Addr is the address listened on for NFS and MOUNT.
+func (s *Server) Addr() netip.AddrPort { return s.nfs.addr() }
+
+// Portmap is the address of the portmapper; the zero value if there is none.
+func (s *Server) Portmap() netip.AddrPort {
+	if s.portmap == nil {
 		return netip.AddrPort{}
 	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	return s.portmap.addr()
 }
+
+// Registered reports whether the machine's rpcbind tells clients where the server is.
+func (s *Server) Registered() bool { return s.registrar != nil }
 
 // Info describes the image.
 func (s *Server) Info() pmemfs.Info { return s.eng.Info() }
@@ -188,11 +245,24 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.scrubs.Every > 0 {
 		wg.Go(func() { s.scrub(scrubbing, s.scrubs) })
 	}
-	err := s.nfs.Serve(ctx, s.listener)
+	err := together(ctx, s.nfs.serve, s.servePortmap, func(ctx context.Context) error {
+		<-ctx.Done()
+		s.withdraw() // before the last calls have been answered: no client is to come any more
+		return nil
+	})
 	s.closeGoNFS()
 	stop()
 	wg.Wait() // it notes how far it is
 	return errors.Join(err, s.eng.Close())
+}
+
+// servePortmap answers at the address of the portmapper, if there is one.
+func (s *Server) servePortmap(ctx context.Context) error {
+	if s.portmap == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return s.portmap.serve(ctx)
 }
 
 // closeGoNFS ends go-nfs, if that is the stack, when no call is in progress.
@@ -204,6 +274,5 @@ func (s *Server) closeGoNFS() {
 
 // Close gives up a server that was opened but will not serve.
 func (s *Server) Close() error {
-	s.closeGoNFS()
-	return errors.Join(s.listener.Close(), s.eng.Close())
+	return errors.Join(s.unlisten(), s.eng.Close())
 }

@@ -34,6 +34,9 @@ Who may do what is decided by the client's user ids, as usual with NFS, so the d
 only, and to take the client's root for nobody (--squash root). A new filesystem belongs to whoever runs this command;
 if that is root, anybody may create files in it, as in /tmp.
 
+Clients that are not told the ports look for them: with --portmap :111 the server answers them itself, with --register the
+machine's rpcbind does. MOUNT is then served over UDP too, on the port of NFS.
+
 --config names a file in TOML with what the options say, and any number of exports; SIGHUP reads the exports anew. An
 option on the command line counts more than the file. --squash, --read-only, --allow, --secure-port and the --anon options
 are about the one export, /, that there is when neither the file nor --export names any.`,
@@ -42,6 +45,7 @@ are about the one export, /, that there is when neither the file nor --export na
   pmemfs serve /dev/dax0.0 --nfs 10.0.0.5:2049 --allow 10.0.0.0/24
   pmemfs serve fs.img --squash none --nfs 127.0.0.1:12049 --log-format json
   pmemfs serve fs.img --export / --export /docs=/srv/docs,ro,squash=all,client=10.0.0.0/24
+  pmemfs serve fs.img --nfs 10.0.0.5:2049 --portmap :111
   pmemfs serve --config pmemfs.toml`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
@@ -93,6 +97,12 @@ func announce(w io.Writer, s *server.Server) {
 		for _, l := range server.MountLines(addr, e.Name) {
 			fmt.Fprintf(w, "  %-6s %s\n", l.System+":", l.Command)
 		}
+	}
+	if s.Portmap().IsValid() {
+		fmt.Fprintf(w, "portmapper on %s\n", s.Portmap())
+	}
+	if s.Registered() {
+		fmt.Fprintln(w, "registered with rpcbind")
 	}
 	fmt.Fprintln(w, "Ctrl-C stops; unmount first.")
 }

@@ -23,6 +23,8 @@ type serveFlags struct {
 	owner      ownerFlags
 	log        logFlags
 	nfs        string
+	portmap    string
+	register   bool
 	stack      string
 	durability string
 	volatile   bool
@@ -54,6 +56,9 @@ func (f *serveFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.configFile, "config", "", "file in TOML that says what these options say, and has any number of exports")
 	flags.Var(&f.size, "size", "size of a new image")
 	flags.StringVar(&f.nfs, "nfs", "127.0.0.1:2049", "address to serve NFS and MOUNT on, host:port")
+	flags.StringVar(&f.portmap, "portmap", "",
+		"address to answer as a portmapper (rpcbind) on too, such as :111, which is that port at the address of --nfs (default: nowhere)")
+	flags.BoolVar(&f.register, "register", false, "register with the rpcbind that runs on this machine, in place of --portmap")
 	flags.StringVar(&f.stack, "nfs-stack", server.StackNative,
 		"implementation of NFS: "+server.StackNative+" or "+server.StackGoNFS)
 	flags.StringArrayVar(&f.exports, "export", nil,
@@ -95,6 +100,7 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 		c.Image = args[0]
 	}
 	c.NFS = choose(flags, "nfs", f.nfs, f.file.NFS)
+	c.Finding = f.finding(flags)
 	c.Stack = choose(flags, "nfs-stack", f.stack, f.file.Stack)
 	if c.Durability, err = pmemfs.ParseDurability(choose(flags, "durability", f.durability, f.file.Durability)); err != nil {
 		return c, fmt.Errorf("--durability is power or process, not %q", f.durability)
@@ -105,6 +111,15 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 	c.New = server.NewImage{Size: int64(f.size), Progress: progress(stderr, "making "+c.Image)}
 	c.New.Owner, err = f.owner.parse()
 	return c, err
+}
+
+// finding is how clients find the server. The command line counts more than the file here too, so that of one word in each the
+// one in the file is forgotten.
+func (f *serveFlags) finding(flags *pflag.FlagSet) server.Finding {
+	if flags.Changed("portmap") || flags.Changed("register") {
+		return server.Finding{Portmap: f.portmap, Register: f.register}
+	}
+	return server.Finding{Portmap: f.file.Portmap, Register: f.file.Register}
 }
 
 // choose is the value of an option: from the command line, else from the file, else the default.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"syscall"
 
@@ -50,6 +51,8 @@ func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
 		{"nfs", f.file.NFS, next.NFS},
 		{"stack", f.file.Stack, next.Stack},
 		{"durability", f.file.Durability, next.Durability},
+		{"portmap", f.file.Portmap, next.Portmap},
+		{"register", strconv.FormatBool(f.file.Register), strconv.FormatBool(next.Register)},
 	} {
 		if k.now != k.next {
 			log.Warn("cannot change while serving: counts at the next start", "file", f.configFile, "key", k.key, "now", k.now, "next", k.next)

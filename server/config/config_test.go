@@ -16,6 +16,8 @@ image = "data/fs.img"
 nfs = "10.0.0.5:2049"
 stack = "go-nfs"
 durability = "process"
+portmap = ":111"
+register = true
 
 [[export]]
 name = "/"
@@ -45,7 +47,8 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || c.Stack != "go-nfs" || c.Durability != "process" {
+	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || c.Stack != "go-nfs" || c.Durability != "process" ||
+		c.Portmap != ":111" || !c.Register {
 		t.Errorf("%+v", c)
 	}
 	docs, err := config.ParseExport("/docs=/srv/docs,ro,squash=all,anon_uid=4294967295,anon_gid=0,client=10.0.0.0/8,client=fd00::1,secure")

@@ -28,6 +28,8 @@ type File struct {
 	NFS        string // address to listen on, host:port
 	Stack      string // implementation of NFS
 	Durability string // checked
+	Portmap    string // address to answer as a portmapper on
+	Register   bool   // with the machine's rpcbind
 	Exports    []export.Export
 }
 
@@ -37,6 +39,8 @@ type document struct {
 	NFS        string   `toml:"nfs"`
 	Stack      string   `toml:"stack"`
 	Durability level    `toml:"durability"`
+	Portmap    string   `toml:"portmap"`
+	Register   bool     `toml:"register"`
 	Exports    []stanza `toml:"export"`
 }
 
@@ -82,7 +86,7 @@ func Parse(text []byte) (*File, error) {
 	if err := decoder.Decode(&d); err != nil {
 		return nil, explain(text, err)
 	}
-	c := &File{Image: d.Image, NFS: d.NFS, Stack: d.Stack, Durability: d.Durability.name}
+	c := &File{Image: d.Image, NFS: d.NFS, Stack: d.Stack, Durability: d.Durability.name, Portmap: d.Portmap, Register: d.Register}
 	for _, s := range d.Exports {
 		c.Exports = append(c.Exports, s.export())
 	}

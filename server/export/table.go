@@ -3,6 +3,7 @@ package export
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 
@@ -31,6 +32,18 @@ func NewTable(eng *pmemfs.FS) *Table {
 
 // Load returns what is served now. It never returns nil.
 func (t *Table) Load() *Set { return t.set.Load() }
+
+// Admits reports whether a host may use any of the exports served now, whatever its port.
+func (t *Table) Admits(host netip.Addr) bool {
+	from := netip.AddrPortFrom(host, 1) // which is as secure as any
+	set := t.Load()
+	for i := range set.list {
+		if set.list[i].Allows(from) {
+			return true
+		}
+	}
+	return false
+}
 
 // Store makes a set the one that is served, from the next request on. It returns an ErrNoSubtree for each export whose
 // directory is missing; the set is served in any case.

@@ -67,7 +67,7 @@ func New(c Config) *Server {
 
 // Program is the server as the transport knows it.
 func (s *Server) Program() rpc.Program {
-	return rpc.Program{Number: Number, Low: 1, High: version3, Serve: s.serve}
+	return rpc.Program{Number: Number, Low: 1, High: version3, Datagrams: true, Serve: s.serve}
 }
 
 // serve answers one call.

@@ -1,0 +1,189 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"pmemfs/server/portmap"
+	"pmemfs/server/rpc"
+)
+
+// Finding says how clients that have not been told the ports find them. The zero value: not at all.
+type Finding struct {
+	Portmap  string          // address to answer as a portmapper on, host:port; without a host, that of NFS
+	Register bool            // with the machine's rpcbind, in place of that
+	Rpcbind  portmap.Rpcbind // where that is; the zero value for where it always is
+}
+
+// on reports whether clients find the ports. Then programs are served over UDP too, as clients use that as well.
+func (f Finding) on() bool { return f.Portmap != "" || f.Register }
+
+// vet refuses what could not work.
+func (f Finding) vet() error {
+	if f.Portmap != "" && f.Register {
+		return errors.New("a portmapper of its own and a registration with rpcbind: choose one")
+	}
+	if f.Portmap == "" {
+		return nil
+	}
+	if _, err := net.ResolveTCPAddr("tcp", f.Portmap); err != nil {
+		return fmt.Errorf("cannot answer as a portmapper on %q: %w", f.Portmap, err)
+	}
+	return nil
+}
+
+// address is where the portmapper is to listen.
+func (f Finding) address(nfs string) (string, error) {
+	host, port, err := net.SplitHostPort(f.Portmap)
+	if err != nil || host != "" {
+		return f.Portmap, err
+	}
+	host, _, err = net.SplitHostPort(nfs)
+	return net.JoinHostPort(host, port), err
+}
+
+// place is an address that is listened on: by TCP, and perhaps by UDP.
+type place struct {
+	tcp net.Listener
+	uc  *net.UDPConn // nil, or what udp will be made of
+	udp *rpc.Datagrams
+	srv *rpc.Server
+}
+
+// listenAt listens at an address, by UDP on the port that TCP got.
+func listenAt(address string, udp bool) (*place, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	p := &place{tcp: l}
+	if !udp {
+		return p, nil
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err == nil {
+		var pc net.PacketConn
+		if pc, err = net.ListenPacket("udp", net.JoinHostPort(host, strconv.Itoa(int(p.addr().Port())))); err == nil {
+			p.uc = pc.(*net.UDPConn) // as the network asked for has no other
+			return p, nil
+		}
+	}
+	return nil, errors.Join(err, l.Close())
+}
+
+// answer makes the place answer calls of a server's programs.
+func (p *place) answer(c rpc.Config) error {
+	p.srv = rpc.NewServer(c)
+	if p.uc == nil {
+		return nil
+	}
+	var err error
+	p.udp, err = p.srv.NewDatagrams(p.uc)
+	return err
+}
+
+func (p *place) addr() netip.AddrPort { return addrOf(p.tcp.Addr()) }
+
+// udpAddr is the address that is listened on by UDP, or the zero value.
+func (p *place) udpAddr() netip.AddrPort {
+	if p.uc == nil {
+		return netip.AddrPort{}
+	}
+	return addrOf(p.uc.LocalAddr())
+}
+
+func addrOf(a net.Addr) netip.AddrPort {
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+}
+
+// serve answers calls until ctx ends, and returns nil then; if one of its sockets fails, all end.
+func (p *place) serve(ctx context.Context) error {
+	return together(ctx, func(ctx context.Context) error { return p.srv.Serve(ctx, p.tcp) }, func(ctx context.Context) error {
+		if p.udp == nil {
+			<-ctx.Done()
+			return nil
+		}
+		return p.udp.Serve(ctx)
+	})
+}
+
+func (p *place) close() error {
+	err := p.tcp.Close()
+	if p.uc != nil {
+		err = errors.Join(err, p.uc.Close())
+	}
+	return err
+}
+
+// together runs functions until ctx ends, or the first of them returns, and waits for all.
+func together(ctx context.Context, each ...func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	errs := make([]error, len(each))
+	var wg sync.WaitGroup
+	for i, f := range each {
+		wg.Go(func() {
+			defer stop()
+			errs[i] = f(ctx)
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// listenPortmap listens where the configuration wants a portmapper; nil without an error where it wants none.
+func (c *Config) listenPortmap() (*place, error) {
+	if c.Finding.Portmap == "" {
+		return nil, nil
+	}
+	address, err := c.Finding.address(c.NFS)
+	if err != nil {
+		return nil, err
+	}
+	p, err := listenAt(address, true)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w: if that is rpcbind, register with it in place of a portmapper", err)
+	}
+	return p, err
+}
+
+// Bounds of the portmapper's connections, which are short, and of calls to rpcbind.
+const (
+	portmapConnections = 256
+	portmapIdle        = 30 * time.Second
+	rpcbindTimeout     = 10 * time.Second
+)
+
+// register registers services with the machine's rpcbind.
+func (s *Server) register(at portmap.Rpcbind, services []portmap.Service) error {
+	ctx, cancel := context.WithTimeout(context.Background(), rpcbindTimeout)
+	defer cancel()
+	var err error
+	if s.registrar, err = portmap.Register(ctx, at, services); err != nil {
+		return fmt.Errorf("cannot register with rpcbind: %w", err)
+	}
+	return nil
+}
+
+// withdraw takes the registrations back.
+func (s *Server) withdraw() {
+	if s.registrar == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rpcbindTimeout)
+	defer cancel()
+	if err := s.registrar.Withdraw(ctx); err != nil {
+		s.log.Warn("rpcbind still lists this server", "err", err)
+	}
+}
