@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"pmemfs/server/rpc"
@@ -29,12 +30,17 @@ const askTimeout = 2 * time.Second
 // alone: ErrTaken. Without an rpcbind the error is that of connecting to it.
 func Register(ctx context.Context, at Rpcbind, services []Service) (*Registrar, error) {
 	r := &Registrar{book: at.open()}
-	for _, x := range entriesOf(services) {
-		if !r.book.holds(x) {
-			continue
+	entries := slices.DeleteFunc(entriesOf(services), func(x entry) bool { return !r.book.holds(x) })
+	if err := r.makeRoom(ctx, entries); err != nil {
+		return nil, err
+	}
+	for _, x := range entries {
+		ok, err := r.book.set(ctx, x)
+		if err == nil && !ok {
+			err = ErrNotRegistered
 		}
-		if err := r.register(ctx, x); err != nil {
-			return nil, errors.Join(fmt.Errorf("registering %v: %w", x, err), r.Withdraw(ctx))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("%v: %w", x, err), r.Withdraw(ctx))
 		}
 		r.done = append(r.done, x)
 	}
@@ -61,41 +67,27 @@ func entriesOf(services []Service) []entry {
 	return list
 }
 
-func (r *Registrar) register(ctx context.Context, x entry) error {
-	ok, err := r.book.set(ctx, x)
-	if ok || err != nil {
-		return err
-	}
-	old, err := r.lookup(ctx, x)
-	switch {
-	case err != nil:
-		return err
-	case old == nil:
-		return ErrNotRegistered
-	case running(ctx, *old):
-		return fmt.Errorf("%w at %v", ErrTaken, old.addr)
-	}
-	if _, err := r.book.unset(ctx, *old); err != nil {
-		return err
-	}
-	if ok, err = r.book.set(ctx, x); err == nil && !ok {
-		err = ErrNotRegistered
-	}
-	return err
-}
-
-// lookup returns what is registered in the place of x, or nil.
-func (r *Registrar) lookup(ctx context.Context, x entry) (*entry, error) {
+// makeRoom removes what is registered in the place of entries and does not answer. All of it first: a portmapper removes a program by
+// all transports at once.
+func (r *Registrar) makeRoom(ctx context.Context, entries []entry) error {
 	list, err := r.book.dump(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for i := range list {
-		if o := &list[i]; o.prog == x.prog && o.vers == x.vers && o.n == x.n {
-			return o, nil
+	for _, x := range entries {
+		for _, old := range list {
+			if old.prog != x.prog || old.vers != x.vers || old.n != x.n || r.book.same(old, x) {
+				continue
+			}
+			if running(ctx, old) {
+				return fmt.Errorf("%w: %v", ErrTaken, old)
+			}
+			if _, err := r.book.unset(ctx, old); err != nil {
+				return err
+			}
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // running reports whether the program of a registration answers.
