@@ -32,7 +32,7 @@ const floors = `
 	pmemfs/internal/alloc
 	pmemfs/internal/journal  pmemfs/internal/repair
 	pmemfs/internal/check
-	pmemfs/internal/pmem  pmemfs/internal/layout
+	pmemfs/internal/pmem  pmemfs/internal/layout  pmemfs/internal/locks
 	pmemfs/internal/invariants  pmemfs/internal/mutation
 `
 
