@@ -51,6 +51,10 @@ var wholeDamage = []damage{
 	}),
 	inodeFault("removed directory with entries", dirOf, func(_ *surgery, in layout.Inode) { in.SetNlink(0) }),
 	inodeFault("data of the orphan index", func(*surgery) uint64 { return layout.OrphanIno }, func(_ *surgery, in layout.Inode) { in.SetSize(5) }),
+	inodeFault("data of the states", func(*surgery) uint64 { return layout.StateIno }, func(_ *surgery, in layout.Inode) { in.SetSize(5) }),
+	inodeFault("type of the states", func(*surgery) uint64 { return layout.StateIno }, func(_ *surgery, in layout.Inode) {
+		in.SetMode(layout.ModeFIFO | 0o644)
+	}),
 	{"payload in the orphan index", func(s *surgery) (string, int64) {
 		_, off := s.node(s.root(layout.OrphanIno), "", func(n layout.Node) { n.Replace(0, []byte{1}) })
 		return fmt.Sprintf("entry %d of the orphan index", s.held), off

@@ -156,6 +156,17 @@ var operations = []operation{
 	}},
 	{name: "remove lists", fences: 1, run: func(f *fixture) error { return f.fs.SetACLs(&f.c, f.listed, ACLs{}, ACLAccess|ACLDefault) }},
 	{name: "access by a list", fences: 0, run: func(f *fixture) error { _, err := f.fs.Access(stranger, f.listed, 7); return err }},
+	{name: "set a state", fences: 1, run: func(f *fixture) error { return f.fs.SetState("name", make([]byte, StateValueMax)) }},
+	{name: "lock, wait, unlock", fences: 0, run: func(f *fixture) error {
+		l := FileLock{Owner: LockOwner{Client: "host", ID: "1"}, Exclusive: true, End: LockEOF}
+		if err := f.fs.TryLock(&f.c, f.file, l); err != nil {
+			return err
+		}
+		if _, err := f.fs.WaitLock(&f.c, f.file, FileLock{Owner: LockOwner{Client: "host", ID: "2"}}, func(error) {}); err != nil {
+			return err
+		}
+		return f.fs.Unlock(f.file, l.Owner, 0, LockEOF)
+	}},
 	{name: "allocate 16 MiB", fences: 1, run: func(f *fixture) error { return f.fs.Allocate(&f.c, f.file, 0, 16<<20, false) }},
 	{name: "punch a hole", fences: 1, run: func(f *fixture) error { return f.fs.PunchHole(&f.c, f.big, 100, 2<<20) }},
 	{name: "lookup", fences: 0, run: func(f *fixture) error { _, err := f.fs.Lookup(&f.c, f.root, []byte("file")); return err }},

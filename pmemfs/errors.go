@@ -12,6 +12,7 @@ import (
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/locks"
 	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/recovery"
 	"pmemfs/pmemfs/internal/xattr"
@@ -85,6 +86,16 @@ var (
 	ErrNoData = &Error{syscall.ENXIO, "no data beyond that offset"}
 )
 
+// Locks.
+var (
+	// ErrConflict is returned when another owner's lock or reservation is in the way.
+	ErrConflict = &Error{syscall.EAGAIN, "locked by another owner"}
+	// ErrDeadlock is returned for a lock that would never be granted, since its owner would wait for itself.
+	ErrDeadlock = &Error{syscall.EDEADLK, "resource deadlock avoided"}
+	// ErrNoLocks is returned when a client has as many locks, or requests for them, as it may.
+	ErrNoLocks = &Error{syscall.ENOLCK, "no locks available"}
+)
+
 // The medium.
 var (
 	// ErrNoSpace is returned when no block is free.
@@ -121,6 +132,14 @@ func mapErr(err error) error {
 	case errors.Is(err, alloc.ErrNoSpace):
 		return ErrNoSpace
 	case errors.Is(err, inode.ErrStale):
+		return ErrStale
+	case errors.Is(err, locks.ErrConflict):
+		return ErrConflict
+	case errors.Is(err, locks.ErrDeadlock):
+		return ErrDeadlock
+	case errors.Is(err, locks.ErrFull):
+		return ErrNoLocks
+	case errors.Is(err, locks.ErrGone):
 		return ErrStale
 	case errors.Is(err, dir.ErrFull), errors.Is(err, xattr.ErrFull):
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)

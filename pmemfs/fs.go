@@ -13,6 +13,7 @@ import (
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/locks"
 	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/recovery"
 )
@@ -84,6 +85,8 @@ type FS struct {
 	refs   map[uint64]int // open files by inode number
 
 	scrubs scrubs
+	locks  *locks.Table
+	states states
 
 	notes    []Note // of the life before
 	unstable unstable
@@ -142,7 +145,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	if err != nil {
 		return nil, err
 	}
-	fs = &FS{region: region, sb: sb, refs: make(map[uint64]int)}
+	fs = &FS{region: region, sb: sb, refs: make(map[uint64]int), locks: locks.New(locks.Limits{})}
 	fs.media.log = o.Logger
 	if o.Logger == nil {
 		fs.media.log = slog.New(slog.DiscardHandler)
@@ -171,7 +174,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 
 // build makes the allocators and the inode table, and reaps what a crash left behind.
 func (fs *FS) build(st journal.State) error {
-	fs.a = &alloc.Allocator{J: fs.j}
+	fs.a = &alloc.Allocator{J: fs.j, Gone: fs.locks.Forget}
 	blocks := func(g uint64) (uint64, error) { return layout.BitmapBlock(g), nil }
 	fs.a.Blocks = alloc.NewBits(fs.j, layout.KindBlocks, fs.sb.Blocks, st.Head.FreeBlocks, blocks)
 	table, err := inode.Open(fs.a, fs.sb.InodeBoot)

@@ -133,6 +133,9 @@ func (b *builder) lists() {
 	b.ok(err)
 	b.ok(b.fs.SetACLs(root, sub, ACLs{}, ACLDefault))
 	b.ok(b.fs.SetACLs(root, b.file(sub, "set anew", 0), ACLs{Access: someACL(2, 2)}, ACLAccess))
+	for i := range 40 {
+		b.ok(b.fs.SetState(fmt.Sprintf("state%d", i), bytes.Repeat([]byte{1}, 20*i)))
+	}
 }
 
 // others makes links of both kinds and the special files.

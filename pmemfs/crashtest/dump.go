@@ -22,13 +22,30 @@ type dump []string
 // have no name will only get back.
 func dumpFS(fs *pmemfs.FS, free bool) (dump, error) {
 	var d dump
-	err := d.dir(fs, "/", fs.Root())
+	err := errors.Join(d.states(fs), d.dir(fs, "/", fs.Root()))
 	if err == nil && free {
 		var s pmemfs.Statfs
 		s, err = fs.Statfs()
 		d = append(d, fmt.Sprintf("free %d bytes, %d inodes used", s.FreeBytes, s.TotalFiles-s.FreeFiles))
 	}
 	return d, err
+}
+
+// states adds what servers keep.
+func (d *dump) states(fs *pmemfs.FS) error {
+	names, err := fs.States()
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		value, err := fs.State(name)
+		if err != nil {
+			return fmt.Errorf("state %s: %w", name, err)
+		}
+		*d = append(*d, fmt.Sprintf("state %s=%d:%x", name, len(value), maphash.Bytes(hashSeed, value)))
+	}
+	return nil
 }
 
 // dir adds a directory and what is below it.

@@ -155,7 +155,7 @@ func longerTrace(seed uint64) (*Trace, error) {
 
 // shortModel returns a model of what short sequences start from.
 func shortModel(prepared bool) *model {
-	m := &model{newModelNode(4, 0o755)}
+	m := emptyModel()
 	if prepared {
 		m.succeeds(preparedOps)
 	}

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-
-	"pmemfs/pmemfs"
 )
 
 // A mix makes random operations, most of which make sense: it follows them in a model of its own.
@@ -21,7 +19,7 @@ type mix struct {
 
 func newMix(seed uint64) *mix {
 	return &mix{
-		rng: rand.New(rand.NewPCG(seed, 3)), names: 30, large: 70_001, model: &model{newModelNode(pmemfs.TypeDir, 0o755)},
+		rng: rand.New(rand.NewPCG(seed, 3)), names: 30, large: 70_001, model: emptyModel(),
 	}
 }
 

@@ -23,7 +23,10 @@ type node struct {
 }
 
 // A model is a plain picture of what the filesystem should hold: maps and byte slices, none of the engine's code.
-type model struct{ root *node }
+type model struct {
+	root   *node
+	states map[string][]byte // what servers keep
+}
 
 func newModelNode(t pmemfs.FileType, mode uint32) *node {
 	n := &node{typ: t, mode: mode, nlink: 1, xattrs: map[string][]byte{}}
@@ -33,11 +36,24 @@ func newModelNode(t pmemfs.FileType, mode uint32) *node {
 	return n
 }
 
+// emptyModel returns a model of a new filesystem.
+func emptyModel() *model {
+	return &model{newModelNode(pmemfs.TypeDir, 0o755), map[string][]byte{}}
+}
+
 // newModel returns a model of what is in a filesystem that a workload starts from.
 func newModel(fs *pmemfs.FS) (*model, error) {
 	byIno := map[uint64]*node{}
 	n, err := load(fs, fs.Root(), byIno)
-	return &model{n}, err
+	m := &model{n, map[string][]byte{}}
+	names, serr := fs.States()
+	err = errors.Join(err, serr)
+	for _, name := range names {
+		var serr error
+		m.states[name], serr = fs.State(name)
+		err = errors.Join(err, serr)
+	}
+	return m, err
 }
 
 // load makes nodes of a file and all below it.
@@ -162,6 +178,13 @@ func (m *model) apply(o Op) bool {
 	switch o.Verb {
 	case "sync", "release":
 		return true
+	case "setstate":
+		m.states[o.Path] = fill(o.A, o.A+5)
+		return true
+	case "dropstate":
+		_, ok := m.states[o.Path]
+		delete(m.states, o.Path)
+		return ok
 	case "create":
 		return d.add(name, newModelNode(pmemfs.TypeRegular, 0o640).inherit(d))
 	case "mkdir":
@@ -328,6 +351,9 @@ func (m *model) compare(fs *pmemfs.FS) error {
 	got, err := newModel(fs)
 	if err != nil {
 		return err
+	}
+	if !maps.EqualFunc(m.states, got.states, bytes.Equal) {
+		return fmt.Errorf("there are states %q, expected %q", slices.Sorted(maps.Keys(got.states)), slices.Sorted(maps.Keys(m.states)))
 	}
 	return m.root.same(got.root, "/")
 }

@@ -56,7 +56,7 @@ func (t *Trace) part(op int, v verdict) bool {
 		return true // the inode file grew for an inode that was not made yet
 	}
 	o := t.Ops[op]
-	got, before := (&model{v.tree}).find(o.Path), t.before[op]
+	got, before := (&model{root: v.tree}).find(o.Path), t.before[op]
 	if got == nil || before == nil || !t.othersSame(op, v.got) {
 		return false
 	}

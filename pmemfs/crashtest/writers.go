@@ -64,7 +64,7 @@ func makeWriters(n, ops int, seed uint64) []writer {
 
 // newWriter makes a writer of those operations that succeed, of all that next returns.
 func newWriter(by int, next func(w *writer) (Op, bool)) writer {
-	m := &model{newModelNode(pmemfs.TypeDir, 0o755)}
+	m := emptyModel()
 	m.succeeds([]Op{{Verb: "mkdir", Path: "s"}, {Verb: "mkdir", Path: "t"}})
 	w := writer{states: map[string][]int{m.root.view(by): {0}}}
 	for op, more := next(&w); more; op, more = next(&w) {

@@ -28,6 +28,9 @@ type Allocator struct {
 	// Retire logs in op that a block, which is bad and whose bit is set, belongs to the list of bad blocks. It is set
 	// before the first use; nil refuses.
 	Retire func(op *Op, block uint64) error
+	// Gone is told of each inode number that was freed, when that is durable and before the number is used again, under the
+	// locks of the operation. It is set before the first use; nil for nobody.
+	Gone func(ino uint64)
 
 	suspects suspects
 	retired  atomic.Uint64
@@ -228,6 +231,9 @@ func (op *Op) Commit() error {
 		op.a.Inodes.Settled(r)
 	}
 	for _, r := range op.gone {
+		if op.a.Gone != nil {
+			op.a.Gone(r.Start)
+		}
 		op.a.Inodes.settle(r, true)
 	}
 	for _, r := range op.freed {

@@ -152,6 +152,7 @@ func (c *checker) walk() {
 	c.slots()
 	c.orphans()
 	c.badBlocks()
+	c.states()
 	c.inodes()
 	if !c.quiet {
 		c.linkCounts()

@@ -132,7 +132,8 @@ func (c *checker) chapter(ch uint64, b []byte, off int64) {
 
 // bootSlot checks one of the filesystem's own inodes.
 func (c *checker) bootSlot(in layout.Inode, ino uint64, off int64) {
-	if ino == layout.InodeFileIno || ino == layout.OrphanIno || ino == layout.BadBlocksIno && !in.Unused() {
+	made := (ino == layout.BadBlocksIno || ino == layout.StateIno) && !in.Unused()
+	if ino == layout.InodeFileIno || ino == layout.OrphanIno || made {
 		c.usedSlot(in, ino, off)
 		return
 	}

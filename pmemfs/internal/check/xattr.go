@@ -39,6 +39,23 @@ func (c *checker) xattrs(in layout.Inode, ino uint64, off int64) (owned uint64, 
 	return owned, whole
 }
 
+// states checks what servers keep: the attributes of an inode that is otherwise empty.
+func (c *checker) states() {
+	const ino = layout.StateIno
+	if !c.good.has(ino) {
+		return
+	}
+	in, off := c.slot(ino)
+	owned, whole := c.data(in, ino, off)
+	attrs, ok := c.xattrs(in, ino, off)
+	if whole && ok {
+		c.vetOwned(in, ino, off, owned+attrs)
+	}
+	if owned != 0 || in.Size() != 0 {
+		c.fault(StateData, off, inodeName(ino), "no data", fmt.Sprintf("size %d, %d blocks", in.Size(), owned))
+	}
+}
+
 func (a *attributes) name(name []byte) string {
 	return fmt.Sprintf("attribute %q of inode %d", name, a.ino)
 }

@@ -17,10 +17,15 @@ func (f *fixer) slots() {
 	for ino := uint64(0); ino < n; ino++ {
 		f.look(ino)
 	}
-	for _, ino := range []uint64{layout.OrphanIno, layout.BadBlocksIno} {
-		if !f.good.has(ino) && (ino == layout.OrphanIno || f.lost.has(ino)) {
-			f.system(ino)
-			f.lost.clear(ino)
+	for _, ino := range []uint64{layout.OrphanIno, layout.BadBlocksIno, layout.StateIno} {
+		if f.good.has(ino) || ino != layout.OrphanIno && !f.lost.has(ino) {
+			continue
+		}
+		f.system(ino)
+		f.lost.clear(ino)
+		if ino == layout.StateIno {
+			f.noAttrs.set(ino)
+		} else {
 			f.noData.set(ino)
 		}
 	}
@@ -74,7 +79,7 @@ func (f *fixer) look(ino uint64) {
 	case ino == layout.InodeFileIno:
 		f.good.set(ino)
 	case in.Sealed(ino) && in.Free(), empty && !f.bad[block]:
-	case ino < layout.BootInodeCount && ino != layout.OrphanIno && ino != layout.BadBlocksIno:
+	case ino < layout.BootInodeCount && ino != layout.OrphanIno && ino != layout.BadBlocksIno && ino != layout.StateIno:
 		clear(f.change(ino))
 	case in.Sealed(ino) && f.fixInode(ino):
 		f.good.set(ino)
@@ -185,9 +190,13 @@ func (f *fixer) fixRoots(in layout.Inode, ino uint64, typ uint16) {
 	case in.InlineCount() > layout.InlineExtents:
 		in.SetInlineCount(layout.InlineExtents)
 	}
-	if ino == layout.OrphanIno {
+	if ino == layout.OrphanIno || ino == layout.StateIno {
 		in.SetInlineCount(0)
 		in.SetSize(0)
+	}
+	if ino == layout.StateIno {
+		in.SetDataRoot(0, 0)
+		f.noData.clear(ino)
 	}
 	if root, height := in.XattrRoot(); height > layout.MaxHeight || (height == 0) != (root == 0) {
 		in.SetXattrRoot(0, 0)

@@ -1,0 +1,110 @@
+package pmemfs
+
+import (
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/locks"
+)
+
+// LockOwner is who holds a lock: a client, by which locks are counted and dropped, and one of its users, in any form. Locks of
+// one owner never conflict, whatever protocol they come through.
+type LockOwner = locks.Owner
+
+// FileLock is a byte-range lock, held or asked for. Its ends are the first and the last byte, LockEOF for no end. The tag is
+// whatever a protocol wants to see again of a lock that is in the way.
+type FileLock = locks.Lock
+
+// LockEOF as the last byte of a lock means that it has no end.
+const LockEOF = locks.EOF
+
+// FileShare is a reservation of a whole file: what its owner does with it, and what others may not do meanwhile. It conflicts
+// with other reservations only.
+type FileShare = locks.Share
+
+// Bits of what a FileShare accesses and denies.
+const (
+	ShareRead  = locks.ShareRead
+	ShareWrite = locks.ShareWrite
+)
+
+// lockable calls f with the table of locks while h names a regular file that c may read, or write: whoever may do either
+// may lock in either mode. Locks are in memory alone and bounded for each client.
+func (fs *FS) lockable(c *Cred, h Handle, f func(t *locks.Table) error) error {
+	return fs.view(c.call(), h, func(in layout.Inode) error {
+		if in.Mode()&layout.ModeType != layout.ModeRegular {
+			return ErrInvalid
+		}
+		if err := fs.allowData(c, in, AccessRead); err != nil && fs.allowData(c, in, AccessWrite) != nil {
+			return err
+		}
+		return f(fs.locks)
+	})
+}
+
+// TestLock returns a lock of another owner that is in the way of want. No fence.
+func (fs *FS) TestLock(c *Cred, h Handle, want FileLock) (l FileLock, found bool, err error) {
+	err = fs.lockable(c, h, func(t *locks.Table) error {
+		l, found = t.Test(h.Ino, want)
+		return nil
+	})
+	return l, found, err
+}
+
+// TryLock sets a lock, in place of what its owner has in the range. ErrConflict when another owner has one in the way;
+// ErrNoLocks. Locks are gone when the filesystem is closed. No fence.
+func (fs *FS) TryLock(c *Cred, h Handle, want FileLock) error {
+	return fs.lockable(c, h, func(t *locks.Table) error { return t.Lock(h.Ino, want) })
+}
+
+// WaitLock sets a lock at once, and returns true, or asks for it: then done is called once, with nil when the lock is granted,
+// or an error: ErrDeadlock, or ErrStale when the file is removed or its owner's locks are dropped. Until then CancelLock takes the
+// request back. Requests are granted in turn. The same request, made again, only changes who is told. done is called under
+// locks of the filesystem: it returns at once and calls nothing here. ErrDeadlock; ErrNoLocks. No fence.
+func (fs *FS) WaitLock(c *Cred, h Handle, want FileLock, done func(error)) (granted bool, err error) {
+	err = fs.lockable(c, h, func(t *locks.Table) (err error) {
+		granted, err = t.Wait(h.Ino, want, func(err error) { done(mapErr(err)) })
+		return err
+	})
+	return granted, err
+}
+
+// CancelLock takes back a request that waits. It returns false when there is none: it may have been granted.
+func (fs *FS) CancelLock(h Handle, want FileLock) bool { return fs.locks.Cancel(h.Ino, want) }
+
+// Unlock takes away what an owner has in a range, with no permission but being the owner. ErrNoLocks when that would leave a
+// lock in two pieces, of which the client may not have another; ErrStale. No fence.
+func (fs *FS) Unlock(h Handle, owner LockOwner, start, end uint64) error {
+	return fs.view(nil, h, func(layout.Inode) error { return fs.locks.Unlock(h.Ino, owner, start, end) })
+}
+
+// ReleaseLocks takes away all that an owner has of a file, requests included, as closing a file does. No fence.
+func (fs *FS) ReleaseLocks(h Handle, owner LockOwner) { fs.locks.DropFile(h.Ino, owner) }
+
+// DropLocks takes away all that those owners of a client have of whom match says so, and returns how much that was: locks,
+// reservations, and requests, which end with ErrStale. match is called under a lock. No fence.
+func (fs *FS) DropLocks(client string, match func(id string) bool) int {
+	return fs.locks.Drop(client, match)
+}
+
+// HasLocks reports whether an owner of a client of whom match says so has anything that DropLocks would drop.
+func (fs *FS) HasLocks(client string, match func(id string) bool) bool {
+	return fs.locks.Has(client, match)
+}
+
+// Share makes a reservation, in place of the one that its owner has. ErrConflict; ErrNoLocks. No fence.
+func (fs *FS) Share(c *Cred, h Handle, want FileShare) error {
+	return fs.lockable(c, h, func(t *locks.Table) error { return t.Share(h.Ino, want) })
+}
+
+// Unshare takes an owner's reservation away, if it has one. ErrStale. No fence.
+func (fs *FS) Unshare(h Handle, owner LockOwner) error {
+	return fs.view(nil, h, func(layout.Inode) error {
+		fs.locks.Unshare(h.Ino, owner)
+		return nil
+	})
+}
+
+// LockUsage is how much the locks of a filesystem are.
+type LockUsage = locks.Usage
+
+// LockUsage returns how much the locks of the filesystem are.
+func (fs *FS) LockUsage() LockUsage { return fs.locks.Usage() }
