@@ -14,10 +14,11 @@ import (
 	"time"
 )
 
-// Server is one `pmemfs serve` on a port of 127.0.0.1 that is its own for
+// Server is one `pmemfs serve` on a port, usually of 127.0.0.1, that is its own for
 // the whole test, also between a Kill and the next Start.
 type Server struct {
 	Image string
+	Host  string
 	Port  int
 
 	t     testing.TB
@@ -33,14 +34,20 @@ type Server struct {
 // order and its image must pass `pmemfs check`.
 func Serve(t testing.TB, image string, args ...string) *Server {
 	t.Helper()
-	return serve(&Server{Image: image, Port: FreePort(t), t: t, named: true, args: args, log: new(log)})
+	return ServeAt(t, "127.0.0.1", FreePort(t), image, args...)
+}
+
+// ServeAt is Serve on an address of choice.
+func ServeAt(t testing.TB, host string, port int, image string, args ...string) *Server {
+	t.Helper()
+	return serve(&Server{Image: image, Host: host, Port: port, t: t, named: true, args: args, log: new(log)})
 }
 
 // ServeDefault is Serve without naming an image: the server is to take
 // pmemfs.img in the folder dir, where it runs.
 func ServeDefault(t testing.TB, dir string, args ...string) *Server {
 	t.Helper()
-	return serve(&Server{Image: filepath.Join(dir, "pmemfs.img"), Port: FreePort(t), t: t, args: args, log: new(log)})
+	return serve(&Server{Image: filepath.Join(dir, "pmemfs.img"), Host: "127.0.0.1", Port: FreePort(t), t: t, args: args, log: new(log)})
 }
 
 func serve(s *Server) *Server {
@@ -72,7 +79,7 @@ func FreePort(t testing.TB) int {
 
 // Addr returns the host and port the server listens on.
 func (s *Server) Addr() string {
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port))
+	return net.JoinHostPort(s.Host, strconv.Itoa(s.Port))
 }
 
 // Output returns all that the server has printed so far, over all its starts.

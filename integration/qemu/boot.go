@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"pmemfs/integration/vm"
 )
@@ -40,12 +41,19 @@ type Machine struct {
 	Programs map[string]string // path in the guest to path on the host
 	NVDIMM   *NVDIMM           // nil for none
 	Forward  *Forward          // nil for none
+	Link     *vm.Link          // nil for a network of its own
 }
 
 // Forward makes a TCP port of the guest a port of the host's 127.0.0.1. QEMU
 // accepts connections to it from its start, whether or not the guest listens.
 type Forward struct {
 	HostPort, GuestPort int
+}
+
+// Fetch downloads the kernel into a cache unless it is there, for guests that are booted later without a network.
+func Fetch(cache string) error {
+	_, err := fetchKernel(cache)
+	return err
 }
 
 // Boot starts a guest and waits until it takes commands. An error carries the
@@ -81,6 +89,11 @@ func (m Machine) arguments(k kernel, image string) []string {
 	if m.Forward != nil {
 		network += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%d-:%d", m.Forward.HostPort, m.Forward.GuestPort)
 	}
+	parameters := ""
+	if m.Link != nil {
+		network = "tap,id=net,script=no,downscript=no,ifname=" + m.Link.Tap
+		parameters = " " + strings.Join(m.Link.Parameters(), " ")
+	}
 	args := []string{
 		"-machine", machine, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1",
 		"-m", fmt.Sprintf("%dM,slots=2,maxmem=%dM", ramMiB, ramMaxMiB),
@@ -88,7 +101,7 @@ func (m Machine) arguments(k kernel, image string) []string {
 		"-serial", "file:/dev/stderr", "-serial", "stdio",
 		"-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=",
 		"-kernel", k.image, "-initrd", image,
-		"-append", "console=ttyS0 hostline=/dev/ttyS1 quiet loglevel=4 panic=-1 tsc=reliable",
+		"-append", "console=ttyS0 hostline=/dev/ttyS1 quiet loglevel=4 panic=-1 tsc=reliable" + parameters,
 	}
 	if m.NVDIMM != nil {
 		args = append(args,

@@ -13,7 +13,7 @@ import (
 const floors = `
 	integration  integration/style
 	integration/harness  integration/uml  integration/qemu  integration/guest  integration/rawnfs
-	integration/vm  integration/conformance/engine
+	integration/vm  integration/lan  integration/conformance/engine
 	integration/conformance
 	cmd/pmemfs
 	cmd/pmemfs/internal/serverbench

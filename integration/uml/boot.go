@@ -21,13 +21,16 @@ const (
 	aptLine    = "run: apt-get install -y user-mode-linux slirp busybox-static"
 )
 
-// clientModules are what an NFSv3 client needs; their dependencies follow.
+// clientModules are what an NFSv3 client needs; their dependencies follow. Folders of the host (hostfs) the kernel has built in.
 var clientModules = []string{"nfsv3"}
 
 // Boot starts a guest whose initramfs holds programs (path in the guest to
 // path on the host) and waits until it takes commands. dir is scratch space.
 // An error carries the guest's console.
-func Boot(dir string, programs map[string]string) (*vm.VM, error) {
+func Boot(dir string, programs map[string]string) (*vm.VM, error) { return BootOn(dir, programs, nil) }
+
+// BootOn is Boot on a network of the host, unless link is nil.
+func BootOn(dir string, programs map[string]string, link *vm.Link) (*vm.VM, error) {
 	for _, need := range []string{kernelPath, slirpPath} {
 		if _, err := os.Stat(need); err != nil {
 			return nil, fmt.Errorf("%w; %s", err, aptLine)
@@ -41,9 +44,14 @@ func Boot(dir string, programs map[string]string) (*vm.VM, error) {
 	if err := vm.WriteImage(image, modules, programs); err != nil {
 		return nil, fmt.Errorf("building the guest's initramfs: %w", err)
 	}
-	cmd := exec.Command(kernelPath, "mem=512M", "initrd="+image,
-		"con=null", "con0=null,fd:1", "con1=fd:3,fd:4", "hostline=/dev/tty1", "noreboot", "quiet", "loglevel=5",
-		"eth0=slirp,,"+slirpPath)
+	args := []string{"mem=512M", "initrd=" + image,
+		"con=null", "con0=null,fd:1", "con1=fd:3,fd:4", "hostline=/dev/tty1", "noreboot", "quiet", "loglevel=5"}
+	if link == nil {
+		args = append(args, "eth0=slirp,,"+slirpPath)
+	} else {
+		args = append(append(args, "vec0:transport=tap,ifname="+link.Tap+",depth=64,gro=1"), link.Parameters()...)
+	}
+	cmd := exec.Command(kernelPath, args...)
 	cmd.Dir = dir
 	// The guest's memory is a file in TMPDIR; with the scratch folder as HOME
 	// the kernel also leaves its control socket there.

@@ -40,9 +40,9 @@ func WriteImage(file string, modules []Module, programs map[string]string) error
 		a.AddDir(dir)
 	}
 	a.AddFile("init", 0o755, initScript)
-	// Names for ls, and for a user of the tests who is not root.
-	a.AddFile("etc/passwd", 0o644, []byte("root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/:/bin/sh\nbob:x:1001:1001::/:/bin/sh\n"))
-	a.AddFile("etc/group", 0o644, []byte("root:x:0:\nalice:x:1000:\nbob:x:1001:\n"))
+	// Names for ls, for users of the tests who are not root, and for rpcbind.
+	a.AddFile("etc/passwd", 0o644, []byte("root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/:/bin/sh\nbob:x:1001:1001::/:/bin/sh\n_rpc:x:102:102::/:/bin/false\n"))
+	a.AddFile("etc/group", 0o644, []byte("root:x:0:\nalice:x:1000:\nbob:x:1001:\n_rpc:x:102:\n"))
 	if err := addProgram(&a, "bin/busybox", busyboxPath); err != nil {
 		return err
 	}

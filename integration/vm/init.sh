@@ -13,9 +13,13 @@ while read -r module; do
 	insmod "$module" || echo "init: cannot load $module"
 done </modules/order
 ip link set lo up
-ip addr add 10.0.2.15/24 dev eth0
-ip link set eth0 up
-ip route add default via 10.0.2.2
+# The kernel's command line may name the guest, and give it an address on a network of the host's.
+[ -z "$guestname" ] || echo "$guestname" >/proc/sys/kernel/hostname
+dev=eth0
+[ -e /sys/class/net/vec0 ] && dev=vec0
+ip addr add "${guestaddr:-10.0.2.15/24}" dev $dev
+ip link set $dev up
+[ -n "$guestaddr" ] || ip route add default via 10.0.2.2
 # No echo and no line-end translation, so that the host reads what was written.
 ln -s "$hostline" /dev/host
 stty -F /dev/host raw -echo

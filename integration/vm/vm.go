@@ -33,6 +33,18 @@ const HostAddr = "10.0.2.2"
 // GuestAddr is the guest's own address there, which init.sh gives it.
 const GuestAddr = "10.0.2.15"
 
+// Link puts a guest on a network of the host, where it can be called, in place of one of its own.
+type Link struct {
+	Tap     string // the device on the host
+	Address string // the guest's, with the length of the prefix
+	Name    string // the guest's, by which servers know it
+}
+
+// Parameters are for the kernel's command line, where init.sh finds them.
+func (l *Link) Parameters() []string {
+	return []string{"guestaddr=" + l.Address, "guestname=" + l.Name}
+}
+
 // ErrTimeout is returned when the guest did not answer in time. The guest has
 // then been killed.
 var ErrTimeout = errors.New("vm: the guest did not answer in time")
