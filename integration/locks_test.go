@@ -1,0 +1,103 @@
+package integration
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"pmemfs/integration/harness"
+	"pmemfs/integration/lan"
+	"pmemfs/integration/qemu"
+	"pmemfs/integration/uml"
+	"pmemfs/integration/vm"
+)
+
+// kernelCache is where the newer kernel is kept.
+func kernelCache(t *testing.T) string { return filepath.Join(harness.Root(t), ".cache", "kernel") }
+
+// lockFiles are what a guest needs to mount with locks: rpcbind and statd, as the kernel asks both, and what those want to read.
+func lockFiles(t *testing.T) map[string]string {
+	t.Helper()
+	files := harness.HostPrograms(t, "rpcbind", "rpc.statd", "sm-notify", "sqlite3")
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"netconfig": "udp tpi_clts v inet udp - -\ntcp tpi_cots_ord v inet tcp - -\nlocal tpi_cots_ord - loopback - - -\n",
+		"services":  "sunrpc 111/tcp portmapper rpcbind\nsunrpc 111/udp portmapper rpcbind\n",
+		"protocols": "tcp 6 TCP\nudp 17 UDP\n",
+		"hosts":     "127.0.0.1 localhost\n",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		files[filepath.Join("etc", name)] = file
+	}
+	files["bin/guest"] = harness.Guest(t)
+	return files
+}
+
+// locker is a kernel that can mount with locks.
+type locker struct {
+	client
+	index int
+	state string // the folder of this machine where statd keeps whom to tell of a restart; "" if the guest forgets it
+}
+
+// bootLocker boots the i-th guest of the network: user-mode Linux, or the newer kernel.
+func bootLocker(t *testing.T, i int, newer bool, files map[string]string, state string) locker {
+	t.Helper()
+	link := &vm.Link{Tap: lan.Tap(i), Address: lan.GuestNetwork(i), Name: fmt.Sprintf("guest%d", i)}
+	var guest *vm.VM
+	var err error
+	if newer {
+		guest, err = qemu.Boot(qemu.Machine{Cache: kernelCache(t), Dir: t.TempDir(), Programs: maps.Clone(files), Link: link})
+	} else {
+		guest, err = uml.BootOn(t.TempDir(), files, link)
+	}
+	c := adopt(t, guest, err)
+	c.host = lan.ServerAddr
+	l := locker{c, i, state}
+	l.startDaemons(t)
+	return l
+}
+
+// startDaemons starts what the kernel asks to be called back and to hear of restarts.
+func (l locker) startDaemons(t *testing.T) {
+	t.Helper()
+	l.sh(t, "mkdir -p /run/rpcbind /var/lib/nfs /var/run; ln -sf /bin/rpcbind /bin/rpc.statd /sbin")
+	if l.state != "" {
+		l.sh(t, "mount -t hostfs -o %s none /var/lib/nfs", l.state)
+	}
+	l.sh(t, "mkdir -p /var/lib/nfs/sm /var/lib/nfs/sm.bak; rpcbind && rpc.statd --no-notify && sm-notify -f")
+}
+
+// mountLocking mounts the server's root with locks, as people do who give no options.
+func (l locker) mountLocking(t *testing.T) {
+	t.Helper()
+	l.sh(t, "mount -t nfs -o vers=3,tcp %s:/ /mnt", l.host)
+	l.sh(t, "grep ' /mnt nfs .*vers=3.*local_lock=none' /proc/mounts")
+}
+
+// TestLocks has two kernels of different series lock against each other through a server, with all that can die in between.
+func TestLocks(t *testing.T) {
+	if !lan.Enclosed(t, func() {
+		if err := qemu.Fetch(kernelCache(t)); err != nil {
+			t.Fatal(err)
+		}
+	}) {
+		return
+	}
+	lan.Bridge(t, 2)
+	server := harness.ServeAt(t, lan.ServerAddr, 2049, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none",
+		"--portmap", ":111")
+	_ = server
+	files := lockFiles(t)
+	a := bootLocker(t, 0, false, files, t.TempDir())
+	t.Log(a.sh(t, "rpcinfo -p; ps; ls /var/lib/nfs; true"))
+	b := bootLocker(t, 1, true, files, "")
+	t.Log(b.sh(t, "ps; ls /var/lib/nfs"))
+	a.mountLocking(t)
+	b.mountLocking(t)
+}
