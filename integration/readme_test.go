@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,8 +64,10 @@ var ourCommand = regexp.MustCompile(`^(sudo )?(go run \./cmd/pmemfs|(\./)?(bin/)
 var shownElsewhere = map[string]string{
 	"buildah bud -t pmemfs .":                             "TestContainer",
 	"podman run -d --network host -v pmemfs:/data pmemfs": "TestContainer",
-	"make test":       "this run",
-	"scripts/test.sh": "this run",
+	"rpcinfo -p 127.0.0.1":                                "TestPortmapTools",
+	"showmount -e 127.0.0.1":                              "TestPortmapTools",
+	"make test":                                           "this run",
+	"scripts/test.sh":                                     "this run",
 }
 
 // runDocumented runs one command in dir.
@@ -113,15 +116,15 @@ func runDocumented(t *testing.T, dir, command string) {
 }
 
 // serveDocumented starts a server as documented and leaves it to the end of
-// the block. A port of its own replaces the default one, which another server
+// the block. Ports of its own replace the default ones, which another server
 // of this machine may have.
 func serveDocumented(t *testing.T, dir string, args []string) {
 	t.Helper()
-	for i, arg := range args {
-		if arg == "--nfs" {
-			args = append(args[:i:i], args[i+2:]...)
-			break
-		}
+	if i := slices.Index(args, "--nfs"); i >= 0 {
+		args = slices.Delete(args, i, i+2)
+	}
+	if i := slices.Index(args, "--portmap"); i >= 0 {
+		args[i+1] = fmt.Sprintf(":%d", harness.FreePort(t))
 	}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		harness.Serve(t, filepath.Join(dir, args[0]), args[1:]...)

@@ -18,6 +18,9 @@ import (
 	"pmemfs/pmemfs"
 	"pmemfs/server"
 	"pmemfs/server/export"
+	"pmemfs/server/nfswire"
+	"pmemfs/server/portmap"
+	"pmemfs/server/rpc"
 )
 
 const imageBytes = 64 << 20
@@ -96,6 +99,34 @@ func TestFirstRunAndNext(t *testing.T) {
 	}
 }
 
+// TestPortmapperBeside: the portmapper is at an address of its own, with the host of NFS if none is named, and ends with the server.
+func TestPortmapperBeside(t *testing.T) {
+	c := config(filepath.Join(t.TempDir(), "image"))
+	c.Finding.Portmap = ":0"
+	s, err := server.Open(c)
+	must(t, err)
+	stop := run(t, s)
+	if s.Portmap().Addr() != s.Addr().Addr() || s.Portmap().Port() == s.Addr().Port() || s.Registered() {
+		t.Errorf("a portmapper at %v beside %v", s.Portmap(), s.Addr())
+	}
+	e := rpc.NewEncoder(nil)
+	for _, w := range []uint32{nfswire.ProgNFS, 3, 6, 0} {
+		e.Uint32(w)
+	}
+	const getport = 3
+	for _, call := range []func(context.Context, netip.Addr, netip.AddrPort, *rpc.OutCall) ([]byte, error){rpc.CallUDP, rpc.CallTCP} {
+		got, err := call(t.Context(), netip.Addr{}, s.Portmap(), &rpc.OutCall{Prog: portmap.Number, Vers: 2, Proc: getport, Args: e.Bytes()})
+		must(t, err)
+		if port := rpc.NewDecoder(got).Uint32(); port != uint32(s.Addr().Port()) {
+			t.Errorf("NFS is told to be at %d", port)
+		}
+	}
+	stop()
+	l, err := net.Listen("tcp", s.Portmap().String())
+	must(t, err)
+	must(t, l.Close())
+}
+
 // TestInterruptedFirstRun: the remains of a first run that was cut short are no obstacle and never an image.
 func TestInterruptedFirstRun(t *testing.T) {
 	image := filepath.Join(t.TempDir(), "image")
@@ -117,6 +148,8 @@ func TestRefusals(t *testing.T) {
 		"stack":     func(c *server.Config) { c.Stack = "knfsd" },
 		"address":   func(c *server.Config) { c.NFS = "nowhere" },
 		"port":      func(c *server.Config) { c.NFS = "127.0.0.1:99999" },
+		"portmap":   func(c *server.Config) { c.Finding.Portmap = "nowhere" },
+		"both":      func(c *server.Config) { c.Finding = server.Finding{Portmap: ":0", Register: true} },
 		"no export": func(c *server.Config) { c.Exports = nil },
 		"no image":  func(c *server.Config) { c.Image = "" },
 		"no size":   func(c *server.Config) { c.New.Size = 0 },
@@ -143,6 +176,10 @@ func TestRefusals(t *testing.T) {
 	must(t, os.Remove(image))
 	for name, change := range map[string]func(*server.Config){
 		"busy port": func(c *server.Config) { c.NFS = busy.Addr().String() },
+		"busy map":  func(c *server.Config) { c.Finding.Portmap = busy.Addr().String() },
+		"rpcbind": func(c *server.Config) {
+			c.Finding = server.Finding{Register: true, Rpcbind: portmap.Rpcbind{Sockets: []string{dir}}}
+		},
 		"subtree":   func(c *server.Config) { c.Exports[0].Subtree = "/none" },
 	} {
 		c := config(image)
