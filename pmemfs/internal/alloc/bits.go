@@ -310,7 +310,8 @@ func (b *Bits) quarantine(seq uint64, r Run) {
 	b.held.Add(int64(r.Len))
 }
 
-// Checkpointed releases what records below seq freed. The journal calls it after each checkpoint.
+// Checkpointed releases what records below seq freed, which is what will be handed out next. The journal calls it after
+// each checkpoint.
 func (b *Bits) Checkpointed(seq uint64) {
 	b.quarMu.Lock()
 	var out []Run
@@ -324,10 +325,13 @@ func (b *Bits) Checkpointed(seq uint64) {
 	}
 	b.quar = keep
 	b.quarMu.Unlock()
+	lowest := b.cursor.Load()
 	for _, r := range out {
 		b.settle(r, true)
 		b.held.Add(-int64(r.Len))
+		lowest = min(lowest, r.Start)
 	}
+	b.cursor.Store(lowest) // a search that moves it meanwhile only begins elsewhere
 }
 
 // logRange logs setting or clearing a run, which lies in one group.

@@ -20,3 +20,32 @@ func TestFreeBeyond(t *testing.T) {
 	}
 	m.Verify(t)
 }
+
+// TestReuse takes and frees for longer than there is free space: as the quarantine is released now and then, what was
+// used before is handed out again, and most of the image is never touched.
+func TestReuse(t *testing.T) {
+	m := alloctest.New(t, 2*layout.GroupBlocks, false)
+	first, highest := uint64(0), uint64(0)
+	for i := range 8000 {
+		r, err := take(m, 0, 16, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = r.Start
+		}
+		highest = max(highest, r.Start+r.Len)
+		if err := give(m, r); err != nil {
+			t.Fatal(err)
+		}
+		if i%50 == 49 {
+			if err := m.J.Checkpoint(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := highest - first; got > 3*50*16 {
+		t.Errorf("%d blocks touched by runs of 16, of which at most 50 wait at a time", got)
+	}
+	m.Verify(t)
+}

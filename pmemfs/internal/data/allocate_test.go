@@ -1,6 +1,7 @@
 package data_test
 
 import (
+	"io"
 	"testing"
 
 	"pmemfs/pmemfs/internal/alloc"
@@ -44,6 +45,46 @@ func TestAllocateBetween(t *testing.T) {
 			off, err = data.Allocate(op, op.Tx.Inode(alloctest.InodeOffset(ino)), off, size)
 			return err
 		})
+	}
+	m.Verify(t)
+}
+
+// TestOverwriteKeepsHuge writes over the middle of a large file in pieces: they must not take an empty 2 MiB each.
+func TestOverwriteKeepsHuge(t *testing.T) {
+	const ino, blocks, piece = 20, 1024, 16
+	m := alloctest.New(t, 30000, false)
+	m.NewInode(t, ino, layout.ModeRegular|0o644)
+	write := func(b, n uint64) {
+		m.Do(t, func(op *alloc.Op) error {
+			in := op.Tx.Inode(alloctest.InodeOffset(ino))
+			got, err := data.Write(op, in, make([]byte, n<<layout.BlockShift), b<<layout.BlockShift)
+			if err == nil && got != int(n<<layout.BlockShift) {
+				err = io.ErrShortWrite
+			}
+			in.SetSize(max(in.Size(), (b+n)<<layout.BlockShift))
+			return err
+		})
+	}
+	write(0, blocks)
+	for b := uint64(1); b+piece < blocks; b += 64 {
+		write(b, piece)
+	}
+	places := map[uint64]bool{}
+	m.Do(t, func(op *alloc.Op) error {
+		x := extent.Open(m.J, nil, op.Tx.Inode(alloctest.InodeOffset(ino)))
+		for b := uint64(0); ; {
+			e, ok, err := x.Next(b)
+			if err != nil || !ok {
+				return err
+			}
+			for p := e.Phys; p < e.Phys+uint64(e.Len); p += piece {
+				places[p/layout.HugeBlocks] = true
+			}
+			b = e.End()
+		}
+	})
+	if most := blocks/layout.HugeBlocks + 3; len(places) > most {
+		t.Errorf("the file lies in %d places of 2 MiB, expected at most %d", len(places), most)
 	}
 	m.Verify(t)
 }

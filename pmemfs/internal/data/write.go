@@ -22,7 +22,8 @@ const maxPieces = 64
 // maxReplaced bounds the extents that one operation unmaps, for the same reason.
 const maxReplaced = 128
 
-// largeFile is the size from which a file's blocks are placed on 2 MiB boundaries.
+// largeFile is the size from which a file grows on 2 MiB boundaries. What is filled in or replaced before its end goes there
+// only in pieces that keep file and image aligned alike: others would take a whole 2 MiB of free space apart each.
 const largeFile = 1 << 20
 
 // errNoProof means that a mapping of fresh blocks was about to be made without proof of their durability.
@@ -119,7 +120,7 @@ func (w *writer) inBlock(b uint64, within int, p []byte) error {
 		if err != nil {
 			return err
 		}
-		r, err := w.op.AllocBlocks(goal, 1, w.in.Size() >= largeFile)
+		r, err := w.op.AllocBlocks(goal, 1, !ok && w.in.Size() >= largeFile)
 		if err != nil {
 			return err
 		}
@@ -225,7 +226,7 @@ func (w *writer) plan(b, n uint64) ([]piece, error) {
 		if err != nil {
 			return nil, err
 		}
-		until := end
+		until, mapped := end, ok // here or further on
 		if ok && e.Flags&layout.ExtentUnwritten != 0 && e.Logical <= b {
 			run := alloc.Run{Start: e.Phys + b - e.Logical, Len: min(e.End(), end) - b}
 			if run.Len = w.op.Allocator().Good(run); run.Len > 0 {
@@ -246,7 +247,7 @@ func (w *writer) plan(b, n uint64) ([]piece, error) {
 				return nil, err
 			}
 		}
-		run, err := w.op.AllocBlocks(goal, until-b, large)
+		run, err := w.op.AllocBlocks(goal, until-b, large && (!mapped || b%layout.HugeBlocks == 0 && until-b >= layout.HugeBlocks))
 		if err != nil {
 			return pieces, err // what is planned so far can still be written
 		}
