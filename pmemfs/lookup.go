@@ -99,27 +99,28 @@ func (fs *FS) lookupFast(c *Cred, dir Handle, name []byte, wait bool) (a Attr, i
 	if ino, err = fs.find(d, name); err != nil {
 		return a, 0, err
 	}
-	a, err = fs.childAttr(s, ino)
+	err = fs.childAttr(s, ino, &a)
 	return a, ino, err
 }
 
-// childAttr returns the attributes of an inode that an entry of a directory, whose stripe is held, names. It returns
+// childAttr fills in the attributes of an inode that an entry of a directory, whose stripe is held, names. It returns
 // errContended rather than wait.
-func (fs *FS) childAttr(held *stripe, ino uint64) (Attr, error) {
+func (fs *FS) childAttr(held *stripe, ino uint64, a *Attr) error {
 	if t := fs.stripes.of(ino); t != held {
 		if !t.TryRLock() {
-			return Attr{}, errContended
+			return errContended
 		}
 		defer t.RUnlock()
 	}
 	if fs.unstable.of(ino) != nil {
-		return Attr{}, errContended // it has to be made stable, which takes the stripe exclusively
+		return errContended // it has to be made stable, which takes the stripe exclusively
 	}
 	in, err := fs.child(ino)
 	if err != nil {
-		return Attr{}, err
+		return err
 	}
-	return attrOf(in), nil
+	*a = attrOf(in)
+	return nil
 }
 
 // lookupSlow takes both stripes in order, which needs the answer beforehand, and looks again.

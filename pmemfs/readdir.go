@@ -14,8 +14,11 @@ const (
 	cookieDotDot = 2
 )
 
-// batchEntries is how many entries Readdir reads under one hold of the directory's lock.
-const batchEntries = 128
+var nameDot, nameDotDot = []byte("."), []byte("..")
+
+// batchEntries is how many entries Readdir reads under one hold of the directory's lock. What of the last batch its caller has
+// no room for is read in vain: half a batch for each reply of some 150 entries.
+const batchEntries = 32
 
 // batch is a copied piece of a directory.
 type batch struct {
@@ -105,25 +108,29 @@ func (fs *FS) readBatch(c *Cred, h Handle, cookie uint64, withAttr, wait bool, b
 		return false, nil // removed while open, or a cookie behind every other
 	}
 	blocked := false
-	add := func(e DirEntry) bool {
+	add := func(name []byte, ino uint64, t FileType, cookie uint64) bool {
+		n := len(b.ents)
+		b.ents = b.ents[:n+1]
+		e := &b.ents[n]
+		e.Ino, e.Type, e.Cookie, e.HasAttr = ino, t, cookie, false
 		if withAttr {
-			a, err := fs.childAttr(s, e.Ino)
-			e.Attr, e.HasAttr = a, err == nil
+			err := fs.childAttr(s, ino, &e.Attr)
+			e.HasAttr = err == nil
 			blocked = blocked || err == errContended && !wait
 		}
-		b.names = append(b.names, e.Name...)
-		b.ents, b.ends = append(b.ents, e), append(b.ends, len(b.names))
-		return len(b.ents) < batchEntries && !blocked
+		b.names = append(b.names, name...)
+		b.ends = append(b.ends, len(b.names))
+		return n+1 < batchEntries && !blocked
 	}
 	if cookie < cookieDot {
-		add(DirEntry{Name: []byte("."), Ino: d.Ino(), Type: TypeDir, Cookie: cookieDot})
+		add(nameDot, d.Ino(), TypeDir, cookieDot)
 	}
 	if cookie < cookieDotDot {
-		add(DirEntry{Name: []byte(".."), Ino: d.Parent(), Type: TypeDir, Cookie: cookieDotDot})
+		add(nameDotDot, d.Parent(), TypeDir, cookieDotDot)
 	}
 	dd := dir.Open(fs.j, nil, d, fs.key)
 	err = dd.Scan(max(cookie, cookieDotDot), func(e dir.Entry) bool {
-		more = !add(DirEntry{Name: e.Name, Ino: e.Ino, Type: FileType(e.Type), Cookie: e.Key})
+		more = !add(e.Name, e.Ino, FileType(e.Type), e.Key)
 		return !more
 	})
 	if blocked {

@@ -116,7 +116,7 @@ type DirEntry struct {
 	Ino     uint64
 	Type    FileType
 	Cookie  uint64 // where to go on after this entry; stable while the name exists
-	Attr    Attr
+	Attr    Attr   // counts only with HasAttr
 	HasAttr bool
 }
 
