@@ -68,6 +68,7 @@ func powerCut(fs *FS, sure []byte, seed uint64) []byte {
 
 // TestModel runs random operations with every kind of restart between them.
 func TestModel(t *testing.T) {
+	t.Parallel()
 	bothWays(t, func(t *testing.T, sums bool) {
 		for seed := range uint64(4) {
 			runModel(t, seed, 2000, sums)

@@ -58,6 +58,7 @@ func (c *cutter) cut(now, sure []byte, depth int) {
 
 // TestPowerCutAtFences cuts the power before one fence in a few, also while it recovers from a cut.
 func TestPowerCutAtFences(t *testing.T) {
+	t.Parallel()
 	bothWays(t, func(t *testing.T, sums bool) {
 		for seed := range uint64(3) {
 			powerCutAtFences(t, seed, sums)

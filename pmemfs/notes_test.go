@@ -64,6 +64,7 @@ func made(a Attr, err error) (Handle, error) {
 // TestNotes makes each operation that logs a note and looks for it after a kill, after another one, after a checkpoint, and
 // after a clean end.
 func TestNotes(t *testing.T) {
+	t.Parallel()
 	for name, run := range noted {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, false)
@@ -164,6 +165,7 @@ func TestNotesFence(t *testing.T) {
 // TestNotesBound makes more operations with notes than are kept, or than the ring has room for, through restarts of which
 // one has a window that fills the ring.
 func TestNotesBound(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		size  int64
 		notes int // kept after the first restart, at least

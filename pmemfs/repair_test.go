@@ -25,7 +25,10 @@ func repaired(t testing.TB, medium []byte) ([]byte, *RepairReport) {
 	return after, r
 }
 
-func TestRepairFaults(t *testing.T) { bothWays(t, testRepairFaults) }
+func TestRepairFaults(t *testing.T) {
+	t.Parallel()
+	bothWays(t, testRepairFaults)
+}
 
 func testRepairFaults(t *testing.T, sums bool) {
 	healthy, window := operateWith(t, false, sums), operateWith(t, true, sums)

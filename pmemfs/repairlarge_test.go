@@ -12,6 +12,7 @@ import (
 // TestRepairLarge repairs an image of several block groups and inode chapters, in which what is found by searching is
 // spread out.
 func TestRepairLarge(t *testing.T) {
+	t.Parallel()
 	fs := memFS(t, 300<<20)
 	b := builder{t: t, fs: fs}
 	var d Handle

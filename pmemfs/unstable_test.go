@@ -280,6 +280,7 @@ func TestUnstableBounds(t *testing.T) {
 // TestUnstableModel writes random pieces, reads and commits now and then, and cuts the power: what was committed is there,
 // and of each block what some write since had made of it, or nothing had.
 func TestUnstableModel(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(20) {
 		unstableModel(t, seed)
 	}
