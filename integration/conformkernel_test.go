@@ -19,6 +19,7 @@ const thoroughVariable = "PMEMFS_THOROUGH"
 
 // TestConformanceKernel runs the suite inside the kernel in user mode, on a mount of the server.
 func TestConformanceKernel(t *testing.T) {
+	t.Parallel()
 	c := bootClient(t)
 	conform(t, kernelTargets(c))
 	agreeInside(t, c)
@@ -26,6 +27,7 @@ func TestConformanceKernel(t *testing.T) {
 
 // TestConformanceNewerKernel is the same in the newer kernel.
 func TestConformanceNewerKernel(t *testing.T) {
+	t.Parallel()
 	c := bootEmulated(t, nil)
 	conform(t, kernelTargets(c))
 	agreeInside(t, c)

@@ -14,6 +14,7 @@ import (
 // do the work of an ordinary user, once. Each step is a subtest that
 // works below a name of its own, so one failure does not hide the next.
 func TestKernelClient(t *testing.T) {
+	t.Parallel()
 	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "1GiB", "--squash", "none")
 	c := bootClient(t)
 	c.mount(t, server.Port, "/mnt", "")

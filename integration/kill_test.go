@@ -25,6 +25,7 @@ const (
 // there: in the image as the kill left it, in the running mount at the end,
 // and after a remount.
 func TestServerKilledUnderClient(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	server := harness.Serve(t, filepath.Join(dir, "fs.img"), "--size", "256MiB", "--squash", "none")
 	c := bootClient(t)

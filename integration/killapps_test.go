@@ -18,6 +18,7 @@ import (
 // must not be done twice (a rename, an exclusive create, a link, a removal), and is repeated by the kernel when the server dies
 // between doing it and saying so. At each kill that is so: what the server says last does not arrive.
 func TestProgramsUnderKills(t *testing.T) {
+	t.Parallel()
 	programs := harness.HostPrograms(t, "git", "sqlite3")
 	programs["bin/guest"] = harness.Guest(t)
 	guest, err := uml.Boot(t.TempDir(), programs)

@@ -68,6 +68,7 @@ func killServed(t *testing.T, kills int, seed uint64, mkfs ...string) {
 // emulated PC. The PC itself is killed and booted again on the NVDIMM's file;
 // the users are outside, so what they were told does not die with it.
 func TestKillLoopNVDIMM(t *testing.T) {
+	t.Parallel()
 	kills, seed := killLoopSetting(t)
 	memory, err := qemu.NewDevDAX(filepath.Join(t.TempDir(), "nvdimm"), qemu.MemoryController)
 	if err != nil {

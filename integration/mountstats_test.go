@@ -67,6 +67,7 @@ func (c client) costs(t *testing.T, want limits, format string, args ...any) {
 // TestNoNeedlessCalls counts what a kernel sends for everyday work. What it sends depends on what our replies tell it: that data
 // is durable, what a file was like before and after, what is granted.
 func TestNoNeedlessCalls(t *testing.T) {
+	t.Parallel()
 	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none", "--durability", "process")
 	needlessSteps(t, bootClient(t), server.Port)
 }

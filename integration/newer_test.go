@@ -30,6 +30,7 @@ func bootEmulatedForward(t *testing.T, memory *qemu.NVDIMM, forward *qemu.Forwar
 // TestNewerKernelClient is TestKernelClient in a small form for a kernel that
 // behaves otherwise: it sends CREATE without a LOOKUP first, for instance.
 func TestNewerKernelClient(t *testing.T) {
+	t.Parallel()
 	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none")
 	c := bootEmulated(t, nil)
 	c.mount(t, server.Port, "/mnt", "hard")

@@ -11,6 +11,7 @@ import (
 // TestMountOptions mounts with options that change what the kernel sends, one set after the other, does a short piece of work
 // with each, and compares content: in that mount, with nothing in the client's cache, and through a plain mount.
 func TestMountOptions(t *testing.T) {
+	t.Parallel()
 	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none")
 	optionSteps(t, bootClient(t), server.Port,
 		"nconnect=4", "noac", "sync", "soft", "nordirplus", "nconnect=4,rsize=4096,wsize=4096")

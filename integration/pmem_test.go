@@ -12,6 +12,7 @@ import (
 // TestPersistentMemory runs the server itself on emulated persistent memory, in
 // each of the domains that only such memory has, under a client of the same guest.
 func TestPersistentMemory(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name        string
 		make        func(file, persistence string) (*qemu.NVDIMM, error)

@@ -11,6 +11,7 @@ import (
 // and owners, when the setuid and setgid bits go, and what a sticky directory protects. What is right is as on a local
 // filesystem, except that the client's root is nobody. With noac each answer is the server's.
 func TestUsersUnderRootSquash(t *testing.T) {
+	t.Parallel()
 	const alice, bob, friend = "guest as 1000 1000 sh -c ", "guest as 1001 1001 sh -c ", "guest as 1002 1000 sh -c "
 	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "64MiB", "--squash", "none")
 	c := bootClient(t)

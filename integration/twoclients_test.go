@@ -13,6 +13,7 @@ import (
 // consistency), and names that one changed must be right for the other when it looks after its cache of
 // them has run out, which here is at once. Each check goes in both directions.
 func TestTwoClients(t *testing.T) {
+	t.Parallel()
 	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none")
 	a, b := bootClient(t), bootClient(t)
 	for _, c := range []client{a, b} {

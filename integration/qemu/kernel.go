@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // metaPackage is the Debian package that depends on the newest kernel of its
@@ -20,9 +21,13 @@ type kernel struct {
 	modules string // the folder that holds modules.order and modules.builtin
 }
 
+var fetching sync.Mutex
+
 // fetchKernel returns the kernel, which it downloads and unpacks below cache
-// unless an earlier call did. Two processes must not share a cache.
+// unless an earlier call did. Safe for any number of goroutines, but two processes must not share a cache.
 func fetchKernel(cache string) (kernel, error) {
+	fetching.Lock()
+	defer fetching.Unlock()
 	name, err := kernelPackage()
 	if err != nil {
 		return kernel{}, err
