@@ -20,6 +20,11 @@ func (fs *FS) view(call *Call, h Handle, f func(in layout.Inode) error) (err err
 		return err
 	}
 	defer g.RUnlock()
+	return fs.viewStable(call, h, f)
+}
+
+// viewStable is view inside the gate: apart, since Go makes deferred calls cheap only in functions with few ways out.
+func (fs *FS) viewStable(call *Call, h Handle, f func(in layout.Inode) error) error {
 	s, err := fs.readStable(h.Ino, call.waits())
 	if err != nil {
 		return err
