@@ -68,7 +68,8 @@ func (c *call) setACL() bool {
 	c.fh(0)
 	mask := c.d.Uint32()
 	access, def := nfswire.ACLBytes(&c.d), nfswire.ACLBytes(&c.d)
-	if !c.d.Done() {
+	// Linux makes room for an access list of four entries even where it sends none, and leaves that behind the arguments.
+	if !c.d.OK() || len(c.d.Rest()) > 4*nfswire.ACLEntryBytes {
 		return false
 	}
 	st := c.admit(1)

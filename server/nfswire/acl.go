@@ -24,10 +24,12 @@ const (
 	ACLMaskAll      = 0xf
 )
 
+// ACLEntryBytes is the length of an entry.
+const ACLEntryBytes = 12
+
 const (
 	aclDefaultFlag = 0x1000 // beside the tag of an entry of a default list
-	aclEntryBytes  = 12
-	aclWireEntries = 1024 // of a list on the wire: Linux's NFS_ACL_MAX_ENTRIES
+	aclWireEntries = 1024   // of a list on the wire: Linux's NFS_ACL_MAX_ENTRIES
 )
 
 // PutACL appends a list of a file with the attributes a, or with only its count if full is not set. What a list without users and
@@ -78,14 +80,14 @@ func ACLBytes(d *rpc.Decoder) []byte {
 		d.Fail()
 		return nil
 	}
-	return d.Fixed(int(n) * aclEntryBytes)
+	return d.Fixed(int(n) * ACLEntryBytes)
 }
 
 // DecodeACL turns what ACLBytes has read into a list, whose entries may be in any order. ErrInval is for an entry that makes no
 // sense; the engine says whether the list does. The mask that PutACL would have added is taken away again.
 func DecodeACL(b []byte) (pmemfs.ACL, error) {
 	d := rpc.NewDecoder(b)
-	acl := make(pmemfs.ACL, 0, len(b)/aclEntryBytes)
+	acl := make(pmemfs.ACL, 0, len(b)/ACLEntryBytes)
 	var group, mask uint16
 	at := -1
 	for len(d.Rest()) > 0 {
