@@ -78,7 +78,7 @@ func TestKillLoopNVDIMM(t *testing.T) {
 	const image = "/dev/dax0.0"
 	var guest client
 	serve := func() {
-		guest = bootEmulatedForward(t, memory, forward)
+		guest = bootEmulatedForward(t, memory, forward, map[string]string{})
 		guest.sh(t, "pmemfs info %s >/dev/null 2>&1 || pmemfs mkfs %s", image, image)
 		startInGuest(t, guest, image, "--nfs %s:%d", vm.GuestAddr, guestPort)
 	}

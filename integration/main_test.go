@@ -31,7 +31,14 @@ type client struct {
 // bootClient boots a kernel with the guest program in it, for one test.
 func bootClient(t *testing.T) client {
 	t.Helper()
-	guest, err := uml.Boot(t.TempDir(), map[string]string{"bin/guest": harness.Guest(t)})
+	return bootClientWith(t, map[string]string{})
+}
+
+// bootClientWith is bootClient with more programs.
+func bootClientWith(t *testing.T, programs map[string]string) client {
+	t.Helper()
+	programs["bin/guest"] = harness.Guest(t)
+	guest, err := uml.Boot(t.TempDir(), programs)
 	return adopt(t, guest, err)
 }
 

@@ -11,16 +11,17 @@ import (
 // bootEmulated boots the newer kernel, with persistent memory unless it is nil.
 func bootEmulated(t *testing.T, memory *qemu.NVDIMM) client {
 	t.Helper()
-	return bootEmulatedForward(t, memory, nil)
+	return bootEmulatedForward(t, memory, nil, map[string]string{})
 }
 
-// bootEmulatedForward is bootEmulated with a port of the guest reachable from here.
-func bootEmulatedForward(t *testing.T, memory *qemu.NVDIMM, forward *qemu.Forward) client {
+// bootEmulatedForward is bootEmulated with a port of the guest reachable from here, and more programs.
+func bootEmulatedForward(t *testing.T, memory *qemu.NVDIMM, forward *qemu.Forward, programs map[string]string) client {
 	t.Helper()
+	programs["bin/guest"], programs["bin/pmemfs"] = harness.Guest(t), harness.Binary(t)
 	guest, err := qemu.Boot(qemu.Machine{
 		Cache:    filepath.Join(harness.Root(t), ".cache", "kernel"),
 		Dir:      t.TempDir(),
-		Programs: map[string]string{"bin/guest": harness.Guest(t), "bin/pmemfs": harness.Binary(t)},
+		Programs: programs,
 		NVDIMM:   memory,
 		Forward:  forward,
 	})
@@ -32,7 +33,8 @@ func bootEmulatedForward(t *testing.T, memory *qemu.NVDIMM, forward *qemu.Forwar
 func TestNewerKernelClient(t *testing.T) {
 	t.Parallel()
 	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none")
-	c := bootEmulated(t, nil)
+	c := bootEmulatedForward(t, nil, nil, aclPrograms(t))
+	t.Run("access control lists", func(t *testing.T) { aclSteps(t, c, server.Port, "hard") })
 	c.mount(t, server.Port, "/mnt", "hard")
 	runSteps(t, c, smallSteps)
 	t.Run("2000 entries", func(t *testing.T) { manySteps(t, c, 2000) })

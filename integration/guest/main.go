@@ -32,7 +32,7 @@ var verbs = map[string]verb{
 	"sparse":  {"sparse FILE OFFSET: writes a few bytes at an offset, reads the hole", 2, writeSparse},
 	"records": {"records DIR FILES STOP: writes fsynced records until STOP exists, reporting each", 3, writeRecords},
 	"recount": {"recount DIR FILES: checks all records, prints how many each file has", 2, countRecords},
-	"as":      {"as UID GID COMMAND...: runs a command as another user", -3, runAs},
+	"as":      {"as UID GID[,GROUP...] COMMAND...: runs a command as another user", -3, runAs},
 }
 
 func main() {

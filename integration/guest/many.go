@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sort"
+	"strings"
 	"syscall"
 )
 
@@ -67,19 +68,23 @@ type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// runAs runs a command as another user with no supplementary groups.
+// runAs runs a command as another user, with the supplementary groups that follow his own.
 func runAs(args []string) error {
 	uid, err := number(args[0])
 	if err != nil {
 		return err
 	}
-	gid, err := number(args[1])
-	if err != nil {
-		return err
+	var groups []uint32
+	for text := range strings.SplitSeq(args[1], ",") {
+		gid, err := number(text)
+		if err != nil {
+			return err
+		}
+		groups = append(groups, uint32(gid))
 	}
 	cmd := exec.Command(args[2], args[3:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: groups[0], Groups: groups[1:]}}
 	err = cmd.Run()
 	if exit, ok := err.(*exec.ExitError); ok {
 		return exitStatus(exit.ExitCode())

@@ -21,8 +21,9 @@ const (
 	aptLine    = "run: apt-get install -y user-mode-linux slirp busybox-static"
 )
 
-// clientModules are what an NFSv3 client needs; their dependencies follow. Folders of the host (hostfs) the kernel has built in.
-var clientModules = []string{"nfsv3"}
+// clientModules are what an NFSv3 client needs, and mounts of files; their dependencies follow. Folders of the host (hostfs) the
+// kernel has built in.
+var clientModules = []string{"nfsv3", "loop"}
 
 // Boot starts a guest whose initramfs holds programs (path in the guest to
 // path on the host) and waits until it takes commands. dir is scratch space.
