@@ -25,9 +25,9 @@ type target struct {
 var quickTargets = []target{
 	{"engine", engineTarget, nil},
 	{"billy", billyTarget, nil},
-	{"go-nfs", nfsTarget(goNFSStack, pmemfs.DomainVolatile, nfswire.FileSync), goNFSFaults},
-	{"native", nfsTarget(nativeStack, pmemfs.DomainVolatile, nfswire.FileSync), nil},
-	{"unstable", nfsTarget(nativeStack, pmemfs.DomainPageCache, nfswire.Unstable), nil}, // where writes are kept in memory
+	{"go-nfs", nfsTarget(goNFSStack, pmemfs.DomainVolatile, nfswire.FileSync, 0), goNFSFaults},
+	{"native", nfsTarget(nativeStack, pmemfs.DomainVolatile, nfswire.FileSync, conformance.CapACL), nil},
+	{"unstable", nfsTarget(nativeStack, pmemfs.DomainPageCache, nfswire.Unstable, conformance.CapACL), nil}, // where writes are kept in memory
 }
 
 // goNFSFaults are what go-nfs does whatever is done around it.

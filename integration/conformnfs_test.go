@@ -28,17 +28,17 @@ const nfsCaps = conformance.CapUsers | conformance.CapLinks | conformance.CapNod
 	conformance.CapAccess | conformance.CapStatfs | conformance.CapSetLink | conformance.CapUsed | conformance.CapSpecial | conformance.CapExact
 
 // stack makes an NFS stack; end ends it when no call is in progress.
-type stack func(eng *pmemfs.FS, exports *export.Table) (nfs rpc.Program, end func())
+type stack func(eng *pmemfs.FS, exports *export.Table) (nfs []rpc.Program, end func())
 
 // nfsTarget runs the suite on a stack, through a client that says exactly what it is told; how is the stable_how of its writes.
-func nfsTarget(s stack, d pmemfs.Domain, how uint32) func(t *testing.T, done func(conformance.Outcome)) {
+func nfsTarget(s stack, d pmemfs.Domain, how uint32, more conformance.Caps) func(t *testing.T, done func(conformance.Outcome)) {
 	return func(t *testing.T, done func(conformance.Outcome)) {
 		addr, end := serveStack(t, s, d)
 		defer end()
 		root, hangUp := rootOver(t, addr)
 		defer hangUp()
 		root.how = how
-		conformance.Run(root, nfsCaps, done, protocolCases()...)
+		conformance.Run(root, nfsCaps|more, done, protocolCases()...)
 	}
 }
 
@@ -65,7 +65,7 @@ func serveStack(t *testing.T, s stack, d pmemfs.Domain) (addr string, end func()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	nfs, over := s(eng, table)
-	go func() { ended <- rpc.NewServer(rpc.Config{Programs: []rpc.Program{nfs, mounts}}).Serve(ctx, l) }()
+	go func() { ended <- rpc.NewServer(rpc.Config{Programs: append(nfs, mounts)}).Serve(ctx, l) }()
 	return l.Addr().String(), func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -97,13 +97,14 @@ func rootOver(t *testing.T, addr string) (fs *nfsFS, hangUp func()) {
 	}
 }
 
-func goNFSStack(eng *pmemfs.FS, exports *export.Table) (nfs rpc.Program, end func()) {
+func goNFSStack(eng *pmemfs.FS, exports *export.Table) (nfs []rpc.Program, end func()) {
 	s := gonfs.New(gonfs.Config{Engine: eng, Exports: exports})
-	return s.Program(), s.Close
+	return []rpc.Program{s.Program()}, s.Close
 }
 
-func nativeStack(eng *pmemfs.FS, exports *export.Table) (nfs rpc.Program, end func()) {
-	return nfs3.New(nfs3.Config{Engine: eng, Exports: exports}).Program(), func() {}
+func nativeStack(eng *pmemfs.FS, exports *export.Table) (nfs []rpc.Program, end func()) {
+	s := nfs3.New(nfs3.Config{Engine: eng, Exports: exports})
+	return []rpc.Program{s.Program(), s.ACLProgram()}, func() {}
 }
 
 // nfsFS is a mount as a conformance.FS.

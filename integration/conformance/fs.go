@@ -202,11 +202,12 @@ const (
 	CapUsed                       // the space that a file takes
 	CapSpecial                    // Read and Write of what is no regular file answer at once
 	CapExact                      // times to the nanosecond, before 1970 and after 2106 excepted
+	CapACL                        // access control lists
 	capEnd
 )
 
 var capNames = []string{"users", "links", "nodes", "open", "stale", "guard", "verifier", "pages", "wcc", "dots", "raw", "stateless",
-	"opencheck", "kinds", "parents", "many", "now", "access", "statfs", "setlink", "used", "special", "exact"}
+	"opencheck", "kinds", "parents", "many", "now", "access", "statfs", "setlink", "used", "special", "exact", "acl"}
 
 // String lists the names of capabilities.
 func (c Caps) String() string {

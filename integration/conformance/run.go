@@ -22,7 +22,7 @@ type Case struct {
 func Cases() []Case {
 	return slices.Concat(createCases(), errorCases(), nameCases(), dotCases(), removeCases(), renameCases(), renameMatrix(), linkCases(),
 		timeCases(), sizeCases(), modeCases(), ownerCases(), stickyCases(), dirPermCases(), filePermCases(), accessCases(),
-		readdirCases(), openCases(), symlinkCases(), nodeCases(), statfsCases(), wccCases())
+		readdirCases(), openCases(), symlinkCases(), nodeCases(), statfsCases(), wccCases(), aclCases())
 }
 
 // Outcome is what became of a case.

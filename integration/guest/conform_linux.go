@@ -18,7 +18,7 @@ func init() {
 // kernelCaps are what system calls can express.
 const kernelCaps = conformance.CapUsers | conformance.CapLinks | conformance.CapNodes | conformance.CapOpen | conformance.CapOpenCheck |
 	conformance.CapKinds | conformance.CapParents | conformance.CapNow | conformance.CapAccess | conformance.CapStatfs |
-	conformance.CapSetLink | conformance.CapUsed | conformance.CapDots | conformance.CapExact
+	conformance.CapSetLink | conformance.CapUsed | conformance.CapDots | conformance.CapExact | conformance.CapACL
 
 // conform runs the suite on a directory of this kernel.
 func conform(args []string) error {

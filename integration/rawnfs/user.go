@@ -48,8 +48,13 @@ type shape struct{ ok, failed string }
 
 // call carries out one call and returns what follows the attributes of the shape.
 func (u *User) call(proc uint32, s shape, args func(*rpc.Encoder)) (*rpc.Decoder, error) {
+	return u.callIn(nfswire.ProgNFS, proc, s, args)
+}
+
+// callIn is call for a procedure of another program.
+func (u *User) callIn(prog, proc uint32, s shape, args func(*rpc.Encoder)) (*rpc.Decoder, error) {
 	u.Wcc = nil
-	d, err := u.c.exchange(nfswire.ProgNFS, proc, u.cred, args)
+	d, err := u.c.exchange(prog, proc, u.cred, args)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,8 @@ import (
 const Caps = conformance.CapUsers | conformance.CapLinks | conformance.CapNodes | conformance.CapOpen | conformance.CapStale |
 	conformance.CapGuard | conformance.CapVerifier | conformance.CapPages | conformance.CapWcc | conformance.CapDots | conformance.CapRaw |
 	conformance.CapStateless | conformance.CapKinds | conformance.CapParents | conformance.CapMany | conformance.CapNow |
-	conformance.CapAccess | conformance.CapStatfs | conformance.CapSetLink | conformance.CapUsed | conformance.CapSpecial | conformance.CapExact
+	conformance.CapAccess | conformance.CapStatfs | conformance.CapSetLink | conformance.CapUsed | conformance.CapSpecial | conformance.CapExact |
+	conformance.CapACL
 
 // New returns an engine as a conformance.FS of the superuser: paths are walked as the user.
 func New(eng *pmemfs.FS) conformance.FS { return &engineFS{eng: eng, base: eng.Root()} }
