@@ -21,14 +21,14 @@ func aclPrograms(t *testing.T) map[string]string {
 	}
 	programs := harness.HostPrograms(t, "setfacl", "getfacl")
 	programs["bin/acl-cases"] = filepath.Join(harness.Root(t), "integration", "testdata", "acl.sh")
-	programs["root/ext4.img"] = image
+	programs["ext4.img"] = image
 	return programs
 }
 
 // aclSteps runs the script on an ext4 of the guest and on mounts of the server, and compares line by line. What the client shows from
 // its caches has to be right as well as what it asks for.
 func aclSteps(t *testing.T, c client, port int, options ...string) {
-	c.sh(t, "mkdir -p /ext4; mount -o loop,acl /root/ext4.img /ext4; grep ' /ext4 ext4 ' /proc/mounts")
+	c.sh(t, "mkdir -p /ext4; mount -o loop,acl /ext4.img /ext4; grep ' /ext4 ext4 ' /proc/mounts")
 	want := c.aclCases(t, "/ext4")
 	if len(want) < 150 {
 		t.Fatalf("%d cases on ext4", len(want))

@@ -69,7 +69,16 @@ var bobMay = Rule{RuleUser, 6, bob.UID}
 
 // aclCases are about lists.
 func aclCases() []Case {
-	list := []Case{
+	list := slices.Concat(setCases(), refusalCases())
+	for i := range list {
+		list[i].Needs |= CapACL
+	}
+	return slices.Concat(list, inheritCases(), listedCases())
+}
+
+// setCases set lists, and change what goes with them.
+func setCases() []Case {
+	return []Case{
 		{"acl/set", 0, func(c *C) {
 			c.mine(aFile, "f")
 			c.lists("f", false, nil)
@@ -105,6 +114,33 @@ func aclCases() []Case {
 			same(c, "mode", c.attr("f").Mode, 0o760)
 			c.ok(c.setACL(alice, "f", true, nil))
 		}},
+		{"acl/kept", CapLinks, func(c *C) {
+			want := rules(0o740, 5, bobMay)
+			c.mine(aFile, "f")
+			c.ok(c.setACL(alice, "f", false, want))
+			c.ok(c.Rename("f", "g"))
+			c.ok(c.Link("g", "h"))
+			c.ok(c.Setattr("h", Set{UID: &bob.UID, GID: &bob.GID}))
+			c.ok(c.Write("h", 0, []byte("more")))
+			c.lists("g", false, want)
+			c.lists("h", false, want)
+		}},
+		{"acl/set-id bits", CapUsers, func(c *C) {
+			c.mine(aFile, "f")
+			c.ok(c.Setattr("f", Set{Mode: ptr[uint32](0o6750)}))
+			c.ok(c.setACL(alice, "f", false, rules(0o750, 5, bobMay)))
+			same(c, "mode set by a member", c.attr("f").Mode, 0o6750)
+			c.ok(c.Setattr("f", Set{GID: ptr[uint32](77), Mode: ptr[uint32](0o6750)}))
+			c.ok(c.Setattr("f", Set{Mode: ptr[uint32](0o6750)}))
+			c.ok(c.setACL(alice, "f", false, rules(0o750, 4, bobMay)))
+			same(c, "mode set by who is not in the group", c.attr("f").Mode, 0o4740)
+		}},
+	}
+}
+
+// refusalCases set what, or where, it is not to be set.
+func refusalCases() []Case {
+	return []Case{
 		{"acl/by whom", CapUsers, func(c *C) {
 			c.mine(aFile, "f")
 			c.ok(c.setACL(alice, "f", false, rules(0o777, 7, Rule{RuleUser, 7, bob.UID})))
@@ -135,32 +171,7 @@ func aclCases() []Case {
 			c.lists("f", false, nil)
 			same(c, "mode", c.attr("f").Mode, 0o644)
 		}},
-		{"acl/kept", CapLinks, func(c *C) {
-			want := rules(0o740, 5, bobMay)
-			c.mine(aFile, "f")
-			c.ok(c.setACL(alice, "f", false, want))
-			c.ok(c.Rename("f", "g"))
-			c.ok(c.Link("g", "h"))
-			c.ok(c.Setattr("h", Set{UID: &bob.UID, GID: &bob.GID}))
-			c.ok(c.Write("h", 0, []byte("more")))
-			c.lists("g", false, want)
-			c.lists("h", false, want)
-		}},
-		{"acl/set-id bits", CapUsers, func(c *C) {
-			c.mine(aFile, "f")
-			c.ok(c.Setattr("f", Set{Mode: ptr[uint32](0o6750)}))
-			c.ok(c.setACL(alice, "f", false, rules(0o750, 5, bobMay)))
-			same(c, "mode set by a member", c.attr("f").Mode, 0o6750)
-			c.ok(c.Setattr("f", Set{GID: ptr[uint32](77), Mode: ptr[uint32](0o6750)}))
-			c.ok(c.Setattr("f", Set{Mode: ptr[uint32](0o6750)}))
-			c.ok(c.setACL(alice, "f", false, rules(0o750, 4, bobMay)))
-			same(c, "mode set by who is not in the group", c.attr("f").Mode, 0o4740)
-		}},
 	}
-	for i := range list {
-		list[i].Needs |= CapACL
-	}
-	return slices.Concat(list, inheritCases(), listedCases())
 }
 
 // inheritCases make files below default lists.
