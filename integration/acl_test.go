@@ -94,6 +94,7 @@ func compareCases(t *testing.T, kernel, option string, got, want []string) strin
 
 // TestACL has users of a kernel set access control lists and run into them, on a mount and on an ext4 of the same kernel.
 func TestACL(t *testing.T) {
+	t.Parallel()
 	options := []string{""}
 	if os.Getenv("PMEMFS_THOROUGH") != "" {
 		options = append(options, "noac")
