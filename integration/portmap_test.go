@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -94,6 +95,17 @@ func TestRpcbind(t *testing.T) {
 	}
 	server.Stop()
 	if list := ask(t, "rpcinfo", "-p", "127.0.0.1"); strings.Contains(list, "049") || !strings.Contains(list, "portmapper") {
+		t.Errorf("after the end:\n%s", list)
+	}
+	// Without its socket there is only TCP, where it takes registrations from privileged ports, and knows no IPv6.
+	if err := os.Remove("/run/rpcbind.sock"); err != nil {
+		t.Fatal(err)
+	}
+	server.Start()
+	server.WaitOutput("registered with rpcbind", 3)
+	listed(t, ask(t, "rpcinfo", "-p", "127.0.0.1"), "100003 3 tcp 14049 nfs", "100005 3 udp 14049 mountd")
+	server.Stop()
+	if list := ask(t, "rpcinfo", "-p", "127.0.0.1"); strings.Contains(list, "049") {
 		t.Errorf("after the end:\n%s", list)
 	}
 	busy := harness.Run(t, t.TempDir(), "serve", image, "--nfs", "127.0.0.1:12049", "--portmap", ":111")

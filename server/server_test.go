@@ -180,7 +180,7 @@ func TestRefusals(t *testing.T) {
 		"rpcbind": func(c *server.Config) {
 			c.Finding = server.Finding{Register: true, Rpcbind: portmap.Rpcbind{Sockets: []string{dir}}}
 		},
-		"subtree":   func(c *server.Config) { c.Exports[0].Subtree = "/none" },
+		"subtree": func(c *server.Config) { c.Exports[0].Subtree = "/none" },
 	} {
 		c := config(image)
 		change(&c)
