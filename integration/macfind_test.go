@@ -67,7 +67,7 @@ func (f finder) getaddr(vers, prog, progVers uint32, netid string) uint16 {
 
 // TestMacFinds: every address of a server is told as the one that was asked, by each version and transport, and what is told is true.
 func TestMacFinds(t *testing.T) {
-	if !lan.Enclosed(t, nil) {
+	if !enclosed(t, nil) {
 		return
 	}
 	lan.Bridge(t, 0)

@@ -12,6 +12,17 @@ import (
 	"pmemfs/integration/lan"
 )
 
+// enclosed is lan.Enclosed, with the program that is tested built once; prepare may be nil.
+func enclosed(t *testing.T, prepare func()) bool {
+	t.Helper()
+	return lan.Enclosed(t, func() {
+		t.Setenv(harness.BinaryVariable, harness.Binary(t))
+		if prepare != nil {
+			prepare()
+		}
+	})
+}
+
 // ask runs a program that asks a portmapper, and returns what it printed.
 func ask(t *testing.T, name string, args ...string) string {
 	t.Helper()
@@ -38,7 +49,7 @@ func listed(t *testing.T, text string, lines ...string) {
 
 // TestPortmapTools: the tools that people have find everything by a server that is its own portmapper.
 func TestPortmapTools(t *testing.T) {
-	if !lan.Enclosed(t, nil) {
+	if !enclosed(t, nil) {
 		return
 	}
 	server := harness.ServeAt(t, "127.0.0.1", 2049, filepath.Join(t.TempDir(), "fs.img"), "--size", "64MiB", "--portmap", ":111",
@@ -70,7 +81,7 @@ func TestPortmapTools(t *testing.T) {
 
 // TestRpcbind: a server registers with the rpcbind of the machine, replaces what a killed one left, and withdraws at its end.
 func TestRpcbind(t *testing.T) {
-	if !lan.Enclosed(t, nil) {
+	if !enclosed(t, nil) {
 		return
 	}
 	rpcbind := startRpcbind(t)
