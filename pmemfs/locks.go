@@ -20,7 +20,10 @@ const LockEOF = locks.EOF
 // with other reservations only.
 type FileShare = locks.Share
 
-// Bits of what a FileShare accesses and denies.
+// ShareMode is what a FileShare accesses or denies.
+type ShareMode = locks.ShareMode
+
+// Bits of a ShareMode.
 const (
 	ShareRead  = locks.ShareRead
 	ShareWrite = locks.ShareWrite

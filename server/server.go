@@ -28,6 +28,8 @@ import (
 	"pmemfs/server/handle"
 	"pmemfs/server/mount3"
 	"pmemfs/server/nfs3"
+	"pmemfs/server/nlm"
+	"pmemfs/server/peer"
 	"pmemfs/server/portmap"
 	"pmemfs/server/rpc"
 )
@@ -51,6 +53,7 @@ type Config struct {
 	Volatile   bool // nothing survives a power cut, by choice
 
 	Finding Finding   // how clients find NFS, MOUNT and the rest
+	Locking Locking   // whether and how clients lock files
 	Scrub   Scrubbing // the zero value for none
 
 	Logger *slog.Logger // nil for none
@@ -61,6 +64,8 @@ type Config struct {
 type Server struct {
 	eng       *pmemfs.FS
 	goNFS     *gonfs.Server      // nil unless that is the stack
+	locks     *nlm.Server        // nil if clients cannot lock files
+	peers     *peer.Caller       // of locks
 	nfs       *place             // all programs
 	portmap   *place             // the portmapper alone; nil if it is not wanted
 	registrar *portmap.Registrar // nil unless the programs are registered
@@ -110,7 +115,7 @@ func (c *Config) vet() (*export.Set, error) {
 	if _, err := net.ResolveTCPAddr("tcp", c.NFS); err != nil {
 		return nil, fmt.Errorf("cannot listen on %q: %w", c.NFS, err)
 	}
-	if err := errors.Join(c.Scrub.vet(), c.Finding.vet()); err != nil {
+	if err := errors.Join(c.Scrub.vet(), c.Finding.vet(), c.Locking.vet()); err != nil {
 		return nil, err
 	}
 	return export.NewSet(c.Exports)
@@ -175,6 +180,9 @@ func (s *Server) answer(c *Config) error {
 	if err := s.nfs.answer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits, Admit: s.exports.Admits}); err != nil {
 		return err
 	}
+	if s.locks != nil && s.nfs.udp != nil {
+		s.peers.Attach(s.nfs.udp)
+	}
 	if s.portmap == nil {
 		return nil
 	}
@@ -185,12 +193,13 @@ func (s *Server) answer(c *Config) error {
 // programs are what is served at the address of NFS.
 func (s *Server) programs(c *Config) []rpc.Program {
 	mounts := mount3.New(mount3.Config{Engine: s.eng, Exports: s.exports, Handles: handle.New(s.eng), Logger: c.Logger})
+	programs := append(s.lockPrograms(c), mounts.Program())
 	if c.Stack == StackGoNFS {
 		s.goNFS = gonfs.New(gonfs.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger})
-		return []rpc.Program{mounts.Program(), s.goNFS.Program()}
+		return append(programs, s.goNFS.Program())
 	}
 	native := nfs3.New(nfs3.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger})
-	return []rpc.Program{mounts.Program(), native.Program(), native.ACLProgram()}
+	return append(programs, native.Program(), native.ACLProgram())
 }
 
 // withPortmap adds the portmapper itself to services, where it listens: at the address of NFS it is only a help.
@@ -205,7 +214,7 @@ func (s *Server) withPortmap(services []portmap.Service) []portmap.Service {
 // unlisten closes the listeners of a server that does not serve.
 func (s *Server) unlisten() error {
 	s.withdraw()
-	s.closeGoNFS()
+	s.closePrograms()
 	err := s.nfs.close()
 	if s.portmap != nil {
 		err = errors.Join(err, s.portmap.close())
@@ -245,12 +254,12 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.scrubs.Every > 0 {
 		wg.Go(func() { s.scrub(scrubbing, s.scrubs) })
 	}
-	err := together(ctx, s.nfs.serve, s.servePortmap, func(ctx context.Context) error {
+	err := together(ctx, s.nfs.serve, s.servePortmap, s.runLocks, func(ctx context.Context) error {
 		<-ctx.Done()
 		s.withdraw() // before the last calls have been answered: no client is to come any more
 		return nil
 	})
-	s.closeGoNFS()
+	s.closePrograms()
 	stop()
 	wg.Wait() // it notes how far it is
 	return errors.Join(err, s.eng.Close())
@@ -265,10 +274,13 @@ func (s *Server) servePortmap(ctx context.Context) error {
 	return s.portmap.serve(ctx)
 }
 
-// closeGoNFS ends go-nfs, if that is the stack, when no call is in progress.
-func (s *Server) closeGoNFS() {
+// closePrograms ends what programs have under way, when no call is in progress.
+func (s *Server) closePrograms() {
 	if s.goNFS != nil {
 		s.goNFS.Close()
+	}
+	if s.locks != nil {
+		s.locks.Close()
 	}
 }
 

@@ -28,6 +28,8 @@ type serveFlags struct {
 	stack      string
 	durability string
 	volatile   bool
+	noLocks    bool
+	grace      time.Duration
 	scrubEvery time.Duration
 	scrubRate  size
 
@@ -72,6 +74,8 @@ func (f *serveFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.durability, "durability", "power",
 		"what a reply survives: power (a power cut) or process (the end of this process only, on an ordinary file)")
 	flags.BoolVar(&f.volatile, "volatile", false, "flush nothing: a power cut loses all (for tests and scratch space)")
+	flags.BoolVar(&f.noLocks, "no-locks", false, "leave out the lock manager: clients mount with nolock")
+	flags.DurationVar(&f.grace, "grace", server.DefaultGrace, "how long after a restart clients can claim their locks; new ones wait meanwhile")
 	flags.DurationVar(&f.scrubEvery, "scrub-every", defaultScrubEvery, "how often to read everything in search of damage; 0 for never")
 	flags.Var(&f.scrubRate, "scrub-rate", "how much of it to read in a second at most")
 	f.owner.add(flags)

@@ -19,7 +19,8 @@ const floors = `
 	cmd/pmemfs/internal/serverbench
 	server
 	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs
-	server/nfswire
+	server/nsm
+	server/nfswire  server/peer
 	server/rpc  server/export  server/handle
 	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest
 	pmemfs

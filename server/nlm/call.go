@@ -1,0 +1,281 @@
+package nlm
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+	"pmemfs/server/handle"
+	"pmemfs/server/nsm"
+	"pmemfs/server/peer"
+	"pmemfs/server/rpc"
+)
+
+// call is one call on its way through the server.
+type call struct {
+	s    *Server
+	r    *rpc.Request
+	a    *arguments
+	proc uint32 // the synchronous form
+
+	h    pmemfs.Handle
+	exp  *export.Export
+	cred pmemfs.Cred
+	want pmemfs.FileLock
+}
+
+// answer carries the call out and appends its results: cookie and status, and for TEST and SHARE what follows.
+func (c *call) answer(e *rpc.Encoder) {
+	e.Opaque(c.a.cookie)
+	var holder *pmemfs.FileLock
+	st, repeated := c.s.repeats.find(c.r, c.proc)
+	if !repeated {
+		if st = c.admit(); st == granted {
+			st, holder = c.run()
+		}
+		c.s.repeats.keep(c.r, c.proc, st)
+	}
+	e.Uint32(uint32(st.in(c.r.Vers)))
+	switch {
+	case c.proc == procTest && st.in(c.r.Vers) == denied:
+		if holder == nil { // as deadlock is, to those who do not know it
+			holder = &c.want
+		}
+		e.Bool(holder.Exclusive)
+		e.Uint32(svidOf(holder.Owner.ID))
+		e.Opaque([]byte(holder.Tag))
+		putRange(e, c.r.Vers, holder.Start, lengthOf(holder))
+	case c.proc == procShare || c.proc == procUnshare:
+		e.Uint32(0) // sequence: of no use
+	}
+}
+
+func (c *call) run() (status, *pmemfs.FileLock) {
+	switch c.proc {
+	case procTest:
+		return c.test()
+	case procLock:
+		return c.lock(true), nil
+	case procNMLock:
+		return c.lock(false), nil
+	case procCancel:
+		return c.cancel(), nil
+	case procUnlock:
+		return c.unlock(), nil
+	case procShare:
+		return c.share(), nil
+	case procUnshare:
+		return statusOf(c.s.eng.Unshare(c.h, c.sharer())), nil
+	}
+	return denied, nil // GRANTED: this server waits for no lock
+}
+
+// admit finds out what file the handle names, by the rules of which export, and whom the caller is taken for.
+func (c *call) admit() status {
+	if c.proc == procGranted {
+		return granted
+	}
+	id, h, err := c.s.handles.Decode(c.a.lock.fh)
+	if errors.Is(err, handle.ErrForeign) {
+		return staleHandle
+	}
+	if err != nil {
+		return failed
+	}
+	exp := c.s.exports.Load().ByID(id)
+	switch {
+	case exp == nil:
+		return staleHandle
+	case !exp.Allows(c.r.Remote), len(c.a.lock.caller) == 0, len(c.a.lock.caller) > nsm.NameMax, strings.ContainsRune(string(c.a.lock.caller), 0):
+		return failed
+	}
+	end, ok := c.a.lock.end()
+	if !ok {
+		return tooBig
+	}
+	c.h, c.exp = h, exp
+	if c.r.CredFlavor == rpc.AuthSys {
+		c.cred = pmemfs.Cred{UID: c.r.Sys.UID, GID: c.r.Sys.GID, Groups: c.r.Sys.Groups}
+		exp.Squash(&c.cred)
+	} else {
+		c.cred = exp.Anon()
+	}
+	c.want = pmemfs.FileLock{
+		Owner: pmemfs.LockOwner{Client: c.client(), ID: idOf(c.a.lock.caller, c.a.lock.svid)}, Exclusive: c.a.exclusive,
+		Start: c.a.lock.start, End: end, Tag: string(c.a.lock.oh),
+	}
+	return granted
+}
+
+// client is by whom locks are counted: the address.
+func (c *call) client() string { return c.r.Remote.Addr().String() }
+
+// host is by whom they are dropped.
+func (c *call) host() nsm.Host {
+	return nsm.Host{Addr: c.r.Remote.Addr(), Name: string(c.a.lock.caller)}
+}
+
+// Owners of a client: its name, a zero, and for locks 'l' and the number, for reservations 's' and what the client calls the owner.
+func idOf(name []byte, svid uint32) string {
+	b := append(append(make([]byte, 0, len(name)+6), name...), 0, 'l')
+	return string(binary.BigEndian.AppendUint32(b, svid))
+}
+
+func (c *call) sharer() pmemfs.LockOwner {
+	return pmemfs.LockOwner{Client: c.client(), ID: string(c.a.lock.caller) + "\x00s" + string(c.a.lock.oh)}
+}
+
+// svidOf is the number of an owner: its own, or for an owner of another protocol none.
+func svidOf(id string) uint32 {
+	at := strings.IndexByte(id, 0)
+	if at < 0 || len(id) != at+6 || id[at+1] != 'l' {
+		return 0
+	}
+	return binary.BigEndian.Uint32([]byte(id[at+2:]))
+}
+
+// ownedBy selects the owners of a host.
+func ownedBy(name string) func(id string) bool {
+	return func(id string) bool { return strings.HasPrefix(id, name+"\x00") }
+}
+
+// test answers NLM_TEST.
+func (c *call) test() (status, *pmemfs.FileLock) {
+	if c.s.monitor.InGrace() {
+		return deniedGrace, nil
+	}
+	l, found, err := c.s.eng.TestLock(&c.cred, c.h, c.want)
+	if err == nil && found {
+		return denied, &l
+	}
+	return statusOf(err), nil
+}
+
+// lock answers NLM_LOCK and, unless the client is to be watched, NLM_NM_LOCK.
+func (c *call) lock(watched bool) status {
+	s := c.s
+	if st := c.mayAsk(); st != granted {
+		return st
+	}
+	if c.exp.ReadOnly && c.a.exclusive {
+		return readOnly
+	}
+	if watched {
+		if err := s.monitor.Watch(c.host(), peer.RouteOf(c.r), c.a.state); err != nil {
+			s.log.Warn("no lock for a client that cannot be remembered", "client", c.host().String(), "err", err)
+			return deniedNoLock
+		}
+	}
+	if s.confirm(c.grantKey()) {
+		return granted
+	}
+	var err error
+	if c.a.block {
+		var now bool
+		g := c.newGrant()
+		if now, err = s.eng.WaitLock(&c.cred, c.h, c.want, g.done); err == nil && !now {
+			return blocked
+		}
+	} else {
+		err = s.eng.TryLock(&c.cred, c.h, c.want)
+	}
+	if err == nil && c.a.reclaim {
+		s.monitor.Claimed(c.host())
+	}
+	return statusOf(err)
+}
+
+// mayAsk reports whether it is time for the lock that is asked for: in grace only for those that are claimed, and afterwards only
+// for others.
+func (c *call) mayAsk() status {
+	if c.a.reclaim {
+		if !c.s.monitor.InGrace() {
+			return deniedGrace
+		}
+	} else if c.s.monitor.Asks(c.host()) {
+		return deniedGrace
+	}
+	return granted
+}
+
+// cancel answers NLM_CANCEL: the request is gone, and so is its lock if that was granted and the client does not know yet.
+func (c *call) cancel() status {
+	if c.s.eng.CancelLock(c.h, c.want) || c.s.giveUp(c.grantKey()) {
+		return granted
+	}
+	return denied
+}
+
+// unlock answers NLM_UNLOCK. What the owner asked for in the same range is taken back first.
+func (c *call) unlock() status {
+	for _, exclusive := range []bool{false, true} {
+		c.want.Exclusive = exclusive
+		c.s.eng.CancelLock(c.h, c.want)
+		c.s.giveUp(c.grantKey())
+	}
+	return statusOf(c.s.eng.Unlock(c.h, c.want.Owner, c.want.Start, c.want.End))
+}
+
+// share answers NLM_SHARE.
+func (c *call) share() status {
+	if st := c.mayAsk(); st != granted {
+		return st
+	}
+	deny, access := shareOf(c.a.mode), shareOf(c.a.access)
+	if c.exp.ReadOnly && (deny != 0 || access&pmemfs.ShareWrite != 0) {
+		return readOnly
+	}
+	if err := c.s.monitor.Watch(c.host(), peer.RouteOf(c.r), 0); err != nil {
+		return deniedNoLock
+	}
+	err := c.s.eng.Share(&c.cred, c.h, pmemfs.FileShare{Owner: c.sharer(), Access: access, Deny: deny})
+	return statusOf(err)
+}
+
+// shareOf is fsh4_mode or fsh4_access (RFC 1813 section 6.1.4) as the engine has it.
+func shareOf(bits uint32) (m pmemfs.ShareMode) {
+	if bits&1 != 0 {
+		m |= pmemfs.ShareRead
+	}
+	if bits&2 != 0 {
+		m |= pmemfs.ShareWrite
+	}
+	return m
+}
+
+// freeAll answers NLM_FREE_ALL: a client without a status monitor has been restarted.
+func (s *Server) freeAll(r *rpc.Request, a *arguments) {
+	s.crashed(nsm.Host{Addr: r.Remote.Addr(), Name: string(a.lock.caller)})
+}
+
+// crashed drops all that a host has.
+func (s *Server) crashed(h nsm.Host) {
+	s.giveUpAll(h)
+	if n := s.eng.DropLocks(h.Addr.String(), ownedBy(h.Name)); n > 0 {
+		s.log.Info("locks dropped", "client", h.String(), "count", n)
+	}
+}
+
+// holds reports whether a host has anything that a restart of this server would make it claim.
+func (s *Server) holds(h nsm.Host) bool { return s.eng.HasLocks(h.Addr.String(), ownedBy(h.Name)) }
+
+// statusOf maps the engine's errors.
+func statusOf(err error) status {
+	switch {
+	case err == nil:
+		return granted
+	case errors.Is(err, pmemfs.ErrConflict):
+		return denied
+	case errors.Is(err, pmemfs.ErrDeadlock):
+		return deadlock
+	case errors.Is(err, pmemfs.ErrNoLocks):
+		return deniedNoLock
+	case errors.Is(err, pmemfs.ErrStale):
+		return staleHandle
+	case errors.Is(err, pmemfs.ErrReadOnly):
+		return readOnly
+	}
+	return failed
+}

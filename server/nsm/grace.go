@@ -1,0 +1,57 @@
+package nsm
+
+import "time"
+
+// InGrace reports whether locks may only be claimed again.
+func (m *Monitor) InGrace() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.inGrace(time.Now())
+}
+
+// inGrace is InGrace for a time, under mu. It ends the grace when that is due.
+func (m *Monitor) inGrace(now time.Time) bool {
+	if m.grace.IsZero() {
+		return false
+	}
+	why := "every client is through"
+	if !now.Before(m.grace) {
+		why = "its time is over"
+	} else {
+		for _, x := range m.hosts {
+			if x.recovering && !x.through(now, m.c.timing.quiet) {
+				return true
+			}
+		}
+	}
+	m.log.Info("new locks are given out again", "why", why, "after", now.Sub(m.start).Round(time.Millisecond))
+	m.grace = time.Time{}
+	for _, x := range m.hosts {
+		x.recovering = false
+	}
+	return false
+}
+
+// through reports whether a host has claimed all that it will.
+func (x *host) through(now time.Time, quiet time.Duration) bool {
+	return !x.claimed.IsZero() && now.Sub(x.claimed) >= quiet
+}
+
+// Claimed notes that a host has claimed a lock.
+func (m *Monitor) Claimed(h Host) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if x := m.hosts[h]; x != nil {
+		x.claimed = time.Now()
+	}
+}
+
+// Asks notes that a host asks for a new lock, which it does not while it has others to claim, and reports whether it has to wait.
+func (m *Monitor) Asks(h Host) (wait bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if x := m.hosts[h]; x != nil && x.recovering && !x.claimed.IsZero() {
+		x.recovering = false
+	}
+	return m.inGrace(time.Now())
+}

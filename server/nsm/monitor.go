@@ -1,0 +1,230 @@
+package nsm
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/peer"
+)
+
+// Number is the RPC program number of the status monitor.
+const Number = 100024
+
+// NameMax is the longest name of a host, in bytes: what a DNS name can have.
+const NameMax = 255
+
+// hostsMax bounds the hosts; those at one address may be no more than are left over.
+const hostsMax = 2048
+
+var (
+	// ErrName is returned for a name that no host has.
+	ErrName = errors.New("nsm: no name of a host")
+	// ErrFull is returned when there are too many hosts, or too many at one address.
+	ErrFull = errors.New("nsm: too many hosts")
+)
+
+// Host is a client: where it is, and what it calls itself.
+type Host struct {
+	Addr netip.Addr
+	Name string
+}
+
+// String is for logs.
+func (h Host) String() string { return fmt.Sprintf("%s (%v)", h.Name, h.Addr) }
+
+// Config is what a Monitor needs. All but Logger, Name and the times are needed.
+type Config struct {
+	Engine  *pmemfs.FS
+	Peers   *peer.Caller
+	Crashed func(Host)      // called when a host has lost its locks; it may take locks of its own
+	Holds   func(Host) bool // whether a host has locks, or waits for some
+	Name    string          // of this machine, as clients know it
+	Grace   time.Duration   // how long locks can be claimed after a restart; 0 for not at all
+	Logger  *slog.Logger    // nil for none
+
+	timing timing
+}
+
+// timing is what tests change.
+type timing struct {
+	quiet  time.Duration // of a host that has claimed locks, until it is through
+	idle   time.Duration // without locks, until a host is forgotten
+	give   time.Duration // until hosts that do not answer are given up
+	retry  time.Duration // until a host is told again, the first time
+	tick   time.Duration // of the background
+	answer time.Duration // how long one answer may take
+}
+
+func (t timing) withDefaults() timing {
+	for _, f := range []struct {
+		v   *time.Duration
+		def time.Duration
+	}{
+		{&t.quiet, 10 * time.Second}, {&t.idle, time.Minute}, {&t.give, 15 * time.Minute}, {&t.retry, 2 * time.Second},
+		{&t.tick, time.Second}, {&t.answer, 10 * time.Second},
+	} {
+		if *f.v <= 0 {
+			*f.v = f.def
+		}
+	}
+	return t
+}
+
+// Monitor knows the hosts that have locks.
+type Monitor struct {
+	c     Config
+	log   *slog.Logger
+	start time.Time
+
+	writing sync.Mutex // orders changes of the image
+	mu      sync.Mutex
+	state   uint32
+	saved   bool // the image has the state number
+	hosts   map[Host]*host
+	at      map[netip.Addr]int // hosts by address
+	grace   time.Time          // when it ends; zero if it has
+}
+
+// host is what is known of a Host.
+type host struct {
+	local netip.Addr // the address of this machine that it knows
+	state uint32     // its state number; 0 if that is not known
+	used  time.Time  // when it last asked for a lock
+	kept  bool       // in the image
+
+	// Of hosts that were known at the start:
+	recovering bool      // not through yet
+	told       bool      // it has answered our NOTIFY, or is not to be told
+	claimed    time.Time // when it last claimed a lock; zero if never
+	tries      int
+	next       time.Time // when to tell it again
+}
+
+// Open reads the hosts from the image and begins a new state. If the image cannot take the new state number now it is asked
+// again with the first lock. Errors are the engine's.
+func Open(c Config) (*Monitor, error) {
+	c.timing = c.timing.withDefaults()
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	m := &Monitor{c: c, log: c.Logger, start: time.Now(), hosts: map[Host]*host{}, at: map[netip.Addr]int{}}
+	if err := m.load(); err != nil {
+		return nil, err
+	}
+	if len(m.hosts) > 0 && c.Grace > 0 {
+		m.grace = m.start.Add(c.Grace)
+		m.log.Info("locks can be claimed again; new ones have to wait", "hosts", len(m.hosts), "at_most", c.Grace)
+	}
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	if err := m.saveState(); err != nil {
+		m.log.Warn("no locks are given out until the image takes a new state number", "err", err)
+	}
+	return m, nil
+}
+
+// saveState makes the new state number durable, before anybody hears of it.
+func (m *Monitor) saveState() error {
+	if m.saved {
+		return nil
+	}
+	if err := m.c.Engine.SetState(stateName, binary.LittleEndian.AppendUint32(nil, m.state)); err != nil {
+		return err
+	}
+	m.saved = true
+	return nil
+}
+
+// State is the number of this life of the server: odd, and higher than all before.
+func (m *Monitor) State() uint32 { return m.state }
+
+// Watch is called before a host is given a lock, with the state number that it says it has, 0 for none. After it the image says that
+// the host is to be told of a restart; at most one fence. ErrName, ErrFull, or an error of the engine: then it gets no lock.
+func (m *Monitor) Watch(h Host, r peer.Route, state uint32) error {
+	if h.Name == "" || len(h.Name) > NameMax || !h.Addr.IsValid() {
+		return ErrName
+	}
+	if known, restarted := m.meet(h, r, state); known {
+		if restarted {
+			m.crashed(h)
+		}
+		return nil
+	}
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	if known, _ := m.meet(h, r, state); known {
+		return nil
+	}
+	if err := m.admit(h, r, state); err != nil {
+		return err
+	}
+	if err := m.saveState(); err != nil {
+		return errors.Join(err, m.drop(h, false))
+	}
+	if err := m.c.Engine.SetState(keyOf(h), encode(h, r.Local, state)); err != nil {
+		return errors.Join(err, m.drop(h, false))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hosts[h].kept = true
+	return nil
+}
+
+// meet notes that a host, if it is in the image, asks for a lock. restarted says that it has another state number than before: it
+// has lost what locks it had, and its NOTIFY has not arrived, or will be taken for a repetition.
+func (m *Monitor) meet(h Host, r peer.Route, state uint32) (known, restarted bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	x := m.hosts[h]
+	if x == nil || !x.kept {
+		return false, false
+	}
+	x.used, x.local = time.Now(), r.Local
+	if state == 0 || state == x.state {
+		return true, false
+	}
+	restarted = x.state != 0 && int32(state-x.state) > 0
+	x.state = state
+	return true, restarted
+}
+
+// admit adds a host in memory.
+func (m *Monitor) admit(h Host, r peer.Route, state uint32) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.hosts)+m.at[h.Addr]+2 > hostsMax {
+		return ErrFull
+	}
+	m.hosts[h] = &host{local: r.Local, state: state, used: time.Now(), told: true}
+	m.at[h.Addr]++
+	return nil
+}
+
+// drop forgets a host, and what the image may have of it. The caller holds writing. After an error it is still known.
+func (m *Monitor) drop(h Host, kept bool) error {
+	if kept {
+		if err := m.c.Engine.DropState(keyOf(h)); err != nil && !errors.Is(err, pmemfs.ErrNotExist) {
+			return err
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.hosts, h)
+	if m.at[h.Addr]--; m.at[h.Addr] == 0 {
+		delete(m.at, h.Addr)
+	}
+	return nil
+}
+
+// crashed has the locks of a host dropped.
+func (m *Monitor) crashed(h Host) {
+	m.log.Info("a client was restarted: its locks are dropped", "client", h.String())
+	m.c.Peers.Forget(h.Addr)
+	m.c.Crashed(h)
+}

@@ -1,0 +1,102 @@
+package nsm
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"net/netip"
+	"strings"
+
+	"pmemfs/pmemfs"
+)
+
+// The states of the image that are ours. SPEC.md has their form.
+const (
+	stateName     = "nsm"
+	hostPrefix    = "nsm."
+	recordVersion = 1
+)
+
+// keyOf is the name of a host's state.
+func keyOf(h Host) string {
+	sum := sha256.Sum256([]byte(h.Addr.String() + "\x00" + h.Name))
+	return hostPrefix + hex.EncodeToString(sum[:16])
+}
+
+// encode makes a host's record.
+func encode(h Host, local netip.Addr, state uint32) []byte {
+	b := []byte{recordVersion}
+	here := ""
+	if local.IsValid() {
+		here = local.String()
+	}
+	for _, s := range []string{h.Addr.String(), here, h.Name} {
+		b = binary.LittleEndian.AppendUint16(b, uint16(len(s)))
+		b = append(b, s...)
+	}
+	return binary.LittleEndian.AppendUint32(b, state)
+}
+
+// decode reads a record; false if it is none that encode makes.
+func decode(b []byte) (h Host, x host, ok bool) {
+	if len(b) == 0 || b[0] != recordVersion {
+		return h, x, false
+	}
+	b = b[1:]
+	var words [3]string
+	for i := range words {
+		if len(b) < 2 || len(b)-2 < int(binary.LittleEndian.Uint16(b)) {
+			return h, x, false
+		}
+		n := 2 + int(binary.LittleEndian.Uint16(b))
+		words[i], b = string(b[2:n]), b[n:]
+	}
+	addr, err := netip.ParseAddr(words[0])
+	if err != nil || len(b) != 4 || words[2] == "" || len(words[2]) > NameMax {
+		return h, x, false
+	}
+	if words[1] != "" {
+		if x.local, err = netip.ParseAddr(words[1]); err != nil {
+			return h, x, false
+		}
+	}
+	x.state = binary.LittleEndian.Uint32(b)
+	return Host{addr, words[2]}, x, true
+}
+
+// load reads what an earlier life has left. Records that make no sense are logged and dropped.
+func (m *Monitor) load() error {
+	names, err := m.c.Engine.States()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name != stateName && !strings.HasPrefix(name, hostPrefix) {
+			continue
+		}
+		value, err := m.c.Engine.State(name)
+		if err != nil {
+			return err
+		}
+		if name == stateName {
+			if len(value) == 4 {
+				m.state = binary.LittleEndian.Uint32(value)
+			}
+			continue
+		}
+		h, x, ok := decode(value)
+		if !ok || keyOf(h) != name {
+			m.log.Warn("a record of a client with locks makes no sense", "state", name)
+			if err := m.c.Engine.DropState(name); err != nil && !errors.Is(err, pmemfs.ErrReadOnly) {
+				return err
+			}
+			continue
+		}
+		x.kept, x.recovering, x.used = true, true, m.start
+		m.hosts[h] = &x
+		m.at[h.Addr]++
+	}
+	m.state = (m.state | 1) + 2 // odd: up
+	return nil
+}
