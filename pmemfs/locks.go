@@ -106,6 +106,9 @@ func (fs *FS) Unshare(h Handle, owner LockOwner) error {
 	})
 }
 
+// LockClients returns the clients that have locks, requests or reservations, in no order.
+func (fs *FS) LockClients() []string { return fs.locks.Clients() }
+
 // LockUsage is how much the locks of a filesystem are.
 type LockUsage = locks.Usage
 

@@ -104,7 +104,7 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 		c.Image = args[0]
 	}
 	c.NFS = choose(flags, "nfs", f.nfs, f.file.NFS)
-	c.Finding = f.finding(flags)
+	c.Finding, c.Locking = f.finding(flags), f.locking(flags)
 	c.Stack = choose(flags, "nfs-stack", f.stack, f.file.Stack)
 	if c.Durability, err = pmemfs.ParseDurability(choose(flags, "durability", f.durability, f.file.Durability)); err != nil {
 		return c, fmt.Errorf("--durability is power or process, not %q", f.durability)
@@ -124,6 +124,18 @@ func (f *serveFlags) finding(flags *pflag.FlagSet) server.Finding {
 		return server.Finding{Portmap: f.portmap, Register: f.register}
 	}
 	return server.Finding{Portmap: f.file.Portmap, Register: f.file.Register}
+}
+
+// locking says whether and how clients lock files: as the command line says, else the file.
+func (f *serveFlags) locking(flags *pflag.FlagSet) server.Locking {
+	l := server.Locking{Off: f.file.NoLocks, Grace: f.grace}
+	if flags.Changed("no-locks") {
+		l.Off = f.noLocks
+	}
+	if f.file.Grace != nil && !flags.Changed("grace") {
+		l.Grace = *f.file.Grace
+	}
+	return l
 }
 
 // choose is the value of an option: from the command line, else from the file, else the default.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -24,12 +25,14 @@ const fileBytesMax = 1 << 20
 
 // File is what a configuration file says. A field that the file leaves out is zero.
 type File struct {
-	Image      string // relative paths count from the file's folder
-	NFS        string // address to listen on, host:port
-	Stack      string // implementation of NFS
-	Durability string // checked
-	Portmap    string // address to answer as a portmapper on
-	Register   bool   // with the machine's rpcbind
+	Image      string         // relative paths count from the file's folder
+	NFS        string         // address to listen on, host:port
+	Stack      string         // implementation of NFS
+	Durability string         // checked
+	Portmap    string         // address to answer as a portmapper on
+	Register   bool           // with the machine's rpcbind
+	NoLocks    bool           // clients cannot lock files
+	Grace      *time.Duration // to claim locks after a restart; nil if it is left out
 	Exports    []export.Export
 }
 
@@ -41,6 +44,8 @@ type document struct {
 	Durability level    `toml:"durability"`
 	Portmap    string   `toml:"portmap"`
 	Register   bool     `toml:"register"`
+	NoLocks    bool     `toml:"no_locks"`
+	Grace      *period  `toml:"grace"`
 	Exports    []stanza `toml:"export"`
 }
 
@@ -86,7 +91,10 @@ func Parse(text []byte) (*File, error) {
 	if err := decoder.Decode(&d); err != nil {
 		return nil, explain(text, err)
 	}
-	c := &File{Image: d.Image, NFS: d.NFS, Stack: d.Stack, Durability: d.Durability.name, Portmap: d.Portmap, Register: d.Register}
+	c := &File{Image: d.Image, NFS: d.NFS, Stack: d.Stack, Durability: d.Durability.name, Portmap: d.Portmap, Register: d.Register, NoLocks: d.NoLocks}
+	if d.Grace != nil {
+		c.Grace = &d.Grace.Duration
+	}
 	for _, s := range d.Exports {
 		c.Exports = append(c.Exports, s.export())
 	}
@@ -149,6 +157,17 @@ func keyOn(text []byte, line int) string {
 	key, _, _ := strings.Cut(lines[line-1], "=")
 	const longest = 40
 	return fmt.Sprintf("%.*s", longest, strings.TrimSpace(key))
+}
+
+// period is a time such as "45s".
+type period struct{ time.Duration }
+
+// UnmarshalText reads it.
+func (p *period) UnmarshalText(text []byte) (err error) {
+	if p.Duration, err = time.ParseDuration(string(text)); err != nil {
+		return fmt.Errorf("%q is no time: it is such as \"45s\"", text)
+	}
+	return nil
 }
 
 // level is a durability by its name.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"time"
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/nsm"
@@ -14,9 +13,8 @@ import (
 )
 
 const (
-	grantTries   = 3                // calls for one grant
-	grantTimeout = 10 * time.Second // for the answer to each
-	cookieBytes  = 8
+	grantTries  = 3 // calls for one grant
+	cookieBytes = 8
 )
 
 // grantKey is the lock that a client waits for.
@@ -80,8 +78,11 @@ func (g *grant) done(err error) {
 func (g *grant) call(context.Context) {
 	defer g.cancel()
 	for range grantTries {
-		ctx, cancel := context.WithTimeout(g.ctx, grantTimeout)
+		ctx, cancel := context.WithTimeout(g.ctx, g.s.answer)
 		st, err := g.ask(ctx)
+		if err != nil {
+			<-ctx.Done() // the client may be there the next time
+		}
 		cancel()
 		switch {
 		case g.ctx.Err() != nil:

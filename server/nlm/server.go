@@ -21,7 +21,8 @@ type Config struct {
 	Peers   *peer.Caller
 	Name    string        // of this machine, as clients know it
 	Grace   time.Duration // how long locks can be claimed after a restart
-	Logger  *slog.Logger  // nil for none
+	Timing  nsm.Timing
+	Logger  *slog.Logger // nil for none
 }
 
 // callsMax bounds what is under way towards clients: calls for grants, and for results. One client may have a quarter.
@@ -36,6 +37,7 @@ type Server struct {
 	monitor *nsm.Monitor
 	log     *slog.Logger
 	repeats repeats
+	answer  time.Duration // how long a client may take for one
 
 	ctx   context.Context // ends when the server stops
 	stop  context.CancelFunc
@@ -55,14 +57,14 @@ func New(c Config) (*Server, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		eng: c.Engine, exports: c.Exports, handles: handle.New(c.Engine), peers: c.Peers, log: c.Logger,
+		eng: c.Engine, exports: c.Exports, handles: handle.New(c.Engine), peers: c.Peers, log: c.Logger, answer: c.Timing.WithDefaults().Answer,
 		busy: map[string]int{}, grants: map[grantKey]*grant{}, cookie: map[string]*grant{},
 	}
 	s.repeats.init()
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	var err error
 	s.monitor, err = nsm.Open(nsm.Config{
-		Engine: c.Engine, Peers: c.Peers, Name: c.Name, Grace: c.Grace, Logger: c.Logger,
+		Engine: c.Engine, Peers: c.Peers, Name: c.Name, Grace: c.Grace, Timing: c.Timing, Logger: c.Logger,
 		Crashed: s.crashed, Holds: s.holds,
 	})
 	return s, err
@@ -162,13 +164,10 @@ func (c *call) msg() {
 		return
 	}
 	c.s.start(route.Host.String(), func(ctx context.Context) {
-		ctx, cancel := context.WithTimeout(ctx, resultTimeout)
+		ctx, cancel := context.WithTimeout(ctx, c.s.answer) // then the client asks again
 		defer cancel()
 		if err := c.s.peers.Send(ctx, route, out); err != nil {
 			c.s.log.Debug("result not sent", "client", route.Host.String(), "err", err)
 		}
 	})
 }
-
-// resultTimeout is how long a result may take to find its way; then the client has asked again.
-const resultTimeout = 10 * time.Second

@@ -19,7 +19,7 @@ func (m *Monitor) inGrace(now time.Time) bool {
 		why = "its time is over"
 	} else {
 		for _, x := range m.hosts {
-			if x.recovering && !x.through(now, m.c.timing.quiet) {
+			if x.recovering && !x.through(now, m.c.Timing.Quiet) {
 				return true
 			}
 		}

@@ -38,7 +38,7 @@ type Host struct {
 // String is for logs.
 func (h Host) String() string { return fmt.Sprintf("%s (%v)", h.Name, h.Addr) }
 
-// Config is what a Monitor needs. All but Logger, Name and the times are needed.
+// Config is what a Monitor needs. All but Logger, Name, Grace and Timing are needed.
 type Config struct {
 	Engine  *pmemfs.FS
 	Peers   *peer.Caller
@@ -48,26 +48,27 @@ type Config struct {
 	Grace   time.Duration   // how long locks can be claimed after a restart; 0 for not at all
 	Logger  *slog.Logger    // nil for none
 
-	timing timing
+	Timing Timing
 }
 
-// timing is what tests change.
-type timing struct {
-	quiet  time.Duration // of a host that has claimed locks, until it is through
-	idle   time.Duration // without locks, until a host is forgotten
-	give   time.Duration // until hosts that do not answer are given up
-	retry  time.Duration // until a host is told again, the first time
-	tick   time.Duration // of the background
-	answer time.Duration // how long one answer may take
+// Timing is how long things take. A zero field means the default.
+type Timing struct {
+	Quiet  time.Duration // of a host that has claimed locks, until it is through; 10 seconds
+	Idle   time.Duration // without locks, until a host is forgotten; a minute
+	GiveUp time.Duration // until hosts that do not answer are given up; 15 minutes
+	Retry  time.Duration // until a host is told again, the first time; 2 seconds
+	Tick   time.Duration // of the background; a second
+	Answer time.Duration // how long a client may take for an answer; 10 seconds
 }
 
-func (t timing) withDefaults() timing {
+// WithDefaults returns t without zero fields.
+func (t Timing) WithDefaults() Timing {
 	for _, f := range []struct {
 		v   *time.Duration
 		def time.Duration
 	}{
-		{&t.quiet, 10 * time.Second}, {&t.idle, time.Minute}, {&t.give, 15 * time.Minute}, {&t.retry, 2 * time.Second},
-		{&t.tick, time.Second}, {&t.answer, 10 * time.Second},
+		{&t.Quiet, 10 * time.Second}, {&t.Idle, time.Minute}, {&t.GiveUp, 15 * time.Minute}, {&t.Retry, 2 * time.Second},
+		{&t.Tick, time.Second}, {&t.Answer, 10 * time.Second},
 	} {
 		if *f.v <= 0 {
 			*f.v = f.def
@@ -109,7 +110,7 @@ type host struct {
 // Open reads the hosts from the image and begins a new state. If the image cannot take the new state number now it is asked
 // again with the first lock. Errors are the engine's.
 func Open(c Config) (*Monitor, error) {
-	c.timing = c.timing.withDefaults()
+	c.Timing = c.Timing.WithDefaults()
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -18,12 +18,12 @@ const (
 // Run tells the hosts of the life before that the server was restarted, again and again until they answer or are given up, and forgets
 // hosts without locks. It returns when ctx ends.
 func (m *Monitor) Run(ctx context.Context) {
-	t := time.NewTicker(m.c.timing.tick)
+	t := time.NewTicker(m.c.Timing.Tick)
 	defer t.Stop()
 	for ctx.Err() == nil {
 		m.tellDue(ctx)
 		m.InGrace() // so that its end is logged when it is due
-		m.sweep(time.Now().Add(-m.c.timing.idle))
+		m.sweep(time.Now().Add(-m.c.Timing.Idle))
 		select {
 		case <-ctx.Done():
 		case <-t.C:
@@ -68,7 +68,7 @@ func (m *Monitor) tell(ctx context.Context, h Host) {
 	}
 	r := peer.Route{Host: h.Addr, Local: x.local, UDP: true}
 	m.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, m.c.timing.answer)
+	ctx, cancel := context.WithTimeout(ctx, m.c.Timing.Answer)
 	defer cancel()
 	var err error
 	names := []string{m.c.Name}
@@ -97,11 +97,11 @@ func (m *Monitor) toldOnce(h Host, answered bool, err error) {
 	case answered:
 		x.told = true
 		m.log.Info("a client knows of the restart", "client", h.String())
-	case now.Sub(m.start) > m.c.timing.give:
+	case now.Sub(m.start) > m.c.Timing.GiveUp:
 		x.told = true
 		m.log.Warn("a client that had locks does not answer, and is given up", "client", h.String(), "err", err)
 	default:
-		x.next = now.Add(min(m.c.timing.retry<<min(x.tries, 16), retryLongest))
+		x.next = now.Add(min(m.c.Timing.Retry<<min(x.tries, 16), retryLongest))
 		x.tries++
 		m.log.Debug("a client that had locks does not answer", "client", h.String(), "err", err)
 	}

@@ -206,6 +206,16 @@ func (t *Table) Has(client string, match func(id string) bool) bool {
 	return false
 }
 
+// Clients returns the clients that have anything.
+func (t *Table) Clients() (list []string) {
+	t.lock()
+	defer t.unlock()
+	for c := range t.clients {
+		list = append(list, c)
+	}
+	return list
+}
+
 // Usage is how much a table holds.
 type Usage struct{ Files, Units, Waits, Clients int }
 
