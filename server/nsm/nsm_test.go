@@ -1,0 +1,214 @@
+package nsm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/peer"
+	"pmemfs/server/rpc"
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func engine(t testing.TB) *pmemfs.FS {
+	t.Helper()
+	eng, err := pmemfs.OpenMemory(16<<20, pmemfs.DomainVolatile, pmemfs.Options{})
+	must(t, err)
+	t.Cleanup(func() {
+		report, err := eng.Check()
+		if err != nil || len(report.Faults) != 0 {
+			t.Errorf("check: %+v, %v", report, err)
+		}
+		must(t, eng.Close())
+	})
+	return eng
+}
+
+func monitor(t testing.TB, eng *pmemfs.FS, edit func(*Config)) *Monitor {
+	t.Helper()
+	c := Config{Engine: eng, Peers: peer.New(1), Crashed: func(Host) {}, Holds: func(Host) bool { return false }, Name: "server", Grace: time.Minute}
+	if edit != nil {
+		edit(&c)
+	}
+	m, err := Open(c)
+	must(t, err)
+	return m
+}
+
+func hostAt(n int, name string) Host {
+	return Host{netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}), name}
+}
+
+// TestDurable: a host that was watched is in the image when Watch has returned, on an ordinary file that nobody closes.
+func TestDurable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "image")
+	must(t, pmemfs.Format(path, pmemfs.FormatOptions{Size: 16 << 20}))
+	eng, err := pmemfs.Open(path, pmemfs.Options{})
+	must(t, err)
+	m := monitor(t, eng, nil)
+	fences := eng.Counters().Fences
+	must(t, m.Watch(hostAt(1, "a"), peer.Route{Local: netip.MustParseAddr("10.9.9.9")}, 7))
+	if got := eng.Counters().Fences - fences; got != 1 {
+		t.Errorf("%d fences for the first lock", got)
+	}
+	must(t, m.Watch(hostAt(1, "a"), peer.Route{}, 7))
+	if got := eng.Counters().Fences - fences; got != 1 {
+		t.Errorf("%d fences for two locks", got)
+	}
+	if m.State() != 3 || m.InGrace() {
+		t.Errorf("state %d, grace %v", m.State(), m.InGrace())
+	}
+	must(t, eng.Close())
+	eng, err = pmemfs.Open(path, pmemfs.Options{})
+	must(t, err)
+	m = monitor(t, eng, nil)
+	x := m.hosts[hostAt(1, "a")]
+	if m.State() != 5 || !m.InGrace() || x == nil || x.state != 7 || x.local.String() != "10.9.9.9" || !x.recovering || x.told {
+		t.Errorf("state %d, grace %v, host %+v", m.State(), m.InGrace(), x)
+	}
+	must(t, eng.Close())
+	if err := m.Watch(hostAt(2, "b"), peer.Route{}, 0); !errors.Is(err, pmemfs.ErrClosed) {
+		t.Errorf("a host that the image cannot take: %v", err)
+	}
+	if m.hosts[hostAt(2, "b")] != nil {
+		t.Error("it is known all the same")
+	}
+}
+
+// TestBounds: one address cannot have all the hosts, and names are those of hosts.
+func TestBounds(t *testing.T) {
+	m := monitor(t, engine(t), nil)
+	n := 0
+	for ; ; n++ {
+		err := m.Watch(hostAt(1, fmt.Sprint(n)), peer.Route{}, 0)
+		if errors.Is(err, ErrFull) {
+			break
+		}
+		must(t, err)
+	}
+	if n != hostsMax/2 {
+		t.Errorf("%d hosts at one address", n)
+	}
+	must(t, m.Watch(hostAt(2, "another"), peer.Route{}, 0))
+	for _, h := range []Host{{hostAt(3, "").Addr, ""}, {netip.Addr{}, "x"}, hostAt(3, strings.Repeat("n", NameMax+1))} {
+		if err := m.Watch(h, peer.Route{}, 0); !errors.Is(err, ErrName) {
+			t.Errorf("%v: %v", h, err)
+		}
+	}
+	m.Close()
+	names, err := m.c.Engine.States()
+	if err != nil || len(names) != 1 || len(m.hosts) != 0 || len(m.at) != 0 {
+		t.Errorf("at the end: %d states, %d hosts, %d addresses, %v", len(names), len(m.hosts), len(m.at), err)
+	}
+}
+
+// TestNonsense: records that make no sense keep nobody from starting.
+func TestNonsense(t *testing.T) {
+	eng := engine(t)
+	must(t, eng.SetState("nsm", []byte("long state")))
+	must(t, eng.SetState("nsm.x", []byte{1, 2, 3}))
+	must(t, eng.SetState("nsm.y", encode(hostAt(1, "a"), netip.Addr{}, 1))) // under a wrong name
+	must(t, eng.SetState("other", []byte{1}))
+	m := monitor(t, eng, nil)
+	names, err := eng.States()
+	if err != nil || len(names) != 2 || len(m.hosts) != 0 || m.State()%2 != 1 || m.InGrace() {
+		t.Errorf("%v, %v, %d hosts, state %d", names, err, len(m.hosts), m.State())
+	}
+}
+
+// TestTold: a host that does not answer is told again and again, longer and longer apart, and given up in the end.
+func TestTold(t *testing.T) {
+	eng := engine(t)
+	here := netip.MustParseAddr("127.0.0.1")
+	silent, deaf := Host{here, "silent"}, Host{netip.MustParseAddr("127.0.2.1"), "deaf"}
+	m := monitor(t, eng, nil)
+	must(t, m.Watch(silent, peer.Route{Local: here}, 0))
+	must(t, m.Watch(deaf, peer.Route{}, 0))
+
+	// A portmapper and a status monitor in one, which answers the third time.
+	var mu sync.Mutex
+	var at []time.Time
+	uc, err := net.ListenUDP("udp", &net.UDPAddr{IP: here.AsSlice()})
+	must(t, err)
+	port := uint16(uc.LocalAddr().(*net.UDPAddr).Port)
+	srv := rpc.NewServer(rpc.Config{Programs: []rpc.Program{
+		{Number: 100000, Low: 2, High: 2, Datagrams: true, Serve: func(_ *rpc.Request, e *rpc.Encoder) rpc.Result {
+			e.Uint32(uint32(port))
+			return rpc.Success
+		}},
+		{Number: Number, Low: 1, High: 1, Datagrams: true, Serve: func(r *rpc.Request, _ *rpc.Encoder) rpc.Result {
+			mu.Lock()
+			defer mu.Unlock()
+			if !bytes.Contains(r.Args, []byte("server")) {
+				return rpc.Success // the second name
+			}
+			if at = append(at, time.Now()); len(at) < 3 {
+				return rpc.SystemErr
+			}
+			return rpc.Success
+		}},
+	}})
+	d, err := srv.NewDatagrams(uc)
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := d.Serve(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	m = monitor(t, eng, func(c *Config) {
+		c.Peers = peer.New(port)
+		c.Timing = Timing{Retry: 40 * time.Millisecond, Tick: 5 * time.Millisecond, Answer: 100 * time.Millisecond, GiveUp: 700 * time.Millisecond}
+	})
+	m.hosts[silent].local = netip.Addr{} // so that there is one name only
+	wg.Go(func() { m.Run(ctx) })
+	for range 500 {
+		m.mu.Lock()
+		done := m.hosts[silent].told && m.hosts[deaf].told
+		m.mu.Unlock()
+		if done {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	cancel()
+	wg.Wait()
+	if !m.hosts[silent].told || !m.hosts[deaf].told {
+		t.Error("hosts are told for ever")
+	}
+	if len(at) != 3 || at[2].Sub(at[1]) < at[1].Sub(at[0])/2 {
+		t.Errorf("told at %v", at)
+	}
+}
+
+// FuzzRecord holds decode to encode.
+func FuzzRecord(f *testing.F) {
+	f.Add(encode(hostAt(1, "a"), netip.Addr{}, 7))
+	f.Add(encode(Host{netip.MustParseAddr("fd00::1"), strings.Repeat("n", NameMax)}, netip.MustParseAddr("fd00::2"), 1<<31))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, x, ok := decode(b)
+		if !ok {
+			return
+		}
+		h2, x2, ok := decode(encode(h, x.local, x.state))
+		if !ok || h2 != h || x2 != x {
+			t.Errorf("%v %+v became %v %+v", h, x, h2, x2)
+		}
+	})
+}
