@@ -73,16 +73,19 @@ func (l locker) startDaemons(t *testing.T) {
 	l.sh(t, "mkdir -p /var/lib/nfs/sm /var/lib/nfs/sm.bak; rpcbind && rpc.statd --no-notify && sm-notify -f")
 }
 
-// mountLocking mounts the server's root with locks, as people do who give no options.
+// lockOptions is the option list of the documented mount line with locks.
+const lockOptions = "vers=3,tcp"
+
+// mountLocking mounts the server's root with locks, as people do who say no more than they have to.
 func (l locker) mountLocking(t *testing.T) {
 	t.Helper()
-	l.sh(t, "mount -t nfs -o vers=3,tcp %s:/ /mnt", l.host)
+	l.sh(t, "mount -t nfs -o %s %s:/ /mnt", lockOptions, l.host)
 	l.sh(t, "grep ' /mnt nfs .*vers=3.*local_lock=none' /proc/mounts")
 }
 
 // TestLocks has two kernels of different series lock against each other through a server, with all that can die in between.
 func TestLocks(t *testing.T) {
-	if !lan.Enclosed(t, func() {
+	if !enclosed(t, func() {
 		if err := qemu.Fetch(kernelCache(t)); err != nil {
 			t.Fatal(err)
 		}
@@ -91,14 +94,23 @@ func TestLocks(t *testing.T) {
 	}
 	lan.Bridge(t, 2)
 	server := harness.ServeAt(t, lan.ServerAddr, 2049, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none",
-		"--portmap", ":111")
-	_ = server
-	files := lockFiles(t)
-	a := bootLocker(t, 0, false, files, t.TempDir())
-	t.Run("the kernel's own", func(t *testing.T) {
-		lockSteps(t, a.own(t, "one", "/tmp/locked"), a.own(t, "two", "/tmp/locked"))
-	})
-	b := bootLocker(t, 1, true, files, "")
+		"--portmap", ":111", "--grace", "5s")
+	files, state := lockFiles(t), t.TempDir()
+	a, b := bootLocker(t, 0, false, files, state), bootLocker(t, 1, true, files, "")
+	if os.Getenv(thoroughVariable) != "" {
+		// The steps ask for what Linux does.
+		t.Run("tmpfs", func(t *testing.T) { lockSteps(t, a.own(t, "one", "/tmp/locked"), a.own(t, "two", "/tmp/locked")) })
+	}
 	a.mountLocking(t)
 	b.mountLocking(t)
+	x, y := a.own(t, "owner", "/mnt/locked"), b.own(t, "owner", "/mnt/locked")
+	t.Run("6.1 against 6.12", func(t *testing.T) { lockSteps(t, x, y) })
+	t.Run("6.12 against 6.1", func(t *testing.T) { lockSteps(t, y, x) })
+	t.Run("server killed", func(t *testing.T) { serverDies(t, server, x, y) })
+	t.Run("SQLite", func(t *testing.T) { databaseOfTwo(t, server, a, b) })
+	t.Run("client killed", func(t *testing.T) {
+		clientDies(t, x, y, func() { bootLocker(t, 0, false, files, state) })
+	})
+	y.kill(t)
+	b.unmount(t, "/mnt")
 }

@@ -84,9 +84,9 @@ func runDocumented(t *testing.T, dir, command string) {
 		}
 		harness.MustRun(t, dir, args...)
 	case strings.HasPrefix(command, "sudo mount -t nfs "):
-		// TestKernelClient mounts with these options, port and address apart.
-		if !strings.Contains(command, " -o "+mountOptions(2049)+" ") {
-			t.Errorf("%s: the tests mount with %s", command, mountOptions(2049))
+		// TestKernelClient and TestLocks mount with these options, port and address apart.
+		if !strings.Contains(command, " -o "+mountOptions(2049)+" ") && !strings.Contains(command, " -o "+lockOptions+" ") {
+			t.Errorf("%s: the tests mount with %s, or with %s", command, mountOptions(2049), lockOptions)
 		}
 	case strings.HasPrefix(command, "sudo mount_nfs "):
 		// macOS alone has this program.

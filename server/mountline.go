@@ -14,14 +14,20 @@ type MountLine struct {
 	Command string
 }
 
-// MountLines returns the commands that mount export name from a server at addr. A server that listens on all addresses is
-// called by this machine's name.
-func MountLines(addr netip.AddrPort, name string) []MountLine {
+// MountLines returns the commands that mount export name from a server at addr: with locks if clients find the server by a
+// portmapper, which the lock manager is always looked for by. A server that listens on all addresses is called by this machine's name.
+func MountLines(addr netip.AddrPort, name string, found bool) []MountLine {
 	host := addr.Addr().WithZone("").String()
 	if addr.Addr().IsUnspecified() {
 		host = hostname()
 	} else if addr.Addr().Is6() {
 		host = "[" + host + "]"
+	}
+	if found {
+		return []MountLine{
+			{"Linux", fmt.Sprintf("sudo mount -t nfs -o vers=3,tcp %s:%s /mnt", host, name)},
+			{"macOS", fmt.Sprintf("sudo mount_nfs -o vers=3,tcp %s:%s /tmp/mnt", host, name)},
+		}
 	}
 	port := strconv.Itoa(int(addr.Port()))
 	return []MountLine{

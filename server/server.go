@@ -236,6 +236,9 @@ func (s *Server) Portmap() netip.AddrPort {
 // Registered reports whether the machine's rpcbind tells clients where the server is.
 func (s *Server) Registered() bool { return s.registrar != nil }
 
+// Found reports whether clients that are told nothing but the server's name find it.
+func (s *Server) Found() bool { return s.Registered() || s.Portmap().Port() == portmap.Port }
+
 // Info describes the image.
 func (s *Server) Info() pmemfs.Info { return s.eng.Info() }
 

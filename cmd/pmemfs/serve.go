@@ -94,7 +94,7 @@ func announce(w io.Writer, s *server.Server) {
 			access = "read-only"
 		}
 		fmt.Fprintf(w, "NFSv3 export %s on %s, %s, squash %s\n", e.Name, addr, access, e.Squashing)
-		for _, l := range server.MountLines(addr, e.Name) {
+		for _, l := range server.MountLines(addr, e.Name, s.Found()) {
 			fmt.Fprintf(w, "  %-6s %s\n", l.System+":", l.Command)
 		}
 	}
