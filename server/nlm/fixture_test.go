@@ -30,7 +30,8 @@ var superuser = &pmemfs.Cred{}
 
 // quick is a Timing for tests.
 var quick = nsm.Timing{
-	Quiet: 300 * time.Millisecond, Idle: time.Hour, GiveUp: time.Minute, Retry: 50 * time.Millisecond, Tick: 20 * time.Millisecond, Answer: time.Second,
+	Quiet: 300 * time.Millisecond, Settle: 50 * time.Millisecond, Idle: time.Hour, GiveUp: time.Minute, Retry: 50 * time.Millisecond, Tick: 20 * time.Millisecond,
+	Answer: time.Second,
 }
 
 // site is a filesystem with a few files, and a lock server on it that listens on 127.0.0.1 by TCP and UDP.

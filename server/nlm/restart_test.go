@@ -67,13 +67,17 @@ func TestRestart(t *testing.T) {
 // TestGraceEnds: at once when each client has claimed and asks for something new; when its time is over in any case.
 func TestGraceEnds(t *testing.T) {
 	x := newSite(t)
-	x.timing.Quiet = time.Hour
+	x.timing.Quiet, x.timing.Settle = time.Hour, time.Second
 	a, b := x.client(1, 4), x.client(2, 4)
 	a.gets(granted, procLock, want{svid: 1, exclusive: true, length: 1})
 	x.restart()
 	a.gets(granted, procLock, want{svid: 1, exclusive: true, length: 1, reclaim: true})
 	b.gets(deniedGrace, procLock, want{svid: 1, start: 5, length: 1})
-	a.gets(granted, procLock, want{svid: 1, exclusive: true, start: 9, length: 1})
+	a.gets(deniedGrace, procLock, want{svid: 1, exclusive: true, start: 9, length: 1}) // as if the claim had overtaken it
+	eventually(t, "it is through", func() bool {
+		st, _ := a.ask(procLock, want{svid: 1, exclusive: true, start: 9, length: 1})
+		return st == granted
+	})
 	b.gets(granted, procLock, want{svid: 1, start: 5, length: 1})
 
 	x.grace = 300 * time.Millisecond

@@ -32,7 +32,7 @@ func (m *Monitor) inGrace(now time.Time) bool {
 	return false
 }
 
-// through reports whether a host has claimed all that it will.
+// through reports whether a host has claimed locks, and none for some time.
 func (x *host) through(now time.Time, quiet time.Duration) bool {
 	return !x.claimed.IsZero() && now.Sub(x.claimed) >= quiet
 }
@@ -46,12 +46,14 @@ func (m *Monitor) Claimed(h Host) {
 	}
 }
 
-// Asks notes that a host asks for a new lock, which it does not while it has others to claim, and reports whether it has to wait.
+// Asks notes that a host asks for a new lock, which it does not while it has others to claim, and reports whether it has to wait. What
+// comes right after a claim may have been sent before it, and been overtaken: that says nothing.
 func (m *Monitor) Asks(h Host) (wait bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if x := m.hosts[h]; x != nil && x.recovering && !x.claimed.IsZero() {
+	now := time.Now()
+	if x := m.hosts[h]; x != nil && x.recovering && x.through(now, m.c.Timing.Settle) {
 		x.recovering = false
 	}
-	return m.inGrace(time.Now())
+	return m.inGrace(now)
 }
