@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -96,40 +97,43 @@ func serverDies(t *testing.T, server *harness.Server, x, y owner) {
 	x.do(t, "ok", "set u 0 0")
 }
 
-// Transactions that each of two clients commits, and how often the server is killed meanwhile.
-const (
-	sharedTransactions = 40
-	sharedKills        = 3
-)
+// sharedWork is how many transactions each of two clients commits, and how often the server is killed meanwhile.
+func sharedWork() (transactions, kills int) {
+	if os.Getenv(thoroughVariable) != "" {
+		return 300, 20
+	}
+	return 40, 3
+}
 
 // databaseOfTwo has both clients commit transactions to one SQLite database while the server is killed. None may fail, and all
 // that were committed must be there.
 func databaseOfTwo(t *testing.T, server *harness.Server, a, b locker) {
+	transactions, kills := sharedWork()
 	a.sh(t, `sqlite3 /mnt/db "PRAGMA journal_mode=DELETE; CREATE TABLE t(who TEXT, i INTEGER, data TEXT); CREATE TABLE sums(n INTEGER); INSERT INTO sums VALUES(0);"`)
 	var jobs []*job
 	for _, l := range []locker{a, b} {
 		jobs = append(jobs, background(t, l.client, fmt.Sprintf(
 			`for i in $(seq %d); do echo "BEGIN IMMEDIATE; INSERT INTO t VALUES('guest%d', $i, hex(randomblob(700))); UPDATE sums SET n = n + 1; COMMIT;"; `+
-				`echo ".print ACK $i"; done | sqlite3 -bail -cmd '.timeout 100000' /mnt/db`, sharedTransactions, l.index)))
+				`echo ".print ACK $i"; done | sqlite3 -bail -cmd '.timeout 100000' /mnt/db`, transactions, l.index)))
 	}
-	for i := range sharedKills {
+	for i := range kills {
 		for _, j := range jobs {
-			j.waitLines(t, "ACK ", min(3+i*8, sharedTransactions-2))
+			j.waitLines(t, "ACK ", min(3+i*(transactions-10)/kills, transactions-2))
 		}
 		server.Kill()
 		server.Start()
 	}
 	for _, j := range jobs {
 		j.wait(t)
-		if n := j.lines("ACK "); n != sharedTransactions {
-			t.Errorf("one committed %d transactions, want %d", n, sharedTransactions)
+		if n := j.lines("ACK "); n != transactions {
+			t.Errorf("one committed %d transactions, want %d", n, transactions)
 		}
 	}
 	for _, l := range []locker{a, b} {
 		l.sh(t, "echo 3 >/proc/sys/vm/drop_caches")
 		l.want(t, "ok", "sqlite3 /mnt/db 'PRAGMA integrity_check;'")
-		l.want(t, fmt.Sprintf("%[1]d|%[1]d", 2*sharedTransactions), "sqlite3 /mnt/db 'SELECT count(*), (SELECT n FROM sums) FROM t;'")
-		l.want(t, fmt.Sprintf("guest0|%[1]d|%[1]d guest1|%[1]d|%[1]d", sharedTransactions),
+		l.want(t, fmt.Sprintf("%[1]d|%[1]d", 2*transactions), "sqlite3 /mnt/db 'SELECT count(*), (SELECT n FROM sums) FROM t;'")
+		l.want(t, fmt.Sprintf("guest0|%[1]d|%[1]d guest1|%[1]d|%[1]d", transactions),
 			"echo $(sqlite3 /mnt/db 'SELECT who, count(DISTINCT i), max(i) FROM t GROUP BY who ORDER BY who;')")
 	}
 	a.sh(t, "rm /mnt/db")
