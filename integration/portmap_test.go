@@ -108,12 +108,13 @@ func TestRpcbind(t *testing.T) {
 	if list := ask(t, "rpcinfo", "-p", "127.0.0.1"); strings.Contains(list, "049") || !strings.Contains(list, "portmapper") {
 		t.Errorf("after the end:\n%s", list)
 	}
+	t.Run("statd", func(t *testing.T) { besideStatd(t, server) })
 	// Without its socket there is only TCP, where it takes registrations from privileged ports, and knows no IPv6.
 	if err := os.Remove("/run/rpcbind.sock"); err != nil {
 		t.Fatal(err)
 	}
 	server.Start()
-	server.WaitOutput("registered with rpcbind", 3)
+	server.WaitOutput("registered with rpcbind", 4)
 	listed(t, ask(t, "rpcinfo", "-p", "127.0.0.1"), "100003 3 tcp 14049 nfs", "100005 3 udp 14049 mountd")
 	server.Stop()
 	if list := ask(t, "rpcinfo", "-p", "127.0.0.1"); strings.Contains(list, "049") {
@@ -128,6 +129,45 @@ func TestRpcbind(t *testing.T) {
 	if none.Status == 0 || !strings.Contains(none.Stderr, "cannot register with rpcbind") {
 		t.Errorf("without an rpcbind: %+v", none)
 	}
+}
+
+// besideStatd starts the server where a kernel client's own status monitor runs: the one for locks has no place in rpcbind then.
+func besideStatd(t *testing.T, server *harness.Server) {
+	dir := t.TempDir()
+	for _, name := range []string{"sm", "sm.bak"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	statd := exec.Command("rpc.statd", "--foreground", "--no-notify", "--state-directory-path", dir)
+	if err := statd.Start(); err != nil {
+		t.Fatalf("%v (scripts/install.sh installs it)", err)
+	}
+	defer func() {
+		if err := statd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		if err := statd.Wait(); err == nil {
+			t.Error("rpc.statd ended by itself")
+		}
+	}()
+	for deadline := time.Now().Add(10 * time.Second); exec.Command("rpcinfo", "-T", "udp", "127.0.0.1", "status", "1").Run() != nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("rpc.statd does not answer")
+		}
+	}
+	refused := harness.Run(t, t.TempDir(), "serve", server.Image, "--nfs", "127.0.0.1:14049", "--register")
+	if refused.Status == 0 || !strings.Contains(refused.Stderr, "rpc.statd") {
+		t.Errorf("beside rpc.statd: %+v", refused)
+	}
+	list := ask(t, "rpcinfo", "-p", "127.0.0.1")
+	if strings.Contains(list, "14049") || !strings.Contains(list, "100024") {
+		t.Errorf("after a refusal:\n%s", list)
+	}
+	server.StartWith("--no-locks")
+	server.WaitOutput("registered with rpcbind", 3)
+	listed(t, ask(t, "rpcinfo", "-p", "127.0.0.1"), "100003 3 tcp 14049 nfs")
+	server.Stop()
 }
 
 // startRpcbind starts the machine's rpcbind in the namespaces of the test, and returns what ends it.

@@ -170,7 +170,10 @@ func (s *Server) register(at portmap.Rpcbind, services []portmap.Service) error 
 	ctx, cancel := context.WithTimeout(context.Background(), rpcbindTimeout)
 	defer cancel()
 	var err error
-	if s.registrar, err = portmap.Register(ctx, at, services); err != nil {
+	if s.registrar, err = portmap.Register(ctx, at, services); errors.Is(err, portmap.ErrTaken) {
+		err = fmt.Errorf("%w (this machine's rpc.statd or NFS server, maybe: stop it, or leave locks out)", err)
+	}
+	if err != nil {
 		return fmt.Errorf("cannot register with rpcbind: %w", err)
 	}
 	return nil

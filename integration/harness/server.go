@@ -92,6 +92,15 @@ func (s *Server) Start() {
 	s.waitReady()
 }
 
+// StartWith is Start with more arguments, this time.
+func (s *Server) StartWith(args ...string) {
+	s.t.Helper()
+	usual := s.args
+	s.args = append(usual[:len(usual):len(usual)], args...)
+	s.Start()
+	s.args = usual
+}
+
 // KillStarting starts a stopped or killed server and kills it again after a
 // while, whatever it has come to: still recovering, or ready.
 func (s *Server) KillStarting(after time.Duration) {
