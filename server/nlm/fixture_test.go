@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -155,22 +156,21 @@ func listen(t testing.TB, at string, programs ...rpc.Program) (netip.AddrPort, *
 
 // client is a client's machine: its portmapper, its lock manager, which takes grants and results, and its status monitor.
 type client struct {
-	x      *site
-	addr   netip.Addr
-	name   string
-	vers   uint32
-	tcp    bool
-	fh     []byte
-	uid    uint32
-	state  uint32
-	export string
+	x     *site
+	addr  netip.Addr
+	name  string
+	vers  uint32
+	tcp   atomic.Bool
+	fh    []byte
+	uid   uint32
+	state uint32
 
 	mu      sync.Mutex
 	got     []heard
-	reply   status         // to GRANTED
-	mute    bool           // answers no GRANTED
-	told    chan heard     // what got is, as it comes
-	reboots map[string]int // NOTIFYs by name
+	reply   status            // to GRANTED
+	mute    bool              // answers no GRANTED
+	told    chan heard        // what got is, as it comes
+	reboots map[string]uint32 // the last NOTIFY, by name
 }
 
 // heard is a call that a client's lock manager has got.
@@ -183,7 +183,7 @@ func (x *site) client(n int, vers uint32) *client {
 	x.t.Helper()
 	c := &client{
 		x: x, addr: netip.AddrFrom4([4]byte{127, 0, 1, byte(n)}), name: fmt.Sprintf("client%d", n), vers: vers, state: 3, told: make(chan heard, 100),
-		reboots: map[string]int{},
+		reboots: map[string]uint32{},
 	}
 	c.open("/", 0)
 	addr, _, stop := listen(x.t, netip.AddrPortFrom(c.addr, 0).String(),
@@ -209,6 +209,13 @@ func (c *client) open(export string, file int) {
 			c.fh = c.x.codec.Append(nil, e.ID(), c.x.files[file])
 		}
 	}
+}
+
+// behave says what becomes of grants: no answer, or which.
+func (c *client) behave(mute bool, reply status) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mute, c.reply = mute, reply
 }
 
 func (c *client) lockManager(r *rpc.Request, e *rpc.Encoder) rpc.Result {
@@ -248,8 +255,8 @@ func (c *client) statusMonitor(r *rpc.Request, _ *rpc.Encoder) rpc.Result {
 	name, state := string(d.Opaque(1024)), d.Uint32()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r.Proc == 6 && d.Done() && state == c.x.s.monitor.State() {
-		c.reboots[name]++
+	if r.Proc == 6 && d.Done() {
+		c.reboots[name] = state
 	}
 	return rpc.Success
 }
@@ -266,7 +273,7 @@ func (c *client) call(out *rpc.OutCall) ([]byte, error) {
 		out.Sys = &rpc.SysCred{UID: c.uid, GID: c.uid}
 	}
 	ask := rpc.CallUDP
-	if c.tcp {
+	if c.tcp.Load() {
 		ask = rpc.CallTCP
 	}
 	return ask(ctx, c.addr, c.x.addr, out)

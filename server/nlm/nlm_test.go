@@ -20,7 +20,8 @@ func everyForm(t *testing.T, f func(t *testing.T, x *site, a, b *client, msg boo
 			for _, msg := range []bool{false, true} {
 				x := newSite(t)
 				a, b := x.client(1, vers), x.client(2, vers)
-				a.tcp, b.tcp = tcp, tcp
+				a.tcp.Store(tcp)
+				b.tcp.Store(tcp)
 				f(t, x, a, b, msg)
 			}
 		}
@@ -132,7 +133,7 @@ func TestGrantLost(t *testing.T) {
 	w := want{svid: 2, exclusive: true, block: true}
 
 	hold()
-	b.mute = true
+	b.behave(true, granted)
 	b.gets(blocked, procLock, w)
 	free()
 	b.hears()
@@ -151,7 +152,7 @@ func TestGrantLost(t *testing.T) {
 	free()
 	eventually(t, "a lock is withdrawn from a client that does not answer", isFree)
 
-	b.mute, b.reply = false, denied
+	b.behave(false, denied)
 	for _, w.msg = range []bool{false, true} {
 		hold()
 		b.gets(blocked, procLock, w)
@@ -160,7 +161,7 @@ func TestGrantLost(t *testing.T) {
 	}
 	w.msg = false
 
-	b.mute = true
+	b.behave(true, granted)
 	for len(b.told) > 0 {
 		<-b.told
 	}

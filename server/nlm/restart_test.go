@@ -15,7 +15,8 @@ func (c *client) knows() {
 	eventually(c.x.t, "the client is told of the restart", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.reboots["server.example"] > 0 && c.reboots["127.0.0.1"] > 0
+		now := c.x.s.monitor.State()
+		return c.reboots["server.example"] == now && c.reboots["127.0.0.1"] == now
 	})
 }
 

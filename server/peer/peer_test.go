@@ -21,7 +21,6 @@ type host struct {
 	asked  int // the portmapper
 	called []netip.AddrPort
 	addr   netip.AddrPort
-	stop   func()
 }
 
 func serve(t *testing.T, at netip.AddrPort, tcp, udp bool, programs ...rpc.Program) (netip.AddrPort, *rpc.Datagrams, func()) {
@@ -122,9 +121,11 @@ func TestCall(t *testing.T) {
 					}
 				}
 			}
+			h.mu.Lock()
 			if len(h.called) != 4 || h.asked > 4 {
 				t.Errorf("%s %+v: called %d times, portmapper asked %d times", ip, has, len(h.called), h.asked)
 			}
+			h.mu.Unlock()
 		}
 	}
 }
@@ -172,7 +173,9 @@ func TestAbsent(t *testing.T) {
 	if err := call(t, c, r); err != nil {
 		t.Error(err)
 	}
+	h.mu.Lock()
 	h.absent = true
+	h.mu.Unlock()
 	c.Forget(r.Host)
 	if err := call(t, c, r); !errors.Is(err, ErrAbsent) {
 		t.Errorf("an absent program: %v", err)
