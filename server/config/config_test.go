@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"pmemfs/server/config"
 	"pmemfs/server/export"
@@ -18,6 +19,8 @@ stack = "go-nfs"
 durability = "process"
 portmap = ":111"
 register = true
+grace = "90s"
+no_locks = true
 
 [[export]]
 name = "/"
@@ -48,7 +51,7 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || c.Stack != "go-nfs" || c.Durability != "process" ||
-		c.Portmap != ":111" || !c.Register {
+		c.Portmap != ":111" || !c.Register || c.Grace == nil || *c.Grace != 90*time.Second || !c.NoLocks {
 		t.Errorf("%+v", c)
 	}
 	docs, err := config.ParseExport("/docs=/srv/docs,ro,squash=all,anon_uid=4294967295,anon_gid=0,client=10.0.0.0/8,client=fd00::1,secure")
@@ -93,6 +96,7 @@ func TestMistakes(t *testing.T) {
 		{"[[export]]\nsquash = 'some'", "2: export.squash: squash is none, root or all"},
 		{"[[export]]\nclients = '10.0.0.0/8'", "2: export.clients: "},
 		{"[[export]]\nclients = ['10.0.0.0/99']", "2: export.clients: "},
+		{"grace = 'long'", "1: grace: \"long\" is no time"},
 		{"durability = 'hope'", "1: durability: durability is power or process"},
 		{"image = 'a'\nimage = 'b'", "2: image: "},
 		{"image = 'a", "1: image: "},

@@ -12,7 +12,7 @@
 // # Grace
 //
 // In the time of grace, which follows a start at which hosts were known, locks may only be claimed again. It ends when its time is
-// over, or earlier, when every known host is through: it has claimed a lock and then asked for a new one, or claimed none for ten seconds since the last;
+// over, or earlier, when every known host is through: it has claimed locks, and none for ten seconds, or none for two seconds and then asked for a new one;
 // or it has said that it was restarted itself. NSM has no word for "that was all", and a host that has answered our NOTIFY may
 // take its time to connect, so a host that claims nothing costs everybody the whole time. Hosts are therefore forgotten a minute after
 // their last lock, and at the end of a server that stops in order.

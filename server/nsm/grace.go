@@ -46,8 +46,9 @@ func (m *Monitor) Claimed(h Host) {
 	}
 }
 
-// Asks notes that a host asks for a new lock, which it does not while it has others to claim, and reports whether it has to wait. What
-// comes right after a claim may have been sent before it, and been overtaken: that says nothing.
+// Asks notes that a host asks for a new lock, and reports whether it has to wait. Hosts claim one lock after the other, so one that
+// asks for a new one and has claimed none for a moment has no more to claim. Less than a moment says nothing: another of its processes
+// may ask in the midst of the claims.
 func (m *Monitor) Asks(h Host) (wait bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -54,7 +54,7 @@ type Config struct {
 // Timing is how long things take. A zero field means the default.
 type Timing struct {
 	Quiet  time.Duration // of a host that has claimed locks, until it is through; 10 seconds
-	Settle time.Duration // after a claim, until a new lock that the host asks for says that it is through; a quarter of a second
+	Settle time.Duration // after a claim, until a new lock that the host asks for says that it is through; 2 seconds
 	Idle   time.Duration // without locks, until a host is forgotten; a minute
 	GiveUp time.Duration // until hosts that do not answer are given up; 15 minutes
 	Retry  time.Duration // until a host is told again, the first time; 2 seconds
@@ -68,7 +68,7 @@ func (t Timing) WithDefaults() Timing {
 		v   *time.Duration
 		def time.Duration
 	}{
-		{&t.Quiet, 10 * time.Second}, {&t.Settle, 250 * time.Millisecond}, {&t.Idle, time.Minute}, {&t.GiveUp, 15 * time.Minute}, {&t.Retry, 2 * time.Second},
+		{&t.Quiet, 10 * time.Second}, {&t.Settle, 2 * time.Second}, {&t.Idle, time.Minute}, {&t.GiveUp, 15 * time.Minute}, {&t.Retry, 2 * time.Second},
 		{&t.Tick, time.Second}, {&t.Answer, 10 * time.Second},
 	} {
 		if *f.v <= 0 {
