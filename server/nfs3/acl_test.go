@@ -130,8 +130,15 @@ func TestACL(t *testing.T) {
 	// Entries may come in any order, and numbers of those that have none mean nothing.
 	set := func(h pmemfs.Handle, mask int, access, def raw) {
 		t.Helper()
-		if st, _ := f.aclCall(nfswire.ProcSetACL, args(f.fh(h), mask, access, def)); st != nfswire.OK {
-			t.Errorf("status %d", st)
+		st, d := f.aclCall(nfswire.ProcSetACL, args(f.fh(h), mask, access, def))
+		if st != nfswire.OK || !d.Bool() {
+			t.Errorf("status %d, or no attributes", st)
+		}
+		now, err := f.eng.Getattr(h)
+		want := rpc.NewEncoder(nil)
+		nfswire.PutFattr(want, f.handles.FSID(), &now)
+		if err != nil || !bytes.Equal(d.Rest(), want.Bytes()) {
+			t.Errorf("attributes are % x, %v, want % x", d.Rest(), err, want.Bytes())
 		}
 	}
 	set(file, 1, secattr(32, 5, 1, 8, 70, 6, 16, 9, 0o17, 2, 9, 4, 2, 8, 7, 4, 1, 5, 1, 2, 6), noList)
