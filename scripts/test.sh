@@ -56,7 +56,7 @@ part_unit() {
 }
 part_invariants() {
 	local list
-	list=$(packages ./pmemfs/... ./billyadapter ./server/nfs3) && go_test invariants -tags=invariants $list
+	list=$(packages ./pmemfs/... ./billyadapter ./server/nfs3 ./server/nlm) && go_test invariants -tags=invariants $list
 }
 part_race() {
 	local list

@@ -2,6 +2,7 @@ package crashtest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -158,6 +159,16 @@ func replaceTrace(seed uint64) (*Trace, error) {
 		ops = append(ops, Op{Verb: "setxattr", Path: "a", A: []int64{30, 5000, 900, 9000, 1100}[(i+int64(seed))%5], B: 1})
 	}
 	return shortTraceOf(ops)
+}
+
+// statesTrace keeps, replaces and drops what servers have to remember: the first makes the inode for it, several split a node.
+func statesTrace(seed uint64) (*Trace, error) {
+	ops := []Op{{Verb: "setstate", Path: "one", A: 20}, {Verb: "create", Path: "new"}}
+	for i := range 7 + int64(seed) {
+		ops = append(ops, Op{Verb: "setstate", Path: fmt.Sprint(i), A: 500 + 70*(i%8)})
+	}
+	ops = append(ops, Op{Verb: "setstate", Path: "one", A: 1000}, Op{Verb: "dropstate", Path: "2"}, Op{Verb: "sync"}, Op{Verb: "dropstate", Path: "one"})
+	return valid(seed%2 == 1, withSums(seed), ops)
 }
 
 // wrapTrace starts with sequence numbers that are about to wrap.

@@ -59,6 +59,7 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"renames":  renamesTrace,
 	"edges":    edgesTrace,
 	"replace":  replaceTrace,
+	"states":   statesTrace,
 	"heal":     healTrace,
 	"window":   damagedWindow,
 	"rest":     damagedAtRest,

@@ -29,8 +29,7 @@ var shortOps = []Op{
 	{Verb: "allocate", Path: "a", A: 10_000}, {Verb: "allocate", Path: "a", A: 10_000, B: 4001}, {Verb: "punch", Path: "a", A: 6000, B: 100},
 	{Verb: "setxattr", Path: "a", A: 30, B: 1}, {Verb: "setxattr", Path: "a", A: 5000, B: 1}, {Verb: "setxattr", Path: "d", A: 1, B: 2},
 	{Verb: "acl", Path: "a", A: 9, B: 1}, {Verb: "acl", Path: "d", A: 5, B: 3}, {Verb: "acl", Path: "d", B: 2},
-	{Verb: "removexattr", Path: "a", B: 1}, {Verb: "setstate", Path: "s", A: 900}, {Verb: "dropstate", Path: "s"},
-	{Verb: "hold", Path: "a"}, {Verb: "release"}, {Verb: "sync"},
+	{Verb: "removexattr", Path: "a", B: 1}, {Verb: "hold", Path: "a"}, {Verb: "release"}, {Verb: "sync"},
 }
 
 // preparedOps make what the second half of the short sequences starts from.
