@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"pmemfs/server"
 	"pmemfs/server/config"
@@ -53,6 +54,8 @@ func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
 		{"durability", f.file.Durability, next.Durability},
 		{"portmap", f.file.Portmap, next.Portmap},
 		{"register", strconv.FormatBool(f.file.Register), strconv.FormatBool(next.Register)},
+		{"no_locks", strconv.FormatBool(f.file.NoLocks), strconv.FormatBool(next.NoLocks)},
+		{"grace", periodText(f.file.Grace), periodText(next.Grace)},
 	} {
 		if k.now != k.next {
 			log.Warn("cannot change while serving: counts at the next start", "file", f.configFile, "key", k.key, "now", k.now, "next", k.next)
@@ -68,4 +71,12 @@ func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
 		return errors.New("the exports are those of the command line: name them in the file before the start")
 	}
 	return s.Reload(next.Exports)
+}
+
+// periodText is a time that a file may leave out.
+func periodText(d *time.Duration) string {
+	if d == nil {
+		return ""
+	}
+	return d.String()
 }

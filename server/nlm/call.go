@@ -1,8 +1,10 @@
 package nlm
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"log/slog"
 	"strings"
 
 	"pmemfs/pmemfs"
@@ -84,29 +86,49 @@ func (c *call) admit() status {
 	if err != nil {
 		return failed
 	}
-	exp := c.s.exports.Load().ByID(id)
-	switch {
-	case exp == nil:
-		return staleHandle
-	case !exp.Allows(c.r.Remote), len(c.a.lock.caller) == 0, len(c.a.lock.caller) > nsm.NameMax, strings.ContainsRune(string(c.a.lock.caller), 0):
+	if !isName(c.a.lock.caller) {
 		return failed
 	}
 	end, ok := c.a.lock.end()
 	if !ok {
 		return tooBig
 	}
-	c.h, c.exp = h, exp
-	if c.r.CredFlavor == rpc.AuthSys {
-		c.cred = pmemfs.Cred{UID: c.r.Sys.UID, GID: c.r.Sys.GID, Groups: c.r.Sys.Groups}
-		exp.Squash(&c.cred)
-	} else {
-		c.cred = exp.Anon()
+	c.h = h
+	if st := c.enter(c.s.exports.Load().ByID(id)); st != granted {
+		return st
 	}
 	c.want = pmemfs.FileLock{
 		Owner: pmemfs.LockOwner{Client: c.client(), ID: idOf(c.a.lock.caller, c.a.lock.svid)}, Exclusive: c.a.exclusive,
 		Start: c.a.lock.start, End: end, Tag: string(c.a.lock.oh),
 	}
 	return granted
+}
+
+// enter applies the rules of an export. Who lets go of something need not be let in any more.
+func (c *call) enter(exp *export.Export) status {
+	switch c.proc {
+	case procUnlock, procCancel, procUnshare:
+		return granted
+	}
+	switch {
+	case exp == nil:
+		return staleHandle
+	case !exp.Allows(c.r.Remote):
+		return failed
+	}
+	c.exp = exp
+	if c.r.CredFlavor == rpc.AuthSys {
+		c.cred = pmemfs.Cred{UID: c.r.Sys.UID, GID: c.r.Sys.GID, Groups: c.r.Sys.Groups}
+		exp.Squash(&c.cred)
+	} else {
+		c.cred = exp.Anon()
+	}
+	return granted
+}
+
+// isName reports whether a caller_name is one of a host.
+func isName(b []byte) bool {
+	return len(b) > 0 && len(b) <= nsm.NameMax && !bytes.ContainsRune(b, 0)
 }
 
 // client is by whom locks are counted: the address.
@@ -164,8 +186,7 @@ func (c *call) lock(watched bool) status {
 	}
 	if watched {
 		if err := s.monitor.Watch(c.host(), peer.RouteOf(c.r), c.a.state); err != nil {
-			s.log.Warn("no lock for a client that cannot be remembered", "client", c.host().String(), "err", err)
-			return deniedNoLock
+			return s.unknown(c.host(), err)
 		}
 	}
 	if s.confirm(c.grantKey()) {
@@ -185,6 +206,16 @@ func (c *call) lock(watched bool) status {
 		s.monitor.Claimed(c.host())
 	}
 	return statusOf(err)
+}
+
+// unknown refuses a client that cannot be remembered.
+func (s *Server) unknown(h nsm.Host, err error) status {
+	level := slog.LevelWarn
+	if errors.Is(err, nsm.ErrFull) {
+		level = slog.LevelDebug // it may be one that asks for many
+	}
+	s.log.Log(s.ctx, level, "no lock for a client that cannot be remembered", "client", h.String(), "err", err)
+	return deniedNoLock
 }
 
 // mayAsk reports whether it is time for the lock that is asked for: in grace only for those that are claimed, and afterwards only
@@ -228,7 +259,7 @@ func (c *call) share() status {
 		return readOnly
 	}
 	if err := c.s.monitor.Watch(c.host(), peer.RouteOf(c.r), 0); err != nil {
-		return deniedNoLock
+		return c.s.unknown(c.host(), err)
 	}
 	err := c.s.eng.Share(&c.cred, c.h, pmemfs.FileShare{Owner: c.sharer(), Access: access, Deny: deny})
 	return statusOf(err)

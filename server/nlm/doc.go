@@ -8,7 +8,8 @@
 // some clients. Reservations have no number; of them oh is the owner.
 //
 // Who may read or write a file may lock it. On a read-only export locks are shared: who may not change a file is not to keep others
-// from it. Whoever owns a lock may let go of it.
+// from it. Whoever owns a lock may let go of it,
+// also when the export is gone.
 //
 // # Asynchronous forms
 //

@@ -34,6 +34,9 @@ func FuzzServe(f *testing.F) {
 		if result := serve(r, e); result == rpc.Wait || result != rpc.Success && proc == procNull && len(args) == 0 && vers == 4 {
 			t.Errorf("result %d", result)
 		}
+		if _, err := parseResult(args); err == nil && len(args) < 8 {
+			t.Error("a result of nothing")
+		}
 		for _, c := range x.eng.LockClients() {
 			x.eng.DropLocks(c, func(string) bool { return true })
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	grantTries  = 3 // calls for one grant
+	grantTries  = 4 // calls for one grant, for longer than the half a minute after which kernels ask again by themselves
 	cookieBytes = 8
 )
 

@@ -1,6 +1,7 @@
 package nlm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -207,7 +208,7 @@ func TestDeadlock(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	x := newSite(t)
 	a := x.client(1, 4)
-	good := a.fh
+	good := bytes.Clone(a.fh)
 	for _, c := range []struct {
 		what string
 		fh   []byte
@@ -216,7 +217,6 @@ func TestRefusals(t *testing.T) {
 		{"no handle", nil, failed},
 		{"a forged handle", append(append([]byte(nil), good[:39]...), good[39]^1), failed},
 		{"another filesystem's", append([]byte{good[0] ^ 1}, good[1:]...), staleHandle},
-		{"an export that is gone", x.codec.Append(nil, 12345, x.files[0]), staleHandle},
 		{"a file that is gone", x.codec.Append(nil, x.table.Load().All()[0].ID(), pmemfs.Handle{Ino: 99, Gen: 5}), staleHandle},
 		{"a directory", x.codec.Append(nil, x.table.Load().All()[0].ID(), x.eng.Root()), failed},
 	} {
@@ -228,10 +228,17 @@ func TestRefusals(t *testing.T) {
 			a.gets(c.st, procUnlock, want{svid: 1})
 		}
 	}
-	a.open("/narrow", 0) // whose clients are elsewhere
-	for _, proc := range []uint32{procTest, procLock, procUnlock, procCancel, procNMLock} {
+	a.open("/", 0)
+	a.gets(granted, procLock, want{svid: 1, exclusive: true})
+	a.fh = x.codec.Append(nil, 12345, x.files[0]) // an export that is gone
+	a.gets(staleHandle, procTest, want{})
+	a.gets(staleHandle, procLock, want{svid: 1})
+	a.gets(granted, procUnlock, want{svid: 1, length: 5}) // what is owned can be let go of all the same
+	a.open("/narrow", 0)                                  // whose clients are elsewhere
+	for _, proc := range []uint32{procTest, procLock, procNMLock} {
 		a.gets(failed, proc, want{svid: 1})
 	}
+	a.gets(granted, procUnlock, want{svid: 1})
 	a.vers = 3
 	a.gets(deniedNoLock, procLock, want{svid: 1})
 	a.vers = 4
