@@ -109,7 +109,7 @@ type host struct {
 }
 
 // Open reads the hosts from the image and begins a new state. If the image cannot take the new state number now it is asked
-// again with the first lock. Errors are the engine's.
+// again. Errors are the engine's.
 func Open(c Config) (*Monitor, error) {
 	c.Timing = c.Timing.WithDefaults()
 	if c.Logger == nil {
@@ -131,16 +131,25 @@ func Open(c Config) (*Monitor, error) {
 	return m, nil
 }
 
-// saveState makes the new state number durable, before anybody hears of it.
+// saveState makes the new state number durable, before anybody hears of it: clients that heard of the same one twice would not claim
+// their locks. The caller holds writing.
 func (m *Monitor) saveState() error {
-	if m.saved {
+	if m.isSaved() {
 		return nil
 	}
 	if err := m.c.Engine.SetState(stateName, binary.LittleEndian.AppendUint32(nil, m.state)); err != nil {
 		return err
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.saved = true
 	return nil
+}
+
+func (m *Monitor) isSaved() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.saved
 }
 
 // State is the number of this life of the server: odd, and higher than all before.
@@ -160,14 +169,17 @@ func (m *Monitor) Watch(h Host, r peer.Route, state uint32) error {
 	}
 	m.writing.Lock()
 	defer m.writing.Unlock()
-	if known, _ := m.meet(h, r, state); known {
+	if err := m.saveState(); err != nil {
+		return err
+	}
+	if known, restarted := m.meet(h, r, state); known {
+		if restarted {
+			m.crashed(h)
+		}
 		return nil
 	}
 	if err := m.admit(h, r, state); err != nil {
 		return err
-	}
-	if err := m.saveState(); err != nil {
-		return errors.Join(err, m.drop(h, false))
 	}
 	if err := m.c.Engine.SetState(keyOf(h), encode(h, r.Local, state)); err != nil {
 		return errors.Join(err, m.drop(h, false))
@@ -184,7 +196,7 @@ func (m *Monitor) meet(h Host, r peer.Route, state uint32) (known, restarted boo
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	x := m.hosts[h]
-	if x == nil || !x.kept {
+	if x == nil || !x.kept || !m.saved {
 		return false, false
 	}
 	x.used, x.local = time.Now(), r.Local

@@ -36,6 +36,9 @@ func (m *Monitor) Close() { m.sweep(time.Now()) }
 
 // tellDue tells those hosts that it is time to tell, and waits for their answers.
 func (m *Monitor) tellDue(ctx context.Context) {
+	if !m.tryState() {
+		return
+	}
 	now := time.Now()
 	var due []Host
 	m.mu.Lock()
@@ -55,6 +58,20 @@ func (m *Monitor) tellDue(ctx context.Context) {
 		})
 	}
 	wg.Wait()
+}
+
+// tryState reports whether the image has the new state number, and tries once more if it has not.
+func (m *Monitor) tryState() bool {
+	if m.isSaved() {
+		return true
+	}
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	err := m.saveState()
+	if err != nil {
+		m.log.Debug("the image does not take a new state number", "err", err)
+	}
+	return err == nil
 }
 
 // tell tells one host, under the name that this machine has and under the address that the host knows, as clients compare one or

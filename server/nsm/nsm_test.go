@@ -81,6 +81,12 @@ func TestDurable(t *testing.T) {
 	if m.State() != 5 || !m.InGrace() || x == nil || x.state != 7 || x.local.String() != "10.9.9.9" || !x.recovering || x.told {
 		t.Errorf("state %d, grace %v, host %+v", m.State(), m.InGrace(), x)
 	}
+	m.saved = false // as if the image had refused the state number: it is asked again before a known host gets a lock
+	fences = eng.Counters().Fences
+	must(t, m.Watch(hostAt(1, "a"), peer.Route{}, 7))
+	if got := eng.Counters().Fences - fences; got != 1 || !m.saved {
+		t.Errorf("%d fences for the state number", got)
+	}
 	must(t, eng.Close())
 	if err := m.Watch(hostAt(2, "b"), peer.Route{}, 0); !errors.Is(err, pmemfs.ErrClosed) {
 		t.Errorf("a host that the image cannot take: %v", err)
