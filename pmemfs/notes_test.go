@@ -52,6 +52,9 @@ var noted = map[string]func(f *fixture) (made Handle, err error){
 		_, err := f.fs.Setattr(&f.c, f.file, &SetAttr{Mask: SetMode, Mode: 0o600})
 		return Handle{}, err
 	},
+	"set attribute": func(f *fixture) (Handle, error) {
+		return Handle{}, f.fs.SetXattr(&f.c, f.file, []byte("user.a"), []byte("value"), 0)
+	},
 }
 
 func made(a Attr, err error) (Handle, error) {
@@ -102,7 +105,7 @@ func TestNotesOfNothing(t *testing.T) {
 	f := newFixture(t, false)
 	f.c.Call = &Call{Note: keyOf(1)}
 	for _, op := range callOps {
-		if !op.changes && op.name != "create what is there, shorter" || op.name == "write" || op.name == "set attribute" || op.name == "allocate" {
+		if !op.changes && op.name != "create what is there, shorter" || op.name == "write" || op.name == "allocate" {
 			f.c.Call.Saw = [2]Seen{}
 			if err := op.run(f); err != op.want && op.want == nil {
 				t.Errorf("%s: %v", op.name, err)
