@@ -106,9 +106,13 @@ func sharedWork() (transactions, kills int) {
 }
 
 // databaseOfTwo has both clients commit transactions to one SQLite database while the server is killed. None may fail, and all
-// that were committed must be there.
-func databaseOfTwo(t *testing.T, server *harness.Server, a, b locker) {
+// that were committed must be there. Each client has another lock all the time: one that has none to claim, as between two transactions,
+// cannot say so, and makes all wait until the grace period is over.
+func databaseOfTwo(t *testing.T, server *harness.Server, x, y owner) {
 	transactions, kills := sharedWork()
+	a, b := x.l, y.l
+	x.do(t, "ok", "set w 0 1")
+	y.do(t, "ok", "set w 1 1")
 	a.sh(t, `sqlite3 /mnt/db "PRAGMA journal_mode=DELETE; CREATE TABLE t(who TEXT, i INTEGER, data TEXT); CREATE TABLE sums(n INTEGER); INSERT INTO sums VALUES(0);"`)
 	var jobs []*job
 	for _, l := range []locker{a, b} {
@@ -137,6 +141,10 @@ func databaseOfTwo(t *testing.T, server *harness.Server, a, b locker) {
 			"echo $(sqlite3 /mnt/db 'SELECT who, count(DISTINCT i), max(i) FROM t GROUP BY who ORDER BY who;')")
 	}
 	a.sh(t, "rm /mnt/db")
+	y.do(t, "w 0 1", "test w 0 1")
+	for _, o := range []owner{x, y} {
+		o.do(t, "ok", "set u 0 0")
+	}
 }
 
 // clientDies kills x's whole kernel, which keeps its locks until it says, at its next start, that it has forgotten them.

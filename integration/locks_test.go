@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"pmemfs/integration/harness"
 	"pmemfs/integration/lan"
@@ -20,10 +21,11 @@ func kernelCache(t *testing.T) string { return filepath.Join(harness.Root(t), ".
 // lockFiles are what a guest needs to mount with locks: rpcbind and statd, as the kernel asks both, and what those want to read.
 func lockFiles(t *testing.T) map[string]string {
 	t.Helper()
-	files := harness.HostPrograms(t, "rpcbind", "rpc.statd", "sm-notify", "sqlite3")
+	files := harness.HostPrograms(t, "rpcbind", "rpc.statd", "sm-notify", "sqlite3", "mount.nfs")
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"netconfig": "udp tpi_clts v inet udp - -\ntcp tpi_cots_ord v inet tcp - -\nlocal tpi_cots_ord - loopback - - -\n",
+		"netconfig": "udp tpi_clts v inet udp - -\ntcp tpi_cots_ord v inet tcp - -\n" +
+			"udp6 tpi_clts v inet6 udp - -\ntcp6 tpi_cots_ord v inet6 tcp - -\nlocal tpi_cots_ord - loopback - - -\n",
 		"services":  "sunrpc 111/tcp portmapper rpcbind\nsunrpc 111/udp portmapper rpcbind\n",
 		"protocols": "tcp 6 TCP\nudp 17 UDP\n",
 		"hosts":     "127.0.0.1 localhost\n",
@@ -93,8 +95,8 @@ func TestLocks(t *testing.T) {
 		return
 	}
 	lan.Bridge(t, 2)
-	server := harness.ServeAt(t, lan.ServerAddr, 2049, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none",
-		"--portmap", ":111", "--grace", "5s")
+	server := harness.ServeAt(t, "::", 2049, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none",
+		"--portmap", ":111")
 	files, state := lockFiles(t), t.TempDir()
 	a, b := bootLocker(t, 0, false, files, state), bootLocker(t, 1, true, files, "")
 	if os.Getenv(thoroughVariable) != "" {
@@ -107,10 +109,35 @@ func TestLocks(t *testing.T) {
 	t.Run("6.1 against 6.12", func(t *testing.T) { lockSteps(t, x, y) })
 	t.Run("6.12 against 6.1", func(t *testing.T) { lockSteps(t, y, x) })
 	t.Run("server killed", func(t *testing.T) { serverDies(t, server, x, y) })
-	t.Run("SQLite", func(t *testing.T) { databaseOfTwo(t, server, a, b) })
+	t.Run("SQLite", func(t *testing.T) { databaseOfTwo(t, server, x, y) })
+	b.sh(t, "ip addr add %s dev eth0; while ip -6 addr show dev eth0 | grep -q tentative; do sleep 0.1; done", lan.GuestNetwork6(b.index))
+	t.Run("over IPv6", func(t *testing.T) { overIPv6(t, x, b, lan.ServerAddr6) })
+	t.Run("over IPv6 on the link", func(t *testing.T) { overIPv6(t, x, b, lan.ServerLinkLocal+"%eth0") })
+	for _, l := range []locker{a, b} {
+		l.fails(t, "", "dmesg | grep 'failed to reclaim'")
+	}
 	t.Run("client killed", func(t *testing.T) {
 		clientDies(t, x, y, func() { bootLocker(t, 0, false, files, state) })
 	})
 	y.kill(t)
 	b.unmount(t, "/mnt")
+}
+
+// overIPv6 mounts the server a second time by another address. The guest is another client there, and locks as such; that it is called back
+// shows that everything in the server's answers is of that family, and that it knows the way back.
+func overIPv6(t *testing.T, x owner, b locker, server string) {
+	b.sh(t, "mount.nfs [%s]:/ /mnt2 -o vers=3,proto=tcp6,mountproto=tcp6", server)
+	b.sh(t, "grep ' /mnt2 nfs .*proto=tcp6' /proc/mounts")
+	y := b.own(t, "other", "/mnt2/locked")
+	x.do(t, "ok", "set w 0 10")
+	y.do(t, "EAGAIN", "set w 0 10")
+	y.start(t, "wait w 0 10")
+	y.waits(t, 200*time.Millisecond)
+	x.do(t, "ok", "set u 0 10")
+	t.Logf("granted after %v", y.granted(t, grantTime))
+	x.do(t, "EAGAIN", "set w 0 10")
+	y.kill(t)
+	x.do(t, "ok", "set w 0 10")
+	x.do(t, "ok", "set u 0 10")
+	b.unmount(t, "/mnt2")
 }

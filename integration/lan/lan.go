@@ -16,14 +16,21 @@ import (
 	"time"
 )
 
-// ServerAddr is the address of the test's own process on the network that Bridge makes.
-const ServerAddr = "10.77.0.1"
+// Addresses of the test's own process on the network that Bridge makes. The last means something on that network only.
+const (
+	ServerAddr      = "10.77.0.1"
+	ServerAddr6     = "fd77::1"
+	ServerLinkLocal = "fe80::77"
+)
 
 // GuestAddr is the address that the i-th guest, from 0, should have there.
 func GuestAddr(i int) string { return "10.77.0." + strconv.Itoa(2+i) }
 
 // GuestNetwork is GuestAddr with the length of the network's prefix.
 func GuestNetwork(i int) string { return GuestAddr(i) + "/24" }
+
+// GuestNetwork6 is an IPv6 address that the i-th guest may have, with the length of the prefix.
+func GuestNetwork6(i int) string { return "fd77::" + strconv.Itoa(2+i) + "/64" }
 
 // Tap is the name of the i-th guest's device on this side.
 func Tap(i int) string { return "tap" + strconv.Itoa(i) }
@@ -85,6 +92,8 @@ func Bridge(t *testing.T, guests int) {
 	t.Helper()
 	ip(t, "link add lan type bridge")
 	ip(t, "addr add "+ServerAddr+"/24 dev lan")
+	ip(t, "addr add "+ServerAddr6+"/64 dev lan nodad")
+	ip(t, "addr add "+ServerLinkLocal+"/64 dev lan nodad")
 	ip(t, "link set lan up")
 	for i := range guests {
 		ip(t, fmt.Sprintf("tuntap add %s mode tap", Tap(i)))

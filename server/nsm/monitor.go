@@ -95,7 +95,7 @@ type Monitor struct {
 
 // host is what is known of a Host.
 type host struct {
-	local netip.Addr // the address of this machine that it knows
+	local netip.Addr // the address of this machine that it knows, with the interface as its zone if there is one to know
 	state uint32     // its state number; 0 if that is not known
 	used  time.Time  // when it last asked for a lock
 	kept  bool       // in the image
@@ -130,6 +130,9 @@ func Open(c Config) (*Monitor, error) {
 	}
 	return m, nil
 }
+
+// hereOf is the end of a route that is on this machine.
+func hereOf(r peer.Route) netip.Addr { return r.Local.WithZone(r.Zone) }
 
 // saveState makes the new state number durable, before anybody hears of it: clients that heard of the same one twice would not claim
 // their locks. The caller holds writing.
@@ -181,7 +184,7 @@ func (m *Monitor) Watch(h Host, r peer.Route, state uint32) error {
 	if err := m.admit(h, r, state); err != nil {
 		return err
 	}
-	if err := m.c.Engine.SetState(keyOf(h), encode(h, r.Local, state)); err != nil {
+	if err := m.c.Engine.SetState(keyOf(h), encode(h, hereOf(r), state)); err != nil {
 		return errors.Join(err, m.drop(h, false))
 	}
 	m.mu.Lock()
@@ -199,7 +202,7 @@ func (m *Monitor) meet(h Host, r peer.Route, state uint32) (known, restarted boo
 	if x == nil || !x.kept || !m.saved {
 		return false, false
 	}
-	x.used, x.local = time.Now(), r.Local
+	x.used, x.local = time.Now(), hereOf(r)
 	if state == 0 || state == x.state {
 		return true, false
 	}
@@ -215,7 +218,7 @@ func (m *Monitor) admit(h Host, r peer.Route, state uint32) error {
 	if len(m.hosts)+m.at[h.Addr]+2 > hostsMax {
 		return ErrFull
 	}
-	m.hosts[h] = &host{local: r.Local, state: state, used: time.Now(), told: true}
+	m.hosts[h] = &host{local: hereOf(r), state: state, used: time.Now(), told: true}
 	m.at[h.Addr]++
 	return nil
 }

@@ -83,7 +83,7 @@ func (m *Monitor) tell(ctx context.Context, h Host) {
 		m.mu.Unlock()
 		return
 	}
-	r := peer.Route{Host: h.Addr, Local: x.local, UDP: true}
+	r := peer.Route{Host: h.Addr, Local: x.local.WithZone(""), Zone: x.local.Zone(), UDP: true}
 	m.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, m.c.Timing.Answer)
 	defer cancel()

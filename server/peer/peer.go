@@ -45,12 +45,25 @@ const (
 type Route struct {
 	Host  netip.Addr // the client
 	Local netip.Addr // the address of this machine that it knows; the zero value for any
+	Zone  string     // the interface by which it is reached, if its address means nothing without
 	UDP   bool       // the transport to try first
 }
 
 // RouteOf is the way back to whoever made a call.
 func RouteOf(r *rpc.Request) Route {
-	return Route{Host: r.Remote.Addr(), Local: r.Local.Addr(), UDP: r.Datagram}
+	return Route{Host: r.Remote.Addr(), Local: r.Local.Addr(), Zone: r.Zone, UDP: r.Datagram}
+}
+
+// ends are the addresses of a call from here to at, with the interface where they need one.
+func (r Route) ends(at netip.AddrPort) (netip.Addr, netip.AddrPort) {
+	local := r.Local
+	if local.IsLinkLocalUnicast() {
+		local = local.WithZone(r.Zone)
+	}
+	if at.Addr().IsLinkLocalUnicast() {
+		at = netip.AddrPortFrom(at.Addr().WithZone(r.Zone), at.Port())
+	}
+	return local, at
 }
 
 // Caller calls programs of clients.
@@ -122,7 +135,7 @@ func (c *Caller) over(ctx context.Context, r Route, udp bool, out *rpc.OutCall) 
 			return nil, err
 		}
 	}
-	results, err := c.call(ctx, r.Local, at, udp, out)
+	results, err := c.call(ctx, r, at, udp, out)
 	if err == nil {
 		c.remember(w, at)
 		return results, nil
@@ -146,15 +159,17 @@ func (c *Caller) Send(ctx context.Context, r Route, out *rpc.OutCall) error {
 		}
 		c.remember(w, at)
 	}
+	local, at := r.ends(at)
 	if d := c.socket.Load(); d != nil {
-		return d.Send(r.Local, at, out)
+		return d.Send(local, at, out)
 	}
-	_, err := rpc.CallUDP(ctx, r.Local, at, out)
+	_, err := rpc.CallUDP(ctx, local, at, out)
 	return err
 }
 
 // call makes one call at an address that is known.
-func (c *Caller) call(ctx context.Context, local netip.Addr, at netip.AddrPort, udp bool, out *rpc.OutCall) ([]byte, error) {
+func (c *Caller) call(ctx context.Context, r Route, at netip.AddrPort, udp bool, out *rpc.OutCall) ([]byte, error) {
+	local, at := r.ends(at)
 	switch d := c.socket.Load(); {
 	case !udp:
 		return rpc.CallTCP(ctx, local, at, out)
@@ -188,7 +203,7 @@ func (c *Caller) locate(ctx context.Context, r Route, w wanted) (netip.AddrPort,
 		}
 	}
 	ask.Args = e.Bytes()
-	results, err := c.call(ctx, r.Local, netip.AddrPortFrom(w.host, c.port), w.udp, ask)
+	results, err := c.call(ctx, r, netip.AddrPortFrom(w.host, c.port), w.udp, ask)
 	if err != nil {
 		return netip.AddrPort{}, fmt.Errorf("portmapper of %v: %w", w.host, err)
 	}

@@ -59,7 +59,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		}
 	}
 	c.sender.init(c)
-	c.req.conn, c.req.Remote, c.req.Local = c, addrOf(nc.RemoteAddr()), addrOf(nc.LocalAddr())
+	c.req.conn, c.req.Remote, c.req.Local, c.req.Zone = c, addrOf(nc.RemoteAddr()), addrOf(nc.LocalAddr()), zoneOf(nc.RemoteAddr())
 	c.enter(phaseIdle)
 	return c
 }

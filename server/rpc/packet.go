@@ -139,7 +139,7 @@ func (d *Datagrams) answer(p *packet, req *Request, out *Encoder) {
 	if err != nil || p.from.Port() == 0 {
 		return
 	}
-	*req = Request{Call: call, Record: p.b, Remote: plain(p.from), Local: d.localOf(p), Datagram: true}
+	*req = Request{Call: call, Record: p.b, Remote: plain(p.from), Local: d.localOf(p), Zone: p.from.Addr().Zone(), Datagram: true}
 	if d.srv.admit != nil && !d.srv.admit(req.Remote.Addr()) {
 		return
 	}
@@ -178,7 +178,7 @@ func (d *Datagrams) offload(p *packet, req *Request) {
 		d.end(key)
 		return
 	}
-	own := &Request{Call: call, Record: w.b, Remote: req.Remote, Local: req.Local, Datagram: true, MayWait: true}
+	own := &Request{Call: call, Record: w.b, Remote: req.Remote, Local: req.Local, Zone: req.Zone, Datagram: true, MayWait: true}
 	d.waiting.Go(func() {
 		defer d.end(key)
 		var out Encoder

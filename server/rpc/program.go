@@ -8,6 +8,7 @@ type Request struct {
 	Record  []byte         // the whole call, of which Call's slices are parts
 	Remote  netip.AddrPort // the client; the zero value if it has no such address
 	Local   netip.AddrPort // the address of this machine that it called; the zero value if that is not known
+	Zone    string         // the interface by which Remote is reached, if Remote means nothing without
 	MayWait bool           // false: the connection stands still meanwhile, so rather return Wait than wait
 	Sys     SysCred        // who calls, if CredFlavor is AuthSys
 

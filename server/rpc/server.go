@@ -164,6 +164,15 @@ func addrOf(a net.Addr) netip.AddrPort {
 	return plain(ap)
 }
 
+// zoneOf is the zone of the same.
+func zoneOf(a net.Addr) string {
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return ""
+	}
+	return ap.Addr().Zone()
+}
+
 // drain makes every connection stop before its next call, waits for those in progress, and cuts off what takes too long.
 func (s *Server) drain() {
 	s.each((*conn).drain)
