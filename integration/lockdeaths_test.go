@@ -102,7 +102,7 @@ func sharedWork() (transactions, kills int) {
 	if os.Getenv(thoroughVariable) != "" {
 		return 300, 20
 	}
-	return 40, 3
+	return 40, 2
 }
 
 // databaseOfTwo has both clients commit transactions to one SQLite database while the server is killed. None may fail, and all
