@@ -147,16 +147,18 @@ func databaseOfTwo(t *testing.T, server *harness.Server, x, y owner) {
 	}
 }
 
-// clientDies kills x's whole kernel, which keeps its locks until it says, at its next start, that it has forgotten them.
-func clientDies(t *testing.T, x, y owner, restart func()) {
+// clientDies kills x's whole kernel and boots it again with what it had on its disk. It keeps its locks until it says, at that start, that it
+// has forgotten them.
+func clientDies(t *testing.T, x, y owner, restart func(memory string)) {
 	x.do(t, "ok", "set w 0 10")
 	x.do(t, "ok", "set r 50 10")
 	y.do(t, "EAGAIN", "set w 0 10")
+	memory := x.l.remembers(t)
 	x.l.Kill()
 	y.do(t, "EAGAIN", "set w 0 10")
 	y.start(t, "wait w 0 100")
 	y.waits(t, time.Second)
-	restart()
+	restart(memory)
 	t.Logf("the locks of a client that was killed were given away %v after it was back", y.granted(t, grantTime))
 	y.do(t, "ok", "set u 0 0")
 }

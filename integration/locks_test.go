@@ -44,11 +44,10 @@ func lockFiles(t *testing.T) map[string]string {
 type locker struct {
 	client
 	index int
-	state string // the folder of this machine where statd keeps whom to tell of a restart; "" if the guest forgets it
 }
 
-// bootLocker boots the i-th guest of the network: user-mode Linux, or the newer kernel.
-func bootLocker(t *testing.T, i int, newer bool, files map[string]string, state string) locker {
+// bootLocker boots the i-th guest of the network: user-mode Linux, or the newer kernel. memory is what an earlier one has remembered.
+func bootLocker(t *testing.T, i int, newer bool, files map[string]string, memory string) locker {
 	t.Helper()
 	link := &vm.Link{Tap: lan.Tap(i), Address: lan.GuestNetwork(i), Name: fmt.Sprintf("guest%d", i)}
 	var guest *vm.VM
@@ -60,19 +59,27 @@ func bootLocker(t *testing.T, i int, newer bool, files map[string]string, state 
 	}
 	c := adopt(t, guest, err)
 	c.host = lan.ServerAddr
-	l := locker{c, i, state}
-	l.startDaemons(t)
+	l := locker{c, i}
+	l.startDaemons(t, memory)
 	return l
 }
 
+// remembers returns what the guest's statd has on its disk, if it had one: whom to tell of a restart, and how many there were.
+func (l locker) remembers(t *testing.T) string {
+	t.Helper()
+	return l.sh(t, "tar -C /var/lib/nfs -cf - . | busybox base64 -w 0")
+}
+
 // startDaemons starts what the kernel asks to be called back and to hear of restarts.
-func (l locker) startDaemons(t *testing.T) {
+func (l locker) startDaemons(t *testing.T, memory string) {
 	t.Helper()
 	l.sh(t, "mkdir -p /run/rpcbind /var/lib/nfs /var/run; ln -sf /bin/rpcbind /bin/rpc.statd /sbin")
-	if l.state != "" {
-		l.sh(t, "mount -t hostfs -o %s none /var/lib/nfs", l.state)
+	if memory == "" {
+		l.sh(t, "mkdir /var/lib/nfs/sm /var/lib/nfs/sm.bak")
+	} else {
+		l.sh(t, "echo %s | busybox base64 -d | tar -C /var/lib/nfs -xf -", memory)
 	}
-	l.sh(t, "mkdir -p /var/lib/nfs/sm /var/lib/nfs/sm.bak; rpcbind && rpc.statd --no-notify && sm-notify -f")
+	l.sh(t, "rpcbind && rpc.statd --no-notify && sm-notify -f")
 }
 
 // lockOptions is the option list of the documented mount line with locks.
@@ -97,8 +104,8 @@ func TestLocks(t *testing.T) {
 	lan.Bridge(t, 2)
 	server := harness.ServeAt(t, "::", 2049, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none",
 		"--portmap", ":111")
-	files, state := lockFiles(t), t.TempDir()
-	a, b := bootLocker(t, 0, false, files, state), bootLocker(t, 1, true, files, "")
+	files := lockFiles(t)
+	a, b := bootLocker(t, 0, false, files, ""), bootLocker(t, 1, true, files, "")
 	if os.Getenv(thoroughVariable) != "" {
 		// The steps ask for what Linux does.
 		t.Run("tmpfs", func(t *testing.T) { lockSteps(t, a.own(t, "one", "/tmp/locked"), a.own(t, "two", "/tmp/locked")) })
@@ -116,11 +123,19 @@ func TestLocks(t *testing.T) {
 	for _, l := range []locker{a, b} {
 		l.fails(t, "", "dmesg | grep 'failed to reclaim'")
 	}
-	t.Run("client killed", func(t *testing.T) {
-		clientDies(t, x, y, func() { bootLocker(t, 0, false, files, state) })
+	t.Run("6.1 killed", func(t *testing.T) {
+		clientDies(t, x, y, func(memory string) { a = bootLocker(t, 0, false, files, memory) })
+		if os.Getenv(thoroughVariable) == "" {
+			y.kill(t)
+			b.unmount(t, "/mnt")
+			return
+		}
+		a.mountLocking(t)
+		x = a.own(t, "owner", "/mnt/locked")
+		t.Run("6.12 killed", func(t *testing.T) {
+			clientDies(t, y, x, func(memory string) { bootLocker(t, 1, true, files, memory) })
+		})
 	})
-	y.kill(t)
-	b.unmount(t, "/mnt")
 }
 
 // overIPv6 mounts the server a second time by another address. The guest is another client there, and locks as such; that it is called back

@@ -21,8 +21,7 @@ const (
 	aptLine    = "run: apt-get install -y user-mode-linux slirp busybox-static"
 )
 
-// clientModules are what an NFSv3 client needs, and mounts of files; their dependencies follow. Folders of the host (hostfs) the
-// kernel has built in.
+// clientModules are what an NFSv3 client needs, and mounts of files; their dependencies follow.
 var clientModules = []string{"nfsv3", "loop"}
 
 // Boot starts a guest whose initramfs holds programs (path in the guest to
