@@ -100,7 +100,7 @@ func serverDies(t *testing.T, server *harness.Server, x, y owner) {
 // sharedWork is how many transactions each of two clients commits, and how often the server is killed meanwhile.
 func sharedWork() (transactions, kills int) {
 	if os.Getenv(thoroughVariable) != "" {
-		return 300, 20
+		return 150, 10
 	}
 	return 40, 2
 }

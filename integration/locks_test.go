@@ -67,7 +67,7 @@ func bootLocker(t *testing.T, i int, newer bool, files map[string]string, memory
 // remembers returns what the guest's statd has on its disk, if it had one: whom to tell of a restart, and how many there were.
 func (l locker) remembers(t *testing.T) string {
 	t.Helper()
-	return l.sh(t, "tar -C /var/lib/nfs -cf - . | busybox base64 -w 0")
+	return l.sh(t, "tar -C /var/lib/nfs -cf - . | busybox gzip | busybox base64 -w 0") // a line holds 4 KiB
 }
 
 // startDaemons starts what the kernel asks to be called back and to hear of restarts.
@@ -77,7 +77,7 @@ func (l locker) startDaemons(t *testing.T, memory string) {
 	if memory == "" {
 		l.sh(t, "mkdir /var/lib/nfs/sm /var/lib/nfs/sm.bak")
 	} else {
-		l.sh(t, "echo %s | busybox base64 -d | tar -C /var/lib/nfs -xf -", memory)
+		l.sh(t, "echo %s | busybox base64 -d | busybox gunzip | tar -C /var/lib/nfs -xf -", memory)
 	}
 	l.sh(t, "rpcbind && rpc.statd --no-notify && sm-notify -f")
 }
