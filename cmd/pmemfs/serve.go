@@ -60,14 +60,15 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	// Before anything can be reached, or be registered with rpcbind: who connects may already want it stopped in order.
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends the process at once, should starting or stopping in order take too long.
+	context.AfterFunc(ctx, stop)
 	s, err := server.Open(c)
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// A second signal ends the process at once, should stopping in order take too long.
-	context.AfterFunc(ctx, stop)
 	if f.configFile != "" {
 		defer f.reloadOnHangup(s, c.Logger)()
 	}
