@@ -61,10 +61,12 @@ part_invariants() {
 		go_test invariants -tags=invariants -skip '^Test(Repair(Faults|Large|Interrupted)|OpenAfterKill|NotesBound)$' $list
 }
 part_race() {
-	local list
-	# What is skipped runs in one goroutine, and in the parts above; so do all tests of packages without goroutines and locks.
+	# These run in one goroutine, and in the parts above; so do all tests of packages without goroutines and locks.
+	local list alone='^(Fuzz|Test(Repair|Mutations|OpenAfterKill|Unreadable|SizesAroundAGroup|Check(FindsFaults|AfterKill|WhenFull|OfHealthyImages)'
+	alone+='|Model$|PowerCutAtFences|Fences|ClassesInjected|Notes|NoteCosts|Saw$|Unstable[^A]|Media(Faults|Model)|Billy$|GoGit|IOFS|LockErrors'
+	alone+='|OnceIsBounded|States$|ReaddirLarge|FullEachWay|FaultAnywhere|TornRecord|OverwriteFragments|LostCrash))'
 	list=$(packages ./pmemfs/... ./server/... ./billyadapter/... | grep -vE '/internal/(layout|tree|dir|extent|data|xattr|check|repair)$') &&
-		go_test race -race -skip '^Test(Repair|Mutations|OpenAfterKill|Unreadable|SizesAroundAGroup|CheckFindsFaults|Model$|PowerCutAtFences|Fences|ClassesInjected|Notes|Saw$|Unstable[^A]|Media(Faults|Model)|Billy$|GoGit|IOFS)' $list
+		go_test race -race -skip "$alone" $list
 }
 # The states that a power cut may leave; then that every fence, flush and rule
 # is missed when it is left out; then several writers under the race detector.
