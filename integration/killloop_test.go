@@ -35,6 +35,7 @@ const (
 // again while it starts, and compares after each kill. Half of the kills are of
 // an image with data checksums.
 func TestKillLoop(t *testing.T) {
+	t.Parallel()
 	kills, seed := killLoopSetting(t)
 	t.Run("plain", func(t *testing.T) { killServed(t, (kills+1)/2, seed) })
 	t.Run("data checksums", func(t *testing.T) { killServed(t, (kills+1)/2, seed, "--data-checksums") })
