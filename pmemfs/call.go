@@ -23,6 +23,9 @@ type Call struct {
 	// NoWait makes a call that changes nothing return ErrWouldBlock rather than wait for a lock that a change holds. A
 	// Readdir that has called emit waits all the same, and calls that change something do not look at it.
 	NoWait bool
+	// Open says that the file is open, and that what the call does with its data was allowed when it was opened (Access): permissions for
+	// reading, writing and listing are not looked at again.
+	Open bool
 	// Saw is what the call saw of the files that its handles name, in the order of its arguments, also when it failed. What
 	// it could not look at, as its name or another argument was refused first, has neither attribute.
 	Saw [2]Seen
@@ -40,7 +43,7 @@ type Seen struct {
 
 // Reset makes c ready for another call. It keeps no note.
 func (c *Call) Reset() {
-	c.Note, c.NoWait, c.ahead = NoteKey{}, false, [2]bool{}
+	c.Note, c.NoWait, c.Open, c.ahead = NoteKey{}, false, false, [2]bool{}
 	for i := range c.Saw {
 		c.Saw[i].HasBefore, c.Saw[i].HasAfter = false, false
 	}
@@ -75,6 +78,9 @@ func (c *Cred) call() *Call {
 	}
 	return c.Call
 }
+
+// opened reports whether the call is one on an open file.
+func (c *Cred) opened() bool { return c.Call != nil && c.Call.Open }
 
 // waits reports whether the call may wait for locks.
 func (c *Call) waits() bool { return c == nil || !c.NoWait }
