@@ -33,6 +33,7 @@ type conn struct {
 	req     Request
 	out     Encoder // replies not yet sent; the goroutine's own
 	large   bool    // holds a large slot
+	session Session // nil for RPC
 	readErr error
 	readN   int
 	onReady func(fd uintptr) bool // of readReady; made once
@@ -60,6 +61,9 @@ func newConn(s *Server, nc net.Conn) *conn {
 	}
 	c.sender.init(c)
 	c.req.conn, c.req.Remote, c.req.Local, c.req.Zone = c, addrOf(nc.RemoteAddr()), addrOf(nc.LocalAddr()), zoneOf(nc.RemoteAddr())
+	if s.session != nil {
+		c.session, c.in.messages = s.session(c.req.Local, c.req.Remote), true
+	}
 	c.enter(phaseIdle)
 	return c
 }
@@ -74,6 +78,10 @@ func (c *conn) enter(phase int32) {
 func (c *conn) run() {
 	err := c.serve()
 	c.enter(phaseBusy)
+	if c.session != nil {
+		c.session.Stop()
+		defer c.session.Close()
+	}
 	c.waiting.Wait()
 	c.in.drop()
 	c.out.drop()
@@ -82,7 +90,7 @@ func (c *conn) run() {
 		c.log.Debug("close", "err", cerr)
 	}
 	switch {
-	case errors.Is(err, ErrRecordTooLarge), errors.Is(err, ErrNotCall):
+	case errors.Is(err, ErrRecordTooLarge), errors.Is(err, ErrNotCall), errors.Is(err, ErrMessage):
 		c.log.Warn("connection refused to go on", "err", err)
 	case errors.Is(err, io.EOF), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
 		c.log.Debug("connection ended", "err", err)
@@ -205,7 +213,7 @@ func (c *conn) expire(now int64) {
 	age := time.Duration(now - c.since.Load())
 	switch c.phase.Load() {
 	case phaseIdle:
-		if age > c.srv.limits.Idle && c.inFlight.Load() == 0 {
+		if age > c.srv.limits.Idle && c.inFlight.Load() == 0 && (c.session == nil || !c.session.Busy()) {
 			c.drain() // it ends as if the server stopped: in order, and not worth a warning
 		}
 	case phasePartial:

@@ -11,7 +11,7 @@ const flushBytes = smallBytes * 3 / 4
 
 // answer answers a call, or gives it to a goroutine of its own. An error ends the connection.
 func (c *conn) answer(record []byte) error {
-	call, err := ParseCall(record)
+	call, err := c.parse(record)
 	if err != nil {
 		return err
 	}
@@ -19,7 +19,7 @@ func (c *conn) answer(record []byte) error {
 	if c.out.buf == nil {
 		c.out.Grow(smallBytes)
 	}
-	if c.srv.reply(&c.req, &c.out) == Wait {
+	if c.reply(&c.req, &c.out) == Wait {
 		return c.offload(record)
 	}
 	if c.out.Len() > flushBytes {
@@ -144,13 +144,14 @@ func (c *conn) offload(record []byte) error {
 		default:
 			w.free()
 			c.req.MayWait = true
-			c.srv.reply(&c.req, &c.out)
+			c.reply(&c.req, &c.out)
+			c.sent(&c.req)
 			return c.flush()
 		}
 	}
 	w.record = getBuffer(len(record))
 	w.req.Record = w.record.b[:copy(w.record.b, record)]
-	call, err := ParseCall(w.req.Record)
+	call, err := c.parse(w.req.Record)
 	if err == nil {
 		err = c.takeSlots()
 	}
@@ -188,9 +189,10 @@ func (w *waiter) run() {
 	c := w.c
 	defer c.waiting.Done()
 	w.out.Grow(keepBytes)
-	c.srv.reply(&w.req, &w.out)
+	c.reply(&w.req, &w.out)
 	<-c.srv.waiting
 	c.sender.add(w.out.Bytes())
+	c.sent(&w.req)
 	c.inFlight.Add(-1)
 	w.free()
 }

@@ -18,6 +18,8 @@
 // A socket of UDP has one goroutine too. Each datagram is a call, or the reply to one of the server's own calls: both leave from the
 // one port that others know. Calls that wait are few, and those for which there is no room are dropped, as the client repeats them.
 //
+// Another protocol whose messages begin with their length can share all of this by a Session for each connection, in place of programs.
+//
 // # Bounds
 //
 // Calls that wait are bounded per connection and per server; when a bound is met the connection is not read, and TCP makes

@@ -14,15 +14,19 @@ type inbuf struct {
 	stash      []byte  // what is held while buf is nil
 	start, asm int
 	r, w       int
-	spent      int // of limit, by the record under way
-	limit      int // bytes of the longest record
-	need       int // bytes from r on without which nothing is complete
+	spent      int  // of limit, by the record under way
+	limit      int  // bytes of the longest record
+	need       int  // bytes from r on without which nothing is complete
+	messages   bool // of a session, in place of records
 }
 
 // next returns the next whole record, which is valid until fill or release, or nil when more has to be read first.
 func (in *inbuf) next() ([]byte, error) {
 	if in.buf == nil {
 		return nil, nil
+	}
+	if in.messages {
+		return in.nextMessage()
 	}
 	b := in.buf.b
 	for in.w-in.r >= markBytes {

@@ -50,6 +50,8 @@ type Config struct {
 	Limits   Limits
 	// Admit says whose calls over UDP are answered; nil for everybody's. Others get no answer, as their address may be forged.
 	Admit func(netip.Addr) bool
+	// Session begins to serve a connection in another protocol, in place of Programs; nil for RPC. A client without an address has the zero value.
+	Session func(local, remote netip.AddrPort) Session
 }
 
 // Server answers calls of its programs on any number of TCP connections, and on sockets of UDP (see NewDatagrams). See the package comment for how.
@@ -58,6 +60,7 @@ type Server struct {
 	log      *slog.Logger
 	limits   Limits
 	admit    func(netip.Addr) bool
+	session  func(local, remote netip.AddrPort) Session
 	waiting  chan struct{} // one taken by each call that waits
 	large    chan struct{} // one taken by each connection that has large buffers
 
@@ -74,7 +77,7 @@ func NewServer(c Config) *Server {
 	}
 	l := c.Limits.withDefaults()
 	s := &Server{
-		programs: c.Programs, log: c.Logger, limits: l, admit: c.Admit,
+		programs: c.Programs, log: c.Logger, limits: l, admit: c.Admit, session: c.Session,
 		waiting: make(chan struct{}, l.Waiting),
 		large:   make(chan struct{}, max(l.Memory/(2*largeBytes), 2)),
 		conns:   make(map[*conn]struct{}),
