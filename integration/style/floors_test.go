@@ -21,7 +21,7 @@ const floors = `
 	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs
 	server/nsm
 	server/nfswire  server/peer
-	server/rpc  server/export  server/handle
+	server/rpc  server/export  server/handle  server/ninetest
 	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest
 	pmemfs
 	pmemfs/internal/recovery

@@ -1,0 +1,177 @@
+package ninep
+
+import (
+	"errors"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+)
+
+// version begins a session anew (version(5)): what is under way is ended and answered first, and all fids are gone. A version with an
+// extension behind a dot is answered by the one without.
+func (c *call) version() errno {
+	msize, v := c.d.u32(), string(c.d.str())
+	if !c.d.done() {
+		return eProto
+	}
+	for _, p := range c.s.before(c.p.number) {
+		c.s.await(p)
+	}
+	c.s.reset()
+	c.s.msize.Store(0)
+	if msize < msizeMin {
+		return eInval
+	}
+	msize = min(msize, c.s.srv.msize)
+	put32(c.e, msize)
+	if v != version && !strings.HasPrefix(v, version+".") {
+		putStr(c.e, []byte(unknown))
+		return ok
+	}
+	c.s.msize.Store(msize)
+	putStr(c.e, []byte(version))
+	return ok
+}
+
+// auth is refused: who can connect is believed. Clients take this number for "not needed".
+func (c *call) auth() errno { return eNoEnt }
+
+// flush answers when the request that it is about has been: with an answer, as if there were no Tflush, or, if it waited for a lock,
+// with an error.
+func (c *call) flush() errno {
+	old := c.d.u16()
+	if !c.d.done() {
+		return eProto
+	}
+	if c.p != nil {
+		if p := c.s.cancel(old, c.p.number); p != nil {
+			c.s.await(p)
+		}
+	}
+	return ok
+}
+
+// attach makes a fid of the directory of an export, or of one below it that the user may enter.
+func (c *call) attach() errno {
+	id, afid := c.d.u32(), c.d.u32()
+	uname, aname := string(c.d.str()), string(c.d.str())
+	uid := c.d.u32()
+	if !c.d.done() {
+		return eProto
+	}
+	if afid != noFid {
+		return eBadF // there are none, as there is no Tauth
+	}
+	if len(aname) > export.PathMax {
+		return eNameLong
+	}
+	exp, rest := c.s.srv.exports.Load().ByPath(aname)
+	switch {
+	case exp == nil:
+		return eNoEnt
+	case !exp.Allows(c.s.remote):
+		return eAccess
+	}
+	c.exp = exp
+	u := c.s.srv.identify(uname, uid)
+	c.as(u)
+	a, err := c.s.srv.exports.Root(exp)
+	for name := range strings.SplitSeq(rest, "/") {
+		if err == nil && name != "" {
+			a, err = c.s.srv.eng.Lookup(&c.cred, a.Handle, []byte(name))
+		}
+		if err == nil && a.Type != pmemfs.TypeDir {
+			err = pmemfs.ErrNotDir
+		}
+	}
+	if err != nil {
+		return c.status(err)
+	}
+	f := newFid(&fid{user: u, exp: exp.ID(), root: a.Handle}, a.Handle, a.Type)
+	if no := c.s.add(id, f); no != ok {
+		return errnoOf(errors.Join(no, c.s.srv.unuse(f)))
+	}
+	putQid(c.e, &a)
+	return ok
+}
+
+// Users knows the groups of users, and their numbers, as the protocol names users and not groups.
+type Users interface {
+	// ByName returns the number of a user.
+	ByName(name string) (uid uint32, known bool)
+	// Groups returns the groups of a user, the first one apart.
+	Groups(uid uint32) (gid uint32, others []uint32, known bool)
+}
+
+// identify returns whom a client says it is: by number, else by name, else nobody in particular. Who is not known here has
+// no groups but the one that a request names.
+func (s *Server) identify(name string, uid uint32) *owner {
+	if uid == noUID {
+		var known bool
+		if uid, known = s.byName(name); !known {
+			return &owner{anonymous: true}
+		}
+	}
+	u := &owner{uid: uid, gid: export.Anonymous}
+	if gid, others, known := s.users.Groups(uid); known {
+		u.gid, u.groups = gid, others[:min(len(others), groupsMax)]
+	} else if uid == 0 {
+		u.gid = 0
+	}
+	return u
+}
+
+func (s *Server) byName(name string) (uid uint32, known bool) {
+	if uid, known := s.users.ByName(name); known {
+		return uid, true
+	}
+	if name == "root" {
+		return 0, true
+	}
+	n, err := strconv.ParseUint(name, 10, 32)
+	return uint32(n), err == nil && uint32(n) != noUID
+}
+
+// groupsMax is how many groups of a user count.
+const groupsMax = 1024
+
+// systemUsers are the users of the machine.
+type systemUsers struct{}
+
+// ByName looks a user up.
+func (systemUsers) ByName(name string) (uid uint32, known bool) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, false
+	}
+	return number(u.Uid)
+}
+
+// Groups looks a user's groups up.
+func (systemUsers) Groups(uid uint32) (gid uint32, others []uint32, known bool) {
+	u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10))
+	if err != nil {
+		return 0, nil, false
+	}
+	if gid, known = number(u.Gid); !known {
+		return 0, nil, false
+	}
+	list, err := u.GroupIds()
+	if err != nil {
+		return gid, nil, true
+	}
+	for _, g := range list {
+		if n, isNumber := number(g); isNumber {
+			others = append(others, n)
+		}
+	}
+	return gid, others, true
+}
+
+func number(s string) (uint32, bool) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	return uint32(n), err == nil
+}

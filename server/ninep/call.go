@@ -1,0 +1,150 @@
+package ninep
+
+import (
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+	"pmemfs/server/rpc"
+)
+
+// call is one request on its way through the server. It is used again for others.
+type call struct {
+	s *session
+	p *pending // nil for one that is answered in place
+	r *rpc.Request
+	e *rpc.Encoder
+	d decoder
+
+	used   [2]*fid // the request's uses of fids
+	n      int     // how many
+	exp    *export.Export
+	cred   pmemfs.Cred
+	call   pmemfs.Call // what cred.Call points to
+	groups []uint32    // what cred.Groups may point to
+	again  bool        // the engine would have had to wait
+}
+
+func (c *call) begin(s *session, p *pending, r *rpc.Request, e *rpc.Encoder) {
+	c.s, c.p, c.r, c.e = s, p, r, e
+	c.d = decoder{b: r.Record[headBytes:]}
+	c.call.Reset()
+	c.call.NoWait = !r.MayWait
+	c.n, c.again, c.exp = 0, false, nil
+}
+
+// end lets go of what belongs to the request.
+func (c *call) end() {
+	for i := range c.n {
+		if err := c.s.srv.unuse(c.used[i]); err != nil {
+			c.s.srv.log.Error("an open file could not be closed", "client", c.s.client, "err", err)
+		}
+		c.used[i] = nil
+	}
+	c.s, c.p, c.r, c.e, c.exp, c.n = nil, nil, nil, nil, nil, 0
+	c.d, c.cred = decoder{}, pmemfs.Cred{}
+}
+
+// run answers the request, unless again says that it has to wait.
+func (c *call) run(m *message, k kind, tag uint16) (again bool) {
+	b := c.e.Extend(headBytes)
+	b[0] = byte(k + 1)
+	le.PutUint16(b[1:], tag)
+	msize := c.s.msize.Load()
+	var no errno
+	switch {
+	case m.serve == nil:
+		no = eNotSupp
+	case k == tVersion:
+		no = m.serve(c)
+	case msize == 0:
+		no = eProto // before Tversion nothing means anything
+	case lengthBytes+len(c.r.Record) > int(msize):
+		no = eMsgSize
+	default:
+		no = m.serve(c)
+	}
+	if c.again && !c.r.MayWait {
+		return true
+	}
+	if no == ok && k != tVersion && c.e.Len() > int(msize) {
+		no = eMsgSize
+	}
+	if no != ok {
+		c.e.Truncate(lengthBytes)
+		answerError(c.e, tag, no)
+	}
+	return false
+}
+
+// answerError appends Rlerror.
+func answerError(e *rpc.Encoder, tag uint16, no errno) {
+	b := e.Extend(headBytes + 4)
+	b[0] = byte(rLerror)
+	le.PutUint16(b[1:], tag)
+	le.PutUint32(b[headBytes:], uint32(no))
+}
+
+// status maps an error of the engine and notes when it only says that the request has to wait.
+func (c *call) status(err error) errno {
+	if err == nil {
+		return ok
+	}
+	if err == error(pmemfs.ErrWouldBlock) {
+		c.again = true
+		return eIO
+	}
+	return errnoOf(err)
+}
+
+// use finds the fid with a number, and out by which rules and for whom it is used. The fields of the request have all been read.
+func (c *call) use(id uint32) (*fid, errno) {
+	f := c.s.table.get(id)
+	if f == nil {
+		return nil, eBadF
+	}
+	c.used[c.n] = f
+	c.n++
+	exp := c.s.srv.exports.Load().ByID(f.exp)
+	switch {
+	case exp == nil:
+		return nil, eStale
+	case !exp.Allows(c.s.remote):
+		return nil, eAccess
+	case c.n == 1:
+		c.exp = exp
+		c.as(f.user)
+	case f.exp != c.used[0].exp:
+		return nil, eXDev
+	}
+	return f, ok
+}
+
+// change is use for a request that changes something.
+func (c *call) change(id uint32) (*fid, errno) {
+	f, no := c.use(id)
+	if no == ok && c.exp.ReadOnly {
+		no = eROFS
+	}
+	return f, no
+}
+
+// as makes the call one of a user, as the export has it.
+func (c *call) as(u *owner) {
+	if u.anonymous {
+		c.cred = c.exp.Anon()
+	} else {
+		c.groups = append(c.groups[:0], u.groups...)
+		c.cred = pmemfs.Cred{UID: u.uid, GID: u.gid, Groups: c.groups}
+		c.exp.Squash(&c.cred)
+	}
+	c.cred.Call = &c.call
+}
+
+// withGroup makes a group the one of what the call makes: that of the client's process, which is believed as its user is.
+func (c *call) withGroup(f *fid, gid uint32) {
+	if gid == noUID || f.user.anonymous {
+		return
+	}
+	c.groups = append(append(c.groups[:0], f.user.groups...), f.user.gid)
+	c.cred = pmemfs.Cred{UID: f.user.uid, GID: gid, Groups: c.groups, Call: &c.call}
+	c.exp.Squash(&c.cred)
+}

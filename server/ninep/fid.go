@@ -1,0 +1,218 @@
+package ninep
+
+import (
+	"bytes"
+	"sync"
+	"sync/atomic"
+
+	"pmemfs/pmemfs"
+)
+
+// owner is whom a client says that a fid is used by.
+type owner struct {
+	anonymous bool // it has not said
+	uid, gid  uint32
+	groups    []uint32
+}
+
+// fid is a file that a client has a number for. But for what has a lock of its own, it never changes once it is in a session's
+// table: what opens a file or goes elsewhere puts another fid in its place. So requests that are under way keep theirs.
+type fid struct {
+	uses        atomic.Int32 // by the table, and by requests
+	user        *owner
+	exp         uint32 // the export's ID
+	root        pmemfs.Handle
+	h           pmemfs.Handle
+	typ         pmemfs.FileType
+	open        bool // and held in the engine
+	read, write bool // what it was opened for
+
+	xattr *xattr // in place of the file's data
+
+	mu      sync.Mutex // a leaf; guards what follows
+	lockers []pmemfs.LockOwner
+	named   bool          // dir and name say by which name the file was found, for Tremove and Trename
+	dir     pmemfs.Handle // which may not be its name any more
+	name    []byte        // keeps its memory when the fid is used again
+}
+
+// lockersMax is how many owners of locks a fid remembers. What others have goes with the session.
+const lockersMax = 64
+
+var fids = sync.Pool{New: func() any { return new(fid) }}
+
+// newFid returns a fid for the same user and export as f, of another file. Its caller has its one use.
+func newFid(f *fid, h pmemfs.Handle, t pmemfs.FileType) *fid {
+	n := fids.Get().(*fid)
+	n.uses.Store(1)
+	n.user, n.exp, n.root, n.h, n.typ = f.user, f.exp, f.root, h, t
+	return n
+}
+
+// clone returns a fid of the same file that is not open.
+func (f *fid) clone() *fid {
+	n := newFid(f, f.h, f.typ)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n.named, n.dir, n.name = f.named, f.dir, append(n.name[:0], f.name...)
+	return n
+}
+
+// called notes by which name the file was found, or has been given.
+func (f *fid) called(dir pmemfs.Handle, name []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.named, f.dir, f.name = true, dir, append(f.name[:0], name...)
+}
+
+// place returns by which name the file was found.
+func (f *fid) place() (dir pmemfs.Handle, name []byte, named bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.dir, bytes.Clone(f.name), f.named
+}
+
+// locked notes that an owner has locked the file.
+func (f *fid) locked(o pmemfs.LockOwner) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, have := range f.lockers {
+		if have == o {
+			return
+		}
+	}
+	if len(f.lockers) < lockersMax {
+		f.lockers = append(f.lockers, o)
+	}
+}
+
+// free gives a fid up that nobody uses: an open file is closed. Durable on return.
+func (s *Server) free(f *fid) error {
+	var err error
+	for _, o := range f.lockers {
+		s.eng.ReleaseLocks(f.h, o)
+	}
+	if f.open {
+		err = s.eng.Release(f.h)
+	}
+	if f.xattr != nil {
+		s.xattrBytes.Add(-f.xattr.reserved)
+	}
+	f.user, f.named, f.open, f.read, f.write, f.xattr, f.lockers = nil, false, false, false, false, nil, nil
+	fids.Put(f)
+	return err
+}
+
+// unuse ends one use of a fid.
+func (s *Server) unuse(f *fid) error {
+	if f.uses.Add(-1) > 0 {
+		return nil
+	}
+	return s.free(f)
+}
+
+// table is the fids of a session.
+type table struct {
+	mu   sync.Mutex
+	fids map[uint32]*fid
+}
+
+// get returns a fid, with a use for the caller; nil if there is none.
+func (t *table) get(id uint32) *fid {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := t.fids[id]
+	if f != nil {
+		f.uses.Add(1)
+	}
+	return f
+}
+
+// costly reports whether to give up a fid may change something on the medium.
+func (t *table) costly(id uint32) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := t.fids[id]
+	return f != nil && (f.open || f.xattr != nil)
+}
+
+// has reports whether a number is taken.
+func (t *table) has(id uint32) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.fids[id] != nil
+}
+
+// len is how many fids there are.
+func (t *table) len() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.fids)
+}
+
+// take removes a fid, and gives the table's use of it to the caller. If only is not nil it must be that one.
+func (t *table) take(id uint32, only *fid) *fid {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f := t.fids[id]
+	if f == nil || only != nil && f != only {
+		return nil
+	}
+	delete(t.fids, id)
+	return f
+}
+
+// takeAll removes every fid.
+func (t *table) takeAll() map[uint32]*fid {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := t.fids
+	t.fids = nil
+	return all
+}
+
+// add puts a new fid into the table, which gets the caller's use of it.
+func (s *session) add(id uint32, f *fid) errno {
+	t := &s.table
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case id == noFid || t.fids[id] != nil:
+		return eBadF
+	case len(t.fids) >= s.srv.limits.SessionFids:
+		return eMFile
+	}
+	if s.srv.fids.Add(1) > int64(s.srv.limits.Fids) {
+		s.srv.fids.Add(-1)
+		return eMFile
+	}
+	if t.fids == nil {
+		t.fids = make(map[uint32]*fid)
+	}
+	t.fids[id] = f
+	return ok
+}
+
+// replace puts a fid in the place of old, which keeps the uses that requests have of it. eBusy means that another request has been
+// faster.
+func (s *session) replace(id uint32, old, f *fid) errno {
+	t := &s.table
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.fids[id] != old {
+		return eBusy
+	}
+	t.fids[id] = f
+	old.uses.Add(-1) // not the last: the caller has one
+	return ok
+}
+
+// remove takes a fid out of the table and gives up the table's use. It returns eBadF if there is none.
+func (s *session) remove(id uint32, only *fid) error {
+	f := s.table.take(id, only)
+	if f == nil {
+		return eBadF
+	}
+	s.srv.fids.Add(-1)
+	return s.srv.unuse(f)
+}

@@ -1,0 +1,252 @@
+package ninep
+
+import (
+	"errors"
+
+	"pmemfs/pmemfs"
+)
+
+// Flags of open(2) on Linux that mean something to a server.
+const (
+	openAccess    = 0o3
+	openWriteOnly = 0o1
+	openReadWrite = 0o2
+	openExclusive = 0o200
+	openTruncate  = 0o1000
+	openDirectory = 0o200000
+)
+
+// rights are what a file is opened for.
+type rights struct{ read, write, truncate bool }
+
+// rightsOf reads them from flags; false if they make no sense.
+func rightsOf(flags uint32) (r rights, valid bool) {
+	access := flags & openAccess
+	r = rights{access != openWriteOnly, access != 0, flags&openTruncate != 0}
+	return r, access <= openReadWrite
+}
+
+// lopen opens the file of a fid. What it is opened for is allowed from then on, whatever becomes of the mode, and the file is there
+// until the fid is given up.
+func (c *call) lopen() errno {
+	id, flags := c.d.u32(), c.d.u32()
+	if !c.d.done() {
+		return eProto
+	}
+	f, no := c.use(id)
+	if no != ok {
+		return no
+	}
+	r, valid := rightsOf(flags)
+	switch {
+	case f.open, f.xattr != nil:
+		return eBadF
+	case !valid:
+		return eInval
+	case flags&openDirectory != 0 && f.typ != pmemfs.TypeDir:
+		return eNotDir
+	case c.exp.ReadOnly && (r.write || r.truncate):
+		return eROFS
+	}
+	return c.openAs(id, f, f.clone(), r)
+}
+
+// openAs opens a file that exists as the fid to, and puts that in the place of f.
+func (c *call) openAs(id uint32, f, to *fid, r rights) errno {
+	return c.opened(id, f, to, c.open(to, r))
+}
+
+// opened answers that a file is open, unless it is not.
+func (c *call) opened(id uint32, f, to *fid, no errno) errno {
+	var a pmemfs.Attr
+	if no == ok {
+		var err error
+		a, err = c.s.srv.eng.Getattr(to.h)
+		no = c.status(err)
+	}
+	if no == ok {
+		no = c.s.replace(id, f, to)
+	}
+	if no != ok {
+		return errnoOf(errors.Join(no, c.s.srv.unuse(to)))
+	}
+	putQid(c.e, &a)
+	put32(c.e, c.s.msize.Load()-ioHead)
+	return ok
+}
+
+// open opens the file of a fid that is in no table yet, if the caller may.
+func (c *call) open(f *fid, r rights) errno {
+	switch f.typ {
+	case pmemfs.TypeRegular:
+	case pmemfs.TypeDir:
+		if r.write || r.truncate {
+			return eIsDir
+		}
+	case pmemfs.TypeSymlink:
+		return eLoop
+	default:
+		return eNXIO // devices and pipes are the client's own
+	}
+	var want uint32
+	if r.read {
+		want |= pmemfs.AccessRead
+	}
+	if r.write || r.truncate {
+		want |= pmemfs.AccessWrite
+	}
+	got, err := c.s.srv.eng.Access(&c.cred, f.h, want)
+	switch {
+	case err != nil:
+		return c.status(err)
+	case got != want:
+		return eAccess
+	}
+	if no := c.hold(f, r); no != ok || !r.truncate {
+		return no
+	}
+	c.call.Open = true
+	_, err = c.s.srv.eng.Setattr(&c.cred, f.h, &pmemfs.SetAttr{Mask: pmemfs.SetSize})
+	return c.status(err)
+}
+
+// hold keeps the file of a fid for as long as the fid is there.
+func (c *call) hold(f *fid, r rights) errno {
+	if err := c.s.srv.eng.Hold(f.h); err != nil {
+		return c.status(err)
+	}
+	f.open, f.read, f.write = true, r.read, r.write
+	return ok
+}
+
+// createTries is how often a file is looked for that is there when it is to be made, and is not when it is to be opened.
+const createTries = 16
+
+// lcreate makes a file, or unless O_EXCL is among the flags opens the one that is there. The fid of the directory becomes that of the
+// file.
+func (c *call) lcreate() errno {
+	id, name := c.d.u32(), c.d.str()
+	flags, mode, gid := c.d.u32(), c.d.u32(), c.d.u32()
+	if !c.d.done() {
+		return eProto
+	}
+	f, no := c.change(id)
+	if no != ok {
+		return no
+	}
+	r, valid := rightsOf(flags)
+	switch {
+	case f.open, f.xattr != nil:
+		return eBadF
+	case !valid:
+		return eInval
+	}
+	c.withGroup(f, gid)
+	o := pmemfs.CreateOptions{Mode: pmemfs.Guarded, Attr: pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode & 0o7777}}
+	var err error
+	for range createTries {
+		var a pmemfs.Attr
+		if a, err = c.s.srv.eng.Create(&c.cred, f.h, name, &o); err == nil {
+			to := newFid(f, a.Handle, a.Type)
+			to.called(f.h, name)
+			return c.opened(id, f, to, c.hold(to, r)) // allowed whatever the mode says
+		}
+		if !errors.Is(err, pmemfs.ErrExist) || flags&openExclusive != 0 {
+			return c.status(err)
+		}
+		if a, err = c.find(f, f.h, name); err == nil {
+			to := newFid(f, a.Handle, a.Type)
+			to.called(f.h, name)
+			return c.openAs(id, f, to, r)
+		}
+		if !errors.Is(err, pmemfs.ErrNotExist) {
+			break
+		}
+	}
+	return c.status(err)
+}
+
+// largeBytes is from how much data on memory is needed that had better not be asked for in vain.
+const largeBytes = 64 << 10
+
+// readData is Tread, of a file or an attribute.
+func (c *call) readData() errno {
+	id, off, count := c.d.u32(), c.d.u64(), c.d.u32()
+	if !c.d.done() {
+		return eProto
+	}
+	f, no := c.use(id)
+	if no != ok {
+		return no
+	}
+	n := int(min(count, c.s.msize.Load()-readHead))
+	switch {
+	case f.xattr != nil:
+		return c.readXattr(f, off, n)
+	case f.open && f.typ == pmemfs.TypeDir:
+		return eIsDir
+	case !f.read:
+		return eBadF
+	}
+	c.call.Open = true
+	if n > largeBytes {
+		// It may hold up the requests behind it rather than run beside them, which would take a large buffer more.
+		c.call.NoWait = false
+		a, err := c.s.srv.eng.Getattr(f.h)
+		if err != nil {
+			return c.status(err)
+		}
+		n = int(min(uint64(n), a.Size-min(off, a.Size)))
+	}
+	at := c.e.Len()
+	b := c.e.Extend(4 + n)
+	n, _, err := c.s.srv.eng.Read(&c.cred, f.h, b[4:], off)
+	if err != nil {
+		return c.status(err)
+	}
+	le.PutUint32(b, uint32(n))
+	c.e.Truncate(at + 4 + n)
+	return ok
+}
+
+// writeData is Twrite, of a file or an attribute. The data of a file is durable when it is answered.
+func (c *call) writeData() errno {
+	id, off, count := c.d.u32(), c.d.u64(), c.d.u32()
+	data := c.d.b
+	if c.d.failed || uint64(count) != uint64(len(data)) {
+		return eProto
+	}
+	f, no := c.change(id)
+	switch {
+	case no != ok:
+		return no
+	case f.xattr != nil:
+		return c.writeXattr(f, off, data)
+	case !f.write:
+		return eBadF
+	}
+	c.call.Open = true
+	n, _, err := c.s.srv.eng.Write(&c.cred, f.h, data, off)
+	if err != nil && n == 0 {
+		return c.status(err)
+	}
+	put32(c.e, uint32(n)) // of what is behind, the client learns the error with the rest
+	return ok
+}
+
+// fsync answers when all of a file is durable, as it is in any case but for what another protocol has kept in memory. A client of
+// old does not say whether it wants the attributes too: they always are.
+func (c *call) fsync() errno {
+	id := c.d.u32()
+	if !c.d.failed && len(c.d.b) > 0 {
+		c.d.u32()
+	}
+	if !c.d.done() {
+		return eProto
+	}
+	f, no := c.use(id)
+	if no != ok {
+		return no
+	}
+	return c.status(c.s.srv.eng.Sync(f.h))
+}

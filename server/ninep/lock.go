@@ -1,0 +1,234 @@
+package ninep
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"strings"
+	"time"
+
+	"pmemfs/pmemfs"
+)
+
+// Types of locks, flags of a Tlock, and what it is answered.
+const (
+	lockRead   = 0
+	lockWrite  = 1
+	lockUnlock = 2
+
+	lockBlock   = 1
+	lockReclaim = 2
+
+	lockGranted = 0
+	lockBlocked = 1
+	lockGrace   = 3
+)
+
+// Owners of locks are processes of a client in one session: a zero, with which no other protocol's owners begin, "9p", the session's
+// number, the process's, and what the client calls itself.
+const ownerHead = 3 + 8
+
+func (s *session) ownerOf(process uint32, client []byte) pmemfs.LockOwner {
+	b := append(make([]byte, 0, ownerHead+4+len(client)), 0, '9', 'p')
+	b = binary.BigEndian.AppendUint64(b, s.id)
+	b = binary.BigEndian.AppendUint32(b, process)
+	return pmemfs.LockOwner{Client: s.client, ID: string(append(b, client...))}
+}
+
+// ownsLock selects the owners of the session.
+func (s *session) ownsLock(id string) bool {
+	return len(id) >= ownerHead && id[:3] == "\x009p" && binary.BigEndian.Uint64([]byte(id[3:ownerHead])) == s.id
+}
+
+// processOf is the process of an owner, and what its client calls itself; of an owner of another protocol there is its address.
+func processOf(o pmemfs.LockOwner) (process uint32, client string) {
+	if !strings.HasPrefix(o.ID, "\x009p") || len(o.ID) < ownerHead+4 {
+		return 0, o.Client
+	}
+	return binary.BigEndian.Uint32([]byte(o.ID[ownerHead:])), o.ID[ownerHead+4:]
+}
+
+// endOf is the last byte of a range: no length is no end. False if there is no such byte.
+func endOf(start, length uint64) (end uint64, valid bool) {
+	switch {
+	case length == 0:
+		return pmemfs.LockEOF, start <= math.MaxInt64
+	case length-1 > math.MaxInt64-min(start, math.MaxInt64):
+		return 0, false
+	}
+	return start + length - 1, start <= math.MaxInt64
+}
+
+// lock sets or takes away a lock of a byte range, which conflicts with those of every other protocol. A request that may wait is
+// answered when it is granted, and given up when the client does not want it any more.
+func (c *call) lock() errno {
+	id, typ, flags := c.d.u32(), c.d.u8(), c.d.u32()
+	start, length := c.d.u64(), c.d.u64()
+	process, client := c.d.u32(), c.d.str()
+	if !c.d.done() {
+		return eProto
+	}
+	f, no := c.use(id)
+	end, valid := endOf(start, length)
+	switch {
+	case no != ok:
+		return no
+	case !f.open:
+		return eBadF
+	case !valid, typ > lockUnlock, flags&^(lockBlock|lockReclaim) != 0, len(client) > pmemfs.NameMax:
+		return eInval
+	case typ == lockWrite && c.exp.ReadOnly:
+		return eROFS
+	}
+	want := pmemfs.FileLock{Owner: c.s.ownerOf(process, client), Exclusive: typ == lockWrite, Start: start, End: end}
+	c.call.Open = true
+	if typ == lockUnlock {
+		if no := c.status(c.s.srv.eng.Unlock(f.h, want.Owner, start, end)); no != ok {
+			return no
+		}
+		put8(c.e, lockGranted)
+		return ok
+	}
+	f.locked(want.Owner)
+	c.s.locksUsed()
+	st, no := c.setLock(f, want, flags&lockBlock != 0)
+	if no == ok {
+		put8(c.e, st)
+	}
+	return no
+}
+
+// setLock sets a lock. It may wait for other owners, and for the end of a grace.
+func (c *call) setLock(f *fid, want pmemfs.FileLock, block bool) (status uint8, no errno) {
+	asked := lockRequest{f.h, want}
+	wait := block && c.s.mayWaitFor(asked)
+	if wait {
+		defer c.s.waitedFor(asked)
+	}
+	for c.s.srv.grace() {
+		if !wait {
+			return lockGrace, ok
+		}
+		if no := c.pause(time.After(gracePoll)); no != ok {
+			return 0, no
+		}
+	}
+	if !wait {
+		err := c.s.srv.eng.TryLock(&c.cred, f.h, want)
+		if errors.Is(err, pmemfs.ErrConflict) {
+			return lockBlocked, ok
+		}
+		return lockGranted, c.status(err)
+	}
+	told := make(chan error, 1)
+	granted, err := c.s.srv.eng.WaitLock(&c.cred, f.h, want, func(err error) { told <- err })
+	if err != nil || granted {
+		return lockGranted, c.status(err)
+	}
+	if no := pauseFor(c, told, &err); no != ok && c.s.srv.eng.CancelLock(f.h, want) {
+		return 0, no
+	} else if no != ok {
+		err = <-told // it has just been decided
+	}
+	return lockGranted, c.status(err)
+}
+
+// pause waits for something, or returns eIntr when the client does not want the request any more, or is gone.
+func (c *call) pause(until <-chan time.Time) errno {
+	var at time.Time
+	return pauseFor(c, until, &at)
+}
+
+func pauseFor[T any](c *call, until <-chan T, got *T) errno {
+	select {
+	case *got = <-until:
+		return ok
+	case <-c.p.canceled:
+	case <-c.s.stopped:
+	}
+	return eIntr
+}
+
+// locksUsed notes that there may be locks to drop when the session ends.
+func (s *session) locksUsed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hasLocks = true
+}
+
+// lockRequest is a request for a lock that waits.
+type lockRequest struct {
+	h    pmemfs.Handle
+	want pmemfs.FileLock
+}
+
+// mayWaitFor takes a place among the requests that wait for locks; there are not many, as other requests wait in the same rooms. The
+// engine tells one only of two that are the same. Who gets no place is told to ask again.
+func (s *session) mayWaitFor(r lockRequest) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.locks[r] || len(s.locks) >= s.srv.limits.LockWaits {
+		return false
+	}
+	if s.srv.lockWaits.Add(1) > int64(s.srv.limits.AllWaits) {
+		s.srv.lockWaits.Add(-1)
+		return false
+	}
+	if s.locks == nil {
+		s.locks = make(map[lockRequest]bool)
+	}
+	s.locks[r] = true
+	return true
+}
+
+func (s *session) waitedFor(r lockRequest) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.locks, r)
+	s.srv.lockWaits.Add(-1)
+}
+
+// getlock tells which lock would be in the way of one, if any.
+func (c *call) getlock() errno {
+	id, typ := c.d.u32(), c.d.u8()
+	start, length := c.d.u64(), c.d.u64()
+	process, client := c.d.u32(), c.d.str()
+	if !c.d.done() {
+		return eProto
+	}
+	f, no := c.use(id)
+	end, valid := endOf(start, length)
+	switch {
+	case no != ok:
+		return no
+	case !f.open:
+		return eBadF
+	case !valid, typ > lockWrite, len(client) > pmemfs.NameMax:
+		return eInval
+	}
+	c.call.Open = true
+	want := pmemfs.FileLock{Owner: c.s.ownerOf(process, client), Exclusive: typ == lockWrite, Start: start, End: end}
+	l, found, err := c.s.srv.eng.TestLock(&c.cred, f.h, want)
+	if err != nil {
+		return c.status(err)
+	}
+	typ = lockUnlock
+	if found {
+		typ, start, length = lockRead, l.Start, 0
+		if l.Exclusive {
+			typ = lockWrite
+		}
+		if l.End != pmemfs.LockEOF {
+			length = l.End - l.Start + 1
+		}
+		var holder string
+		process, holder = processOf(l.Owner)
+		client = []byte(holder)
+	}
+	put8(c.e, typ)
+	put64(c.e, start)
+	put64(c.e, length)
+	put32(c.e, process)
+	putStr(c.e, client)
+	return ok
+}

@@ -1,0 +1,138 @@
+package ninep
+
+import "pmemfs/pmemfs"
+
+// made makes something in the directory of a fid, with the group of the client's process, and answers its qid.
+func (c *call) made(id, gid uint32, create func(dir pmemfs.Handle) (pmemfs.Attr, error)) errno {
+	f, no := c.change(id)
+	if no != ok {
+		return no
+	}
+	c.withGroup(f, gid)
+	a, err := create(f.h)
+	if err != nil {
+		return c.status(err)
+	}
+	putQid(c.e, &a)
+	return ok
+}
+
+// withMode sets the permissions of something new.
+func withMode(mode uint32) *pmemfs.SetAttr {
+	return &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode & 0o7777}
+}
+
+func (c *call) mkdir() errno {
+	id, name, mode, gid := c.d.u32(), c.d.str(), c.d.u32(), c.d.u32()
+	if !c.d.done() {
+		return eProto
+	}
+	return c.made(id, gid, func(dir pmemfs.Handle) (pmemfs.Attr, error) {
+		return c.s.srv.eng.Mkdir(&c.cred, dir, name, withMode(mode))
+	})
+}
+
+func (c *call) symlink() errno {
+	id, name, target, gid := c.d.u32(), c.d.str(), c.d.str(), c.d.u32()
+	if !c.d.done() {
+		return eProto
+	}
+	return c.made(id, gid, func(dir pmemfs.Handle) (pmemfs.Attr, error) {
+		return c.s.srv.eng.Symlink(&c.cred, dir, name, target, nil)
+	})
+}
+
+// mknod makes a file of any type but a directory or a symbolic link; ordinary files too, as mknod(2) does.
+func (c *call) mknod() errno {
+	id, name := c.d.u32(), c.d.str()
+	mode, major, minor, gid := c.d.u32(), c.d.u32(), c.d.u32(), c.d.u32()
+	if !c.d.done() {
+		return eProto
+	}
+	typ := pmemfs.FileType(mode >> 12 & 0o17)
+	return c.made(id, gid, func(dir pmemfs.Handle) (pmemfs.Attr, error) {
+		switch typ {
+		case 0, pmemfs.TypeRegular:
+			return c.s.srv.eng.Create(&c.cred, dir, name, &pmemfs.CreateOptions{Mode: pmemfs.Guarded, Attr: *withMode(mode)})
+		}
+		return c.s.srv.eng.Mknod(&c.cred, dir, name, typ, major, minor, withMode(mode))
+	})
+}
+
+func (c *call) link() errno {
+	dirID, id, name := c.d.u32(), c.d.u32(), c.d.str()
+	if !c.d.done() {
+		return eProto
+	}
+	dir, no := c.change(dirID)
+	if no != ok {
+		return no
+	}
+	f, no := c.change(id)
+	if no != ok {
+		return no
+	}
+	_, err := c.s.srv.eng.Link(&c.cred, f.h, dir.h, name)
+	return c.status(err)
+}
+
+// rename renames a file from the name by which its fid was found, if it still has that.
+func (c *call) rename() errno {
+	id, dirID, name := c.d.u32(), c.d.u32(), c.d.str()
+	if !c.d.done() {
+		return eProto
+	}
+	f, no := c.change(id)
+	if no != ok {
+		return no
+	}
+	to, no := c.change(dirID)
+	if no != ok {
+		return no
+	}
+	dir, old, err := c.nameOf(f)
+	if err == nil {
+		err = c.s.srv.eng.Rename(&c.cred, dir, old, to.h, name, 0)
+	}
+	if err != nil {
+		return c.status(err)
+	}
+	f.called(to.h, name)
+	return ok
+}
+
+func (c *call) renameat() errno {
+	fromID, old, toID, name := c.d.u32(), c.d.str(), c.d.u32(), c.d.str()
+	if !c.d.done() {
+		return eProto
+	}
+	from, no := c.change(fromID)
+	if no != ok {
+		return no
+	}
+	to, no := c.change(toID)
+	if no != ok {
+		return no
+	}
+	return c.status(c.s.srv.eng.Rename(&c.cred, from.h, old, to.h, name, 0))
+}
+
+// removeDir is the only flag of Tunlinkat: AT_REMOVEDIR of unlinkat(2) on Linux.
+const removeDir = 0x200
+
+func (c *call) unlinkat() errno {
+	id, name, flags := c.d.u32(), c.d.str(), c.d.u32()
+	if !c.d.done() {
+		return eProto
+	}
+	dir, no := c.change(id)
+	switch {
+	case no != ok:
+		return no
+	case flags == removeDir:
+		return c.status(c.s.srv.eng.Rmdir(&c.cred, dir.h, name))
+	case flags == 0:
+		return c.status(c.s.srv.eng.Unlink(&c.cred, dir.h, name))
+	}
+	return eInval
+}

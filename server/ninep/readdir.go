@@ -1,0 +1,65 @@
+package ninep
+
+import "pmemfs/pmemfs"
+
+const (
+	entryBytes   = qidBytes + 8 + 1 + 2 // and the name
+	readdirBytes = 64 << 10             // of one answer, whatever more a client asks for
+)
+
+// readdir lists a directory from an offset on. Offsets are keys of the directory, which keep their meaning as long as the name exists,
+// across changes and restarts; so no state is kept. An answer without entries is the end.
+func (c *call) readdir() errno {
+	id, off, count := c.d.u32(), c.d.u64(), c.d.u32()
+	if !c.d.done() {
+		return eProto
+	}
+	f, no := c.use(id)
+	switch {
+	case no != ok:
+		return no
+	case !f.read:
+		return eBadF
+	case f.typ != pmemfs.TypeDir:
+		return eNotDir
+	}
+	c.call.Open = true
+	room := int(min(count, c.s.msize.Load()-readHead, readdirBytes))
+	c.e.Grow(4 + room)
+	at := c.e.Len()
+	c.e.Extend(4) // how many bytes follow: filled in when they are there
+	full := false
+	err := c.s.srv.eng.Readdir(&c.cred, f.h, off, false, func(d *pmemfs.DirEntry) bool {
+		if c.e.Len()-at-4+entryBytes+len(d.Name) > room {
+			full = true
+			return false
+		}
+		c.putEntry(f, d)
+		return true
+	})
+	n := c.e.Len() - at - 4
+	switch {
+	case err != nil:
+		return c.status(err)
+	case full && n == 0:
+		return eInval // it would look like the end
+	}
+	le.PutUint32(c.e.Bytes()[at:], uint32(n))
+	return ok
+}
+
+// putEntry appends an entry. At the end of what the client may see the directory is its own parent.
+func (c *call) putEntry(f *fid, d *pmemfs.DirEntry) {
+	ino := d.Ino
+	if string(d.Name) == ".." && (f.h == f.root || !c.s.srv.exports.MayClimb(c.exp, f.h)) {
+		ino = f.h.Ino
+	}
+	a := pmemfs.Attr{Type: d.Type}
+	a.Ino = ino
+	b := c.e.Extend(entryBytes + len(d.Name))
+	fillQid(b, &a) // without a version: nobody asks for one here
+	le.PutUint64(b[qidBytes:], d.Cookie)
+	b[qidBytes+8] = byte(d.Type)
+	le.PutUint16(b[qidBytes+9:], uint16(len(d.Name)))
+	copy(b[entryBytes:], d.Name)
+}

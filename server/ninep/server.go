@@ -1,0 +1,139 @@
+package ninep
+
+import (
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+	"pmemfs/server/handle"
+	"pmemfs/server/rpc"
+)
+
+// Limits bound what clients can make a server hold. A zero field means the default.
+type Limits struct {
+	Fids        int // of all sessions; 524,288
+	SessionFids int // of one; 262,144
+	XattrBytes  int // of attributes that are being read or written, in all sessions; 64 MiB
+	LockWaits   int // requests for locks of one session that wait; 32
+	AllWaits    int // of all sessions; 1,024
+}
+
+func (l Limits) withDefaults() Limits {
+	for _, f := range []struct {
+		v   *int
+		def int
+	}{{&l.Fids, 1 << 19}, {&l.SessionFids, 1 << 18}, {&l.XattrBytes, 64 << 20}, {&l.LockWaits, 32}, {&l.AllWaits, 1024}} {
+		if *f.v <= 0 {
+			*f.v = f.def
+		}
+	}
+	return l
+}
+
+// Config is what a Server needs.
+type Config struct {
+	Engine  *pmemfs.FS
+	Exports *export.Table
+	Logger  *slog.Logger // nil for none
+	Limits  Limits
+	// MessageMax is the longest message in bytes, which the transport has to take.
+	MessageMax int
+	// InGrace reports whether locks can only be claimed again by clients of another protocol; nil for never.
+	InGrace func() bool
+	// Users knows the machine's users; nil for those of its files.
+	Users Users
+}
+
+// Server answers 9P from one engine.
+type Server struct {
+	eng     *pmemfs.FS
+	exports *export.Table
+	log     *slog.Logger
+	limits  Limits
+	msize   uint32
+	grace   func() bool
+	users   Users
+	fsid    uint64
+	cheap   bool // a change does not wait for a system call
+	calls   sync.Pool
+
+	sessions   atomic.Uint64 // how many there have been
+	fids       atomic.Int64
+	xattrBytes atomic.Int64
+	lockWaits  atomic.Int64
+}
+
+// New returns a server. The engine stays the caller's to close, after the last session has ended.
+func New(c Config) *Server {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.InGrace == nil {
+		c.InGrace = func() bool { return false }
+	}
+	if c.Users == nil {
+		c.Users = systemUsers{}
+	}
+	codec := handle.New(c.Engine)
+	s := &Server{
+		eng: c.Engine, exports: c.Exports, log: c.Logger, limits: c.Limits.withDefaults(), msize: uint32(max(c.MessageMax, msizeMin)),
+		grace: c.InGrace, users: c.Users, fsid: codec.FSID(), cheap: c.Engine.CheapFence(),
+	}
+	s.calls.New = func() any { return new(call) }
+	return s
+}
+
+// Session is what the transport has for each connection.
+func (s *Server) Session(_, remote netip.AddrPort) rpc.Session {
+	client := "unix"
+	if remote.IsValid() {
+		client = remote.Addr().String()
+	}
+	return &session{srv: s, remote: remote, client: client, id: s.sessions.Add(1), stopped: make(chan struct{})}
+}
+
+// gracePoll is how often a request that waits for the end of the grace looks for it.
+const gracePoll = 100 * time.Millisecond
+
+// message is one of the requests.
+type message struct {
+	// serve decodes the request and appends the answer's fields.
+	serve   func(*call) errno
+	changes bool // may wait for the medium
+	waits   bool // always answered beside the others
+}
+
+var messages = [128]message{
+	tVersion:     {serve: (*call).version, waits: true},
+	tAuth:        {serve: (*call).auth},
+	tAttach:      {serve: (*call).attach, waits: true},
+	tFlush:       {serve: (*call).flush},
+	tWalk:        {serve: (*call).walk},
+	tClunk:       {serve: (*call).clunk},
+	tRemove:      {serve: (*call).remove, changes: true},
+	tGetattr:     {serve: (*call).getattr},
+	tSetattr:     {serve: (*call).setattr, changes: true},
+	tStatfs:      {serve: (*call).statfs},
+	tLopen:       {serve: (*call).lopen, changes: true},
+	tLcreate:     {serve: (*call).lcreate, changes: true},
+	tRead:        {serve: (*call).readData},
+	tWrite:       {serve: (*call).writeData, changes: true},
+	tFsync:       {serve: (*call).fsync, changes: true},
+	tReaddir:     {serve: (*call).readdir},
+	tReadlink:    {serve: (*call).readlink},
+	tMkdir:       {serve: (*call).mkdir, changes: true},
+	tSymlink:     {serve: (*call).symlink, changes: true},
+	tMknod:       {serve: (*call).mknod, changes: true},
+	tLink:        {serve: (*call).link, changes: true},
+	tRename:      {serve: (*call).rename, changes: true},
+	tRenameat:    {serve: (*call).renameat, changes: true},
+	tUnlinkat:    {serve: (*call).unlinkat, changes: true},
+	tXattrwalk:   {serve: (*call).xattrwalk},
+	tXattrcreate: {serve: (*call).xattrcreate},
+	tLock:        {serve: (*call).lock, waits: true},
+	tGetlock:     {serve: (*call).getlock, waits: true},
+}

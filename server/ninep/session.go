@@ -1,0 +1,184 @@
+package ninep
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"pmemfs/server/rpc"
+)
+
+// session is one connection.
+type session struct {
+	srv     *Server
+	remote  netip.AddrPort
+	client  string // by which locks are counted
+	id      uint64
+	table   table
+	msize   atomic.Uint32 // 0 before Tversion
+	own     call          // for messages that are answered in place
+	stopped chan struct{} // closed when no more messages are read
+
+	mu       sync.Mutex // a leaf
+	pending  map[uint16]*pending
+	begun    uint64               // of pending, ever
+	locks    map[lockRequest]bool // that wait
+	hasLocks bool                 // or has had some
+}
+
+// pending is a request that is answered beside the others.
+type pending struct {
+	number   uint64        // requests with higher ones have come later
+	canceled chan struct{} // closed when the client does not want it any more
+	flushed  bool          // that is closed
+	done     chan struct{} // closed when its answer is on its way
+}
+
+// Serve answers a message.
+func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
+	k, tag := kind(r.Record[0]), le.Uint16(r.Record[1:])
+	m := &message{}
+	if int(k) < len(messages) {
+		m = &messages[k]
+	}
+	var p *pending
+	switch p = s.find(tag); {
+	case r.MayWait:
+	case p != nil:
+		answerError(e, tag, eInval) // two requests cannot have one tag
+		return rpc.Success
+	case m.waits, m.changes && !s.srv.cheap, s.inTheWay(k, r.Record):
+		return s.later(tag)
+	}
+	c := &s.own
+	if r.MayWait {
+		c = s.srv.calls.Get().(*call)
+		defer s.srv.calls.Put(c)
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			s.srv.log.Error("panic while serving a message", "panic", fmt.Sprint(v), "kind", k, "client", s.client, "stack", string(debug.Stack()))
+			e.Truncate(lengthBytes)
+			answerError(e, tag, eIO)
+			result = rpc.Success
+		}
+	}()
+	c.begin(s, p, r, e)
+	defer c.end()
+	if c.run(m, k, tag) {
+		return s.later(tag)
+	}
+	return rpc.Success
+}
+
+// inTheWay reports whether a request is one for which others would have to wait, if it were answered in place: a Tclunk that changes
+// something, or a Tflush of what has not been answered.
+func (s *session) inTheWay(k kind, b []byte) bool {
+	d := decoder{b: b[headBytes:]}
+	switch k {
+	case tFlush:
+		return s.find(d.u16()) != nil
+	case tClunk:
+		return !s.srv.cheap && s.table.costly(d.u32())
+	}
+	return false
+}
+
+// find returns the request with a tag that is answered beside the others, or nil.
+func (s *session) find(tag uint16) *pending {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending[tag]
+}
+
+// later notes that a request is answered beside the others.
+func (s *session) later(tag uint16) rpc.Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending == nil {
+		s.pending = make(map[uint16]*pending)
+	}
+	s.begun++
+	s.pending[tag] = &pending{number: s.begun, canceled: make(chan struct{}), done: make(chan struct{})}
+	return rpc.Wait
+}
+
+// Sent notes that the answer to such a request is on its way.
+func (s *session) Sent(r *rpc.Request) {
+	tag := le.Uint16(r.Record[1:])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.pending[tag]; p != nil {
+		delete(s.pending, tag)
+		close(p.done)
+	}
+}
+
+// cancel says of a request that came before number that it is not wanted any more, and returns it; nil if there is none.
+func (s *session) cancel(tag uint16, number uint64) *pending {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.pending[tag]
+	if p == nil || p.number >= number {
+		return nil
+	}
+	p.cancel()
+	return p
+}
+
+func (p *pending) cancel() {
+	if !p.flushed {
+		p.flushed = true
+		close(p.canceled)
+	}
+}
+
+// before returns the requests that came before number, none of which is wanted any more.
+func (s *session) before(number uint64) (list []*pending) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.pending {
+		if p.number < number {
+			p.cancel()
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// await waits for the answer to p, or for the end of the connection.
+func (s *session) await(p *pending) {
+	select {
+	case <-p.done:
+	case <-s.stopped:
+	}
+}
+
+// Busy reports whether the client has files: it would lose them.
+func (s *session) Busy() bool { return s.table.len() > 0 }
+
+// Stop ends what waits for other clients.
+func (s *session) Stop() { close(s.stopped) }
+
+// Close closes all files. Attributes that were not wholly written are not set.
+func (s *session) Close() { s.reset() }
+
+// reset drops all fids and locks.
+func (s *session) reset() {
+	all := s.table.takeAll()
+	s.srv.fids.Add(-int64(len(all)))
+	for _, f := range all {
+		if err := s.srv.unuse(f); err != nil {
+			s.srv.log.Error("an open file could not be closed", "client", s.client, "inode", f.h.Ino, "err", err)
+		}
+	}
+	s.mu.Lock()
+	had := s.hasLocks
+	s.hasLocks = false
+	s.mu.Unlock()
+	if had {
+		s.srv.eng.DropLocks(s.client, s.ownsLock)
+	}
+}

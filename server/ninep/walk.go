@@ -1,0 +1,148 @@
+package ninep
+
+import (
+	"errors"
+
+	"pmemfs/pmemfs"
+)
+
+// walk leads from one file to another, and gives that a fid (walk(5)). When the first name is not there it fails; when a later one is not,
+// the answer tells how far it came, and there is no new fid.
+func (c *call) walk() errno {
+	id, newID, n := c.d.u32(), c.d.u32(), int(c.d.u16())
+	if n > walkMax {
+		return eInval
+	}
+	var names [walkMax][]byte
+	for i := range n {
+		names[i] = c.d.str()
+	}
+	if !c.d.done() {
+		return eProto
+	}
+	f, no := c.use(id)
+	switch {
+	case no != ok:
+		return no
+	case f.xattr != nil, newID != id && (newID == noFid || c.s.table.has(newID)):
+		return eBadF
+	case newID == id && f.open:
+		return eBusy
+	}
+	count := c.e.Extend(2)
+	le.PutUint16(count, uint16(n))
+	at, dir, typ := f.h, f.h, f.typ
+	for i := range n {
+		a, err := c.find(f, at, names[i])
+		if err != nil {
+			no := c.status(err)
+			if c.again || i == 0 {
+				return no
+			}
+			le.PutUint16(c.e.Bytes()[lengthBytes+headBytes:], uint16(i))
+			return ok
+		}
+		dir, at, typ = at, a.Handle, a.Type
+		putQid(c.e, &a)
+	}
+	var to *fid
+	if n == 0 {
+		to = f.clone()
+	} else {
+		to = newFid(f, at, typ)
+		if last := names[n-1]; string(last) != "." && string(last) != ".." {
+			to.called(dir, last)
+		}
+	}
+	return c.settle(id, newID, f, to)
+}
+
+// settle gives the fid to a number: a new one, or that of f.
+func (c *call) settle(id, newID uint32, f, to *fid) errno {
+	var no errno
+	if newID == id {
+		no = c.s.replace(id, f, to)
+	} else {
+		no = c.s.add(newID, to)
+	}
+	if no != ok {
+		return errnoOf(errors.Join(no, c.s.srv.unuse(to)))
+	}
+	return ok
+}
+
+var dot = []byte(".")
+
+// find looks a name up. At the directory that was attached to, and where the export ends, ".." is the directory itself.
+func (c *call) find(f *fid, dir pmemfs.Handle, name []byte) (pmemfs.Attr, error) {
+	if string(name) == ".." && (dir == f.root || !c.s.srv.exports.MayClimb(c.exp, dir)) {
+		name = dot
+	}
+	return c.s.srv.eng.Lookup(&c.cred, dir, name)
+}
+
+// clunk gives a fid up. An attribute that was written is set now.
+func (c *call) clunk() errno {
+	id := c.d.u32()
+	if !c.d.done() {
+		return eProto
+	}
+	f := c.s.table.get(id)
+	if f == nil {
+		return eBadF
+	}
+	c.used[0], c.n = f, 1
+	var err error
+	if f.xattr != nil {
+		err = c.setXattr(f)
+	}
+	return errnoOf(errors.Join(err, c.s.remove(id, f)))
+}
+
+// remove removes the file by the name by which its fid was found, if it still has that, and in any case gives the fid up (remove(5)).
+func (c *call) remove() errno {
+	id := c.d.u32()
+	if !c.d.done() {
+		return eProto
+	}
+	f, no := c.change(id)
+	if f == nil {
+		return no
+	}
+	if no == ok {
+		no = c.removeFile(f)
+	}
+	if c.again {
+		return no
+	}
+	if err := c.s.remove(id, f); no == ok {
+		no = errnoOf(err)
+	}
+	return no
+}
+
+func (c *call) removeFile(f *fid) errno {
+	dir, name, err := c.nameOf(f)
+	switch {
+	case err != nil:
+		return c.status(err)
+	case f.typ == pmemfs.TypeDir:
+		err = c.s.srv.eng.Rmdir(&c.cred, dir, name)
+	default:
+		err = c.s.srv.eng.Unlink(&c.cred, dir, name)
+	}
+	return c.status(err)
+}
+
+// nameOf returns the name by which a fid was found, if the file still has it.
+func (c *call) nameOf(f *fid) (dir pmemfs.Handle, name []byte, err error) {
+	dir, name, named := f.place()
+	if !named || f.xattr != nil {
+		return dir, nil, eBusy // where the client has attached, or got by ".."
+	}
+	a, err := c.s.srv.eng.Lookup(&c.cred, dir, name)
+	if err == nil && a.Handle != f.h {
+		err = eStale
+	}
+	return dir, name, err
+}
