@@ -45,7 +45,7 @@ FUZZTIME ?= 60s
 FUZZ = ./pmemfs:FuzzOpen ./pmemfs:FuzzCheck ./pmemfs:FuzzRepair ./pmemfs/internal/recovery:FuzzRecord \
 	./server/rpc:FuzzRecords ./server/rpc:FuzzReply ./server/rpc:FuzzXDR ./server/rpc:FuzzParseCall ./server/nfs3:FuzzArguments \
 	./server/nfs3:FuzzACL ./server/mount3:FuzzServe ./server/handle:FuzzDecode ./server/config:FuzzParse \
-	./server/rpc:FuzzParseReply ./server/portmap:FuzzServe ./server/nlm:FuzzServe ./server/nsm:FuzzRecord ./server/peer:FuzzPort
+	./server/rpc:FuzzParseReply ./server/portmap:FuzzServe ./server/nlm:FuzzServe ./server/nsm:FuzzRecord ./server/peer:FuzzPort ./server/ninep:FuzzMessages
 fuzz:
 	for target in $(FUZZ); do \
 		echo "== $$target"; \

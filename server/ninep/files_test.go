@@ -185,7 +185,7 @@ func TestNames(t *testing.T) {
 	f.fails(syscall.ENOTEMPTY, c.Do(ninetest.Unlinkat, root, "a", uint32(0x200)))
 	f.fails(syscall.EINVAL, c.Do(ninetest.Unlinkat, root, "a", uint32(1)))
 	f.ok(c.Do(ninetest.Remove, uint32(5)))
-	f.fails(syscall.EBADF, c.Do(ninetest.Clunk, uint32(5)))  // gone with its file
+	f.fails(syscall.EBADF, c.Do(ninetest.Clunk, uint32(5)))   // gone with its file
 	f.fails(syscall.ENOENT, c.Do(ninetest.Remove, uint32(6))) // this one too, though its file was not there
 	f.fails(syscall.EBADF, c.Do(ninetest.Clunk, uint32(6)))
 	f.reads(c, 4, "g") // open
