@@ -101,8 +101,8 @@ func (p *place) udpAddr() netip.AddrPort {
 
 func addrOf(a net.Addr) netip.AddrPort {
 	ap, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return netip.AddrPort{}
+	if _, named := a.(*net.UnixAddr); named || err != nil {
+		return netip.AddrPort{} // a socket without one
 	}
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

@@ -45,8 +45,9 @@ type Config struct {
 	Image string   // path of a file or device
 	New   NewImage // used if Image does not exist
 
-	NFS     string // address to listen on, host:port; port 0 for any
-	Stack   string // StackNative, which "" means too, or StackGoNFS
+	NFS     string   // address to listen on, host:port; port 0 for any
+	Stack   string   // StackNative, which "" means too, or StackGoNFS
+	NineP   []string // addresses to serve 9P on: host:port, :port for the host of NFS, or unix:PATH; none for no 9P
 	Exports []export.Export
 
 	Durability pmemfs.Durability
@@ -63,11 +64,12 @@ type Config struct {
 // Server is an open image with listeners.
 type Server struct {
 	eng       *pmemfs.FS
-	goNFS     *gonfs.Server      // nil unless that is the stack
-	locks     *nlm.Server        // nil if clients cannot lock files
-	peers     *peer.Caller       // of locks
-	nfs       *place             // all programs
-	portmap   *place             // the portmapper alone; nil if it is not wanted
+	goNFS     *gonfs.Server // nil unless that is the stack
+	locks     *nlm.Server   // nil if clients cannot lock files
+	peers     *peer.Caller  // of locks
+	nfs       *place        // all programs
+	portmap   *place        // the portmapper alone; nil if it is not wanted
+	nine      []nineListener
 	registrar *portmap.Registrar // nil unless the programs are registered
 	exports   *export.Table
 	log       *slog.Logger
@@ -115,7 +117,7 @@ func (c *Config) vet() (*export.Set, error) {
 	if _, err := net.ResolveTCPAddr("tcp", c.NFS); err != nil {
 		return nil, fmt.Errorf("cannot listen on %q: %w", c.NFS, err)
 	}
-	if err := errors.Join(c.Scrub.vet(), c.Finding.vet(), c.Locking.vet()); err != nil {
+	if err := errors.Join(c.Scrub.vet(), c.Finding.vet(), c.Locking.vet(), c.vetNineP()); err != nil {
 		return nil, err
 	}
 	return export.NewSet(c.Exports)
@@ -154,16 +156,34 @@ func (s *Server) listen(c *Config) (err error) {
 	if s.portmap, err = c.listenPortmap(); err == nil {
 		err = s.answer(c)
 	}
+	if err == nil {
+		err = s.listenNineP(c)
+	}
 	if err != nil {
 		return errors.Join(err, s.unlisten())
 	}
+	s.warnFar()
+	return nil
+}
+
+// warnFar warns of addresses that other machines reach.
+func (s *Server) warnFar() {
+	var all []netip.AddrPort
 	for _, p := range []*place{s.nfs, s.portmap} {
-		if p != nil && !p.addr().Addr().IsLoopback() {
-			s.log.Warn("listening beyond this machine: anyone who can connect is believed to be the user they say they are",
-				"addr", p.addr().String())
+		if p != nil {
+			all = append(all, p.addr())
 		}
 	}
-	return nil
+	for _, n := range s.nine {
+		if at := addrOf(n.l.Addr()); at.IsValid() && at.Addr().IsValid() {
+			all = append(all, at)
+		}
+	}
+	for _, at := range all {
+		if !at.Addr().IsLoopback() {
+			s.log.Warn("listening beyond this machine: anyone who can connect is believed to be the user they say they are", "addr", at.String())
+		}
+	}
 }
 
 // answer gives the listeners their programs, and clients a way to find them.
@@ -215,7 +235,7 @@ func (s *Server) withPortmap(services []portmap.Service) []portmap.Service {
 func (s *Server) unlisten() error {
 	s.withdraw()
 	s.closePrograms()
-	err := s.nfs.close()
+	err := errors.Join(s.nfs.close(), s.closeNineP())
 	if s.portmap != nil {
 		err = errors.Join(err, s.portmap.close())
 	}
@@ -257,7 +277,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.scrubs.Every > 0 {
 		wg.Go(func() { s.scrub(scrubbing, s.scrubs) })
 	}
-	err := together(ctx, s.nfs.serve, s.servePortmap, s.runLocks, func(ctx context.Context) error {
+	err := together(ctx, s.nfs.serve, s.servePortmap, s.serveNineP, s.runLocks, func(ctx context.Context) error {
 		<-ctx.Done()
 		s.withdraw() // before the last calls have been answered: no client is to come any more
 		return nil

@@ -37,6 +37,8 @@ if that is root, anybody may create files in it, as in /tmp.
 Clients that are not told the ports look for them: with --portmap :111 the server answers them itself, with --register the
 machine's rpcbind does. MOUNT is then served over UDP too, on the port of NFS.
 
+With --9p the same exports are served over 9P2000.L too, on TCP and on sockets that are the user's alone who runs this command.
+
 --config names a file in TOML with what the options say, and any number of exports; SIGHUP reads the exports anew. An
 option on the command line counts more than the file. --squash, --read-only, --allow, --secure-port and the --anon options
 are about the one export, /, that there is when neither the file nor --export names any.`,
@@ -46,6 +48,7 @@ are about the one export, /, that there is when neither the file nor --export na
   pmemfs serve fs.img --squash none --nfs 127.0.0.1:12049 --log-format json
   pmemfs serve fs.img --export / --export /docs=/srv/docs,ro,squash=all,client=10.0.0.0/24
   pmemfs serve fs.img --nfs 10.0.0.5:2049 --portmap :111
+  pmemfs serve fs.img --9p :564 --9p unix:/run/pmemfs.sock
   pmemfs serve --config pmemfs.toml`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
@@ -97,6 +100,12 @@ func announce(w io.Writer, s *server.Server) {
 		fmt.Fprintf(w, "NFSv3 export %s on %s, %s, squash %s\n", e.Name, addr, access, e.Squashing)
 		for _, l := range server.MountLines(addr, e.Name, s.Found()) {
 			fmt.Fprintf(w, "  %-6s %s\n", l.System+":", l.Command)
+		}
+	}
+	for _, at := range s.NineP() {
+		fmt.Fprintf(w, "9P2000.L on %s\n", at)
+		for _, e := range s.Exports() {
+			fmt.Fprintf(w, "  %-6s %s\n", "Linux:", server.NinePMountLine(at, e.Name))
 		}
 	}
 	if s.Portmap().IsValid() {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -50,6 +51,7 @@ func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
 	for _, k := range []struct{ key, now, next string }{
 		{"image", f.file.Image, next.Image},
 		{"nfs", f.file.NFS, next.NFS},
+		{"9p", strings.Join(f.file.NineP, " "), strings.Join(next.NineP, " ")},
 		{"stack", f.file.Stack, next.Stack},
 		{"durability", f.file.Durability, next.Durability},
 		{"portmap", f.file.Portmap, next.Portmap},

@@ -21,8 +21,8 @@ const (
 	aptLine    = "run: apt-get install -y user-mode-linux slirp busybox-static"
 )
 
-// clientModules are what an NFSv3 client needs, and mounts of files; their dependencies follow.
-var clientModules = []string{"nfsv3", "loop"}
+// clientModules are what clients of NFSv3 and 9P need, and mounts of files; their dependencies follow.
+var clientModules = []string{"nfsv3", "loop", "9p", "9pnet_fd"}
 
 // Boot starts a guest whose initramfs holds programs (path in the guest to
 // path on the host) and waits until it takes commands. dir is scratch space.

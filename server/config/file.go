@@ -27,6 +27,7 @@ const fileBytesMax = 1 << 20
 type File struct {
 	Image      string         // relative paths count from the file's folder
 	NFS        string         // address to listen on, host:port
+	NineP      []string       // addresses to serve 9P on
 	Stack      string         // implementation of NFS
 	Durability string         // checked
 	Portmap    string         // address to answer as a portmapper on
@@ -40,6 +41,7 @@ type File struct {
 type document struct {
 	Image      string   `toml:"image"`
 	NFS        string   `toml:"nfs"`
+	NineP      []string `toml:"9p"`
 	Stack      string   `toml:"stack"`
 	Durability level    `toml:"durability"`
 	Portmap    string   `toml:"portmap"`
@@ -91,7 +93,7 @@ func Parse(text []byte) (*File, error) {
 	if err := decoder.Decode(&d); err != nil {
 		return nil, explain(text, err)
 	}
-	c := &File{Image: d.Image, NFS: d.NFS, Stack: d.Stack, Durability: d.Durability.name, Portmap: d.Portmap, Register: d.Register, NoLocks: d.NoLocks}
+	c := &File{Image: d.Image, NFS: d.NFS, NineP: d.NineP, Stack: d.Stack, Durability: d.Durability.name, Portmap: d.Portmap, Register: d.Register, NoLocks: d.NoLocks}
 	if d.Grace != nil {
 		c.Grace = &d.Grace.Duration
 	}

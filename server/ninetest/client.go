@@ -72,6 +72,15 @@ func Dial(network, address string) (*Client, error) {
 	return &Client{conn: conn}, nil
 }
 
+// DialFrom connects to a socket from one that has a name.
+func DialFrom(local *net.UnixAddr, path string) (*Client, error) {
+	conn, err := net.DialUnix("unix", local, &net.UnixAddr{Net: "unix", Name: path})
+	if err != nil {
+		return nil, err
+	}
+	return &Client{conn: conn}, nil
+}
+
 // Close closes the connection.
 func (c *Client) Close() error { return c.conn.Close() }
 

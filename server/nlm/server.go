@@ -81,6 +81,9 @@ func (s *Server) Programs() []rpc.Program {
 // Run tells clients of the restart, in the background, until ctx ends.
 func (s *Server) Run(ctx context.Context) { s.monitor.Run(ctx) }
 
+// InGrace reports whether locks may only be claimed again by those who had them before a restart.
+func (s *Server) InGrace() bool { return s.monitor.InGrace() }
+
 // Close gives up what is under way towards clients, when the last call has been answered.
 func (s *Server) Close() {
 	s.mu.Lock()

@@ -23,6 +23,9 @@ type Limits struct {
 	Drain       time.Duration // for calls in progress when the server stops; 10 seconds
 }
 
+// DefaultRecord is the default of Limits.Record.
+const DefaultRecord = 1<<20 + 64<<10
+
 func orDefault[T int | time.Duration](v, def T) T {
 	if v <= 0 {
 		return def
@@ -36,7 +39,7 @@ func (l Limits) withDefaults() Limits {
 		InFlight:    orDefault(l.InFlight, 128),
 		Waiting:     orDefault(l.Waiting, 4096),
 		Memory:      max(orDefault(l.Memory, 256<<20), 8<<20),
-		Record:      orDefault(l.Record, 1<<20+64<<10),
+		Record:      orDefault(l.Record, DefaultRecord),
 		Idle:        orDefault(l.Idle, 15*time.Minute),
 		Partial:     orDefault(l.Partial, time.Minute),
 		Drain:       orDefault(l.Drain, 10*time.Second),
@@ -158,8 +161,12 @@ func (s *Server) refuse(nc net.Conn, why string) {
 	}
 }
 
-// addrOf is the address of one end of a connection; the zero value, which is in no network, if it has none.
+// addrOf is the address of one end of a connection; the zero value, which is in no network, if it has none. The name of a socket may
+// look like one.
 func addrOf(a net.Addr) netip.AddrPort {
+	if _, named := a.(*net.UnixAddr); named {
+		return netip.AddrPort{}
+	}
 	ap, err := netip.ParseAddrPort(a.String())
 	if err != nil {
 		return netip.AddrPort{}

@@ -1,0 +1,175 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"pmemfs/server/ninep"
+	"pmemfs/server/rpc"
+)
+
+// unixPrefix makes an address the path of a socket.
+const unixPrefix = "unix:"
+
+// unixPath returns the path of a socket, "" for a TCP address.
+func unixPath(address string) string {
+	if path, ok := strings.CutPrefix(address, unixPrefix); ok {
+		return path
+	}
+	if filepath.IsAbs(address) {
+		return address
+	}
+	return ""
+}
+
+// ninePAddress is where a listener for 9P is to be: without a host, on that of NFS.
+func ninePAddress(address, nfs string) (network, where string, err error) {
+	if path := unixPath(address); path != "" || strings.HasPrefix(address, unixPrefix) {
+		if path == "" {
+			return "", "", errors.New("a socket without a path")
+		}
+		return "unix", path, nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && host == "" {
+		if host, _, err = net.SplitHostPort(nfs); err == nil {
+			address = net.JoinHostPort(host, port)
+		}
+	}
+	if err == nil {
+		_, err = net.ResolveTCPAddr("tcp", address)
+	}
+	return "tcp", address, err
+}
+
+// vetNineP refuses addresses that could not work.
+func (c *Config) vetNineP() error {
+	for _, address := range c.NineP {
+		if _, _, err := ninePAddress(address, c.NFS); err != nil {
+			return fmt.Errorf("cannot serve 9P on %q: %w", address, err)
+		}
+	}
+	return nil
+}
+
+// nineListener is a socket on which 9P is served.
+type nineListener struct {
+	l   net.Listener
+	srv *rpc.Server
+}
+
+// listenNineP listens wherever 9P is wanted.
+func (s *Server) listenNineP(c *Config) error {
+	if len(c.NineP) == 0 {
+		return nil
+	}
+	limits := c.Limits
+	if limits.Record <= 0 {
+		limits.Record = rpc.DefaultRecord
+	}
+	config := ninep.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger, MessageMax: limits.Record}
+	if s.locks != nil {
+		config.InGrace = s.locks.InGrace
+	}
+	files := ninep.New(config)
+	for _, address := range c.NineP {
+		network, where, err := ninePAddress(address, c.NFS)
+		if err == nil {
+			var l net.Listener
+			if l, err = listenStream(network, where); err == nil {
+				s.nine = append(s.nine, nineListener{l, rpc.NewServer(rpc.Config{Session: files.Session, Logger: c.Logger, Limits: limits})})
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("cannot serve 9P on %q: %w", address, err)
+		}
+	}
+	return nil
+}
+
+// listenStream listens on TCP, or on a socket that is its owner's alone: who can connect there is believed to be whoever he says.
+func listenStream(network, where string) (net.Listener, error) {
+	if network != "unix" {
+		return net.Listen(network, where)
+	}
+	if err := removeDead(where); err != nil {
+		return nil, err
+	}
+	old := syscall.Umask(0o177)
+	defer syscall.Umask(old)
+	return net.Listen(network, where)
+}
+
+// removeDead removes a socket on which nobody listens, as a server that was killed leaves it. Anything else stays.
+func removeDead(path string) error {
+	st, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && st.Mode()&fs.ModeSocket == 0 {
+		return nil // it is in the way, as listening will tell
+	}
+	if err != nil {
+		return err
+	}
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case err == nil:
+		return errors.Join(syscall.EADDRINUSE, conn.Close())
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return os.Remove(path)
+	}
+	return err
+}
+
+// serveNineP answers on the sockets for 9P until ctx ends, or one fails.
+func (s *Server) serveNineP(ctx context.Context) error {
+	each := []func(context.Context) error{func(ctx context.Context) error {
+		<-ctx.Done()
+		return nil
+	}}
+	for _, n := range s.nine {
+		each = append(each, func(ctx context.Context) error { return n.srv.Serve(ctx, n.l) })
+	}
+	return together(ctx, each...)
+}
+
+// closeNineP closes the sockets of a server that does not serve.
+func (s *Server) closeNineP() (err error) {
+	for _, n := range s.nine {
+		err = errors.Join(err, n.l.Close())
+	}
+	return err
+}
+
+// NineP are the addresses on which 9P is served: of TCP, or paths.
+func (s *Server) NineP() (list []string) {
+	for _, n := range s.nine {
+		list = append(list, n.l.Addr().String())
+	}
+	return list
+}
+
+// NinePMountLine returns the command that mounts an export by 9P on Linux from an address of NineP. Without a host of its own the
+// server is called by this machine's name.
+func NinePMountLine(address, export string) string {
+	options := "version=9p2000.L,msize=1048576,access=user"
+	if export != "/" {
+		options += ",aname=" + export
+	}
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Sprintf("sudo mount -t 9p -o trans=unix,%s %s /mnt", options, address)
+	}
+	host := at.Addr().Unmap().WithZone("").String()
+	if at.Addr().IsUnspecified() {
+		host = hostname()
+	}
+	return fmt.Sprintf("sudo mount -t 9p -o trans=tcp,port=%d,%s %s /mnt", at.Port(), options, host)
+}
