@@ -67,7 +67,7 @@ type nineListener struct {
 	srv *rpc.Server
 }
 
-// listenNineP listens wherever 9P is wanted.
+// listenNineP listens wherever 9P is wanted. Nobody is answered before Serve.
 func (s *Server) listenNineP(c *Config) error {
 	if len(c.NineP) == 0 {
 		return nil
@@ -76,11 +76,8 @@ func (s *Server) listenNineP(c *Config) error {
 	if limits.Record <= 0 {
 		limits.Record = rpc.DefaultRecord
 	}
-	config := ninep.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger, MessageMax: limits.Record}
-	if s.locks != nil {
-		config.InGrace = s.locks.InGrace
-	}
-	files := ninep.New(config)
+	files := ninep.New(ninep.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger, MessageMax: limits.Record,
+		InGrace: func() bool { return s.locks != nil && s.locks.InGrace() }})
 	for _, address := range c.NineP {
 		network, where, err := ninePAddress(address, c.NFS)
 		if err == nil {

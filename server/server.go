@@ -150,14 +150,14 @@ func (s *Server) Reload(exports []export.Export) error {
 
 // listen gets everything ready to be served. After an error nothing is listened on.
 func (s *Server) listen(c *Config) (err error) {
-	if s.nfs, err = listenAt(c.NFS, c.Finding.on()); err != nil {
-		return err
+	if err = s.listenNineP(c); err == nil {
+		s.nfs, err = listenAt(c.NFS, c.Finding.on())
+	}
+	if err != nil {
+		return errors.Join(err, s.closeNineP())
 	}
 	if s.portmap, err = c.listenPortmap(); err == nil {
 		err = s.answer(c)
-	}
-	if err == nil {
-		err = s.listenNineP(c)
 	}
 	if err != nil {
 		return errors.Join(err, s.unlisten())

@@ -171,3 +171,16 @@ func TestGrace(t *testing.T) {
 		t.Errorf("after the grace: %v", err)
 	}
 }
+
+// TestTagAgain uses one tag for all requests, as some clients do: what has been answered is out of the way.
+func TestTagAgain(t *testing.T) {
+	f := serve(t, ninep.Limits{})
+	c := f.mount(0)
+	for fid := range uint32(500) {
+		f.ok(c.SendRaw(ninetest.Message(ninetest.Attach, 7, ninetest.Args(fid+1, ninetest.NoFid, "", "/", uint32(0)))))
+		list := f.answers(c, 7)
+		if _, err := list[0].For(ninetest.Attach); err != nil {
+			t.Fatalf("attach %d: %v", fid, err)
+		}
+	}
+}

@@ -33,6 +33,7 @@ type pending struct {
 	number   uint64        // requests with higher ones have come later
 	canceled chan struct{} // closed when the client does not want it any more
 	flushed  bool          // that is closed
+	answered bool          // the client may have the answer, and use the tag again, before that is noted
 	done     chan struct{} // closed when its answer is on its way
 }
 
@@ -46,6 +47,8 @@ func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 	var p *pending
 	switch p = s.find(tag); {
 	case r.MayWait:
+		r.Own = p
+		defer s.answered(p)
 	case p != nil:
 		answerError(e, tag, eInval) // two requests cannot have one tag
 		return rpc.Success
@@ -79,18 +82,28 @@ func (s *session) inTheWay(k kind, b []byte) bool {
 	d := decoder{b: b[headBytes:]}
 	switch k {
 	case tFlush:
-		return s.find(d.u16()) != nil
+		return s.underWay(d.u16())
 	case tClunk:
 		return !s.srv.cheap && s.table.costly(d.u32())
 	}
 	return false
 }
 
-// find returns the request with a tag that is answered beside the others, or nil.
+// find returns the request with a tag that is to be answered beside the others, or nil.
 func (s *session) find(tag uint16) *pending {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.pending[tag]
+	if p := s.pending[tag]; p != nil && !p.answered {
+		return p
+	}
+	return nil
+}
+
+// underWay reports whether the answer to a request may not have left yet.
+func (s *session) underWay(tag uint16) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending[tag] != nil
 }
 
 // later notes that a request is answered beside the others.
@@ -105,15 +118,23 @@ func (s *session) later(tag uint16) rpc.Result {
 	return rpc.Wait
 }
 
-// Sent notes that the answer to such a request is on its way.
-func (s *session) Sent(r *rpc.Request) {
-	tag := le.Uint16(r.Record[1:])
+// answered notes that such a request is about to be answered.
+func (s *session) answered(p *pending) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.pending[tag]; p != nil {
+	p.answered = true
+}
+
+// Sent notes that the answer to such a request is on its way.
+func (s *session) Sent(r *rpc.Request) {
+	p, tag := r.Own.(*pending), le.Uint16(r.Record[1:])
+	r.Own = nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending[tag] == p {
 		delete(s.pending, tag)
-		close(p.done)
 	}
+	close(p.done)
 }
 
 // cancel says of a request that came before number that it is not wanted any more, and returns it; nil if there is none.
