@@ -107,9 +107,37 @@ func (c *call) setattr() errno {
 	}
 	set.Mask |= timeMask(valid, setAtime, setAtimeTo, pmemfs.SetAtimeNow, pmemfs.SetAtime)
 	set.Mask |= timeMask(valid, setMtime, setMtimeTo, pmemfs.SetMtimeNow, pmemfs.SetMtime)
+	if no := c.dropKill(f, &set); no != ok {
+		return no
+	}
 	c.call.Open = f.write && set.Mask == pmemfs.SetSize
 	_, err := c.s.srv.eng.Setattr(&c.cred, f.h, &set)
 	return c.status(err)
+}
+
+// dropKill leaves the mode out where all that it would change is to take set-id bits away, for somebody who may not change modes but writes
+// to the file: Linux asks for that before it writes or truncates, and the engine does it by itself then.
+func (c *call) dropKill(f *fid, set *pmemfs.SetAttr) errno {
+	if set.Mask&^pmemfs.SetSize != pmemfs.SetMode || c.cred.UID == 0 {
+		return ok
+	}
+	if err := c.s.srv.eng.See(&c.call, f.h); err != nil {
+		return c.status(err)
+	}
+	a := &c.call.Saw[0].After
+	const setID = 0o6000
+	if c.cred.UID == a.UID || set.Mode&^a.Mode != 0 || a.Mode&^set.Mode&^setID != 0 || a.Mode&setID == 0 {
+		return ok
+	}
+	got, err := c.s.srv.eng.Access(&c.cred, f.h, pmemfs.AccessWrite)
+	switch {
+	case err != nil:
+		return c.status(err)
+	case got == 0 && !f.write:
+		return ePerm
+	}
+	set.Mask &^= pmemfs.SetMode
+	return ok
 }
 
 // timeMask says what is to become of a time: nothing, now, or the time that was sent.

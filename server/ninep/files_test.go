@@ -228,6 +228,32 @@ func TestSetattr(t *testing.T) {
 	f.fails(syscall.EISDIR, setattr(c, 0, 8, 0, 0, 0, 0))
 }
 
+// TestSetIDByOthers has somebody write to another's set-id file as Linux does: it asks for a mode without those bits first, or with
+// the size.
+func TestSetIDByOthers(t *testing.T) {
+	f := serve(t, ninep.Limits{})
+	root, c := f.mount(0), f.mount(1000)
+	f.file(root, 1, "f", "content", 0o6777)
+	f.walk(c, 0, 1, "f")
+	f.ok(setattr(c, 1, 1|8, 0o777, 0, 0, 2))
+	if a, err := c.Getattr(1); err != nil || a.Mode != 0o100777 || a.Size != 2 {
+		t.Errorf("truncated: %+v, %v", a, err)
+	}
+	f.ok(setattr(root, 1, 1, 0o6777, 0, 0, 0))
+	f.ok(setattr(c, 1, 1, 0o777, 0, 0, 0))
+	f.fails(syscall.EPERM, setattr(c, 1, 1, 0o776, 0, 0, 0))
+	f.fails(syscall.EPERM, setattr(c, 1, 1, 0o7777, 0, 0, 0))
+	f.ok(c.Open(1, 1))
+	_, err := c.Write(1, 0, []byte("x"))
+	f.ok(err)
+	if a, err := c.Getattr(1); err != nil || a.Mode != 0o100777 {
+		t.Errorf("written to: %o, %v", a.Mode, err)
+	}
+	f.ok(setattr(root, 1, 1, 0o6755, 0, 0, 0))
+	f.walk(c, 0, 2, "f")
+	f.fails(syscall.EPERM, setattr(c, 2, 1, 0o755, 0, 0, 0)) // who may not write
+}
+
 // TestReadOnly checks that a read-only export refuses every change and nothing else.
 func TestReadOnly(t *testing.T) {
 	f := serve(t, ninep.Limits{})
