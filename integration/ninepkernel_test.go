@@ -21,8 +21,21 @@ func (c client) mountNineP(t *testing.T, port int, dir, options string) {
 // TestNinePKernel lets a Linux kernel mount a running server over 9P in several ways, and do the work of an ordinary user.
 func TestNinePKernel(t *testing.T) {
 	t.Parallel()
+	ninePSteps(t, bootClientWith(t, ninePPrograms(t)))
+}
+
+// TestNinePNewerKernel is the same in the newer kernel.
+func TestNinePNewerKernel(t *testing.T) {
+	t.Parallel()
+	ninePSteps(t, bootEmulatedForward(t, nil, nil, ninePPrograms(t)))
+}
+
+func ninePPrograms(t *testing.T) map[string]string {
+	return harness.HostPrograms(t, "setfacl", "getfacl", "flock")
+}
+
+func ninePSteps(t *testing.T, c client) {
 	server, port, socket := serveNineP(t)
-	c := bootClientWith(t, harness.HostPrograms(t, "setfacl", "getfacl", "flock"))
 	for _, way := range []struct {
 		options string
 		without string // steps that are left out
@@ -35,7 +48,7 @@ func TestNinePKernel(t *testing.T) {
 		t.Run(way.options, func(t *testing.T) {
 			c.mountNineP(t, port, "/mnt", way.options)
 			for _, step := range smallSteps {
-				// The tree takes a minute on this client's network.
+				// The tree takes a minute on the network of the kernel in user mode.
 				if word, _, _ := strings.Cut(step.name, " "); !strings.Contains("tree "+way.without, word) {
 					t.Run(step.name, func(t *testing.T) { step.run(t, c) })
 				}
@@ -48,7 +61,7 @@ func TestNinePKernel(t *testing.T) {
 	}
 	c.mountNineP(t, port, "/mnt", "msize=1048576,cache=none,access=client,posixacl")
 	t.Run("access control lists", func(t *testing.T) { ninePACLs(t, c) })
-	t.Run("attributes", func(t *testing.T) { ninePUsers(t, c) })
+	t.Run("users", func(t *testing.T) { ninePUsers(t, c) })
 	t.Run("locks", func(t *testing.T) { ninePLocks(t, c, socket) })
 	t.Run("NFS and 9P", func(t *testing.T) { ninePAndNFS(t, c, server.Port) })
 	t.Run("server killed", func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 var guestModules = []string{
 	"virtio_net", "nfsv3",
 	"libnvdimm", "nfit", "nd_pmem", "dax_pmem", "device_dax",
-	"crc32c_generic", "ext4", "loop",
+	"crc32c_generic", "ext4", "loop", "9p", "9pnet_fd",
 }
 
 // loader collects modules, each after all that it depends on.

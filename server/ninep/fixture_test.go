@@ -6,6 +6,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -29,7 +30,7 @@ type fixture struct {
 	table *export.Table
 	addr  string
 	unix  string
-	grace func() bool
+	grace atomic.Bool
 }
 
 // someUsers are a machine's users: 1000 is in groups 1000 and 50.
@@ -42,7 +43,7 @@ func (someUsers) Groups(uid uint32) (uint32, []uint32, bool) { return 1000, []ui
 // serve serves a new engine with one export, the whole of it, without squashing, unless change says otherwise.
 func serve(t testing.TB, limits ninep.Limits, change ...func(*export.Export)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, grace: func() bool { return false }, unix: filepath.Join(t.TempDir(), "s")}
+	f := &fixture{t: t, unix: filepath.Join(t.TempDir(), "s")}
 	var err error
 	if f.eng, err = pmemfs.OpenMemory(imageBytes, pmemfs.DomainVolatile, pmemfs.Options{}); err != nil {
 		t.Fatal(err)
@@ -62,7 +63,7 @@ func serve(t testing.TB, limits ninep.Limits, change ...func(*export.Export)) *f
 func (f *fixture) listen(limits ninep.Limits) {
 	f.t.Helper()
 	srv := ninep.New(ninep.Config{Engine: f.eng, Exports: f.table, Limits: limits, MessageMax: messageBytes, Users: someUsers{},
-		InGrace: func() bool { return f.grace() }})
+		InGrace: f.grace.Load})
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	for _, network := range []string{"tcp", "unix"} {

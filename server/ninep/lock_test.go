@@ -1,7 +1,6 @@
 package ninep_test
 
 import (
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -157,15 +156,14 @@ func TestLockWaits(t *testing.T) {
 // TestGrace checks that nobody gets a lock that a client of another protocol may claim.
 func TestGrace(t *testing.T) {
 	f := serve(t, ninep.Limits{})
-	var over atomic.Bool
-	f.grace = func() bool { return !over.Load() }
+	f.grace.Store(true)
 	c := f.mount(0)
 	f.file(c, 1, "f", "content", 0o644)
 	f.locks(c, lockGrace, 1, lockWrite, 0, 0, 0, 1)
 	tag, err := c.Send(ninetest.Lock, uint32(1), uint8(lockWrite), uint32(1), uint64(0), uint64(0), uint32(1), "host")
 	f.ok(err)
 	f.silent(c)
-	over.Store(true)
+	f.grace.Store(false)
 	list := f.answers(c, tag)
 	if r, err := list[0].For(ninetest.Lock); err != nil || r.Uint8() != lockGranted {
 		t.Errorf("after the grace: %v", err)

@@ -120,7 +120,6 @@ func (d *decoder) str() []byte { return d.take(int(d.u16())) }
 func (d *decoder) done() bool { return !d.failed && len(d.b) == 0 }
 
 func put8(e *rpc.Encoder, v uint8)   { e.Extend(1)[0] = v }
-func put16(e *rpc.Encoder, v uint16) { le.PutUint16(e.Extend(2), v) }
 func put32(e *rpc.Encoder, v uint32) { le.PutUint32(e.Extend(4), v) }
 func put64(e *rpc.Encoder, v uint64) { le.PutUint64(e.Extend(8), v) }
 
