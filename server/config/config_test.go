@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ const whole = `
 # what the README shows, and a little more
 image = "data/fs.img"
 nfs = "10.0.0.5:2049"
+9p = [":564", "unix:/run/s"]
 stack = "go-nfs"
 durability = "process"
 portmap = ":111"
@@ -50,7 +52,7 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || c.Stack != "go-nfs" || c.Durability != "process" ||
+	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || !slices.Equal(c.NineP, []string{":564", "unix:/run/s"}) || c.Stack != "go-nfs" || c.Durability != "process" ||
 		c.Portmap != ":111" || !c.Register || c.Grace == nil || *c.Grace != 90*time.Second || !c.NoLocks {
 		t.Errorf("%+v", c)
 	}
