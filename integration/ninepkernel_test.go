@@ -9,6 +9,9 @@ import (
 	"pmemfs/server/ninetest"
 )
 
+// ninePOptions are the documented mount line's, where and how to connect apart.
+const ninePOptions = "msize=1048576,access=user"
+
 // mountNineP mounts the server on dir by 9P, and makes sure that it is a mount.
 func (c client) mountNineP(t *testing.T, port int, dir, options string) {
 	t.Helper()
@@ -69,7 +72,7 @@ func ninePSteps(t *testing.T, c client) {
 		sum := c.sh(t, "guest sum /mnt/k")
 		server.Kill()
 		server.Start()
-		c.mountNineP(t, port, "/mnt2", "msize=1048576")
+		c.mountNineP(t, port, "/mnt2", ninePOptions)
 		c.want(t, sum, "guest sum /mnt2/k")
 		c.sh(t, "umount /mnt2; umount -l /mnt")
 	})

@@ -88,6 +88,11 @@ func runDocumented(t *testing.T, dir, command string) {
 		if !strings.Contains(command, " -o "+mountOptions(2049)+" ") && !strings.Contains(command, " -o "+lockOptions+" ") {
 			t.Errorf("%s: the tests mount with %s, or with %s", command, mountOptions(2049), lockOptions)
 		}
+	case strings.HasPrefix(command, "sudo mount -t 9p "):
+		// TestNinePKernel does, by TCP: a socket's path is of no use in a guest.
+		if !strings.Contains(command, ",version=9p2000.L,"+ninePOptions) {
+			t.Errorf("%s: the tests mount with %s", command, ninePOptions)
+		}
 	case strings.HasPrefix(command, "sudo mount_nfs "):
 		// macOS alone has this program.
 	case strings.HasPrefix(command, "sudo umount "):
@@ -125,6 +130,15 @@ func serveDocumented(t *testing.T, dir string, args []string) {
 	}
 	if i := slices.Index(args, "--portmap"); i >= 0 {
 		args[i+1] = fmt.Sprintf(":%d", harness.FreePort(t))
+	}
+	for i, arg := range args {
+		switch {
+		case arg != "--9p":
+		case strings.HasPrefix(args[i+1], "unix:"):
+			args[i+1] = "unix:" + filepath.Join(dir, "socket")
+		default:
+			args[i+1] = fmt.Sprintf(":%d", harness.FreePort(t))
+		}
 	}
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		harness.Serve(t, filepath.Join(dir, args[0]), args[1:]...)
