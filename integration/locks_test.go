@@ -94,7 +94,6 @@ func (l locker) mountLocking(t *testing.T) {
 
 // TestLocks has two kernels of different series lock against each other through a server, with all that can die in between.
 func TestLocks(t *testing.T) {
-	t.Parallel()
 	if !enclosed(t, func() {
 		if err := qemu.Fetch(kernelCache(t)); err != nil {
 			t.Fatal(err)
