@@ -75,7 +75,8 @@ part_mutation() { go_test mutation -tags=mutation -run '^(TestMutations|TestKnow
 part_crashrace() { go_test crashrace -race -run '^TestWriters$' ./pmemfs/crashtest; }
 part_style() { go_test style ./integration/style; }
 part_integration() {
-	go_test integration -p=1 -count=1 -timeout=15m ./integration ./integration/harness ./integration/rawnfs ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
+	# A kernel keeps half a processor busy.
+	go_test integration -p=1 -parallel=3 -count=1 -timeout=15m ./integration ./integration/harness ./integration/rawnfs ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
 }
 
 # count NAME ACTION: how many tests of a part ended so.
