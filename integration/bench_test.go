@@ -38,18 +38,29 @@ type benchFigure struct {
 // TestBenchServer measures our stacks for a moment, all operations, and
 // demands that nothing is missing: the bench itself fails on a reply that it
 // cannot verify.
-func TestBenchServer(t *testing.T) {
-	stacks := []string{"native", "go-nfs"}
+func TestBenchServer(t *testing.T) { benchAll(t, "nfs3", 13, "native", "go-nfs") }
+
+// TestBenchNineP is the same for 9P, beside Debian's server and the Go library's.
+func TestBenchNineP(t *testing.T) {
+	t.Setenv("PATH", filepath.Dir(harness.P9Mem(t))+":"+os.Getenv("PATH"))
+	benchAll(t, "9p", 7, "native", "p9-mem", "diod")
+}
+
+func benchAll(t *testing.T, protocol string, operations int, stacks ...string) {
 	dir := t.TempDir()
 	svg := filepath.Join(dir, "plot.svg")
-	r := harness.MustRun(t, dir, "bench", "server", "--quick", "--cell", "5ms", "--rounds", "2", "--targets", strings.Join(stacks, ","),
-		"--json", "--svg", svg)
+	r := harness.MustRun(t, dir, "bench", "server", "--protocol", protocol, "--quick", "--cell", "5ms", "--rounds", "2",
+		"--targets", strings.Join(stacks, ","), "--json", "--svg", svg)
 	var report struct {
-		Servers []struct{ Name, Absent string }
-		Cells   []benchCell
+		Protocol string
+		Servers  []struct{ Name, Absent string }
+		Cells    []benchCell
 	}
 	if err := json.Unmarshal([]byte(r.Stdout), &report); err != nil {
 		t.Fatalf("%v\n%s", err, r.Stdout)
+	}
+	if report.Protocol != protocol {
+		t.Errorf("it measured %s", report.Protocol)
 	}
 	for _, s := range report.Servers {
 		if s.Absent != "" {
@@ -75,19 +86,19 @@ func TestBenchServer(t *testing.T) {
 			}
 		}
 	}
-	if len(rows) != 13 {
-		t.Errorf("%d operations, want 13: %v", len(rows), rows)
+	if len(rows) != operations {
+		t.Errorf("%d operations, want %d: %v", len(rows), operations, rows)
 	}
 	for row, n := range rows {
 		if n != 4 {
 			t.Errorf("%s has %d cells, want 4", row, n)
 		}
 	}
-	plotWhole(t, svg, stacks)
+	plotWhole(t, svg, operations, stacks)
 }
 
 // plotWhole demands well-formed XML with a bar for everything.
-func plotWhole(t *testing.T, name string, stacks []string) {
+func plotWhole(t *testing.T, name string, operations int, stacks []string) {
 	t.Helper()
 	f, err := os.Open(name)
 	if err != nil {
@@ -107,7 +118,7 @@ func plotWhole(t *testing.T, name string, stacks []string) {
 			bars++
 		}
 	}
-	if want := 13 * 4 * len(stacks); bars != want {
+	if want := operations * 4 * len(stacks); bars != want {
 		t.Errorf("the plot has %d bars, want %d", bars, want)
 	}
 }

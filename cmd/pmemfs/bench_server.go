@@ -26,12 +26,14 @@ func newBenchServer() *cobra.Command {
 	var f serverFlags
 	cmd := &cobra.Command{
 		Use:   "server",
-		Short: "NFS operations per second, as ratios to what the socket allows, beside other servers",
-		Long: `Measure NFSv3 servers with one load generator: both stacks of this program, and nfs-ganesha over memory and over a
-tmpfs where it is installed and this command runs as root (it then runs in namespaces of its own). Figures are operations
-per second, as ratios to an echo that answers messages of the same sizes and does nothing else. Rounds are interleaved, and
+		Short: "NFS or 9P operations per second, as ratios to what the socket allows, beside other servers",
+		Long: `Measure servers of NFSv3 or 9P2000.L with one load generator. Of NFSv3: both stacks of this program, and nfs-ganesha over
+memory and over a tmpfs where it is installed and this command runs as root (it then runs in namespaces of its own). Of 9P: this
+program, the Go library p9 over memory (its server is a program of its own, p9mem, beside this one), and diod over a tmpfs where it is
+installed. Figures are operations per second, as ratios to an echo that answers messages of the same sizes and does nothing else. Rounds are interleaved, and
 the median counts. Every reply is verified. What cannot be measured is named with the reason.`,
 		Example: `  pmemfs bench server --quick
+  pmemfs bench server --protocol 9p --depths 1,16 --conns 1
   pmemfs bench server --json --svg plot.svg
   pmemfs bench server --rows getattr,read-4k --depths 16 --conns 1 --targets native,go-nfs
   pmemfs bench server --idle 10000               memory that idle connections take`,
@@ -66,8 +68,9 @@ the median counts. Every reply is verified. What cannot be measured is named wit
 	flags.BoolVar(&f.json, "json", false, "print JSON")
 	flags.StringVar(&f.svg, "svg", "", "also write a plot to this file")
 	flags.BoolVar(&f.quick, "quick", false, "one short round with few cells, to see that it works")
-	flags.StringSliceVar(&f.Rows, "rows", nil, "operations (default all): "+strings.ToLower(strings.Join(serverbench.RowNames(), ",")))
-	flags.StringSliceVar(&f.Targets, "targets", nil, "servers (default all): "+strings.Join(serverbench.Targets, ","))
+	flags.StringVar(&f.Protocol, "protocol", serverbench.ProtocolNFS, strings.Join(serverbench.Protocols, " or "))
+	flags.StringSliceVar(&f.Rows, "rows", nil, "operations (default all): "+choices(serverbench.RowNames))
+	flags.StringSliceVar(&f.Targets, "targets", nil, "servers (default all): "+choices(serverbench.Targets))
 	flags.IntSliceVar(&f.Depths, "depths", nil, "outstanding calls on each connection (default 1,16,128)")
 	flags.IntSliceVar(&f.Conns, "conns", nil, "connections (default 1,4,64)")
 	flags.IntVar(&f.Rounds, "rounds", 5, "rounds, of which the median counts")
@@ -80,6 +83,15 @@ the median counts. Every reply is verified. What cannot be measured is named wit
 		panic(err) // it was added one line above
 	}
 	return cmd
+}
+
+// choices lists what there is to choose from in each protocol.
+func choices(of func(protocol string) []string) string {
+	var lists []string
+	for _, p := range serverbench.Protocols {
+		lists = append(lists, p+": "+strings.ToLower(strings.Join(of(p), ",")))
+	}
+	return strings.Join(lists, "; ")
 }
 
 // hurry shortens what was not asked for by name.
@@ -98,12 +110,12 @@ func (f *serverFlags) hurry(cmd *cobra.Command) {
 
 // newBenchEcho is the floor that bench server starts for itself.
 func newBenchEcho() *cobra.Command {
-	var listen string
+	var listen, protocol string
 	var batched bool
 	cmd := &cobra.Command{
 		Use:     "echo",
-		Short:   "Answer records of one size with records of another",
-		Long:    "What bench server compares servers with. The first record on a connection is the answer to all others.",
+		Short:   "Answer messages of one size with messages of another",
+		Long:    "What bench server compares servers with. A connection begins with the answers that it is to give.",
 		Example: "  pmemfs bench echo --listen 127.0.0.1:12049 --batched",
 		Hidden:  true,
 		Args:    cobra.NoArgs,
@@ -112,10 +124,11 @@ func newBenchEcho() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return errors.Join(serverbench.Echo(l, batched), l.Close())
+			return errors.Join(serverbench.Echo(l, protocol, batched), l.Close())
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address, host:port")
+	cmd.Flags().StringVar(&protocol, "protocol", serverbench.ProtocolNFS, strings.Join(serverbench.Protocols, " or "))
 	cmd.Flags().BoolVar(&batched, "batched", false, "answer all that was read in one write")
 	return cmd
 }

@@ -42,6 +42,12 @@ func Guest(t testing.TB) string {
 	return build(t, "guest", "./integration/guest")
 }
 
+// P9Mem returns the path of the peer that serves a tree in memory over 9P.
+func P9Mem(t testing.TB) string {
+	t.Helper()
+	return build(t, "p9mem", "./cmd/p9mem")
+}
+
 // Cleanup removes what was built. TestMain calls it last.
 func Cleanup() error {
 	builds.Lock()

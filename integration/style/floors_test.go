@@ -15,7 +15,7 @@ const floors = `
 	integration/harness  integration/uml  integration/qemu  integration/guest  integration/rawnfs
 	integration/vm  integration/lan  integration/conformance/engine
 	integration/conformance
-	cmd/pmemfs
+	cmd/pmemfs  cmd/p9mem
 	cmd/pmemfs/internal/serverbench
 	server
 	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs

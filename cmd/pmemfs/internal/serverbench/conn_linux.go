@@ -23,6 +23,8 @@ const (
 type conn struct {
 	fd    int
 	row   *row
+	wire  wire
+	size  int // bytes of data in a call or reply
 	slots []slot
 	first uint32 // xid of the first call
 	sent  uint32 // calls sent
@@ -30,8 +32,8 @@ type conn struct {
 	busy  int    // calls outstanding
 	check bool   // that replies have what they should; an echo's have not
 
-	payload []byte   // of WRITE
-	salt    uint64   // of the content that READ expects
+	payload []byte   // of calls that write
+	salt    uint64   // of the content that is to be read
 	out     []byte   // calls that are to be sent
 	iov     [][]byte // the same with payload
 
@@ -42,9 +44,10 @@ type conn struct {
 	last    bool
 	head    []byte
 	length  int // of the record so far
+	marks   int // bytes of marks
 
 	replies, bytes int64
-	kept           []byte // head of the first reply
+	kept           [256]*kept // by wire.replyKind
 }
 
 // connect opens a connection with blocking calls that give up after a time.
@@ -81,7 +84,7 @@ func retried(call func() error) error {
 }
 
 func newConn(fd int, r *row, slots []slot) *conn {
-	return &conn{fd: fd, row: r, slots: slots, first: rand.Uint32(), head: make([]byte, 0, headBytes), salt: readSalt}
+	return &conn{fd: fd, row: r, wire: r.wire, size: r.bytes, slots: slots, first: rand.Uint32(), head: make([]byte, 0, headBytes), salt: readSalt}
 }
 
 // start makes a call ready on every slot.
@@ -98,15 +101,13 @@ func (c *conn) queue(i int) {
 	}
 	s := &c.slots[i]
 	record := s.calls[s.turn]
-	// A slot's xids are its number and then further by the number of slots, so that a reply finds its slot.
-	s.xid = c.first + s.made*uint32(len(c.slots)) + uint32(i)
+	c.wire.number(c, i, record)
 	s.made++
-	binary.BigEndian.PutUint32(record[markBytes:], s.xid)
 	switch c.row.patch {
 	case patchName:
 		putDigits(record[s.at:], c.sent)
 	case patchOffset:
-		binary.BigEndian.PutUint64(record[s.at:], s.offset)
+		c.wire.putOffset(record[s.at:], s.offset)
 	}
 	s.busy = true
 	c.busy++
@@ -167,9 +168,9 @@ func (c *conn) feed(b []byte, again bool) error {
 			if c.markLen < markBytes {
 				return nil
 			}
-			m := binary.BigEndian.Uint32(c.mark[:])
-			c.left, c.last, c.markLen = int(m&^lastMark), m&lastMark != 0, 0
-			c.bytes += markBytes
+			c.left, c.last = c.wire.frame(c.mark)
+			c.markLen = 0
+			c.marks += markBytes
 		}
 		n := min(len(b), c.left)
 		if err := c.piece(b[:n]); err != nil {
@@ -196,20 +197,20 @@ func (c *conn) piece(p []byte) error {
 	if room := headBytes - len(c.head); room > 0 {
 		c.head = append(c.head, p[:min(room, len(p))]...)
 	}
-	if c.check && c.row.proc == procRead {
+	if c.check && c.row.data == reading {
 		return c.compare(p, at)
 	}
 	return nil
 }
 
-// compare looks at the data in a part of a reply to READ that begins at a place in the record: at its last word, and in
+// compare looks at the data in a part of a reply with data that begins at a place in the record: at its last word, and in
 // some replies at all words.
 func (c *conn) compare(p []byte, at int) error {
-	start := dataAt(c.head)
+	start := c.wire.dataAt(c.head)
 	if start == 0 {
-		return nil // the head is still arriving
+		return nil // the head is still arriving, or an error
 	}
-	s := c.slotOf(binary.BigEndian.Uint32(c.head))
+	s := c.slotOf(c.wire.numberOf(c.head))
 	if s == nil {
 		return errStranger
 	}
@@ -247,35 +248,43 @@ func (c *conn) reply(again bool) error {
 	c.length, c.last = 0, false
 	head := c.head
 	c.head = c.head[:0]
-	if len(head) < resultAt {
+	if len(head) < c.wire.headMin() {
 		return errOdd
 	}
-	xid := binary.BigEndian.Uint32(head)
-	s := c.slotOf(xid)
+	number := c.wire.numberOf(head)
+	s := c.slotOf(number)
 	if s == nil {
 		return errStranger
 	}
-	if err := accepted(head, xid); err != nil {
+	if err := c.wire.accepted(c.row, s, head); err != nil {
 		return err
 	}
-	if status := binary.BigEndian.Uint32(head[statusAt:]); status != 0 {
-		return fmt.Errorf("%s: %w", c.row.name, statusError(status))
-	}
 	if c.check {
-		if err := c.row.checkReply(s, head, length); err != nil {
+		if err := c.wire.check(c, s, head, length); err != nil {
 			return err
 		}
 	}
-	if c.kept == nil {
-		c.kept = append(c.kept, head...)
-	}
-	c.replies++
-	c.bytes += int64(length)
+	c.keep(head, length)
 	c.next(s)
-	if again {
-		c.queue(int((xid - c.first) % uint32(len(c.slots))))
+	// What takes several calls is brought to its end, so that the next one finds what it expects.
+	if again || (c.row.cycle && s.turn != 0) {
+		c.queue(int((number - c.first) % uint32(len(c.slots))))
 	}
 	return nil
+}
+
+// keep counts a reply.
+func (c *conn) keep(head []byte, length int) {
+	length += c.marks
+	c.marks = 0
+	c.replies++
+	c.bytes += int64(length)
+	k := c.wire.replyKind(head)
+	if c.kept[k] == nil {
+		c.kept[k] = &kept{head: append([]byte(nil), head...)}
+	}
+	c.kept[k].replies++
+	c.kept[k].bytes += int64(length)
 }
 
 // next moves a slot on after its reply.
@@ -286,7 +295,7 @@ func (c *conn) next(s *slot) {
 		s.turn = 0
 	}
 	if c.row.patch == patchOffset {
-		s.offset = (s.offset + uint64(c.row.data)) % dataFileBytes
+		s.offset = after(s.offset, c.size)
 	}
 }
 

@@ -1,9 +1,9 @@
-// Package serverbench measures NFSv3 servers against what the socket allows: one load generator, several servers in turn.
+// Package serverbench measures servers of NFSv3 or 9P2000.L against what the socket allows: one load generator, several servers in turn.
 //
 // # What is compared
 //
 // Each server is a process of its own. The floor is an echo: a Go server that knows nothing of a record but where it ends,
-// and answers it with a record as long as pmemfs's reply to the same call. It comes in two forms: one reply per write, and
+// and answers it with a record as long as pmemfs's reply to the same call (of 9P also its kind, as each has its length). It comes in two forms: one reply per write, and
 // all replies to what was read in one write. A server's figure is its operations per second divided by the echo's in the
 // same round (the plain echo's at one outstanding call, else the batched one's); the median over the rounds counts, since
 // a machine's speed changes more between rounds than within one. Peers that cannot be run are in the report with the reason.
@@ -25,9 +25,15 @@
 //
 // # Operations
 //
-// GETATTR, LOOKUP and ACCESS go over 1,000 files of one directory. READ goes over one file, WRITE (FILE_SYNC) over a file per
+// With NFS, GETATTR, LOOKUP and ACCESS go over 1,000 files of one directory. READ goes over one file, WRITE (FILE_SYNC) over a file per
 // connection, both of 2 MiB. CREATE, REMOVE and RENAME have a directory per connection. READDIRPLUS lists the directory of
 // 1,000 files in replies of up to 32 KiB; a whole listing counts as one operation, as servers cut it differently.
+//
+// With 9P every connection has fids of its own, for the file of each slot or for the file or directory that all work on. WALK walks one
+// name and gives the fid up: two requests, one after the other. CREATE+UNLINK takes a fid of the directory, makes a file by it, gives it
+// up and removes the file: four requests, or five where the server knows no Tunlinkat and Linux would walk to the file and Tremove
+// it. Depth is how many slots go through such a sequence at once. A server whose messages hold less than an operation's data gets it in
+// as large pieces as it takes, and depth is then pieces.
 //
 // Durability: none is measured. Images and exports are in memory, and pmemfs serves in the volatile domain.
 package serverbench

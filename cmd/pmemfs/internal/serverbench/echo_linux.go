@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An echo's connection begins with a record that holds the reply to give to all further records.
+// An echo's connection begins with the number of bytes of the replies that it is to give, and these.
 
 // aloneBytes is the length from which a reply leaves from where it is: copying it beside others gains nothing.
 const aloneBytes = 64 << 10
 
-// Echo answers every record on a connection with the one that its first record holds, and the xid of the call. Batched,
+// Echo answers messages of a protocol with the replies that a connection begins with, each with the number of its call. Batched,
 // replies to all that was read leave in one write. It serves until the listener fails.
-func Echo(l net.Listener, batched bool) error {
+func Echo(l net.Listener, protocol string, batched bool) error {
 	for {
 		c, err := l.Accept()
 		if err != nil {
@@ -26,28 +26,18 @@ func Echo(l net.Listener, batched bool) error {
 		go func() {
 			defer c.Close()
 			// A connection ends when its client ends it; what else may be wrong the client sees.
-			if err := echo(c, batched); err != nil && err != io.EOF {
+			if err := echo(c, wireOf(protocol), batched); err != io.EOF {
 				fmt.Fprintln(os.Stderr, err)
 			}
 		}()
 	}
 }
 
-func echo(c net.Conn, batched bool) error {
-	var mark [markBytes]byte
-	if _, err := io.ReadFull(c, mark[:]); err != nil {
+func echo(c net.Conn, w wire, batched bool) error {
+	e := echoer{conn: c, wire: w, seal: make([]byte, w.sealBytes())}
+	if err := e.learn(batched); err != nil {
 		return err
 	}
-	n := binary.BigEndian.Uint32(mark[:]) &^ lastMark
-	if n > recordMax || n < markBytes {
-		return errTooLong
-	}
-	template := make([]byte, markBytes+n)
-	copy(template, mark[:])
-	if _, err := io.ReadFull(c, template[markBytes:]); err != nil {
-		return err
-	}
-	e := echoer{conn: c, template: template, batched: batched && len(template) < aloneBytes}
 	buf := make([]byte, receiveBytes)
 	for {
 		n, err := c.Read(buf)
@@ -66,28 +56,59 @@ func echo(c net.Conn, batched bool) error {
 	}
 }
 
-// echoer cuts a stream into records.
+// echoer cuts a stream into messages.
 type echoer struct {
-	conn     net.Conn
-	template []byte
-	batched  bool
-	out      []byte
+	conn    net.Conn
+	wire    wire
+	replies [256][]byte // by wire.replyTo
+	batched bool
+	out     []byte
 
-	head    [2 * markBytes]byte // mark and xid
-	headLen int
-	left    int // of the record behind them
+	seal    []byte // the message's
+	sealLen int
+	left    int // of the message behind it
+}
+
+// learn reads the replies.
+func (e *echoer) learn(batched bool) error {
+	var head [4]byte
+	if _, err := io.ReadFull(e.conn, head[:]); err != nil {
+		return err
+	}
+	n := binary.BigEndian.Uint32(head[:])
+	if n > 2*recordMax {
+		return errTooLong
+	}
+	all := make([]byte, n)
+	if _, err := io.ReadFull(e.conn, all); err != nil {
+		return err
+	}
+	e.batched = batched
+	for len(all) > 0 {
+		if len(all) < e.wire.sealBytes() {
+			return errOdd
+		}
+		length := e.wire.sealBytes() + e.wire.follow(all)
+		if length <= markBytes || length > len(all) {
+			return errOdd
+		}
+		e.replies[e.wire.replyKind(all[markBytes:])] = all[:length]
+		e.batched = e.batched && length < aloneBytes
+		all = all[length:]
+	}
+	return nil
 }
 
 func (e *echoer) feed(b []byte) error {
 	for len(b) > 0 {
-		if e.headLen < len(e.head) {
-			n := copy(e.head[e.headLen:], b)
-			e.headLen += n
+		if e.sealLen < len(e.seal) {
+			n := copy(e.seal[e.sealLen:], b)
+			e.sealLen += n
 			b = b[n:]
-			if e.headLen < len(e.head) {
+			if e.sealLen < len(e.seal) {
 				return nil
 			}
-			e.left = int(binary.BigEndian.Uint32(e.head[:])&^lastMark) - markBytes
+			e.left = e.wire.follow(e.seal)
 		}
 		n := min(len(b), e.left)
 		e.left -= n
@@ -95,7 +116,7 @@ func (e *echoer) feed(b []byte) error {
 		if e.left > 0 {
 			return nil
 		}
-		e.headLen = 0
+		e.sealLen = 0
 		if err := e.answer(); err != nil {
 			return err
 		}
@@ -104,32 +125,38 @@ func (e *echoer) feed(b []byte) error {
 }
 
 func (e *echoer) answer() error {
-	copy(e.template[markBytes:], e.head[markBytes:])
+	reply := e.replies[e.wire.replyTo(e.seal)]
+	if reply == nil {
+		return errOdd
+	}
+	e.wire.stamp(reply, e.seal)
 	if e.batched {
-		e.out = append(e.out, e.template...)
+		e.out = append(e.out, reply...)
 		return nil
 	}
-	_, err := e.conn.Write(e.template)
+	_, err := e.conn.Write(reply)
 	return err
 }
 
-// instruct tells an echo what to answer.
-func instruct(fd int, template []byte) error {
-	for len(template) > 0 {
-		n, err := unix.Write(fd, template)
+// sendAll sends bytes on a connection.
+func sendAll(fd int, b []byte) error {
+	for len(b) > 0 {
+		n, err := unix.Write(fd, b)
 		if err != nil && err != unix.EINTR {
-			return fmt.Errorf("instruct the echo: %w", err)
+			return fmt.Errorf("send: %w", err)
 		}
-		template = template[max(n, 0):]
+		b = b[max(n, 0):]
 	}
 	return nil
 }
 
-// templateOf makes the reply that an echo gives: as long as those that were measured, and with their head.
-func templateOf(s sample) []byte {
-	length := int(s.bytes/s.replies+3) &^ 3
-	t := make([]byte, length)
-	copy(t[markBytes:], s.head)
-	binary.BigEndian.PutUint32(t, uint32(length-markBytes)|lastMark)
-	return t
+// templatesOf makes what an echo is told: a reply of each kind, as long as those that were measured, and with their head.
+func templatesOf(w wire, s *sample) []byte {
+	var all []byte
+	for _, k := range s.kept {
+		if k != nil {
+			all = append(all, w.template(int(k.bytes/k.replies), k.head)...)
+		}
+	}
+	return append(binary.BigEndian.AppendUint32(nil, uint32(len(all))), all...)
 }

@@ -39,9 +39,9 @@ func readReply(offset uint64, n int) []byte {
 
 // readConn is a connection with two READs outstanding, nothing behind it.
 func readConn() *conn {
-	r := rowOf("READ-4K")
+	r := rowOf(ProtocolNFS, "READ-4K")
 	s := &site{data: []byte("handle")}
-	c := newConn(-1, r, []slot{r.slot(s, 0, 0), r.slot(s, 0, 1)})
+	c := newConn(-1, r, []slot{r.slot(s, 0, 0, r.bytes), r.slot(s, 0, 1, r.bytes)})
 	c.check = true
 	c.start()
 	return c
@@ -96,6 +96,95 @@ func TestFeedRefuses(t *testing.T) {
 	}
 }
 
+// nineAnswer is a whole message of 9P.
+func nineAnswer(kind uint8, tag int, fields ...any) []byte {
+	b := nineCall(kind, 0, fields...)
+	binary.LittleEndian.PutUint16(b[markBytes+1:], uint16(tag))
+	return b
+}
+
+// nineRead is Rread with data that belongs at an offset.
+func nineRead(tag int, offset uint64, n int) []byte {
+	b := append(nineAnswer(tRead+1, tag, uint32(n)), content(n, offset, readSalt)...)
+	binary.LittleEndian.PutUint32(b, uint32(len(b)))
+	return b
+}
+
+// nineConn is a connection with two Treads outstanding, nothing behind it.
+func nineConn() *conn {
+	r := rowOf(ProtocolNineP, "READ-4K")
+	c := newConn(-1, r, []slot{r.slot(nil, 0, 0, r.bytes), r.slot(nil, 0, 1, r.bytes)})
+	c.check = true
+	c.start()
+	return c
+}
+
+// TestFeedNineP takes answers of 9P apart however the stream is cut, and refuses wrong ones.
+func TestFeedNineP(t *testing.T) {
+	for _, chunk := range []int{1, 3, 100, 4096, 1 << 20} {
+		c := nineConn()
+		stream := append(nineRead(1, 4096, 4096), nineRead(0, 0, 4096)...)
+		for len(stream) > 0 {
+			n := min(chunk, len(stream))
+			if err := c.feed(stream[:n], false); err != nil {
+				t.Fatalf("in pieces of %d: %v", chunk, err)
+			}
+			stream = stream[n:]
+		}
+		if c.replies != 2 || c.busy != 0 || c.slots[0].offset != 4096 || c.bytes != 2*(4096+11) {
+			t.Errorf("in pieces of %d: %d replies, %d busy, next offset %d, %d bytes", chunk, c.replies, c.busy, c.slots[0].offset, c.bytes)
+		}
+	}
+	for _, k := range []struct {
+		name, want string
+		reply      []byte
+	}{
+		{"another tag", "nothing that is outstanding", nineRead(2, 0, 4096)},
+		{"an error", "input/output", nineAnswer(rLerror, 0, uint32(5))},
+		{"another kind", "answer 119 to request 116", nineAnswer(tWrite+1, 0, uint32(4096))},
+		{"fewer bytes", "another number", nineRead(0, 0, 4088)},
+		{"other data", "brings", nineRead(0, 8, 4096)},
+		{"nothing", "answer 0", []byte{7, 0, 0, 0}},
+		{"less than its length", "without", []byte{0, 0, 0, 0}},
+		{"an endless message", "longer", append([]byte{255, 255, 255, 255}, make([]byte, recordMax+1)...)},
+	} {
+		c := nineConn()
+		err := c.feed(k.reply, false)
+		if err == nil && len(k.reply) == 4 {
+			err = c.feed(make([]byte, 3), false)
+		}
+		if err == nil || !strings.Contains(err.Error(), k.want) {
+			t.Errorf("%s: %v, want an error with %q", k.name, err, k.want)
+		}
+	}
+}
+
+// TestEchoNineP gives an echo two kinds of requests in turn.
+func TestEchoNineP(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- Echo(l, ProtocolNineP, true) }()
+	var s sample
+	for kind, length := range map[uint8]int64{tWalk + 1: 22, tClunk + 1: 7} {
+		s.kept[kind] = &kept{head: []byte{kind, 0, 0}, replies: 1, bytes: length}
+	}
+	load := load{
+		addr: l.Addr().String(), row: rowOf(ProtocolNineP, "WALK"), from: &site{files: []file{{name: "f", identity: make([]byte, 8)}}},
+		conns: 3, depth: 5, duration: 10 * time.Millisecond, templates: templatesOf(nineWire{}, &s), pid: 0,
+	}
+	got, _, err := load.run()
+	if err != nil || got.replies < 30 || got.replies%2 != 0 || got.bytes != got.replies/2*29 || got.ops != float64(got.replies)/2 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	l.Close()
+	if err := <-ended; err == nil {
+		t.Error("the echo ended without an error of its listener")
+	}
+}
+
 // TestEcho loads both echoes, whose replies have to be as long as they were told.
 func TestEcho(t *testing.T) {
 	for _, batched := range []bool{false, true} {
@@ -105,11 +194,12 @@ func TestEcho(t *testing.T) {
 				t.Fatal(err)
 			}
 			ended := make(chan error, 1)
-			go func() { ended <- Echo(l, batched) }()
-			s := sample{replies: 1, bytes: int64(length), head: replyTo(0, 0, nil, 100)[markBytes:]}
+			go func() { ended <- Echo(l, ProtocolNFS, batched) }()
+			var s sample
+			s.kept[0] = &kept{head: replyTo(0, 0, nil, 100)[markBytes:], replies: 1, bytes: int64(length)}
 			load := load{
-				addr: l.Addr().String(), row: rowOf("GETATTR"), from: &site{files: []file{{handle: []byte("handle"), attr: make([]byte, attrBytes)}}},
-				conns: 3, depth: 5, duration: 10 * time.Millisecond, template: templateOf(s), pid: 0,
+				addr: l.Addr().String(), row: rowOf(ProtocolNFS, "GETATTR"), from: &site{files: []file{{handle: []byte("handle"), identity: make([]byte, 8)}}},
+				conns: 3, depth: 5, duration: 10 * time.Millisecond, templates: templatesOf(rpcWire{}, &s), pid: 0,
 			}
 			got, _, err := load.run()
 			if err != nil {

@@ -28,20 +28,34 @@ func (b *bench) idle(ctx context.Context) error {
 	return nil
 }
 
-// measure connects, sends one NULL on each connection, and lets the server come to rest before it looks.
+// idler is a connection that does nothing of importance.
+type idler interface {
+	null() error
+	close() error
+}
+
+// idler connects.
+func (s *site) idler() (idler, error) {
+	if _, nine := s.c.(*nineClient); nine {
+		return dialNine(s.addr, s.export)
+	}
+	return dial(s.addr)
+}
+
+// measure connects, sends one call that does nothing on each connection, and lets the server come to rest before it looks.
 func (r *Idle) measure(on *instance) (err error) {
 	pid := on.cmd.Process.Pid
 	if r.BeforeBytes, err = memoryOf(pid); err != nil {
 		return err
 	}
-	clients := make([]*client, 0, r.Connections)
+	clients := make([]idler, 0, r.Connections)
 	defer func() {
 		for _, c := range clients {
 			err = errors.Join(err, c.close())
 		}
 	}()
 	for i := range r.Connections {
-		c, err := dial(on.site.addr)
+		c, err := on.site.idler()
 		if err == nil {
 			clients = append(clients, c)
 			err = c.null()

@@ -23,9 +23,9 @@ type load struct {
 	duration time.Duration
 	// limits are the calls of each connection, which end the load in place of the duration; nil for none.
 	limits []uint32
-	// template, if not nil, is what an echo is to answer; replies are then not looked into.
-	template []byte
-	pid      int // of the server
+	// templates, if not nil, are what an echo is to answer; replies are then not looked into.
+	templates []byte
+	pid       int // of the server
 	// pinned says that both sides run on one processor: see gather.
 	pinned bool
 }
@@ -63,42 +63,51 @@ func (l *load) run() (sample, []*conn, error) {
 	for _, c := range conns {
 		s.replies += c.replies
 		s.bytes += c.bytes
-		s.head = c.kept
 	}
+	s.kept = conns[0].kept
 	s.ops = float64(s.replies)
-	if l.row.proc == procReaddirplus {
-		s.ops /= float64(len(l.from.pages))
+	switch {
+	case l.row.cycle:
+		s.ops /= float64(len(conns[0].slots[0].calls))
+	case l.row.bytes > 0:
+		s.ops *= float64(conns[0].size) / float64(l.row.bytes)
 	}
 	return s, conns, nil
 }
 
 // open opens all connections with their calls built.
-func (l *load) open() ([]*conn, error) {
-	var conns []*conn
-	var payload []byte
-	if l.row.proc == procWrite {
-		l.from.cells++
-		payload = content(l.row.data, 0, l.from.cells+readSalt)
-	}
+func (l *load) open() (conns []*conn, err error) {
 	for i := range l.conns {
 		fd, err := connect(l.addr)
 		if err != nil {
 			return conns, err
 		}
-		slots := make([]slot, l.depth)
-		for j := range slots {
-			slots[j] = l.row.slot(l.from, i, j)
+		c := newConn(fd, l.row, make([]slot, l.depth))
+		conns = append(conns, c)
+		c.check = l.templates == nil
+		switch {
+		case !c.check:
+			err = sendAll(fd, l.templates)
+		case l.row.begin != nil:
+			var most int
+			most, err = l.row.begin(fd, l.from, i, l.depth)
+			c.size = min(c.size, most)
 		}
-		c := newConn(fd, l.row, slots)
-		c.payload, c.check = payload, l.template == nil
+		if err != nil {
+			return conns, err
+		}
+		for j := range c.slots {
+			c.slots[j] = l.row.slot(l.from, i, j, c.size)
+		}
 		if l.limits != nil {
 			c.limit = l.limits[i]
 		}
-		conns = append(conns, c)
-		if l.template != nil {
-			if err := instruct(fd, l.template); err != nil {
-				return conns, err
-			}
+	}
+	if l.row.data == writing {
+		l.from.cells++
+		payload := content(conns[0].size, 0, l.from.cells+readSalt)
+		for _, c := range conns {
+			c.payload = payload
 		}
 	}
 	return conns, nil

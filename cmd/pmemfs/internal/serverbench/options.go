@@ -18,19 +18,37 @@ const (
 	outstandingBytesMax = 64 << 20
 )
 
+// The protocols that are measured, one in each run.
+const (
+	ProtocolNFS   = "nfs3"
+	ProtocolNineP = "9p"
+)
+
+// Protocols are the names of all.
+var Protocols = []string{ProtocolNFS, ProtocolNineP}
+
 // Names of the targets, in the order in which they are measured.
 const (
 	TargetNative = "native"
 	TargetGoNFS  = "go-nfs"
 	TargetMem    = "ganesha-mem"
 	TargetVFS    = "ganesha-vfs"
+	TargetP9     = "p9-mem"
+	TargetDiod   = "diod"
 )
 
-// Targets are all servers that can be measured beside the echo.
-var Targets = []string{TargetNative, TargetGoNFS, TargetMem, TargetVFS}
+// Targets returns all servers of a protocol that can be measured beside the echo.
+func Targets(protocol string) []string {
+	if protocol == ProtocolNineP {
+		return []string{TargetNative, TargetP9, TargetDiod}
+	}
+	return []string{TargetNative, TargetGoNFS, TargetMem, TargetVFS}
+}
 
 // Options select what is measured. Empty lists stand for everything.
 type Options struct {
+	Protocol string // one of Protocols; empty for NFS
+
 	Rows    []string
 	Depths  []int // outstanding calls on each connection
 	Conns   []int
@@ -50,11 +68,18 @@ type Options struct {
 
 // Fill replaces what is empty by the defaults and refuses what makes no sense.
 func (o *Options) Fill() error {
+	if o.Protocol == "" {
+		o.Protocol = ProtocolNFS
+	}
+	if !slices.Contains(Protocols, o.Protocol) {
+		return fmt.Errorf("unknown protocol %q: protocols are %s", o.Protocol, strings.Join(Protocols, ", "))
+	}
+	rows, targets := RowNames(o.Protocol), Targets(o.Protocol)
 	if len(o.Rows) == 0 {
-		o.Rows = RowNames()
+		o.Rows = rows
 	}
 	if len(o.Targets) == 0 {
-		o.Targets = Targets
+		o.Targets = targets
 	}
 	if len(o.Depths) == 0 {
 		o.Depths = []int{1, 16, 128}
@@ -67,13 +92,13 @@ func (o *Options) Fill() error {
 	}
 	for i, name := range o.Rows {
 		o.Rows[i] = strings.ToUpper(name)
-		if !slices.Contains(RowNames(), o.Rows[i]) {
-			return fmt.Errorf("unknown row %q: rows are %s", name, strings.Join(RowNames(), ", "))
+		if !slices.Contains(rows, o.Rows[i]) {
+			return fmt.Errorf("unknown row %q: rows of %s are %s", name, o.Protocol, strings.Join(rows, ", "))
 		}
 	}
 	for _, name := range o.Targets {
-		if !slices.Contains(Targets, name) {
-			return fmt.Errorf("unknown target %q: targets are %s", name, strings.Join(Targets, ", "))
+		if !slices.Contains(targets, name) {
+			return fmt.Errorf("unknown target %q: targets of %s are %s", name, o.Protocol, strings.Join(targets, ", "))
 		}
 	}
 	if err := within("outstanding calls", o.Depths, depthMax); err != nil {
@@ -107,30 +132,49 @@ func (o *Options) pinned(conns int) bool { return conns == 1 && !o.Spread }
 
 // rowInfo is what everybody knows of an operation.
 type rowInfo struct {
-	name string
-	data int // bytes of data in call or reply
+	name  string
+	bytes int // of data in an operation
 }
 
-var rowInfos = []rowInfo{
-	{name: "GETATTR"},
-	{name: "LOOKUP"},
-	{name: "ACCESS"},
-	{name: "READ-4K", data: 4 << 10},
-	{name: "READ-64K", data: 64 << 10},
-	{name: "READ-1M", data: 1 << 20},
-	{name: "WRITE-4K", data: 4 << 10},
-	{name: "WRITE-64K", data: 64 << 10},
-	{name: "WRITE-1M", data: 1 << 20},
-	{name: "CREATE"},
-	{name: "REMOVE"},
-	{name: "RENAME"},
-	{name: "READDIRPLUS"},
+// The rows that are measured as a pair.
+const (
+	rowCreate = "CREATE"
+	rowRemove = "REMOVE"
+)
+
+// rowInfos are the operations of each protocol, in the order of the table.
+var rowInfos = map[string][]rowInfo{
+	ProtocolNFS: {
+		{name: "GETATTR"},
+		{name: "LOOKUP"},
+		{name: "ACCESS"},
+		{name: "READ-4K", bytes: 4 << 10},
+		{name: "READ-64K", bytes: 64 << 10},
+		{name: "READ-1M", bytes: 1 << 20},
+		{name: "WRITE-4K", bytes: 4 << 10},
+		{name: "WRITE-64K", bytes: 64 << 10},
+		{name: "WRITE-1M", bytes: 1 << 20},
+		{name: rowCreate},
+		{name: rowRemove},
+		{name: "RENAME"},
+		{name: "READDIRPLUS"},
+	},
+	ProtocolNineP: {
+		{name: "GETATTR"},
+		{name: "WALK"},
+		{name: "READ-4K", bytes: 4 << 10},
+		{name: "READ-1M", bytes: 1 << 20},
+		{name: "WRITE-4K", bytes: 4 << 10},
+		{name: "WRITE-1M", bytes: 1 << 20},
+		{name: "CREATE+UNLINK"},
+	},
 }
 
-// RowNames are the names of all rows, in the order of the table.
-func RowNames() []string {
-	names := make([]string, len(rowInfos))
-	for i, r := range rowInfos {
+// RowNames are the names of all rows of a protocol, in the order of the table.
+func RowNames(protocol string) []string {
+	infos := rowInfos[protocol]
+	names := make([]string, len(infos))
+	for i, r := range infos {
 		names[i] = r.name
 	}
 	return names
@@ -138,8 +182,8 @@ func RowNames() []string {
 
 // cut returns the depth that is possible for a row on so many connections.
 func (r rowInfo) cut(conns, depth int) int {
-	if r.data == 0 {
+	if r.bytes == 0 {
 		return depth
 	}
-	return max(1, min(depth, outstandingBytesMax/(conns*r.data)))
+	return max(1, min(depth, outstandingBytesMax/(conns*r.bytes)))
 }

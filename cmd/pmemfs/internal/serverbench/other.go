@@ -20,4 +20,4 @@ func Enclose([]string) error { return errLinux }
 func Run(context.Context, Options) (*Report, error) { return nil, errLinux }
 
 // Echo fails where nothing can be measured.
-func Echo(net.Listener, bool) error { return errLinux }
+func Echo(net.Listener, string, bool) error { return errLinux }

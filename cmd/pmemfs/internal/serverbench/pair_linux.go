@@ -24,31 +24,20 @@ func (on *instance) load(r *row, conns, depth int, duration time.Duration, pinne
 		addr: on.site.addr, row: r, from: on.site, conns: conns, depth: depth, duration: duration,
 		pid: on.cmd.Process.Pid, pinned: pinned,
 	}
-	switch r.proc {
-	case procCreate, procRemove:
+	if r.patch == patchName {
 		return l.pair()
 	}
 	s, done, err := l.run()
-	if err != nil {
-		return s, err
-	}
-	switch r.proc {
-	case procWrite:
-		err = on.site.verify(done, r)
-	case procRename:
-		for i, c := range done {
-			for j := range c.slots {
-				on.site.dirs[i].renamed[j] = c.slots[j].turn
-			}
-		}
+	if err == nil && r.after != nil {
+		err = r.after(on.site, r, done)
 	}
 	return s, err
 }
 
 // pair makes files and removes them again, and returns the sample of the one that is asked for.
 func (l *load) pair() (sample, error) {
-	asked := l.row.proc
-	l.row = rowOf("CREATE")
+	asked := l.row.name
+	l.row = rowOf(ProtocolNFS, rowCreate)
 	created, done, err := l.run()
 	if err != nil {
 		return created, err
@@ -57,7 +46,7 @@ func (l *load) pair() (sample, error) {
 	if _, err := l.from.c.lookup(l.from.dirs[0].handle, last); err != nil {
 		return created, fmt.Errorf("%s was made, but: %w", last, err)
 	}
-	l.row = rowOf("REMOVE")
+	l.row = rowOf(ProtocolNFS, rowRemove)
 	for _, c := range done {
 		l.limits = append(l.limits, c.sent)
 	}
@@ -65,23 +54,39 @@ func (l *load) pair() (sample, error) {
 	if err != nil {
 		return removed, err
 	}
-	var status statusError
-	if _, err := l.from.c.lookup(l.from.dirs[0].handle, last); !errors.As(err, &status) || status != errNoEntry {
-		return removed, fmt.Errorf("%s was removed, but a lookup says: %v", last, err)
+	if err := l.from.gone(0, last); err != nil {
+		return removed, err
 	}
-	if asked == procCreate {
+	if asked == rowCreate {
 		return created, nil
 	}
 	return removed, nil
 }
 
+// gone verifies that a connection's directory does not have a name any more.
+func (s *site) gone(conn int, name string) error {
+	if _, err := s.c.lookup(s.dirs[conn].handle, name); !errors.Is(err, errNotThere) {
+		return fmt.Errorf("%s was removed, but a lookup says: %v", name, err)
+	}
+	return nil
+}
+
 // verify reads some of what was written last on each connection.
-func (s *site) verify(done []*conn, r *row) error {
+func (s *site) verify(_ *row, done []*conn) error {
 	for i, c := range done {
-		last := c.slots[len(c.slots)-1]
-		offset := (last.offset + dataFileBytes - uint64(r.data)) % dataFileBytes
+		offset := before(c.slots[len(c.slots)-1].offset, c.size)
 		if err := s.compare(s.written[i], offset, c.payload); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// noteRenamed notes which of their names the files have that were renamed.
+func (s *site) noteRenamed(_ *row, done []*conn) error {
+	for i, c := range done {
+		for j := range c.slots {
+			s.dirs[i].renamed[j] = c.slots[j].turn
 		}
 	}
 	return nil

@@ -16,12 +16,13 @@ const (
 
 // Report is all that was measured, for JSON.
 type Report struct {
-	Machine Machine  `json:"machine"`
-	Rounds  int      `json:"rounds"`
-	CellMs  int64    `json:"cell_ms"`
-	Servers []Server `json:"servers"`
-	Cells   []Cell   `json:"cells,omitempty"`
-	Idle    []Idle   `json:"idle,omitempty"`
+	Protocol string   `json:"protocol"`
+	Machine  Machine  `json:"machine"`
+	Rounds   int      `json:"rounds"`
+	CellMs   int64    `json:"cell_ms"`
+	Servers  []Server `json:"servers"`
+	Cells    []Cell   `json:"cells,omitempty"`
+	Idle     []Idle   `json:"idle,omitempty"`
 }
 
 // Machine says where the figures are from; they mean little elsewhere.
@@ -87,8 +88,14 @@ type sample struct {
 	replies   int64
 	seconds   float64
 	cpuMicros float64
-	bytes     int64  // of all replies, with record marks
-	head      []byte // of one reply
+	bytes     int64      // of all replies, with record marks
+	kept      [256]*kept // of the first connection
+}
+
+// kept is what is known of the replies of one kind.
+type kept struct {
+	head           []byte // of the first
+	replies, bytes int64
 }
 
 // Idle is the memory that idle connections take.

@@ -61,12 +61,17 @@ func TestMedian(t *testing.T) {
 
 // TestFill refuses what makes no sense.
 func TestFill(t *testing.T) {
-	good := Options{Rounds: 1, Cell: time.Second}
-	if err := good.Fill(); err != nil || len(good.Rows) != len(rowInfos) || len(good.Conns) != 3 {
-		t.Errorf("the defaults: %v, %+v", err, good)
+	for _, protocol := range append(Protocols, "") {
+		good := Options{Protocol: protocol, Rounds: 1, Cell: time.Second}
+		if err := good.Fill(); err != nil || len(good.Rows) != len(rowInfos[good.Protocol]) || len(good.Rows) < 7 || len(good.Conns) != 3 {
+			t.Errorf("the defaults: %v, %+v", err, good)
+		}
 	}
 	for _, change := range []func(*Options){
+		func(o *Options) { o.Protocol = "smb" },
 		func(o *Options) { o.Rows = []string{"MKNOD"} },
+		func(o *Options) { o.Protocol, o.Rows = ProtocolNineP, []string{"READDIRPLUS"} },
+		func(o *Options) { o.Targets = []string{TargetDiod} },
 		func(o *Options) { o.Targets = []string{"other"} },
 		func(o *Options) { o.Depths = []int{0} },
 		func(o *Options) { o.Conns = []int{1 << 20} },
@@ -80,7 +85,7 @@ func TestFill(t *testing.T) {
 			t.Errorf("accepted: %+v", o)
 		}
 	}
-	if got := (rowInfo{data: 1 << 20}).cut(4, 128); got != 16 {
+	if got := (rowInfo{bytes: 1 << 20}).cut(4, 128); got != 16 {
 		t.Errorf("128 outstanding of 1 MiB on 4 connections are cut to %d, want 16", got)
 	}
 }

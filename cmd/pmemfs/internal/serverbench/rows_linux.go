@@ -1,7 +1,6 @@
 package serverbench
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"pmemfs/server/rpc"
@@ -16,15 +15,30 @@ const (
 	patchOffset
 )
 
+// moves says which way data goes.
+type moves uint8
+
+const (
+	nothing moves = iota
+	reading
+	writing
+)
+
 // row is an operation as it is loaded.
 type row struct {
 	rowInfo
-	proc  uint32
+	wire  wire
+	data  moves
 	patch patch
+	cycle bool // the calls of a slot are one operation together
 	// need makes on a server what the row works on.
 	need func(s *site, conns, depth int) error
-	// slot builds the calls of one slot of a connection.
-	slot func(s *site, conn, i int) slot
+	// begin makes on a connection what its calls work on, and returns how many bytes of data one of them can have; nil for nothing.
+	begin func(fd int, s *site, conn, depth int) (most int, err error)
+	// slot builds the calls of one slot of a connection, each with so many bytes of data.
+	slot func(s *site, conn, i, size int) slot
+	// after looks at what a load has done, on connections that are closed; nil for not at all.
+	after func(s *site, r *row, done []*conn) error
 }
 
 // slot is one outstanding call after the other.
@@ -35,56 +49,73 @@ type slot struct {
 	offset uint64
 	want   []byte // what a reply has at wantAt
 	wantAt int
+	wantIn int // the call whose reply it is
 
 	xid  uint32
 	made uint32 // calls so far
 	busy bool
 }
 
-var rows = []row{
-	{proc: procGetattr, need: needList, slot: getattrSlot},
-	{proc: procLookup, need: needList, slot: lookupSlot},
-	{proc: procAccess, need: needList, slot: accessSlot},
-	{proc: procRead, need: needData, slot: readSlot(4 << 10), patch: patchOffset},
-	{proc: procRead, need: needData, slot: readSlot(64 << 10), patch: patchOffset},
-	{proc: procRead, need: needData, slot: readSlot(1 << 20), patch: patchOffset},
-	{proc: procWrite, need: needWritten, slot: writeSlot(4 << 10), patch: patchOffset},
-	{proc: procWrite, need: needWritten, slot: writeSlot(64 << 10), patch: patchOffset},
-	{proc: procWrite, need: needWritten, slot: writeSlot(1 << 20), patch: patchOffset},
-	{proc: procCreate, need: needDirs, slot: createSlot, patch: patchName},
-	{proc: procRemove, need: needDirs, slot: removeSlot, patch: patchName},
-	{proc: procRename, need: (*site).needRenamed, slot: renameSlot},
-	{proc: procReaddirplus, need: needList, slot: listSlot},
+var nfsRows = []row{
+	{need: needList, slot: getattrSlot},
+	{need: needList, slot: lookupSlot},
+	{need: needList, slot: accessSlot},
+	{need: needData, slot: readSlot, data: reading, patch: patchOffset},
+	{need: needData, slot: readSlot, data: reading, patch: patchOffset},
+	{need: needData, slot: readSlot, data: reading, patch: patchOffset},
+	{need: needWritten, slot: writeSlot, data: writing, patch: patchOffset, after: (*site).verify},
+	{need: needWritten, slot: writeSlot, data: writing, patch: patchOffset, after: (*site).verify},
+	{need: needWritten, slot: writeSlot, data: writing, patch: patchOffset, after: (*site).verify},
+	{need: needDirs, slot: createSlot, patch: patchName},
+	{need: needDirs, slot: removeSlot, patch: patchName},
+	{need: (*site).needRenamed, slot: renameSlot, after: (*site).noteRenamed},
+	{need: needPages, slot: listSlot, cycle: true},
 }
 
-// rowOf returns a row by its name, which exists.
-func rowOf(name string) *row {
+// rowOf returns a row of a protocol by its name, which exists.
+func rowOf(protocol, name string) *row {
+	rows := nfsRows
+	if protocol == ProtocolNineP {
+		rows = nineRows
+	}
 	for i := range rows {
-		if rowInfos[i].name == name {
-			r := &rows[i]
-			r.rowInfo = rowInfos[i]
-			return r
+		if info := rowInfos[protocol][i]; info.name == name {
+			r := rows[i]
+			r.rowInfo, r.wire = info, wireOf(protocol)
+			return &r
 		}
 	}
 	panic("serverbench: no row " + name) // options were vetted
+}
+
+// wanted verifies that a reply has what it is known to have.
+func (r *row) wanted(s *slot, head []byte) error {
+	if s.want == nil || s.turn != s.wantIn {
+		return nil
+	}
+	if len(head) < s.wantAt+len(s.want) || string(head[s.wantAt:s.wantAt+len(s.want)]) != string(s.want) {
+		return fmt.Errorf("%s answers for another file", r.name)
+	}
+	return nil
 }
 
 func needList(s *site, _, _ int) error        { return s.needList() }
 func needData(s *site, _, _ int) error        { return s.needData() }
 func needWritten(s *site, conns, _ int) error { return s.needWritten(conns) }
 func needDirs(s *site, conns, _ int) error    { return s.needDirs(conns) }
+func needPages(s *site, _, _ int) error       { return s.needPages() }
 
 // fileOf spreads slots over the files.
 func (s *site) fileOf(conn, i int) *file { return &s.files[(conn*131+i)%len(s.files)] }
 
-func getattrSlot(s *site, conn, i int) slot {
+func getattrSlot(s *site, conn, i, _ int) slot {
 	f := s.fileOf(conn, i)
 	e := newCall(progNFS, procGetattr)
 	e.Opaque(f.handle)
-	return slot{calls: [][]byte{seal(e, 0)}, want: f.attr[fileidAt : fileidAt+8], wantAt: resultAt + fileidAt}
+	return slot{calls: [][]byte{seal(e, 0)}, want: f.identity, wantAt: resultAt + fileidAt}
 }
 
-func lookupSlot(s *site, conn, i int) slot {
+func lookupSlot(s *site, conn, i, _ int) slot {
 	f := s.fileOf(conn, i)
 	e := newCall(progNFS, procLookup)
 	entry(s.list, f.name)(e)
@@ -94,7 +125,7 @@ func lookupSlot(s *site, conn, i int) slot {
 }
 
 // accessSlot asks for all six permissions. What is granted is not compared: servers differ over execution by the superuser.
-func accessSlot(s *site, conn, i int) slot {
+func accessSlot(s *site, conn, i, _ int) slot {
 	e := newCall(progNFS, procAccess)
 	e.Opaque(s.fileOf(conn, i).handle)
 	e.Uint32(0x3f)
@@ -106,29 +137,41 @@ func place(conn, i, size int) uint64 {
 	return uint64((conn+i)%(dataFileBytes/size)) * uint64(size)
 }
 
-func readSlot(size int) func(*site, int, int) slot {
-	return func(s *site, conn, i int) slot {
-		e := newCall(progNFS, procRead)
-		offset := place(conn, i, size)
-		readArgs(e, s.data, offset, size)
-		return slot{calls: [][]byte{seal(e, 0)}, at: e.Len() - 12, offset: offset}
+// after is the place behind another: the first one again where no more than a part would be left of the file.
+func after(offset uint64, size int) uint64 {
+	if offset += uint64(size); offset+uint64(size) > dataFileBytes {
+		return 0
 	}
+	return offset
+}
+
+// before is the place of which another is the one behind.
+func before(offset uint64, size int) uint64 {
+	if offset == 0 {
+		offset = uint64(dataFileBytes / size * size)
+	}
+	return offset - uint64(size)
+}
+
+func readSlot(s *site, conn, i, size int) slot {
+	e := newCall(progNFS, procRead)
+	offset := place(conn, i, size)
+	readArgs(e, s.data, offset, size)
+	return slot{calls: [][]byte{seal(e, 0)}, at: e.Len() - 12, offset: offset}
 }
 
 // writeSlot builds the call up to the data, which all calls share.
-func writeSlot(size int) func(*site, int, int) slot {
-	return func(s *site, conn, i int) slot {
-		e := newCall(progNFS, procWrite)
-		offset := place(conn, i, size)
-		writeArgs(e, s.written[conn], offset, size)
-		return slot{calls: [][]byte{seal(e, size)}, at: e.Len() - 20, offset: offset}
-	}
+func writeSlot(s *site, conn, i, size int) slot {
+	e := newCall(progNFS, procWrite)
+	offset := place(conn, i, size)
+	writeArgs(e, s.written[conn], offset, size)
+	return slot{calls: [][]byte{seal(e, size)}, at: e.Len() - 20, offset: offset}
 }
 
 // newName is the name of a file that CREATE makes; the digits are patched.
 func newName(n uint32) string { return fmt.Sprintf("c%08x---", n) }
 
-func createSlot(s *site, conn, _ int) slot {
+func createSlot(s *site, conn, _, _ int) slot {
 	e := newCall(progNFS, procCreate)
 	entry(s.dirs[conn].handle, newName(0))(e)
 	at := e.Len() - len(newName(0)) + 1
@@ -137,13 +180,13 @@ func createSlot(s *site, conn, _ int) slot {
 	return slot{calls: [][]byte{seal(e, 0)}, at: at}
 }
 
-func removeSlot(s *site, conn, _ int) slot {
+func removeSlot(s *site, conn, _, _ int) slot {
 	e := newCall(progNFS, procRemove)
 	entry(s.dirs[conn].handle, newName(0))(e)
 	return slot{calls: [][]byte{seal(e, 0)}, at: e.Len() - len(newName(0)) + 1}
 }
 
-func renameSlot(s *site, conn, i int) slot {
+func renameSlot(s *site, conn, i, _ int) slot {
 	sl := slot{turn: s.dirs[conn].renamed[i]}
 	for which := range 2 {
 		e := newCall(progNFS, procRename)
@@ -154,7 +197,7 @@ func renameSlot(s *site, conn, i int) slot {
 	return sl
 }
 
-func listSlot(s *site, conn, i int) slot {
+func listSlot(s *site, conn, i, _ int) slot {
 	sl := slot{turn: (conn + i) % len(s.pages)}
 	for _, p := range s.pages {
 		e := newCall(progNFS, procReaddirplus)
@@ -170,43 +213,4 @@ func putDigits(b []byte, n uint32) {
 	for i := range 8 {
 		b[i] = digits[n>>(28-4*i)&15]
 	}
-}
-
-// checkReply verifies what only replies to this operation have. A head is cut to headBytes.
-func (r *row) checkReply(s *slot, head []byte, length int) error {
-	if s.want != nil && (len(head) < s.wantAt+len(s.want) || string(head[s.wantAt:s.wantAt+len(s.want)]) != string(s.want)) {
-		return fmt.Errorf("%s answers for another file", r.name)
-	}
-	switch r.proc {
-	case procRead:
-		at := dataAt(head)
-		if at == 0 || length != at+r.data || int(binary.BigEndian.Uint32(head[at-12:])) != r.data {
-			return fmt.Errorf("%s brings another number of bytes", r.name)
-		}
-	case procWrite:
-		// wcc_data, then count, committed and verifier (RFC 1813 section 3.3.7).
-		if length < resultAt+8+16 || len(head) < length {
-			return errOdd
-		}
-		count, committed := binary.BigEndian.Uint32(head[length-16:]), binary.BigEndian.Uint32(head[length-12:])
-		if int(count) != r.data || committed != fileSync {
-			return fmt.Errorf("%s wrote %d bytes, committed %d", r.name, count, committed)
-		}
-	}
-	return nil
-}
-
-// dataAt is where the data begins in a reply to READ (RFC 1813 section 3.3.6), or 0 if the head is too short.
-func dataAt(head []byte) int {
-	if len(head) < resultAt+16 {
-		return 0
-	}
-	at := resultAt + 16
-	if binary.BigEndian.Uint32(head[resultAt:]) == 1 {
-		at += attrBytes
-	}
-	if len(head) < at {
-		return 0
-	}
-	return at
 }

@@ -42,7 +42,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	b := &bench{Options: o, echoes: make(map[string]*process), templates: make(map[string][]byte)}
-	b.report = &Report{Machine: machine(), Rounds: o.Rounds, CellMs: o.Cell.Milliseconds()}
+	b.report = &Report{Protocol: o.Protocol, Machine: machine(), Rounds: o.Rounds, CellMs: o.Cell.Milliseconds()}
 	defer func() { err = errors.Join(err, b.stop()) }()
 	if err := b.start(dir); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 func (b *bench) start(dir string) error {
 	for _, name := range b.Targets {
 		b.Progress("starting " + name)
-		t, err := starter(name)(&b.Options, dir)
+		t, err := starter(b.Protocol, name)(&b.Options, dir)
 		if err != nil {
 			b.report.Servers = append(b.report.Servers, Server{Name: name, Absent: strings.ReplaceAll(err.Error(), "\n", "; ")})
 			continue
@@ -75,7 +75,7 @@ func (b *bench) start(dir string) error {
 	}
 	b.reference = b.targets[0]
 	for _, form := range []string{EchoPlain, EchoBatched} {
-		p, err := startEcho(form)
+		p, err := startEcho(b.Protocol, form)
 		if err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (b *bench) stop() error {
 func (b *bench) measure(ctx context.Context) error {
 	b.cells()
 	for _, name := range b.Rows {
-		if err := b.warm(rowOf(name)); err != nil {
+		if err := b.warm(rowOf(b.Protocol, name)); err != nil {
 			return err
 		}
 	}
@@ -125,7 +125,7 @@ func (b *bench) measure(ctx context.Context) error {
 // cells lists what is to be measured. A depth that is cut to one that is there already is left out.
 func (b *bench) cells() {
 	for _, name := range b.Rows {
-		r := rowOf(name)
+		r := rowOf(b.Protocol, name)
 		for _, conns := range b.Conns {
 			seen := make(map[int]bool)
 			for _, asked := range b.Depths {
@@ -155,7 +155,7 @@ func (b *bench) warm(r *row) error {
 		if err != nil {
 			t.failed[r.name] = strings.ReplaceAll(err.Error(), "\n", "; ")
 		} else if b.templates[r.name] == nil {
-			b.templates[r.name] = templateOf(s)
+			b.templates[r.name] = templatesOf(r.wire, &s)
 			b.reference = t
 		}
 	}
@@ -167,7 +167,7 @@ func (b *bench) warm(r *row) error {
 
 // round loads one cell on the echo and then on every target.
 func (b *bench) round(c *Cell) error {
-	r := rowOf(c.Row)
+	r := rowOf(b.Protocol, c.Row)
 	ref := b.reference.of(r)
 	if err := r.need(ref.site, c.Connections, c.Depth); err != nil {
 		return fmt.Errorf("%s on %s: %w", r.name, b.reference.name, err)
@@ -175,7 +175,7 @@ func (b *bench) round(c *Cell) error {
 	e := b.echoes[c.Echo.Server]
 	l := load{
 		addr: e.addr, row: r, from: ref.site, conns: c.Connections, depth: c.Depth, duration: b.Cell,
-		template: b.templates[r.name], pid: e.cmd.Process.Pid, pinned: c.Pinned,
+		templates: b.templates[r.name], pid: e.cmd.Process.Pid, pinned: c.Pinned,
 	}
 	s, _, err := l.run()
 	if err != nil {

@@ -13,11 +13,25 @@ const (
 	readSalt      = 1 // of the content of the file that is read
 )
 
+// store is how a site is made: a client that makes one call after the other. A handle is whatever leads to a file.
+type store interface {
+	makeFile(dir []byte, name string) ([]byte, error)
+	makeDir(dir []byte, name string) ([]byte, error)
+	// lookup returns the handle of a name, or errNotThere.
+	lookup(dir []byte, name string) ([]byte, error)
+	// identity is what replies about a file have in them.
+	identity(handle []byte) ([]byte, error)
+	read(handle []byte, offset uint64, n int) ([]byte, error)
+	write(handle []byte, offset uint64, data []byte) error
+	close() error
+}
+
 // site is what was put on one server to be worked on. It belongs to one goroutine.
 type site struct {
-	addr string
-	c    *client
-	work []byte // the directory with everything
+	addr   string
+	export string // by which 9P attaches
+	c      store
+	work   []byte // the directory with everything
 
 	list    []byte // directory of filesListed files
 	files   []file
@@ -25,13 +39,15 @@ type site struct {
 	data    []byte   // the file that is read
 	written [][]byte // the files that are written, one a connection
 	dirs    []*workDir
-	cells   uint64 // loaded so far; makes content and names new
+
+	noUnlinkat bool   // the server of 9P does not know that
+	cells      uint64 // loaded so far; makes content and names new
 }
 
 type file struct {
-	name   string
-	handle []byte
-	attr   []byte
+	name     string
+	handle   []byte
+	identity []byte
 }
 
 // workDir is a connection's directory for CREATE, REMOVE and RENAME.
@@ -54,11 +70,16 @@ func newSite(addr, mountAddr, path string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{addr: addr, c: c}
-	if s.work, err = c.make(procMkdir, root, "bench"); err != nil {
+	return furnished(addr, c, root)
+}
+
+// furnished makes the directory for everything. A client that cannot be used is closed.
+func furnished(addr string, c store, root []byte) (*site, error) {
+	work, err := c.makeDir(root, "bench")
+	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
-	return s, nil
+	return &site{addr: addr, c: c, work: work}, nil
 }
 
 // needList makes the directory of files.
@@ -66,23 +87,32 @@ func (s *site) needList() (err error) {
 	if s.list != nil {
 		return nil
 	}
-	if s.list, err = s.c.make(procMkdir, s.work, "list"); err != nil {
+	if s.list, err = s.c.makeDir(s.work, "list"); err != nil {
 		return err
 	}
 	for i := range filesListed {
 		f := file{name: fmt.Sprintf("file-%07d", i)}
-		if f.handle, err = s.c.make(procCreate, s.list, f.name); err != nil {
+		if f.handle, err = s.c.makeFile(s.list, f.name); err != nil {
 			return err
 		}
-		if f.attr, err = s.c.fattr(f.handle); err != nil {
+		if f.identity, err = s.c.identity(f.handle); err != nil {
 			return err
 		}
 		s.files = append(s.files, f)
 	}
-	var entries int
-	if s.pages, entries, err = s.c.pages(s.list); err != nil {
+	return nil
+}
+
+// needPages learns where the replies of READDIRPLUS begin.
+func (s *site) needPages() error {
+	if err := s.needList(); err != nil || s.pages != nil {
 		return err
 	}
+	pages, entries, err := s.c.(*client).pages(s.list)
+	if err != nil {
+		return err
+	}
+	s.pages = pages
 	// Whether "." and ".." are listed is up to the server.
 	if entries < filesListed || entries > filesListed+2 {
 		return fmt.Errorf("READDIRPLUS lists %d entries of %d files", entries, filesListed)
@@ -113,7 +143,7 @@ func (s *site) needWritten(conns int) error {
 // fill makes a file with content, and reads some of it back.
 func (s *site) fill(name string, salt uint64) ([]byte, error) {
 	const piece = 64 << 10
-	h, err := s.c.make(procCreate, s.work, name)
+	h, err := s.c.makeFile(s.work, name)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +170,7 @@ func (s *site) compare(handle []byte, offset uint64, data []byte) error {
 // needDirs makes the directories of so many connections.
 func (s *site) needDirs(conns int) error {
 	for i := len(s.dirs); i < conns; i++ {
-		h, err := s.c.make(procMkdir, s.work, fmt.Sprintf("dir-%d", i))
+		h, err := s.c.makeDir(s.work, fmt.Sprintf("dir-%d", i))
 		if err != nil {
 			return err
 		}
@@ -156,7 +186,7 @@ func (s *site) needRenamed(conns, depth int) error {
 	}
 	for _, d := range s.dirs[:conns] {
 		for i := len(d.renamed); i < depth; i++ {
-			if _, err := s.c.make(procCreate, d.handle, renameName(i, 0)); err != nil {
+			if _, err := s.c.makeFile(d.handle, renameName(i, 0)); err != nil {
 				return err
 			}
 			d.renamed = append(d.renamed, 0)

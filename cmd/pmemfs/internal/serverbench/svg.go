@@ -66,7 +66,7 @@ func (r *Report) SVG() []byte {
 		r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Rounds))
 	for i, name := range p.names {
 		x := 12 + i*legendWidth
-		fmt.Fprintf(p, `<rect class="s%d" x="%d" y="46" width="10" height="10"/>`+"\n", colour(name), x)
+		fmt.Fprintf(p, `<rect class="s%d" x="%d" y="46" width="10" height="10"/>`+"\n", p.colour(name), x)
 		p.text(x+15, 55, "", "start", name)
 	}
 	y := plotTop
@@ -143,7 +143,7 @@ func (p *plot) bars(c *Cell, x, y int) {
 		e := &c.Servers[at]
 		length := min(e.Ratio, ratioMax) / ratioMax * panelWidth
 		fmt.Fprintf(p, `<rect class="s%d" x="%d" y="%d" width="%.1f" height="%d"><title>%s %s: %.0f/s, %.3f of the echo</title></rect>`+"\n",
-			colour(name), x, top, max(length, 1), barHeight-1, name, c.Row, e.OpsPerSec, e.Ratio)
+			p.colour(name), x, top, max(length, 1), barHeight-1, name, c.Row, e.OpsPerSec, e.Ratio)
 		if e.Ratio > ratioMax {
 			p.text(x+panelWidth+2, top+barHeight, "small", "start", fmt.Sprintf("%.1f", e.Ratio))
 		}
@@ -151,7 +151,7 @@ func (p *plot) bars(c *Cell, x, y int) {
 }
 
 // colour is a server's number in plotStyle, the same in all plots.
-func colour(name string) int { return slices.Index(Targets, name) }
+func (p *plot) colour(name string) int { return slices.Index(Targets(p.report.Protocol), name) }
 
 // count is a number of things.
 func count(n int, what string) string {

@@ -27,7 +27,7 @@ type instance struct {
 
 // of is the instance that serves a row.
 func (t *target) of(r *row) *instance {
-	if r.data > 0 {
+	if r.bytes > 0 {
 		return t.data
 	}
 	return t.names
@@ -42,14 +42,23 @@ func (t *target) stop() error {
 }
 
 // starter starts one target by its name.
-func starter(name string) func(*Options, string) (*target, error) {
+func starter(protocol, name string) func(*Options, string) (*target, error) {
 	switch name {
+	case TargetP9:
+		return func(*Options, string) (*target, error) { return startP9() }
+	case TargetDiod:
+		return func(_ *Options, dir string) (*target, error) { return startDiod(dir) }
 	case TargetMem:
 		return startMem
 	case TargetVFS:
 		return startVFS
 	}
-	return func(o *Options, dir string) (*target, error) { return startPmemfs(name, dir) }
+	return func(_ *Options, dir string) (*target, error) {
+		if protocol == ProtocolNineP {
+			return startNineP(dir)
+		}
+		return startPmemfs(name, dir)
+	}
 }
 
 // startPmemfs starts this program as a server, on an image in memory.
@@ -75,7 +84,7 @@ func startPmemfs(stack, dir string) (*target, error) {
 }
 
 // startEcho starts this program as one of the echoes.
-func startEcho(form string) (*process, error) {
+func startEcho(protocol, form string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -84,7 +93,7 @@ func startEcho(form string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return start(addr, self, "bench", "echo", "--listen", addr, fmt.Sprintf("--batched=%t", form == EchoBatched))
+	return start(addr, self, "bench", "echo", "--listen", addr, "--protocol", protocol, fmt.Sprintf("--batched=%t", form == EchoBatched))
 }
 
 const (
@@ -106,7 +115,7 @@ func startMem(o *Options, dir string) (*target, error) {
 	if err != nil {
 		return nil, errors.Join(err, names.stop())
 	}
-	return &target{name: TargetMem, version: ganeshaVersion(), names: names, data: data}, nil
+	return &target{name: TargetMem, version: versionOf(ganeshaProgram, "nfs-ganesha"), names: names, data: data}, nil
 }
 
 // startVFS starts Ganesha over a folder.
@@ -119,7 +128,7 @@ func startVFS(o *Options, dir string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &target{name: TargetVFS, version: ganeshaVersion(), names: i, data: i}, nil
+	return &target{name: TargetVFS, version: versionOf(ganeshaProgram, "nfs-ganesha"), names: i, data: i}, nil
 }
 
 func startGanesha(o *Options, dir, path, fsal, more string) (*instance, error) {
@@ -174,11 +183,11 @@ func (p *process) furnish(nfs, mount, path string) (*instance, error) {
 
 var versionText = regexp.MustCompile(`[0-9]+\.[0-9.]+`)
 
-// ganeshaVersion is what the program says of itself.
-func ganeshaVersion() string {
-	out, err := exec.Command(ganeshaProgram, "-v").CombinedOutput()
+// versionOf is what a program says of itself with -v.
+func versionOf(program, name string) string {
+	out, err := exec.Command(program, "-v").CombinedOutput()
 	if err != nil {
 		return "version unknown: " + err.Error()
 	}
-	return "nfs-ganesha " + versionText.FindString(string(out))
+	return name + " " + versionText.FindString(string(out))
 }
