@@ -3,6 +3,7 @@ package pmemfs
 import (
 	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
 )
 
 // Direct is where a ReadTo sends. It may be used again, by one call at a time.
@@ -11,6 +12,9 @@ type Direct struct {
 	// them, keep them, or wait for anything: changes of the file wait meanwhile. It is called at most once. Memory that faults in it ends it,
 	// and is ReadTo's error.
 	Send func(parts [][]byte, n int, eof bool)
+	// Look makes ReadTo load from all of the data's memory first, so that what is known to be bad, or is found to be, is an error before
+	// anything is sent. Only what goes bad in between is met in Send.
+	Look bool
 
 	parts [][]byte
 }
@@ -43,10 +47,37 @@ func (fs *FS) ReadTo(c *Cred, h Handle, n int, off uint64, d *Direct) (sent bool
 		if err != nil || !ok {
 			return err
 		}
+		if d.Look {
+			fs.look(parts)
+		}
 		sent = true
 		d.Send(parts, n, off+uint64(n) == size)
 		return nil
 	})
 	clear(d.parts[:cap(d.parts)])
 	return sent, err
+}
+
+// look loads from memory that is about to be sent. Where a page is lost, it is lost as a whole; bad memory is noticed by the line.
+func (fs *FS) look(parts [][]byte) {
+	step := int(layout.BlockSize)
+	if d := fs.region.Domain(); d == pmem.CacheFlush || d == pmem.EADR {
+		step = int(pmem.LineSize)
+	}
+	for _, p := range parts {
+		load(p, step)
+	}
+}
+
+// load loads the first byte and the last, and one in each step between.
+//
+//go:noinline
+func load(p []byte, step int) (sum byte) {
+	for i := 0; i < len(p); i += step {
+		sum ^= p[i]
+	}
+	if len(p) > 0 {
+		sum ^= p[len(p)-1]
+	}
+	return sum
 }

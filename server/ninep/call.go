@@ -21,6 +21,13 @@ type call struct {
 	call   pmemfs.Call // what cred.Call points to
 	groups []uint32    // what cred.Groups may point to
 	again  bool        // the engine would have had to wait
+	direct pmemfs.Direct
+}
+
+func newCall() *call {
+	c := new(call)
+	c.direct.Send, c.direct.Look = c.sendDirect, true
+	return c
 }
 
 func (c *call) begin(s *session, p *pending, r *rpc.Request, e *rpc.Encoder) {

@@ -166,8 +166,12 @@ func (c *call) lcreate() errno {
 	return c.status(err)
 }
 
-// largeBytes is from how much data on memory is needed that had better not be asked for in vain.
-const largeBytes = 64 << 10
+const (
+	// largeBytes is from how much data on memory is needed that had better not be asked for in vain.
+	largeBytes = 64 << 10
+	// directBytes is from how much data on it is sent from the medium: for less, the system call costs more than the copy.
+	directBytes = 32 << 10
+)
 
 // readData is Tread, of a file or an attribute.
 func (c *call) readData() errno {
@@ -192,6 +196,38 @@ func (c *call) readData() errno {
 	if n > largeBytes {
 		// It may hold up the requests behind it rather than run beside them, which would take a large buffer more.
 		c.call.NoWait = false
+	}
+	if n >= directBytes && c.r.TryDirect() {
+		if no, out := c.readDirect(f, off, n); out || no != ok {
+			return no
+		}
+	}
+	return c.readCopy(f, off, n)
+}
+
+// readDirect sends the data from where it lies on the medium. out says that the answer has gone, or the connection with it: a client of 9P
+// does not connect again, so the memory is looked at before the answer begins. Where that finds it bad there is no answer yet, and the
+// copy tells how much of the data is good.
+func (c *call) readDirect(f *fid, off uint64, n int) (no errno, out bool) {
+	_, err := c.s.srv.eng.ReadTo(&c.cred, f.h, n, off, &c.direct)
+	switch out = c.r.EndDirect(c.e); {
+	case out && err != nil:
+		c.s.srv.log.Error("bad memory in the middle of an answer: the connection is closed", "client", c.s.client, "inode", f.h.Ino, "err", err)
+		return ok, true
+	case out, errors.Is(err, pmemfs.ErrIO):
+		return ok, out
+	}
+	return c.status(err), false
+}
+
+func (c *call) sendDirect(parts [][]byte, n int, _ bool) {
+	put32(c.e, uint32(n))
+	c.r.Direct(c.e, parts, n)
+}
+
+// readCopy appends the answer with a copy of the data.
+func (c *call) readCopy(f *fid, off uint64, n int) errno {
+	if n > largeBytes {
 		a, err := c.s.srv.eng.Getattr(f.h)
 		if err != nil {
 			return c.status(err)

@@ -83,7 +83,7 @@ func New(c Config) *Server {
 		eng: c.Engine, exports: c.Exports, log: c.Logger, limits: c.Limits.withDefaults(), msize: uint32(max(c.MessageMax, msizeMin)),
 		grace: c.InGrace, users: c.Users, fsid: codec.FSID(), cheap: c.Engine.CheapFence(),
 	}
-	s.calls.New = func() any { return new(call) }
+	s.calls.New = func() any { return newCall() }
 	return s
 }
 
@@ -93,7 +93,7 @@ func (s *Server) Session(_, remote netip.AddrPort) rpc.Session {
 	if remote.IsValid() {
 		client = remote.Addr().String()
 	}
-	return &session{srv: s, remote: remote, client: client, id: s.sessions.Add(1), stopped: make(chan struct{})}
+	return &session{srv: s, remote: remote, client: client, id: s.sessions.Add(1), own: newCall(), stopped: make(chan struct{})}
 }
 
 // gracePoll is how often a request that waits for the end of the grace looks for it.

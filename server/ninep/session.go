@@ -18,7 +18,7 @@ type session struct {
 	id      uint64
 	table   table
 	msize   atomic.Uint32 // 0 before Tversion
-	own     call          // for messages that are answered in place
+	own     *call         // for messages that are answered in place
 	stopped chan struct{} // closed when no more messages are read
 
 	mu       sync.Mutex // a leaf
@@ -55,7 +55,7 @@ func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 	case m.waits, m.changes && !s.srv.cheap, s.inTheWay(k, r.Record):
 		return s.later(tag)
 	}
-	c := &s.own
+	c := s.own
 	if r.MayWait {
 		c = s.srv.calls.Get().(*call)
 		defer s.srv.calls.Put(c)

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"encoding/binary"
 	"errors"
 
 	"golang.org/x/sys/unix"
@@ -44,16 +45,18 @@ func (r *Request) TryDirect() bool {
 	return true
 }
 
-// Direct completes the reply in e with n bytes that lie in parts and their padding, and sends it, and whole replies before it, as far as
+// Direct completes the reply in e with n bytes that lie in parts, and in RPC their padding, and sends it, and whole replies before it, as far as
 // that goes without waiting. What is left it copies: parts are not looked at any more. A panic that comes of their memory
 // leaves half a reply, and EndDirect then ends the connection.
 func (r *Request) Direct(e *Encoder, parts [][]byte, n int) {
 	s := &r.conn.sender
 	d := &s.direct
 	d.torn, e.sent = true, true
-	setMark(e.buf[e.base:], len(e.buf)-e.base-markBytes+n+pad(n))
 	d.iovs, d.at = append(append(d.iovs[:0], e.buf), parts...), 0
-	if pad(n) > 0 {
+	if length := e.Len() + n; r.conn.session != nil {
+		binary.LittleEndian.PutUint32(e.Bytes(), uint32(length))
+	} else {
+		setMark(e.Bytes(), length-markBytes+pad(n))
 		d.iovs = append(d.iovs, padding[:pad(n)])
 	}
 	if s.err == nil {

@@ -58,6 +58,10 @@ func (c *conn) reply(r *Request, e *Encoder) Result {
 	e.base = len(e.buf)
 	e.Extend(markBytes)
 	result := c.session.Serve(r, e)
+	if e.sent {
+		e.sent = false
+		return Success
+	}
 	if result == Wait {
 		e.Truncate(0)
 	} else {
