@@ -51,8 +51,23 @@ func ninePAddress(address, nfs string) (network, where string, err error) {
 	return "tcp", address, err
 }
 
-// vetNineP refuses addresses that could not work.
+// ninePUsers are whom 9P knows: nil for the machine's users.
+func (c *Config) ninePUsers() (ninep.Users, error) {
+	if c.NinePUsers == "" {
+		return nil, nil
+	}
+	users, err := ninep.UsersFrom(c.NinePUsers, c.Logger)
+	if err != nil {
+		err = fmt.Errorf("users of 9P: %w", err)
+	}
+	return users, err
+}
+
+// vetNineP refuses what could not work.
 func (c *Config) vetNineP() error {
+	if _, err := c.ninePUsers(); err != nil {
+		return err
+	}
 	for _, address := range c.NineP {
 		if _, _, err := ninePAddress(address, c.NFS); err != nil {
 			return fmt.Errorf("cannot serve 9P on %q: %w", address, err)
@@ -76,7 +91,11 @@ func (s *Server) listenNineP(c *Config) error {
 	if limits.Record <= 0 {
 		limits.Record = rpc.DefaultRecord
 	}
-	files := ninep.New(ninep.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger, MessageMax: limits.Record,
+	users, err := c.ninePUsers()
+	if err != nil {
+		return err
+	}
+	files := ninep.New(ninep.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger, MessageMax: limits.Record, Users: users,
 		InGrace: func() bool { return s.locks != nil && s.locks.InGrace() }})
 	for _, address := range c.NineP {
 		network, where, err := ninePAddress(address, c.NFS)

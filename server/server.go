@@ -45,10 +45,12 @@ type Config struct {
 	Image string   // path of a file or device
 	New   NewImage // used if Image does not exist
 
-	NFS     string   // address to listen on, host:port; port 0 for any
-	Stack   string   // StackNative, which "" means too, or StackGoNFS
-	NineP   []string // addresses to serve 9P on: host:port, :port for the host of NFS, or unix:PATH; none for no 9P
-	Exports []export.Export
+	NFS   string // address to listen on, host:port; port 0 for any
+	Stack string // StackNative, which "" means too, or StackGoNFS
+	// NinePUsers is a folder with the files passwd and group of the users of 9P; empty for the machine's own.
+	NinePUsers string
+	NineP      []string // addresses to serve 9P on: host:port, :port for the host of NFS, or unix:PATH; none for no 9P
+	Exports    []export.Export
 
 	Durability pmemfs.Durability
 	Volatile   bool // nothing survives a power cut, by choice

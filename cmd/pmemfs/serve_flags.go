@@ -24,6 +24,7 @@ type serveFlags struct {
 	log        logFlags
 	nfs        string
 	nineP      []string
+	nineUsers  string
 	portmap    string
 	register   bool
 	stack      string
@@ -61,6 +62,8 @@ func (f *serveFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.nfs, "nfs", "127.0.0.1:2049", "address to serve NFS and MOUNT on, host:port")
 	flags.StringArrayVar(&f.nineP, "9p", nil,
 		"address to serve 9P2000.L on too: host:port, :PORT at the address of --nfs, or unix:PATH; may be repeated (default: nowhere)")
+	flags.StringVar(&f.nineUsers, "9p-users", "",
+		"folder with files passwd and group that say which groups users of 9P are in (default: this machine's users)")
 	flags.StringVar(&f.portmap, "portmap", "",
 		"address to answer as a portmapper (rpcbind) on too, such as :111, which is that port at the address of --nfs (default: nowhere)")
 	flags.BoolVar(&f.register, "register", false, "register with the rpcbind that runs on this machine, in place of --portmap")
@@ -110,6 +113,7 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 	if c.NineP = f.nineP; !flags.Changed("9p") {
 		c.NineP = f.file.NineP
 	}
+	c.NinePUsers = choose(flags, "9p-users", f.nineUsers, f.file.NinePUsers)
 	c.Finding, c.Locking = f.finding(flags), f.locking(flags)
 	c.Stack = choose(flags, "nfs-stack", f.stack, f.file.Stack)
 	if c.Durability, err = pmemfs.ParseDurability(choose(flags, "durability", f.durability, f.file.Durability)); err != nil {

@@ -52,6 +52,7 @@ func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
 		{"image", f.file.Image, next.Image},
 		{"nfs", f.file.NFS, next.NFS},
 		{"9p", strings.Join(f.file.NineP, " "), strings.Join(next.NineP, " ")},
+		{"9p_users", f.file.NinePUsers, next.NinePUsers},
 		{"stack", f.file.Stack, next.Stack},
 		{"durability", f.file.Durability, next.Durability},
 		{"portmap", f.file.Portmap, next.Portmap},

@@ -17,6 +17,7 @@ const whole = `
 image = "data/fs.img"
 nfs = "10.0.0.5:2049"
 9p = [":564", "unix:/run/s"]
+9p_users = "users"
 stack = "go-nfs"
 durability = "process"
 portmap = ":111"
@@ -52,7 +53,7 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || !slices.Equal(c.NineP, []string{":564", "unix:/run/s"}) || c.Stack != "go-nfs" || c.Durability != "process" ||
+	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || !slices.Equal(c.NineP, []string{":564", "unix:/run/s"}) || c.NinePUsers != filepath.Join(dir, "users") || c.Stack != "go-nfs" || c.Durability != "process" ||
 		c.Portmap != ":111" || !c.Register || c.Grace == nil || *c.Grace != 90*time.Second || !c.NoLocks {
 		t.Errorf("%+v", c)
 	}

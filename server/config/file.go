@@ -28,6 +28,7 @@ type File struct {
 	Image      string         // relative paths count from the file's folder
 	NFS        string         // address to listen on, host:port
 	NineP      []string       // addresses to serve 9P on
+	NinePUsers string         // folder with passwd and group
 	Stack      string         // implementation of NFS
 	Durability string         // checked
 	Portmap    string         // address to answer as a portmapper on
@@ -42,6 +43,7 @@ type document struct {
 	Image      string   `toml:"image"`
 	NFS        string   `toml:"nfs"`
 	NineP      []string `toml:"9p"`
+	NinePUsers string   `toml:"9p_users"`
 	Stack      string   `toml:"stack"`
 	Durability level    `toml:"durability"`
 	Portmap    string   `toml:"portmap"`
@@ -80,6 +82,9 @@ func Read(path string) (*File, error) {
 	if c.Image != "" && !filepath.IsAbs(c.Image) {
 		c.Image = filepath.Join(filepath.Dir(path), c.Image)
 	}
+	if c.NinePUsers != "" && !filepath.IsAbs(c.NinePUsers) {
+		c.NinePUsers = filepath.Join(filepath.Dir(path), c.NinePUsers)
+	}
 	return c, nil
 }
 
@@ -93,7 +98,8 @@ func Parse(text []byte) (*File, error) {
 	if err := decoder.Decode(&d); err != nil {
 		return nil, explain(text, err)
 	}
-	c := &File{Image: d.Image, NFS: d.NFS, NineP: d.NineP, Stack: d.Stack, Durability: d.Durability.name, Portmap: d.Portmap, Register: d.Register, NoLocks: d.NoLocks}
+	c := &File{Image: d.Image, NFS: d.NFS, NineP: d.NineP, NinePUsers: d.NinePUsers, Stack: d.Stack, Durability: d.Durability.name,
+		Portmap: d.Portmap, Register: d.Register, NoLocks: d.NoLocks}
 	if d.Grace != nil {
 		c.Grace = &d.Grace.Duration
 	}
