@@ -21,7 +21,9 @@ const thoroughVariable = "PMEMFS_THOROUGH"
 func TestConformanceKernel(t *testing.T) {
 	t.Parallel()
 	c := bootClient(t)
-	conform(t, kernelTargets(c))
+	conform(t, append(kernelTargets(c), ninePTargets(c, []ninePWay{
+		{cache: "none", access: "access=user", msize: 1 << 20},
+	})...))
 	agreeInside(t, c)
 }
 
@@ -29,7 +31,10 @@ func TestConformanceKernel(t *testing.T) {
 func TestConformanceNewerKernel(t *testing.T) {
 	t.Parallel()
 	c := bootEmulated(t, nil)
-	conform(t, kernelTargets(c))
+	conform(t, append(kernelTargets(c), ninePTargets(c, []ninePWay{
+		{cache: "mmap", access: accessAny, msize: 8 << 10},
+		{cache: "loose", access: accessClient, msize: 1 << 20},
+	})...))
 	agreeInside(t, c)
 }
 
@@ -60,18 +65,18 @@ func agreeOnTmpfs(t *testing.T, c client, seed int) {
 }
 
 func kernelTargets(c client) []target {
-	native := target{"native", mounted(c, "", "--nfs-stack", "native"), clientFaults}
+	native := target{name: "native", run: mounted(c, "", "--nfs-stack", "native"), known: clientFaults}
 	if os.Getenv(thoroughVariable) == "" {
 		return []target{native}
 	}
 	return []target{
-		{"tmpfs", func(t *testing.T, done func(conformance.Outcome)) {
+		{name: "tmpfs", run: func(t *testing.T, done func(conformance.Outcome)) {
 			c.sh(t, "mkdir -p /tmp/conform && mount -t tmpfs none /tmp/conform")
 			conformInside(t, c, "/tmp/conform", "", done)
 			c.sh(t, "umount /tmp/conform")
-		}, nil},
+		}},
 		native,
-		{"go-nfs", mounted(c, "noacl", "--nfs-stack", "go-nfs"), clientFaults},
+		{name: "go-nfs", run: mounted(c, "noacl", "--nfs-stack", "go-nfs"), known: clientFaults},
 	}
 }
 
