@@ -88,6 +88,20 @@ func (c *call) open(f *fid, r rights) errno {
 	default:
 		return eNXIO // devices and pipes are the client's own
 	}
+	if no := c.mayOpen(f, r); no != ok {
+		return no
+	}
+	if no := c.hold(f, r); no != ok || !r.truncate {
+		return no
+	}
+	c.call.Open = true
+	_, err := c.s.srv.eng.Setattr(&c.cred, f.h, &pmemfs.SetAttr{Mask: pmemfs.SetSize})
+	return c.status(err)
+}
+
+// mayOpen asks for the permissions to open a file. What may be executed may be opened for reading, as NFS has it (RFC 1813 section 4.4):
+// the client's kernel has to read what it executes, and looks by itself at who may read.
+func (c *call) mayOpen(f *fid, r rights) errno {
 	var want uint32
 	if r.read {
 		want |= pmemfs.AccessRead
@@ -96,18 +110,17 @@ func (c *call) open(f *fid, r rights) errno {
 		want |= pmemfs.AccessWrite
 	}
 	got, err := c.s.srv.eng.Access(&c.cred, f.h, want)
+	if err == nil && got != want && want == pmemfs.AccessRead && f.typ == pmemfs.TypeRegular {
+		want = pmemfs.AccessExec
+		got, err = c.s.srv.eng.Access(&c.cred, f.h, want)
+	}
 	switch {
 	case err != nil:
 		return c.status(err)
 	case got != want:
 		return eAccess
 	}
-	if no := c.hold(f, r); no != ok || !r.truncate {
-		return no
-	}
-	c.call.Open = true
-	_, err = c.s.srv.eng.Setattr(&c.cred, f.h, &pmemfs.SetAttr{Mask: pmemfs.SetSize})
-	return c.status(err)
+	return ok
 }
 
 // hold keeps the file of a fid for as long as the fid is there.

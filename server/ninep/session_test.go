@@ -119,6 +119,15 @@ func TestUsers(t *testing.T) {
 		}
 		f.ok(c.Do(ninetest.Clunk, uint32(99)))
 	}
+	// What may be executed can be read, as it has to be for that; and not written.
+	f.ok(root.Do(ninetest.Setattr, uint32(1), uint32(1), uint32(0o711), uint32(0), uint32(0), uint64(0), uint64(0), uint64(0), uint64(0), uint64(0)))
+	f.walk(c, 12, 99, "f")
+	f.fails(syscall.EACCES, c.Open(99, openRDWR))
+	f.ok(c.Open(99, 0))
+	if got, err := c.Read(99, 0, 100); err != nil || string(got) != "for group 50" {
+		t.Errorf("read to execute: %q, %v", got, err)
+	}
+	f.ok(c.Do(ninetest.Clunk, uint32(99)))
 	// What is made has the group of the process that the client names.
 	f.walk(root, 0, 20)
 	q, err := root.Made(ninetest.Mkdir, uint32(20), "open", uint32(0o777), uint32(0))

@@ -19,7 +19,7 @@ func TestUsersFrom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("passwd", "# users\nroot:x:0:0:root:/root:/bin/sh\n\nsome:x:1000:1000:Some One,,,:/home/some:/bin/sh\nodd:x:4294967294:5::/:\n+::::::\n")
+	write("passwd", "# users\nroot:x:0:0:root:/root:/bin/sh\n\nsome:x:1000:1000:Some One,,,:/some:/bin/sh\nodd:x:4294967294:5::/:\n+::::::\n")
 	write("group", "root:x:0:\nsome:x:1000:\naudio:x:29:other,some\nvideo:x:44:some\nothers:x:50:some1,asome\n+:::\n")
 	var log bytes.Buffer
 	users, err := UsersFrom(dir, slog.New(slog.NewTextHandler(&log, nil)))
