@@ -10,6 +10,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"strconv"
 )
@@ -32,6 +34,8 @@ var verbs = map[string]verb{
 	"sparse":  {"sparse FILE OFFSET: writes a few bytes at an offset, reads the hole", 2, writeSparse},
 	"records": {"records DIR FILES STOP: writes fsynced records until STOP exists, reporting each", 3, writeRecords},
 	"recount": {"recount DIR FILES: checks all records, prints how many each file has", 2, countRecords},
+	"ids":     {"ids: prints the user it runs as, and the one whose rights it has", 0, printIDs},
+	"talk":    {"talk SOCKET: says something through a socket with a name", 1, talk},
 	"as":      {"as UID GID[,GROUP...] COMMAND...: runs a command as another user", -3, runAs},
 }
 
@@ -59,6 +63,39 @@ func usage() {
 		fmt.Println("usage: guest", verb.usage)
 	}
 	os.Exit(2)
+}
+
+func printIDs([]string) error {
+	fmt.Println(os.Getuid(), os.Geteuid())
+	return nil
+}
+
+// talk listens at a name, connects to it, and prints what arrives.
+func talk(args []string) error {
+	l, err := net.Listen("unix", args[0])
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	out, err := net.Dial("unix", args[0])
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	in, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if _, err := out.Write([]byte("heard")); err != nil {
+		return err
+	}
+	heard := make([]byte, len("heard"))
+	if _, err := io.ReadFull(in, heard); err != nil {
+		return err
+	}
+	fmt.Println(string(heard))
+	return nil
 }
 
 // number reads a decimal argument.

@@ -42,6 +42,7 @@ type Machine struct {
 	NVDIMM   *NVDIMM           // nil for none
 	Forward  *Forward          // nil for none
 	Link     *vm.Link          // nil for a network of its own
+	Root     string            // options to mount the root with by 9P from the host; empty for a root in memory
 }
 
 // Forward makes a TCP port of the guest a port of the host's 127.0.0.1. QEMU
@@ -93,6 +94,9 @@ func (m Machine) arguments(k kernel, image string) []string {
 	if m.Link != nil {
 		network = "tap,id=net,script=no,downscript=no,ifname=" + m.Link.Tap
 		parameters = " " + strings.Join(m.Link.Parameters(), " ")
+	}
+	if m.Root != "" {
+		parameters += " root9p=" + m.Root
 	}
 	args := []string{
 		"-machine", machine, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1",

@@ -31,6 +31,15 @@ func Boot(dir string, programs map[string]string) (*vm.VM, error) { return BootO
 
 // BootOn is Boot on a network of the host, unless link is nil.
 func BootOn(dir string, programs map[string]string, link *vm.Link) (*vm.VM, error) {
+	return boot(dir, programs, link, nil)
+}
+
+// BootRoot is Boot with a root that is mounted by 9P from the host with some options.
+func BootRoot(dir, options string) (*vm.VM, error) {
+	return boot(dir, nil, nil, []string{"root9p=" + options})
+}
+
+func boot(dir string, programs map[string]string, link *vm.Link, parameters []string) (*vm.VM, error) {
 	for _, need := range []string{kernelPath, slirpPath} {
 		if _, err := os.Stat(need); err != nil {
 			return nil, fmt.Errorf("%w; %s", err, aptLine)
@@ -46,6 +55,7 @@ func BootOn(dir string, programs map[string]string, link *vm.Link) (*vm.VM, erro
 	}
 	args := []string{"mem=512M", "initrd=" + image,
 		"con=null", "con0=null,fd:1", "con1=fd:3,fd:4", "hostline=/dev/tty1", "noreboot", "quiet", "loglevel=5"}
+	args = append(args, parameters...)
 	if link == nil {
 		args = append(args, "eth0=slirp,,"+slirpPath)
 	} else {

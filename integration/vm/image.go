@@ -13,13 +13,18 @@ import (
 //go:embed init.sh
 var initScript []byte
 
+// obeyScript is what takes the host's commands.
+//
+//go:embed obey.sh
+var obeyScript []byte
+
 // busyboxPath is the static busybox that the host must have.
 const busyboxPath = "/bin/busybox"
 
 // applets are the busybox commands that tests may use by name.
 const applets = "[ awk cat chmod chown cmp cp cut date dd df diff dmesg du echo expr false find " +
-	"grep head id insmod ip kill ln ls md5sum mkdir mkfifo mknod mount mv od poweroff ps pwd readlink " +
-	"rm rmdir sed seq setsid sh sha256sum sleep sort stat stty sync tail tar test touch tr true " +
+	"chroot grep head id insmod ip kill ln ls md5sum mkdir mkfifo mknod mount mv od poweroff ps pwd readlink " +
+	"rm rmdir sed seq setsid sh sha256sum sleep sort stat stty switch_root sync tail tar test touch tr true " +
 	"truncate umount uname uniq wc xargs"
 
 // A Module is one kernel module as the kernel takes it: not compressed.
@@ -40,6 +45,7 @@ func WriteImage(file string, modules []Module, programs map[string]string) error
 		a.AddDir(dir)
 	}
 	a.AddFile("init", 0o755, initScript)
+	a.AddFile("obey", 0o755, obeyScript)
 	// Names for ls, for users of the tests who are not root, and for rpcbind.
 	a.AddFile("etc/passwd", 0o644, []byte("root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/:/bin/sh\nbob:x:1001:1001::/:/bin/sh\n_rpc:x:102:102::/:/bin/false\n"))
 	a.AddFile("etc/group", 0o644, []byte("root:x:0:\nalice:x:1000:\nbob:x:1001:\n_rpc:x:102:\n"))

@@ -1,9 +1,5 @@
 #!/bin/busybox sh
-# Process 1 of the guest. It prepares an ordinary small Linux and then obeys
-# the host: each line on the control line is "ID COMMAND"; the command's
-# output goes back, and after it "@@END ID STATUS" on a line of its own. The
-# kernel's command line names the terminal that is the control line (hostline=),
-# which for all programs of the guest is /dev/host.
+# Process 1 of the guest. It prepares an ordinary small Linux and then obeys the host.
 export PATH=/bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -20,19 +16,16 @@ dev=eth0
 ip addr add "${guestaddr:-10.0.2.15/24}" dev $dev
 ip link set $dev up
 [ -n "$guestaddr" ] || ip route add default via 10.0.2.2
-# No echo and no line-end translation, so that the host reads what was written.
-ln -s "$hostline" /dev/host
-stty -F /dev/host raw -echo
-exec </dev/host >/dev/host 2>&1
-echo "@@READY $(uname -r)"
-# In a shell of its own: process 1 inherits the background processes that
-# commands leave, and the end of one makes busybox forget what half of a line
-# it had read.
-(
-	while read -r id command; do
-		(eval "$command") </dev/null
-		echo "@@END $id $?"
-	done
-)
+# It may also have options with which to mount a root by 9P. What is here was the first part of the boot then, and the root's
+# own init does the rest.
+if [ -n "$root9p" ]; then
+	if mount -t 9p -o "$root9p" 10.0.2.2 /mnt; then
+		umount /tmp /dev /sys /proc
+		exec switch_root /mnt /sbin/init
+	fi
+	echo "init: no root by 9P with $root9p"
+	poweroff -f
+fi
+sh /obey
 # The host has closed the line, where a line can be closed: it is done with us.
 poweroff -f
