@@ -103,7 +103,7 @@ func TestLocks(t *testing.T) {
 	}
 	lan.Bridge(t, 2)
 	server := harness.ServeAt(t, "::", 2049, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none",
-		"--portmap", ":111")
+		"--portmap", ":111", "--9p", ":5640")
 	files := lockFiles(t)
 	a, b := bootLocker(t, 0, false, files, ""), bootLocker(t, 1, true, files, "")
 	if os.Getenv(thoroughVariable) != "" {
@@ -115,6 +115,18 @@ func TestLocks(t *testing.T) {
 	x, y := a.own(t, "owner", "/mnt/locked"), b.own(t, "owner", "/mnt/locked")
 	t.Run("6.1 against 6.12", func(t *testing.T) { lockSteps(t, x, y) })
 	t.Run("6.12 against 6.1", func(t *testing.T) { lockSteps(t, y, x) })
+	t.Run("NFS and 9P", func(t *testing.T) {
+		b.mountNineP(t, 5640, "/mnt9", "msize=65536,cache=none,access=user")
+		z := b.own(t, "nine", "/mnt9/locked")
+		z.asksAny = true
+		t.Run("6.1 against 6.12", func(t *testing.T) { lockSteps(t, x, z) })
+		if os.Getenv(thoroughVariable) != "" {
+			t.Run("6.12 against 6.1", func(t *testing.T) { lockSteps(t, z, x) })
+			t.Run("one kernel", func(t *testing.T) { lockSteps(t, y, z) })
+		}
+		z.kill(t)
+		b.sh(t, "umount /mnt9")
+	})
 	t.Run("server killed", func(t *testing.T) { serverDies(t, server, x, y) })
 	t.Run("SQLite", func(t *testing.T) { databaseOfTwo(t, server, x, y) })
 	b.sh(t, "ip addr add %s dev eth0; while ip -6 addr show dev eth0 | grep -q tentative; do sleep 0.1; done", lan.GuestNetwork6(b.index))

@@ -188,7 +188,8 @@ func (s *session) waitedFor(r lockRequest) {
 	s.srv.lockWaits.Add(-1)
 }
 
-// getlock tells which lock would be in the way of one, if any.
+// getlock tells which lock would be in the way of one, if any. Linux does not say of which kind of lock it asks, but always lockUnlock;
+// then every lock of another owner counts.
 func (c *call) getlock() errno {
 	id, typ := c.d.u32(), c.d.u8()
 	start, length := c.d.u64(), c.d.u64()
@@ -203,11 +204,11 @@ func (c *call) getlock() errno {
 		return no
 	case !f.open:
 		return eBadF
-	case !valid, typ > lockWrite, len(client) > pmemfs.NameMax:
+	case !valid, typ > lockUnlock, len(client) > pmemfs.NameMax:
 		return eInval
 	}
 	c.call.Open = true
-	want := pmemfs.FileLock{Owner: c.s.ownerOf(process, client), Exclusive: typ == lockWrite, Start: start, End: end}
+	want := pmemfs.FileLock{Owner: c.s.ownerOf(process, client), Exclusive: typ != lockRead, Start: start, End: end}
 	l, found, err := c.s.srv.eng.TestLock(&c.cred, f.h, want)
 	if err != nil {
 		return c.status(err)
