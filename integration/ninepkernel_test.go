@@ -56,6 +56,7 @@ func ninePSteps(t *testing.T, c client) {
 					t.Run(step.name, func(t *testing.T) { step.run(t, c) })
 				}
 			}
+			t.Run("mappings", func(t *testing.T) { ninePMappings(t, c, server, way.options) })
 			sum := c.sh(t, "guest big /mnt/big 2 7; sync; echo 3 >/proc/sys/vm/drop_caches")
 			c.want(t, sum, "guest sha /mnt/big")
 			c.sh(t, "rm -rf /mnt/*")
@@ -76,6 +77,29 @@ func ninePSteps(t *testing.T, c client) {
 		c.want(t, sum, "guest sum /mnt2/k")
 		c.sh(t, "umount /mnt2; umount -l /mnt")
 	})
+}
+
+// ninePMappings writes files through shared mappings, and looks at the server by NFS for what has arrived. Without a cache there are no
+// such mappings, and private ones of what is only read.
+func ninePMappings(t *testing.T, c client, server *harness.Server, options string) {
+	if strings.Contains(options, "cache=none") {
+		c.fails(t, "mmap: invalid argument", "guest map /mnt/mapped none")
+		return
+	}
+	target := harness.Mount(t, server.Addr(), 0)
+	for how, text := range map[string]string{"": "synced", " nosync": "closed"} {
+		c.sh(t, "guest map /mnt/mapped %s%s", text, how)
+		if strings.Contains(options, "cache=loose") {
+			c.sh(t, "sync") // closing a file brings nothing out
+		}
+		want := make([]byte, 64*4096)
+		for _, page := range []int{0, 1, 17, 63} {
+			copy(want[page*4096:], text)
+		}
+		if got := harness.ReadFile(t, target, "mapped"); string(got) != string(want) {
+			t.Errorf("%s: %d bytes of another content at the server", text, len(got))
+		}
+	}
 }
 
 // ninePACLs sets access control lists by a mount with posixacl, and has users run into them.
