@@ -27,6 +27,7 @@ type conn struct {
 	srv *Server
 	nc  net.Conn
 	raw syscall.RawConn // nil if nc is not a socket
+	tcp bool
 	log *slog.Logger
 
 	in      inbuf
@@ -57,6 +58,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			c.raw = raw
+			_, c.tcp = nc.(*net.TCPConn)
 		}
 	}
 	c.sender.init(c)
@@ -162,6 +164,9 @@ func (c *conn) readReady(fd uintptr) bool {
 		case unix.EINTR:
 			continue
 		case unix.EAGAIN:
+			if c.tcp && c.in.partial() {
+				ackNow(fd)
+			}
 			if c.in.release() {
 				c.releaseLarge()
 			}
