@@ -26,6 +26,9 @@ type Call struct {
 	// Open says that the file is open, and that what the call does with its data was allowed when it was opened (Access): permissions for
 	// reading, writing and listing are not looked at again.
 	Open bool
+	// Only, unless it is zero, is the file that an Unlink, a Rmdir or a Rename is about: when the name (of a Rename, the old one) is another
+	// one's, the call is ErrStale and changes nothing.
+	Only Handle
 	// Saw is what the call saw of the files that its handles name, in the order of its arguments, also when it failed. What
 	// it could not look at, as its name or another argument was refused first, has neither attribute.
 	Saw [2]Seen
@@ -43,10 +46,18 @@ type Seen struct {
 
 // Reset makes c ready for another call. It keeps no note.
 func (c *Call) Reset() {
-	c.Note, c.NoWait, c.Open, c.ahead = NoteKey{}, false, false, [2]bool{}
+	c.Note, c.NoWait, c.Open, c.Only, c.ahead = NoteKey{}, false, false, Handle{}, [2]bool{}
 	for i := range c.Saw {
 		c.Saw[i].HasBefore, c.Saw[i].HasAfter = false, false
 	}
+}
+
+// about returns ErrStale if the call is to be about another file.
+func (c *Call) about(in layout.Inode) error {
+	if c == nil || c.Only == (Handle{}) || c.Only == (Handle{in.Ino(), in.Gen()}) {
+		return nil
+	}
+	return ErrStale
 }
 
 // note logs in an operation, if the call has a note, that it was asked for and what it made.

@@ -71,6 +71,9 @@ func (fs *FS) remove(c *Cred, h Handle, name []byte, guess uint64, isDir bool) (
 	if err != nil {
 		return 0, false, false, err
 	}
+	if err := call.about(in); err != nil {
+		return 0, false, false, err
+	}
 	if err := fs.mayRemove(c, d, in, isDir); err != nil {
 		return 0, false, false, err
 	}

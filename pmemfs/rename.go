@@ -144,6 +144,9 @@ func (fs *FS) rename(m *moving) (later, again bool, err error) {
 	if again || err != nil {
 		return false, again, err
 	}
+	if err := m.c.call().about(x.src); err != nil {
+		return false, false, err
+	}
 	if (x.src.IsDir() || x.dst != nil && x.dst.IsDir()) && m.from != m.to && !m.ancestry {
 		return false, false, errAncestry
 	}

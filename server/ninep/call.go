@@ -134,6 +134,14 @@ func (c *call) change(id uint32) (*fid, errno) {
 	return f, no
 }
 
+// changeBoth is change for two fids.
+func (c *call) changeBoth(id, other uint32) (f, g *fid, no errno) {
+	if f, no = c.change(id); no == ok {
+		g, no = c.change(other)
+	}
+	return f, g, no
+}
+
 // as makes the call one of a user, as the export has it.
 func (c *call) as(u *owner) {
 	if u.anonymous {

@@ -64,11 +64,7 @@ func (c *call) link() errno {
 	if !c.d.done() {
 		return eProto
 	}
-	dir, no := c.change(dirID)
-	if no != ok {
-		return no
-	}
-	f, no := c.change(id)
+	dir, f, no := c.changeBoth(dirID, id)
 	if no != ok {
 		return no
 	}
@@ -82,19 +78,15 @@ func (c *call) rename() errno {
 	if !c.d.done() {
 		return eProto
 	}
-	f, no := c.change(id)
+	f, to, no := c.changeBoth(id, dirID)
 	if no != ok {
 		return no
 	}
-	to, no := c.change(dirID)
+	dir, old, no := c.nameOf(f)
 	if no != ok {
 		return no
 	}
-	dir, old, err := c.nameOf(f)
-	if err == nil {
-		err = c.s.srv.eng.Rename(&c.cred, dir, old, to.h, name, 0)
-	}
-	if err != nil {
+	if err := c.s.srv.eng.Rename(&c.cred, dir, old, to.h, name, 0); err != nil {
 		return c.status(err)
 	}
 	f.called(to.h, name)
@@ -106,11 +98,7 @@ func (c *call) renameat() errno {
 	if !c.d.done() {
 		return eProto
 	}
-	from, no := c.change(fromID)
-	if no != ok {
-		return no
-	}
-	to, no := c.change(toID)
+	from, to, no := c.changeBoth(fromID, toID)
 	if no != ok {
 		return no
 	}

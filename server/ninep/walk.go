@@ -122,27 +122,22 @@ func (c *call) remove() errno {
 }
 
 func (c *call) removeFile(f *fid) errno {
-	dir, name, err := c.nameOf(f)
-	switch {
-	case err != nil:
-		return c.status(err)
-	case f.typ == pmemfs.TypeDir:
-		err = c.s.srv.eng.Rmdir(&c.cred, dir, name)
-	default:
-		err = c.s.srv.eng.Unlink(&c.cred, dir, name)
+	dir, name, no := c.nameOf(f)
+	if no != ok {
+		return no
 	}
-	return c.status(err)
+	if f.typ == pmemfs.TypeDir {
+		return c.status(c.s.srv.eng.Rmdir(&c.cred, dir, name))
+	}
+	return c.status(c.s.srv.eng.Unlink(&c.cred, dir, name))
 }
 
-// nameOf returns the name by which a fid was found, if the file still has it.
-func (c *call) nameOf(f *fid) (dir pmemfs.Handle, name []byte, err error) {
+// nameOf returns the name by which a fid was found, and makes the call one that is about no other file: that may have got the name since.
+func (c *call) nameOf(f *fid) (dir pmemfs.Handle, name []byte, no errno) {
 	dir, name, named := f.place()
 	if !named || f.xattr != nil {
 		return dir, nil, eBusy // where the client has attached, or got by ".."
 	}
-	a, err := c.s.srv.eng.Lookup(&c.cred, dir, name)
-	if err == nil && a.Handle != f.h {
-		err = eStale
-	}
-	return dir, name, err
+	c.call.Only = f.h
+	return dir, name, ok
 }
