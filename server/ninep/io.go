@@ -19,11 +19,16 @@ const (
 // rights are what a file is opened for.
 type rights struct{ read, write, truncate bool }
 
-// rightsOf reads them from flags; false if they make no sense.
-func rightsOf(flags uint32) (r rights, valid bool) {
+// rightsOf reads them from flags, for a fid that is to become that of an open file.
+func (f *fid) rightsOf(flags uint32) (r rights, no errno) {
 	access := flags & openAccess
-	r = rights{access != openWriteOnly, access != 0, flags&openTruncate != 0}
-	return r, access <= openReadWrite
+	switch {
+	case f.open, f.xattr != nil:
+		return r, eBadF
+	case access > openReadWrite:
+		return r, eInval
+	}
+	return rights{access != openWriteOnly, access != 0, flags&openTruncate != 0}, ok
 }
 
 // lopen opens the file of a fid. What it is opened for is allowed from then on, whatever becomes of the mode, and the file is there
@@ -37,12 +42,10 @@ func (c *call) lopen() errno {
 	if no != ok {
 		return no
 	}
-	r, valid := rightsOf(flags)
+	r, no := f.rightsOf(flags)
 	switch {
-	case f.open, f.xattr != nil:
-		return eBadF
-	case !valid:
-		return eInval
+	case no != ok:
+		return no
 	case flags&openDirectory != 0 && f.typ != pmemfs.TypeDir:
 		return eNotDir
 	case c.exp.ReadOnly && (r.write || r.truncate):
@@ -147,12 +150,9 @@ func (c *call) lcreate() errno {
 	if no != ok {
 		return no
 	}
-	r, valid := rightsOf(flags)
-	switch {
-	case f.open, f.xattr != nil:
-		return eBadF
-	case !valid:
-		return eInval
+	r, no := f.rightsOf(flags)
+	if no != ok {
+		return no
 	}
 	c.withGroup(f, gid)
 	o := pmemfs.CreateOptions{Mode: pmemfs.Guarded, Attr: pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode & 0o7777}}

@@ -68,22 +68,17 @@ func (c *call) lock() errno {
 	if !c.d.done() {
 		return eProto
 	}
-	f, no := c.use(id)
-	end, valid := endOf(start, length)
+	f, want, no := c.lockOf(id, typ, start, length, process, client)
 	switch {
 	case no != ok:
 		return no
-	case !f.open:
-		return eBadF
-	case !valid, typ > lockUnlock, flags&^(lockBlock|lockReclaim) != 0, len(client) > pmemfs.NameMax:
+	case flags&^(lockBlock|lockReclaim) != 0:
 		return eInval
 	case typ == lockWrite && c.exp.ReadOnly:
 		return eROFS
 	}
-	want := pmemfs.FileLock{Owner: c.s.ownerOf(process, client), Exclusive: typ == lockWrite, Start: start, End: end}
-	c.call.Open = true
 	if typ == lockUnlock {
-		if no := c.status(c.s.srv.eng.Unlock(f.h, want.Owner, start, end)); no != ok {
+		if no := c.status(c.s.srv.eng.Unlock(f.h, want.Owner, want.Start, want.End)); no != ok {
 			return no
 		}
 		put8(c.e, lockGranted)
@@ -96,6 +91,22 @@ func (c *call) lock() errno {
 		put8(c.e, st)
 	}
 	return no
+}
+
+// lockOf is the lock of an open file that a request is about. What is not shared is exclusive.
+func (c *call) lockOf(id uint32, typ uint8, start, length uint64, process uint32, client []byte) (f *fid, l pmemfs.FileLock, no errno) {
+	f, no = c.use(id)
+	end, valid := endOf(start, length)
+	switch {
+	case no != ok:
+		return nil, l, no
+	case !f.open:
+		return nil, l, eBadF
+	case !valid, typ > lockUnlock, len(client) > pmemfs.NameMax:
+		return nil, l, eInval
+	}
+	c.call.Open = true
+	return f, pmemfs.FileLock{Owner: c.s.ownerOf(process, client), Exclusive: typ != lockRead, Start: start, End: end}, ok
 }
 
 // setLock sets a lock. It may wait for other owners, and for the end of a grace.
@@ -197,18 +208,10 @@ func (c *call) getlock() errno {
 	if !c.d.done() {
 		return eProto
 	}
-	f, no := c.use(id)
-	end, valid := endOf(start, length)
-	switch {
-	case no != ok:
+	f, want, no := c.lockOf(id, typ, start, length, process, client)
+	if no != ok {
 		return no
-	case !f.open:
-		return eBadF
-	case !valid, typ > lockUnlock, len(client) > pmemfs.NameMax:
-		return eInval
 	}
-	c.call.Open = true
-	want := pmemfs.FileLock{Owner: c.s.ownerOf(process, client), Exclusive: typ != lockRead, Start: start, End: end}
 	l, found, err := c.s.srv.eng.TestLock(&c.cred, f.h, want)
 	if err != nil {
 		return c.status(err)
