@@ -8,7 +8,7 @@
 // for, and its file, also when that has no name any more: the engine frees it when the fid is given up, or at the next start.
 //
 // Who can connect is believed. The protocol names users and, in requests that make something, a group; their other groups are those that the
-// machine of the server knows.
+// machine of the server knows, or those of files like passwd(5) and group(5).
 //
 // # Requests
 //

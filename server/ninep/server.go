@@ -15,8 +15,8 @@ import (
 
 // Limits bound what clients can make a server hold. A zero field means the default.
 type Limits struct {
-	Fids        int // of all sessions; 524,288
-	SessionFids int // of one; 262,144
+	Fids        int // of all sessions; 4,194,304, which take about 1 GiB. Linux has one for each file that it has cached.
+	SessionFids int // of one; 2,097,152
 	XattrBytes  int // of attributes that are being read or written, in all sessions; 64 MiB
 	LockWaits   int // requests for locks of one session that wait; 32
 	AllWaits    int // of all sessions; 1,024
@@ -26,7 +26,7 @@ func (l Limits) withDefaults() Limits {
 	for _, f := range []struct {
 		v   *int
 		def int
-	}{{&l.Fids, 1 << 19}, {&l.SessionFids, 1 << 18}, {&l.XattrBytes, 64 << 20}, {&l.LockWaits, 32}, {&l.AllWaits, 1024}} {
+	}{{&l.Fids, 1 << 22}, {&l.SessionFids, 1 << 21}, {&l.XattrBytes, 64 << 20}, {&l.LockWaits, 32}, {&l.AllWaits, 1024}} {
 		if *f.v <= 0 {
 			*f.v = f.def
 		}
