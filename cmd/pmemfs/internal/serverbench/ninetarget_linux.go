@@ -24,14 +24,14 @@ func startNineP(dir string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startNine(TargetNative, "/", func(addr string) (string, []string) {
+	return startNine(dir, TargetNative, "/", func(addr string) (string, []string) {
 		return self, []string{"serve", filepath.Join(dir, "nine.img"), "--size", "1GiB", "--volatile", "--nfs", nfs, "--9p", addr,
 			"--squash", "none", "--scrub-every", "0"}
 	}, "this binary")
 }
 
 // startP9 starts the Go library's server.
-func startP9() (*target, error) {
+func startP9(dir string) (*target, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func startP9() (*target, error) {
 			return nil, fmt.Errorf("%w: make bench-server builds it", err)
 		}
 	}
-	return startNine(TargetP9, "", func(addr string) (string, []string) { return program, []string{"--listen", addr} }, "github.com/hugelgupf/p9")
+	return startNine(dir, TargetP9, "", func(addr string) (string, []string) { return program, []string{"--listen", addr} }, "github.com/hugelgupf/p9")
 }
 
 // startDiod starts diod over a folder.
@@ -54,19 +54,19 @@ func startDiod(dir string) (*target, error) {
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		return nil, err
 	}
-	return startNine(TargetDiod, folder, func(addr string) (string, []string) {
+	return startNine(dir, TargetDiod, folder, func(addr string) (string, []string) {
 		return diodProgram, []string{"-f", "-n", "-N", "-c", "/dev/null", "-L", "stderr", "-l", addr, "-e", folder}
 	}, "diod")
 }
 
-// startNine starts a server of 9P with the command for an address, and makes on it what is worked on.
-func startNine(name, export string, command func(addr string) (string, []string), version string) (*target, error) {
+// startNine starts a server of 9P in a folder with the command for an address, and makes on it what is worked on.
+func startNine(dir, name, export string, command func(addr string) (string, []string), version string) (*target, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
 	program, args := command(addr)
-	p, err := start(addr, program, args...)
+	p, err := startIn(dir, addr, program, args...)
 	if err != nil {
 		return nil, err
 	}

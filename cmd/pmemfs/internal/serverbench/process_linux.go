@@ -28,7 +28,13 @@ const startTime = 15 * time.Second
 
 // start runs a program and waits until something listens on addr.
 func start(addr, program string, args ...string) (*process, error) {
+	return startIn("", addr, program, args...)
+}
+
+// startIn is start in a folder, where a program that crashes when it is stopped leaves its core, as diod does.
+func startIn(dir, addr, program string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(program, args...), addr: addr, end: make(chan error, 1), log: new(tail)}
+	p.cmd.Dir = dir
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	// Whatever ends this process must not leave a server behind.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

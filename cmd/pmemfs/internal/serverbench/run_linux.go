@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -36,11 +37,11 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err := allowFiles(max(o.Idle, connsMax)); err != nil {
 		return nil, err
 	}
-	// A peer that crashes when it is stopped, as diod does, is not to leave its memory in somebody's folder.
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+	above, err := filepath.Abs(o.Dir)
+	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(o.Dir, "pmemfs-bench-")
+	dir, err := os.MkdirTemp(above, "pmemfs-bench-")
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (t *target) stop() error {
 func starter(protocol, name string) func(*Options, string) (*target, error) {
 	switch name {
 	case TargetP9:
-		return func(*Options, string) (*target, error) { return startP9() }
+		return func(_ *Options, dir string) (*target, error) { return startP9(dir) }
 	case TargetDiod:
 		return func(_ *Options, dir string) (*target, error) { return startDiod(dir) }
 	case TargetMem:
