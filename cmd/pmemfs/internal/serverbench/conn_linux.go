@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"time"
 
@@ -84,7 +83,7 @@ func retried(call func() error) error {
 }
 
 func newConn(fd int, r *row, slots []slot) *conn {
-	return &conn{fd: fd, row: r, wire: r.wire, size: r.bytes, slots: slots, first: rand.Uint32(), head: make([]byte, 0, headBytes), salt: readSalt}
+	return &conn{fd: fd, row: r, wire: r.wire, size: r.bytes, slots: slots, first: r.wire.first(), head: make([]byte, 0, headBytes), salt: readSalt}
 }
 
 // start makes a call ready on every slot.

@@ -65,8 +65,9 @@ func (nineWire) frame(mark [markBytes]byte) (left int, last bool) {
 	return int(max(le.Uint32(mark[:]), markBytes)) - markBytes, true
 }
 
+func (nineWire) first() uint32 { return 0 }
+
 func (nineWire) number(c *conn, i int, record []byte) {
-	c.first = 0
 	c.slots[i].xid = uint32(i)
 	le.PutUint16(record[markBytes+1:], uint16(i))
 }

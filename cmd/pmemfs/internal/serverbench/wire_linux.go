@@ -3,6 +3,7 @@ package serverbench
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 )
 
 // wire is a protocol as far as the generator and the echo have to know it: where a message ends, to which call a reply belongs,
@@ -10,6 +11,8 @@ import (
 type wire interface {
 	// frame tells from the first four bytes of a message or fragment how many follow, and whether the message ends with them.
 	frame(mark [markBytes]byte) (left int, last bool)
+	// first is the number of a connection's first call.
+	first() uint32
 	// number makes a record the next call of slot i of a connection.
 	number(c *conn, i int, record []byte)
 	// numberOf is the number of the call that a reply is for; the head has it.
@@ -52,6 +55,9 @@ func (rpcWire) frame(mark [markBytes]byte) (left int, last bool) {
 	m := binary.BigEndian.Uint32(mark[:])
 	return int(m &^ lastMark), m&lastMark != 0
 }
+
+// first is any: a server must not take the calls of a connection for those of another again.
+func (rpcWire) first() uint32 { return rand.Uint32() }
 
 // number gives the call its xid. A slot's xids are its number and then further by the number of slots, so that a reply finds its
 // slot.
