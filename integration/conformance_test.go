@@ -31,6 +31,7 @@ var quickTargets = []target{
 	{name: "native", run: nfsTarget(nativeStack, pmemfs.DomainVolatile, nfswire.FileSync, conformance.CapACL)},
 	// Where writes are kept in memory.
 	{name: "unstable", run: nfsTarget(nativeStack, pmemfs.DomainPageCache, nfswire.Unstable, conformance.CapACL)},
+	{name: "9P", run: nineTarget, known: nineFaults},
 }
 
 // goNFSFaults are what go-nfs does whatever is done around it.

@@ -31,6 +31,18 @@ f:x:78:fellow,both
 `,
 }
 
+// suiteUsersFolder writes them to a folder.
+func suiteUsersFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range suiteUsers {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
 // ninePWay is a way to mount by 9P.
 type ninePWay struct {
 	cache, access string
@@ -120,13 +132,7 @@ func ninePTargets(c client, ways []ninePWay) (list []target) {
 
 // run runs the suite on a mount of a server that knows the suite's users.
 func (w ninePWay) run(t *testing.T, c client, done func(conformance.Outcome)) {
-	users := t.TempDir()
-	for name, text := range suiteUsers {
-		if err := os.WriteFile(filepath.Join(users, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	_, port, _ := serveNineP(t, "--durability", "process", "--9p-users", users)
+	_, port, _ := serveNineP(t, "--durability", "process", "--9p-users", suiteUsersFolder(t))
 	c.mountNineP(t, port, "/mnt", w.options())
 	conformInside(t, c, "/mnt", w.without(), done)
 	c.sh(t, "umount /mnt")

@@ -107,12 +107,31 @@ func (c *call) setattr() errno {
 	}
 	set.Mask |= timeMask(valid, setAtime, setAtimeTo, pmemfs.SetAtimeNow, pmemfs.SetAtime)
 	set.Mask |= timeMask(valid, setMtime, setMtimeTo, pmemfs.SetMtimeNow, pmemfs.SetMtime)
+	if no := c.mayResize(f, &set); no != ok {
+		return no
+	}
 	if no := c.dropKill(f, &set); no != ok {
 		return no
 	}
 	c.call.Open = f.write && set.Mask == pmemfs.SetSize
 	_, err := c.s.srv.eng.Setattr(&c.cred, f.h, &set)
 	return c.status(err)
+}
+
+// mayResize asks for the permission to change a size as truncate(2) needs it, also by the owner, unless the file is open for writing. The
+// engine alone would let owners, as NFS has it.
+func (c *call) mayResize(f *fid, set *pmemfs.SetAttr) errno {
+	if set.Mask&pmemfs.SetSize == 0 || f.write || f.typ != pmemfs.TypeRegular {
+		return ok
+	}
+	got, err := c.s.srv.eng.Access(&c.cred, f.h, pmemfs.AccessWrite)
+	switch {
+	case err != nil:
+		return c.status(err)
+	case got == 0:
+		return eAccess
+	}
+	return ok
 }
 
 // dropKill leaves the mode out where all that it would change is to take set-id bits away, for somebody who may not change modes but writes
