@@ -183,6 +183,11 @@ func (fs *FS) maySetattr(c *Cred, in layout.Inode, s *SetAttr) error {
 			return err
 		}
 	}
+	if s.Mask&SetDropID != 0 {
+		if err := fs.mayDropID(c, in); err != nil {
+			return err
+		}
+	}
 	if s.Mask&SetSize != 0 {
 		switch {
 		case in.IsDir():
@@ -195,6 +200,18 @@ func (fs *FS) maySetattr(c *Cred, in layout.Inode, s *SetAttr) error {
 		return fs.allowData(c, in, AccessWrite)
 	}
 	return nil
+}
+
+// mayDropID checks the taking away of set-id bits: it is part of writing to a file.
+func (fs *FS) mayDropID(c *Cred, in layout.Inode) error {
+	if in.Mode()&layout.ModeType != layout.ModeRegular {
+		return ErrPerm
+	}
+	err := fs.allowData(c, in, AccessWrite)
+	if err == error(ErrAccess) {
+		return ErrPerm
+	}
+	return err
 }
 
 // resize changes the size of in. more is true when blocks are left to free in further operations.
@@ -243,6 +260,9 @@ func applyAttr(c *Cred, in layout.Inode, s *SetAttr, t int64) {
 			mode &^= 0o2000
 		}
 		in.SetMode(in.Mode()&layout.ModeType | mode)
+	}
+	if s.Mask&SetDropID != 0 {
+		in.SetMode(in.Mode() &^ (0o6000 &^ uint16(s.Mode)))
 	}
 	switch {
 	case s.Mask&SetAtimeNow != 0:

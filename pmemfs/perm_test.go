@@ -222,6 +222,8 @@ func TestSetattrPermissions(t *testing.T) {
 		{"times to now by a reader", stranger, SetAttr{Mask: SetMtimeNow}, ErrAccess},
 		{"size by a writer", extra, SetAttr{Mask: SetSize, Size: 10}, nil},
 		{"size by a reader", stranger, SetAttr{Mask: SetSize, Size: 10}, ErrAccess},
+		{"set-id bits away by a writer", member, SetAttr{Mask: SetDropID}, nil},
+		{"set-id bits away by a reader", stranger, SetAttr{Mask: SetDropID}, ErrPerm},
 		{"nothing by anybody", stranger, SetAttr{}, nil},
 		{"guard that fails", owner, SetAttr{Mask: SetMode | SetGuard, Mode: 0, GuardCtime: 1}, ErrNotSync},
 	} {
@@ -239,6 +241,8 @@ func TestSetattrPermissions(t *testing.T) {
 	b.want("guard that holds", err, nil)
 	_, err = b.Setattr(owner, b.root, &SetAttr{Mask: SetSize})
 	b.want("size of a directory", err, ErrIsDir)
+	_, err = b.Setattr(superuser, b.root, &SetAttr{Mask: SetDropID})
+	b.want("set-id bits of a directory", err, ErrPerm)
 }
 
 // TestSetIDBits looks what takes setuid and setgid away.
@@ -261,6 +265,9 @@ func TestSetIDBits(t *testing.T) {
 		{"write by root", superuser, TypeRegular, 0o6777, 0o6777, write},
 		{"truncate by a user", member, TypeRegular, 0o6777, 0o777, set(SetAttr{Mask: SetSize, Size: 5})},
 		{"truncate by root", superuser, TypeRegular, 0o6777, 0o6777, set(SetAttr{Mask: SetSize, Size: 5})},
+		{"both away, the mode left", member, TypeRegular, 0o6777, 0o777, set(SetAttr{Mask: SetDropID})},
+		{"one away", member, TypeRegular, 0o6777, 0o2777, set(SetAttr{Mask: SetDropID, Mode: 0o2000})},
+		{"away by root", superuser, TypeRegular, 0o6777, 0o777, set(SetAttr{Mask: SetDropID})},
 		{"chown by root", superuser, TypeRegular, 0o6777, 0o777, set(SetAttr{Mask: SetUID, UID: 50})},
 		{"chgrp by the owner", in20, TypeRegular, 0o6777, 0o777, set(SetAttr{Mask: SetGID, GID: 20})},
 		{"chgrp of a directory by the owner", in20, TypeDir, 0o2777, 0o2777, set(SetAttr{Mask: SetGID, GID: 20})},

@@ -53,7 +53,8 @@ const (
 	SetMtime
 	SetAtimeNow
 	SetMtimeNow
-	SetGuard // fail with ErrNotSync unless GuardCtime is the file's ctime (RFC 1813 section 3.3.2)
+	SetGuard  // fail with ErrNotSync unless GuardCtime is the file's ctime (RFC 1813 section 3.3.2)
+	SetDropID // take away the set-id bits that Mode lacks, of a regular file; who may write it may, others fail with ErrPerm
 )
 
 // SetAttr is a change of attributes, made as one.

@@ -110,10 +110,10 @@ func (c *call) setattr() errno {
 	if no := c.mayResize(f, &set); no != ok {
 		return no
 	}
-	if no := c.dropKill(f, &set); no != ok {
-		return no
+	if err := c.dropIDs(f, &set); err != nil {
+		return c.status(err)
 	}
-	c.call.Open = f.write && set.Mask == pmemfs.SetSize
+	c.call.Open = f.write && set.Mask&^(pmemfs.SetSize|pmemfs.SetDropID) == 0
 	_, err := c.s.srv.eng.Setattr(&c.cred, f.h, &set)
 	return c.status(err)
 }
@@ -134,29 +134,21 @@ func (c *call) mayResize(f *fid, set *pmemfs.SetAttr) errno {
 	return ok
 }
 
-// dropKill leaves the mode out where all that it would change is to take set-id bits away, for somebody who may not change modes but writes
-// to the file: Linux asks for that before it writes or truncates, and the engine does it by itself then.
-func (c *call) dropKill(f *fid, set *pmemfs.SetAttr) errno {
-	if set.Mask&^pmemfs.SetSize != pmemfs.SetMode || c.cred.UID == 0 {
-		return ok
+// dropIDs makes less of setting a mode where all that it would change is to take set-id bits away, and not by the owner: Linux asks for that in
+// the name of somebody who writes or truncates, before he does. What is written need not come in his name, so it is not left to the engine.
+func (c *call) dropIDs(f *fid, set *pmemfs.SetAttr) error {
+	if set.Mask&^pmemfs.SetSize != pmemfs.SetMode || f.typ != pmemfs.TypeRegular || c.cred.UID == 0 {
+		return nil
 	}
 	if err := c.s.srv.eng.See(&c.call, f.h); err != nil {
-		return c.status(err)
+		return err
 	}
 	a := &c.call.Saw[0].After
 	const setID = 0o6000
-	if c.cred.UID == a.UID || set.Mode&^a.Mode != 0 || a.Mode&^set.Mode&^setID != 0 || a.Mode&setID == 0 {
-		return ok
+	if c.cred.UID != a.UID && set.Mode&^a.Mode == 0 && a.Mode&^set.Mode&^setID == 0 && a.Mode&setID != 0 {
+		set.Mask ^= pmemfs.SetMode | pmemfs.SetDropID
 	}
-	got, err := c.s.srv.eng.Access(&c.cred, f.h, pmemfs.AccessWrite)
-	switch {
-	case err != nil:
-		return c.status(err)
-	case got == 0 && !f.write:
-		return ePerm
-	}
-	set.Mask &^= pmemfs.SetMode
-	return ok
+	return nil
 }
 
 // timeMask says what is to become of a time: nothing, now, or the time that was sent.

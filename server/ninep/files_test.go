@@ -240,9 +240,14 @@ func TestSetIDByOthers(t *testing.T) {
 		t.Errorf("truncated: %+v, %v", a, err)
 	}
 	f.ok(setattr(root, 1, 1, 0o6777, 0, 0, 0))
-	f.ok(setattr(c, 1, 1, 0o777, 0, 0, 0))
 	f.fails(syscall.EPERM, setattr(c, 1, 1, 0o776, 0, 0, 0))
 	f.fails(syscall.EPERM, setattr(c, 1, 1, 0o7777, 0, 0, 0))
+	f.ok(setattr(c, 1, 1, 0o777, 0, 0, 0))
+	// What is written then may come as root's.
+	if a, err := c.Getattr(1); err != nil || a.Mode != 0o100777 {
+		t.Errorf("about to be written to: %o, %v", a.Mode, err)
+	}
+	f.ok(setattr(root, 1, 1, 0o6777, 0, 0, 0))
 	f.ok(c.Open(1, 1))
 	_, err := c.Write(1, 0, []byte("x"))
 	f.ok(err)
@@ -252,6 +257,7 @@ func TestSetIDByOthers(t *testing.T) {
 	f.ok(setattr(root, 1, 1, 0o6755, 0, 0, 0))
 	f.walk(c, 0, 2, "f")
 	f.fails(syscall.EPERM, setattr(c, 2, 1, 0o755, 0, 0, 0)) // who may not write
+	f.ok(setattr(c, 1, 1, 0o755, 0, 0, 0))                   // who could when the file was opened
 }
 
 // TestReadOnly checks that a read-only export refuses every change and nothing else.
