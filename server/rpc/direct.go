@@ -42,6 +42,7 @@ func (r *Request) TryDirect() bool {
 		c.sender.wmu.Unlock()
 		return false
 	}
+	c.sender.sendPiled()
 	return true
 }
 

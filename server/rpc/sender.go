@@ -55,7 +55,16 @@ func (c *conn) spill(replies []byte) {
 func (s *sender) send(p []byte) error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
+	s.sendPiled()
 	return s.write(p)
+}
+
+// sendPiled keeps the order of a session's answers: what has piled up was there before what is about to be sent. RPC knows no
+// order. wmu is held.
+func (s *sender) sendPiled() {
+	if s.c.session != nil && s.piled() {
+		s.writePiled()
+	}
 }
 
 // add takes the reply of a call that waited.
@@ -70,22 +79,27 @@ func (s *sender) add(reply []byte) {
 // pump sends what has piled up, unless somebody is at it, who then calls pump when done.
 func (s *sender) pump() {
 	for s.piled() && s.wmu.TryLock() {
-		s.mu.Lock()
-		p, calls := s.pend, s.calls
-		s.pend, s.calls, s.spare = s.spare[:0], 0, nil
-		s.mu.Unlock()
-		if err := s.write(p); err != nil {
-			s.c.log.Debug("reply not sent", "err", err)
-		}
-		if cap(p) <= keepBytes {
-			s.mu.Lock()
-			s.spare = p[:0]
-			s.mu.Unlock()
-		}
+		s.writePiled()
 		s.wmu.Unlock()
-		for range calls {
-			<-s.c.slots
-		}
+	}
+}
+
+// writePiled writes what has piled up, and lets as many more calls wait. wmu is held.
+func (s *sender) writePiled() {
+	s.mu.Lock()
+	p, calls := s.pend, s.calls
+	s.pend, s.calls, s.spare = s.spare[:0], 0, nil
+	s.mu.Unlock()
+	if err := s.write(p); err != nil {
+		s.c.log.Debug("reply not sent", "err", err)
+	}
+	if cap(p) <= keepBytes {
+		s.mu.Lock()
+		s.spare = p[:0]
+		s.mu.Unlock()
+	}
+	for range calls {
+		<-s.c.slots
 	}
 }
 
