@@ -102,27 +102,40 @@ func (c *call) status(err error) errno {
 	return errnoOf(err)
 }
 
-// use finds the fid with a number, and out by which rules and for whom it is used. The fields of the request have all been read.
-func (c *call) use(id uint32) (*fid, errno) {
+// fid finds the fid with a number, nil if there is none, and has it until the request ends. The fields of the request have all been read.
+func (c *call) fid(id uint32) *fid {
 	f := c.s.table.get(id)
+	if f != nil {
+		c.used[c.n] = f
+		c.n++
+	}
+	return f
+}
+
+// use finds the fid with a number, and out by which rules and for whom it is used. A fid that must not be used comes with the error.
+func (c *call) use(id uint32) (*fid, errno) {
+	f := c.fid(id)
 	if f == nil {
 		return nil, eBadF
 	}
-	c.used[c.n] = f
-	c.n++
+	return f, c.by(f)
+}
+
+// by finds out by which rules and for whom a fid of the request is used.
+func (c *call) by(f *fid) errno {
 	exp := c.s.srv.exports.Load().ByID(f.exp)
 	switch {
 	case exp == nil:
-		return nil, eStale
+		return eStale
 	case !exp.Allows(c.s.remote):
-		return nil, eAccess
+		return eAccess
 	case c.n == 1:
 		c.exp = exp
 		c.as(f.user)
 	case f.exp != c.used[0].exp:
-		return nil, eXDev
+		return eXDev
 	}
-	return f, ok
+	return ok
 }
 
 // change is use for a request that changes something.

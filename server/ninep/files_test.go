@@ -2,6 +2,7 @@ package ninep_test
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
@@ -282,6 +283,32 @@ func TestReadOnly(t *testing.T) {
 	f.fails(syscall.EROFS, err)
 	f.fails(syscall.EROFS, c.Do(ninetest.Remove, uint32(3)))
 	f.fails(syscall.EBADF, c.Do(ninetest.Clunk, uint32(3)))
+}
+
+// TestExportClosed checks that a client which is not let in any more can give its fids up, and do nothing else by that.
+func TestExportClosed(t *testing.T) {
+	f := serve(t, ninep.Limits{})
+	c := f.mount(0)
+	f.file(c, 1, "f", "content", 0o644)
+	f.walk(c, 0, 2, "f")
+	f.walk(c, 0, 3, "f")
+	f.ok(c.Do(ninetest.Xattrcreate, uint32(3), "user.a", uint64(0), uint32(0)))
+	open, closed := export.Default(), export.Default()
+	open.Squashing = export.SquashNone
+	closed.Clients = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	f.export(closed)
+	_, err := c.Read(1, 0, 1)
+	f.fails(syscall.EACCES, err)
+	f.fails(syscall.EACCES, c.Do(ninetest.Remove, uint32(2)))
+	f.fails(syscall.EACCES, c.Do(ninetest.Clunk, uint32(3))) // would set the attribute
+	f.ok(c.Do(ninetest.Clunk, uint32(1)))
+	f.export(open)
+	for fid := uint32(1); fid <= 3; fid++ {
+		f.fails(syscall.EBADF, c.Do(ninetest.Clunk, fid))
+	}
+	f.walk(c, 0, 1, "f")
+	_, err = getXattr(c, 1, "user.a")
+	f.fails(syscall.ENODATA, err)
 }
 
 // TestReaddir lists a directory in pieces while it changes: what is there throughout is seen once.

@@ -81,19 +81,18 @@ func (c *call) find(f *fid, dir pmemfs.Handle, name []byte) (pmemfs.Attr, error)
 	return c.s.srv.eng.Lookup(&c.cred, dir, name)
 }
 
-// clunk gives a fid up. An attribute that was written is set now.
+// clunk gives a fid up, whatever has become of its export. An attribute that was written is set now.
 func (c *call) clunk() errno {
 	id := c.d.u32()
 	if !c.d.done() {
 		return eProto
 	}
-	f := c.s.table.get(id)
+	f := c.fid(id)
 	if f == nil {
 		return eBadF
 	}
-	c.used[0], c.n = f, 1
 	var err error
-	if f.xattr != nil {
+	if f.xattr != nil && f.xattr.setting {
 		err = c.setXattr(f)
 	}
 	return errnoOf(errors.Join(err, c.s.remove(id, f)))

@@ -200,22 +200,16 @@ func (c *call) writeXattr(f *fid, off uint64, data []byte) errno {
 	return ok
 }
 
-// setXattr sets the attribute that a fid was to write. Durable on return.
+// setXattr sets the attribute that a fid was to write, unless the fid must not be used any more. Durable on return.
 func (c *call) setXattr(f *fid) error {
+	if no := c.by(f); no != ok {
+		return no
+	}
 	x := f.xattr
-	if !x.setting {
-		return nil
-	}
-	exp := c.s.srv.exports.Load().ByID(f.exp)
-	if exp == nil {
-		return eStale
-	}
-	c.exp = exp
-	c.as(f.user)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
-	case exp.ReadOnly:
+	case c.exp.ReadOnly:
 		return eROFS
 	case len(x.value) != x.size:
 		return eInval
