@@ -10,16 +10,14 @@ import (
 	"pmemfs/server/export"
 )
 
-// version begins a session anew (version(5)): what is under way is ended and answered first, and all fids are gone. A version with an
-// extension behind a dot is answered by the one without.
+// version begins a session anew (version(5)): what is under way is ended and answered first, and all fids are gone. It is answered in place, so
+// that nothing else of the session is under way then. A version with an extension behind a dot is answered by the one without.
 func (c *call) version() errno {
 	msize, v := c.d.u32(), string(c.d.str())
 	if !c.d.done() {
 		return eProto
 	}
-	for _, p := range c.s.before(c.p.number) {
-		c.s.await(p)
-	}
+	c.s.finish()
 	c.s.reset()
 	c.s.msize.Store(0)
 	if msize < msizeMin {
@@ -40,15 +38,16 @@ func (c *call) version() errno {
 func (c *call) auth() errno { return eNoEnt }
 
 // flush answers when the request that it is about has been: with an answer, as if there were no Tflush, or, if it waited for a lock,
-// with an error.
+// with an error. Several of one request are answered in their order, since the client takes the last one's answer for all (flush(5)).
 func (c *call) flush() errno {
-	old := c.d.u16()
+	c.d.u16()
 	if !c.d.done() {
 		return eProto
 	}
-	if c.p != nil {
-		if p := c.s.cancel(old, c.p.number); p != nil {
-			c.s.await(p)
+	if c.p != nil && c.p.flushes != nil {
+		c.s.flush(c.p.flushes)
+		if c.p.behind != nil {
+			c.s.await(c.p.behind)
 		}
 	}
 	return ok

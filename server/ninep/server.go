@@ -108,7 +108,7 @@ type message struct {
 }
 
 var messages = [128]message{
-	tVersion:     {serve: (*call).version, waits: true},
+	tVersion:     {serve: (*call).version},
 	tAuth:        {serve: (*call).auth},
 	tAttach:      {serve: (*call).attach, waits: true},
 	tFlush:       {serve: (*call).flush},

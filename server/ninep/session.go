@@ -2,8 +2,10 @@ package ninep
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -23,18 +25,20 @@ type session struct {
 
 	mu       sync.Mutex // a leaf
 	pending  map[uint16]*pending
-	begun    uint64               // of pending, ever
 	locks    map[lockRequest]bool // that wait
 	hasLocks bool                 // or has had some
 }
 
 // pending is a request that is answered beside the others.
 type pending struct {
-	number   uint64        // requests with higher ones have come later
+	tag      uint16
 	canceled chan struct{} // closed when the client does not want it any more
 	flushed  bool          // that is closed
 	answered bool          // the client may have the answer, and use the tag again, before that is noted
 	done     chan struct{} // closed when its answer is on its way
+
+	// flushes is what a Tflush is about, behind the Tflush of the same that came before, and lastFlush the one of this that came last.
+	flushes, behind, lastFlush *pending
 }
 
 // Serve answers a message.
@@ -53,7 +57,7 @@ func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 		answerError(e, tag, eInval) // two requests cannot have one tag
 		return rpc.Success
 	case m.waits, m.changes && !s.srv.cheap, s.inTheWay(k, r.Record):
-		return s.later(tag)
+		return s.later(k, tag, r.Record)
 	}
 	c := s.own
 	if r.MayWait {
@@ -71,7 +75,7 @@ func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 	c.begin(s, p, r, e)
 	defer c.end()
 	if c.run(m, k, tag) {
-		return s.later(tag)
+		return s.later(k, tag, r.Record)
 	}
 	return rpc.Success
 }
@@ -99,7 +103,7 @@ func (s *session) find(tag uint16) *pending {
 	return nil
 }
 
-// underWay reports whether the answer to a request may not have left yet.
+// underWay reports whether the answer to a request, or to a Tflush of it, may not have left yet.
 func (s *session) underWay(tag uint16) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,14 +111,20 @@ func (s *session) underWay(tag uint16) bool {
 }
 
 // later notes that a request is answered beside the others.
-func (s *session) later(tag uint16) rpc.Result {
+func (s *session) later(k kind, tag uint16, b []byte) rpc.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pending == nil {
 		s.pending = make(map[uint16]*pending)
 	}
-	s.begun++
-	s.pending[tag] = &pending{number: s.begun, canceled: make(chan struct{}), done: make(chan struct{})}
+	p := &pending{tag: tag, canceled: make(chan struct{}), done: make(chan struct{})}
+	if k == tFlush {
+		d := decoder{b: b[headBytes:]}
+		if q := s.pending[d.u16()]; q != nil {
+			p.flushes, p.behind, q.lastFlush = q, q.lastFlush, p
+		}
+	}
+	s.pending[tag] = p
 	return rpc.Wait
 }
 
@@ -125,28 +135,34 @@ func (s *session) answered(p *pending) {
 	p.answered = true
 }
 
-// Sent notes that the answer to such a request is on its way.
+// Sent notes that the answer to such a request is on its way. It is remembered as long as a Tflush of it, so that another one comes behind that.
 func (s *session) Sent(r *rpc.Request) {
-	p, tag := r.Own.(*pending), le.Uint16(r.Record[1:])
+	p := r.Own.(*pending)
 	r.Own = nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pending[tag] == p {
-		delete(s.pending, tag)
-	}
 	close(p.done)
+	if p.lastFlush == nil {
+		s.forget(p)
+	}
+	if q := p.flushes; q != nil && q.lastFlush == p {
+		s.forget(q)
+	}
 }
 
-// cancel says of a request that came before number that it is not wanted any more, and returns it; nil if there is none.
-func (s *session) cancel(tag uint16, number uint64) *pending {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p := s.pending[tag]
-	if p == nil || p.number >= number {
-		return nil
+// forget leaves the tag of a request to another. s.mu is held.
+func (s *session) forget(p *pending) {
+	if s.pending[p.tag] == p {
+		delete(s.pending, p.tag)
 	}
+}
+
+// flush says of a request that it is not wanted any more, and waits for its answer.
+func (s *session) flush(p *pending) {
+	s.mu.Lock()
 	p.cancel()
-	return p
+	s.mu.Unlock()
+	s.await(p)
 }
 
 func (p *pending) cancel() {
@@ -156,17 +172,17 @@ func (p *pending) cancel() {
 	}
 }
 
-// before returns the requests that came before number, none of which is wanted any more.
-func (s *session) before(number uint64) (list []*pending) {
+// finish waits for all requests that are answered beside the others, none of which is wanted any more.
+func (s *session) finish() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range s.pending {
-		if p.number < number {
-			p.cancel()
-			list = append(list, p)
-		}
+	list := slices.Collect(maps.Values(s.pending))
+	for _, p := range list {
+		p.cancel()
 	}
-	return list
+	s.mu.Unlock()
+	for _, p := range list {
+		<-p.done
+	}
 }
 
 // await waits for the answer to p, or for the end of the connection.
