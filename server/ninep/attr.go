@@ -107,6 +107,9 @@ func (c *call) setattr() errno {
 	}
 	set.Mask |= timeMask(valid, setAtime, setAtimeTo, pmemfs.SetAtimeNow, pmemfs.SetAtime)
 	set.Mask |= timeMask(valid, setMtime, setMtimeTo, pmemfs.SetMtimeNow, pmemfs.SetMtime)
+	if set.Mask&pmemfs.SetSize != 0 {
+		set.Mask &^= pmemfs.SetMtimeNow // comes with the size; Linux asks for both in ftruncate(2), and who may do the one may not do the other
+	}
 	if no := c.mayResize(f, &set); no != ok {
 		return no
 	}

@@ -34,7 +34,7 @@ func TestOpenKeeps(t *testing.T) {
 	f.walk(root, 0, 1, "f")
 	f.ok(setattr(root, 1, 1|2, 0o4700, 0, 0, 0)) // another's now
 	f.reads(c, 2, "content")
-	f.ok(setattr(c, 1, 8, 0, 0, 0, 3))
+	f.ok(setattr(c, 1, 8|0x20|0x40, 0, 0, 0, 3)) // as ftruncate(2) of Linux
 	_, err = c.Write(1, 3, []byte("tent"))
 	f.ok(err)
 	f.reads(c, 2, "content")
@@ -239,6 +239,11 @@ func TestSetIDByOthers(t *testing.T) {
 	f.ok(setattr(c, 1, 1|8, 0o777, 0, 0, 2))
 	if a, err := c.Getattr(1); err != nil || a.Mode != 0o100777 || a.Size != 2 {
 		t.Errorf("truncated: %+v, %v", a, err)
+	}
+	f.ok(setattr(root, 1, 1, 0o6777, 0, 0, 0))
+	f.ok(setattr(c, 1, 1|8|0x20|0x40, 0o777, 0, 0, 1))
+	if a, err := c.Getattr(1); err != nil || a.Mode != 0o100777 || a.Size != 1 {
+		t.Errorf("truncated open: %+v, %v", a, err)
 	}
 	f.ok(setattr(root, 1, 1, 0o6777, 0, 0, 0))
 	f.fails(syscall.EPERM, setattr(c, 1, 1, 0o776, 0, 0, 0))
