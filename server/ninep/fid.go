@@ -2,6 +2,7 @@ package ninep
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -72,18 +73,21 @@ func (f *fid) place() (dir pmemfs.Handle, name []byte, named bool) {
 	return f.dir, bytes.Clone(f.name), f.named
 }
 
-// locked notes that an owner has locked the file.
-func (f *fid) locked(o pmemfs.LockOwner) {
+// allLockers is how many owners all fids remember: as many as there can be locks.
+const allLockers = 1 << 16
+
+// locked notes that an owner has locked the file of a fid.
+func (s *Server) locked(f *fid, o pmemfs.LockOwner) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, have := range f.lockers {
-		if have == o {
-			return
-		}
+	if len(f.lockers) >= lockersMax || slices.Contains(f.lockers, o) {
+		return
 	}
-	if len(f.lockers) < lockersMax {
-		f.lockers = append(f.lockers, o)
+	if s.lockers.Add(1) > allLockers {
+		s.lockers.Add(-1)
+		return
 	}
+	f.lockers = append(f.lockers, o)
 }
 
 // free gives a fid up that nobody uses: an open file is closed. Durable on return.
@@ -92,6 +96,7 @@ func (s *Server) free(f *fid) error {
 	for _, o := range f.lockers {
 		s.eng.ReleaseLocks(f.h, o)
 	}
+	s.lockers.Add(-int64(len(f.lockers)))
 	if f.open {
 		err = s.eng.Release(f.h)
 	}

@@ -84,7 +84,7 @@ func (c *call) lock() errno {
 		put8(c.e, lockGranted)
 		return ok
 	}
-	f.locked(want.Owner)
+	c.s.srv.locked(f, want.Owner)
 	c.s.locksUsed()
 	st, no := c.setLock(f, want, flags&lockBlock != 0)
 	if no == ok {

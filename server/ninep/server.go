@@ -65,6 +65,7 @@ type Server struct {
 	fids       atomic.Int64
 	xattrBytes atomic.Int64
 	lockWaits  atomic.Int64
+	lockers    atomic.Int64
 }
 
 // New returns a server. The engine stays the caller's to close, after the last session has ended.
