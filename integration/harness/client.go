@@ -1,7 +1,9 @@
 package harness
 
 import (
+	"errors"
 	"io"
+	"syscall"
 	"testing"
 
 	"github.com/willscott/go-nfs-client/nfs"
@@ -13,6 +15,10 @@ import (
 func Mount(t testing.TB, addr string, uid uint32) *nfs.Target {
 	t.Helper()
 	conn, err := rpc.DialTCP("tcp", addr, false)
+	// The client binds to a port that it draws by lot, which somebody may have.
+	for tries := 0; errors.Is(err, syscall.EADDRINUSE) && tries < 20; tries++ {
+		conn, err = rpc.DialTCP("tcp", addr, false)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
