@@ -79,27 +79,45 @@ var secondsFault = map[string]string{
 	"time/mtime in the future does not stick": "times are cut to seconds before they are sent",
 }
 
-// looseFaults are what a client shows that asks for nothing again that it has once seen, and writes when it likes.
-var looseFaults = func() map[string]string {
-	faults := make(map[string]string)
-	for _, name := range strings.Split(`time/rename of one name of two over a file,time/write,time/write beyond the end,time/large write,`+
-		`time/chmod,time/chown,time/setting atime,size/hole takes no space,setid/write by another,`+
-		`statfs/follows what is written,statfs/used space of a file`, ",") {
-		faults[name] = "attributes are the client's own, of before"
+// With cache=loose Linux asks for nothing again that it has once seen, and keeps what is written until it likes to send it.
+var (
+	looseFaults = map[string]string{
+		"time/rename of one name of two over a file": "of the file that loses a name the client counts links down, and leaves the time",
+		"size/hole takes no space":                   "the client counts blocks itself",
 	}
-	return faults
-}()
+	looseFaultsOld = map[string]string{ // of 6.1
+		"time/chmod":         "what was written before is sent now, so that mtime moves",
+		"time/chown":         "what was written before is sent now, so that mtime moves",
+		"time/setting atime": "what was written before is sent now, so that mtime moves",
+	}
+	looseFaultsNew = map[string]string{ // of 6.12
+		"statfs/used space of a file": "the client counts blocks itself, and not the last piece",
+	}
+	loosePerhaps = map[string]string{
+		"time/write":                     "the time is the client's, cut to seconds: it goes back, unless a second has just begun",
+		"time/write beyond the end":      "the time is the client's, cut to seconds: it goes back, unless a second has just begun",
+		"time/large write":               "the time is the client's, cut to seconds: it goes back, unless a second has just begun",
+		"statfs/follows what is written": "6.1 sends what is written when it likes",
+	}
+)
 
 // known are the faults of a way in a kernel, and those that come and go.
 func (w ninePWay) known(release string) (known, perhaps map[string]string) {
+	old := strings.HasPrefix(release, "6.1.")
 	known = maps.Clone(secondsFault)
-	if w.access == accessClient && strings.HasPrefix(release, "6.1.") {
+	if w.access == accessClient && old {
 		known["acl/default of a file"] = "the client itself refuses it, with EINVAL"
 	}
-	if w.cache == "loose" {
-		perhaps = looseFaults
+	if w.cache != "loose" {
+		return known, nil
 	}
-	return known, perhaps
+	maps.Copy(known, looseFaults)
+	if old {
+		maps.Copy(known, looseFaultsOld)
+	} else {
+		maps.Copy(known, looseFaultsNew)
+	}
+	return known, loosePerhaps
 }
 
 // crashes reports whether a kernel is known to go down: that of 6.1 does where a directory is made below a default list.
