@@ -1,9 +1,6 @@
 package integration
 
 import (
-	"encoding/binary"
-	"math"
-
 	"golang.org/x/sys/unix"
 
 	"pmemfs/integration/conformance"
@@ -88,19 +85,11 @@ func (o nineFile) Write(off uint64, data []byte) error {
 // Close implements conformance.File.
 func (o nineFile) Close() error { return o.f.clunk(o.fid, nil) }
 
-// aclAttribute is where Linux has a list.
-func aclAttribute(def bool) string {
-	if def {
-		return "system.posix_acl_default"
-	}
-	return "system.posix_acl_access"
-}
-
 // ACL implements conformance.Lister.
 func (f nineFS) ACL(path string, def bool) (list []conformance.Rule, err error) {
 	err = f.on(path, func(fid uint32) error {
 		value := f.fid()
-		a, err := f.c.Call(ninetest.Xattrwalk, fid, value, aclAttribute(def))
+		a, err := f.c.Call(ninetest.Xattrwalk, fid, value, conformance.ACLAttribute(def))
 		if err == unix.ENODATA {
 			return nil
 		}
@@ -111,13 +100,7 @@ func (f nineFS) ACL(path string, def bool) (list []conformance.Rule, err error) 
 		if err := f.clunk(value, err); err != nil {
 			return err
 		}
-		for b = b[4:]; len(b) >= 8; b = b[8:] {
-			r := conformance.Rule{Tag: binary.LittleEndian.Uint16(b), Perm: binary.LittleEndian.Uint16(b[2:])}
-			if r.Tag == conformance.RuleUser || r.Tag == conformance.RuleGroup {
-				r.ID = binary.LittleEndian.Uint32(b[4:])
-			}
-			list = append(list, r)
-		}
+		list = conformance.DecodeACL(b)
 		return nil
 	})
 	return conformance.WithoutMode(list), err
@@ -127,22 +110,13 @@ func (f nineFS) ACL(path string, def bool) (list []conformance.Rule, err error) 
 func (f nineFS) SetACL(path string, def bool, list []conformance.Rule) error {
 	var b []byte
 	if list != nil {
-		b = binary.LittleEndian.AppendUint32(b, 2)
-	}
-	for _, r := range list {
-		id := uint32(math.MaxUint32)
-		if r.Tag == conformance.RuleUser || r.Tag == conformance.RuleGroup {
-			id = r.ID
-		}
-		b = binary.LittleEndian.AppendUint16(b, r.Tag)
-		b = binary.LittleEndian.AppendUint16(b, r.Perm)
-		b = binary.LittleEndian.AppendUint32(b, id)
+		b = conformance.EncodeACL(list)
 	}
 	fid, err := f.walk(conformance.PathNames(path))
 	if err != nil {
 		return err
 	}
-	err = f.c.Do(ninetest.Xattrcreate, fid, aclAttribute(def), uint64(len(b)), uint32(0))
+	err = f.c.Do(ninetest.Xattrcreate, fid, conformance.ACLAttribute(def), uint64(len(b)), uint32(0))
 	if err == nil && len(b) > 0 {
 		_, err = f.c.Write(fid, 0, b)
 	}
