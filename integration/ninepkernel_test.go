@@ -16,8 +16,15 @@ const ninePOptions = "msize=1048576,access=user"
 func (c client) mountNineP(t *testing.T, port int, dir, options string) {
 	t.Helper()
 	c.sh(t, "mkdir -p %s; mount -t 9p -o trans=tcp,version=9p2000.L,port=%d,%s %s %s", dir, port, options, c.host, dir)
-	if line := c.sh(t, "grep ' %s 9p ' /proc/mounts", dir); !strings.Contains(line, fmt.Sprint("port=", port)) {
+	line := c.sh(t, "grep ' %s 9p ' /proc/mounts", dir)
+	if !strings.Contains(line, fmt.Sprint("port=", port)) {
 		t.Fatalf("mounted with other options: %s", line)
+	}
+	// What is shown is what both sides have agreed on.
+	for option := range strings.SplitSeq(options, ",") {
+		if strings.HasPrefix(option, "msize=") && !strings.Contains(line, option+",") {
+			t.Fatalf("mounted with another size of messages than %s: %s", option, line)
+		}
 	}
 }
 
