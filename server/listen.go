@@ -7,10 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
+	"pmemfs/pmemfs/safego"
 	"pmemfs/server/portmap"
 	"pmemfs/server/rpc"
 )
@@ -126,14 +126,18 @@ func (p *place) close() error {
 	return err
 }
 
+// errPanicked is why a server stops of which a part has ended by a panic.
+var errPanicked = errors.New("a part of the server has panicked; the log says where")
+
 // together runs functions until ctx ends, or the first of them returns, and waits for all.
 func together(ctx context.Context, each ...func(context.Context) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	errs := make([]error, len(each))
-	var wg sync.WaitGroup
+	var wg safego.Group
 	for i, f := range each {
-		wg.Go(func() {
+		errs[i] = errPanicked // unless it returns
+		wg.Go("a part of the server", func() {
 			defer stop()
 			errs[i] = f(ctx)
 		})

@@ -23,6 +23,7 @@ import (
 	"sync"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/safego"
 	"pmemfs/server/export"
 	"pmemfs/server/gonfs"
 	"pmemfs/server/handle"
@@ -275,9 +276,9 @@ func (s *Server) Exports() []export.Export { return s.exports.Load().All() }
 func (s *Server) Serve(ctx context.Context) error {
 	scrubbing, stop := context.WithCancel(ctx)
 	defer stop()
-	var wg sync.WaitGroup
+	var wg safego.Group
 	if s.scrubs.Every > 0 {
-		wg.Go(func() { s.scrub(scrubbing, s.scrubs) })
+		wg.Go("scrub", func() { s.scrub(scrubbing, s.scrubs) })
 	}
 	err := together(ctx, s.nfs.serve, s.servePortmap, s.serveNineP, s.runLocks, func(ctx context.Context) error {
 		<-ctx.Done()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pmemfs/pmemfs/safego"
 	"pmemfs/server"
 )
 
@@ -67,7 +67,10 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// A second signal ends the process at once, should starting or stopping in order take too long.
-	context.AfterFunc(ctx, stop)
+	safego.OnEnd(ctx, "signals", stop)
+	safego.SetReport(func(p safego.Panic) {
+		c.Logger.Error("a fault of pmemfs: a goroutine panicked and was ended", "goroutine", p.Name, "panic", fmt.Sprint(p.Value), "stack", string(p.Stack))
+	})
 	s, err := server.Open(c)
 	if err != nil {
 		return err

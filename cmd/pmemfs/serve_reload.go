@@ -7,10 +7,10 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
+	"pmemfs/pmemfs/safego"
 	"pmemfs/server"
 	"pmemfs/server/config"
 )
@@ -22,8 +22,8 @@ var errNoExports = errors.New("the file names no export any more")
 func (f *serveFlags) reloadOnHangup(s *server.Server, log *slog.Logger) (stop func()) {
 	hangups, done := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(hangups, syscall.SIGHUP)
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	var wg safego.Group
+	wg.Go("reload", func() {
 		for {
 			select {
 			case <-done:

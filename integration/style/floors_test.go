@@ -22,6 +22,7 @@ const floors = `
 	server/nsm
 	server/nfswire  server/peer
 	server/rpc  server/export  server/handle  server/ninetest
+	server/share
 	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest
 	pmemfs
 	pmemfs/internal/recovery
@@ -34,7 +35,7 @@ const floors = `
 	pmemfs/internal/journal  pmemfs/internal/repair
 	pmemfs/internal/check
 	pmemfs/internal/pmem  pmemfs/internal/layout  pmemfs/internal/locks
-	pmemfs/internal/invariants  pmemfs/internal/mutation
+	pmemfs/internal/invariants  pmemfs/internal/mutation  pmemfs/safego
 `
 
 // narrow lists packages that may import even less than their floor allows.

@@ -13,6 +13,7 @@ import (
 
 	"pmemfs/billyadapter"
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/safego"
 	"pmemfs/server/rpc"
 )
 
@@ -83,11 +84,12 @@ func newWorker(srv *Server) *worker {
 	server := &nfs.Server{Handler: v, Context: ctx}
 	binary.BigEndian.PutUint64(server.ID[:], srv.eng.Verifier())
 	// Serve ends with net.ErrClosed when the worker is closed, and in no other way: the listener has no other error.
-	go func() {
+	safego.Go("go-nfs server", func() {
+		defer w.conn.shut() // whoever waits for an answer learns that there will be none
 		if err := server.Serve(&oneConn{conn: w.conn}); !errors.Is(err, net.ErrClosed) {
 			srv.log.Error("go-nfs server ended", "err", err)
 		}
-	}()
+	})
 	return w
 }
 

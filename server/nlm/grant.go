@@ -70,7 +70,7 @@ func (g *grant) done(err error) {
 	g.ctx, g.cancel = context.WithCancel(s.ctx)
 	s.grants[g.key], s.cookie[string(g.cookie)] = g, g
 	if !s.startLocked(g.key.owner.Client, g.call) {
-		s.calls.Go(func() { g.withdraw("too many calls are under way") }) // the engine is not to be called from here
+		s.calls.Go("nlm grant withdrawal", func() { g.withdraw("too many calls are under way") }) // the engine is not to be called from here
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/safego"
 	"pmemfs/server/export"
 	"pmemfs/server/handle"
 	"pmemfs/server/nsm"
@@ -41,7 +42,7 @@ type Server struct {
 
 	ctx   context.Context // ends when the server stops
 	stop  context.CancelFunc
-	calls sync.WaitGroup
+	calls safego.Group
 
 	mu     sync.Mutex // a leaf
 	ended  bool
@@ -107,7 +108,7 @@ func (s *Server) startLocked(client string, f func(ctx context.Context)) bool {
 	}
 	s.busy[""]++
 	s.busy[client]++
-	s.calls.Go(func() {
+	s.calls.Go("nlm call to a client", func() {
 		defer s.finish(client)
 		f(s.ctx)
 	})

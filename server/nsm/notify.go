@@ -3,9 +3,9 @@ package nsm
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
+	"pmemfs/pmemfs/safego"
 	"pmemfs/server/peer"
 	"pmemfs/server/rpc"
 )
@@ -49,10 +49,10 @@ func (m *Monitor) tellDue(ctx context.Context) {
 	}
 	m.mu.Unlock()
 	slots := make(chan struct{}, tellAtOnce)
-	var wg sync.WaitGroup
+	var wg safego.Group
 	for _, h := range due {
 		slots <- struct{}{}
-		wg.Go(func() {
+		wg.Go("nsm notification", func() {
 			defer func() { <-slots }()
 			m.tell(ctx, h)
 		})

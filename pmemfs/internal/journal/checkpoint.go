@@ -185,7 +185,6 @@ func AppendLines(rs []pmem.Range, block uint64, lines uint64) []pmem.Range {
 
 // background checkpoints when the ring fills and, so that a restart has nothing to replay, when it has been idle.
 func (j *Journal) background(idle time.Duration) {
-	defer j.stopped.Done()
 	tick := time.NewTicker(idle)
 	defer tick.Stop()
 	last := uint64(0)

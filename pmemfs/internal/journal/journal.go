@@ -37,6 +37,7 @@ import (
 
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/safego"
 )
 
 // ErrFailed is returned by every Commit after the medium refused a fence: what is durable is no longer known, so
@@ -115,7 +116,7 @@ type Journal struct {
 	onFail  atomic.Pointer[func(error)]
 	wake    chan struct{}
 	stop    chan struct{}
-	stopped sync.WaitGroup
+	stopped safego.Group
 
 	checkpoints atomic.Uint64
 }
@@ -157,8 +158,7 @@ func New(region *pmem.Region, st State, o Options) *Journal {
 		if idle == 0 {
 			idle = time.Second
 		}
-		j.stopped.Add(1)
-		go j.background(idle)
+		j.stopped.Go("checkpoints", func() { j.background(idle) })
 	}
 	return j
 }
