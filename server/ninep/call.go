@@ -30,6 +30,13 @@ func newCall() *call {
 	return c
 }
 
+// serve answers a request, unless again says that it has to wait. p is nil for one that is answered in place.
+func (c *call) serve(s *session, p *pending, r *rpc.Request, e *rpc.Encoder, m *message) (again bool) {
+	c.begin(s, p, r, e)
+	defer c.end()
+	return c.run(m, kind(r.Record[0]), le.Uint16(r.Record[1:]))
+}
+
 func (c *call) begin(s *session, p *pending, r *rpc.Request, e *rpc.Encoder) {
 	c.s, c.p, c.r, c.e = s, p, r, e
 	c.d = decoder{b: r.Record[headBytes:]}

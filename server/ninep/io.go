@@ -222,8 +222,8 @@ func (c *call) readData() errno {
 // does not connect again, so the memory is looked at before the answer begins. Where that finds it bad there is no answer yet, and the
 // copy tells how much of the data is good.
 func (c *call) readDirect(f *fid, off uint64, n int) (no errno, out bool) {
-	_, err := c.s.srv.eng.ReadTo(&c.cred, f.h, n, off, &c.direct)
-	switch out = c.r.EndDirect(c.e); {
+	out, err := c.sendFrom(f, off, n)
+	switch {
 	case out && err != nil:
 		c.s.srv.log.Error("bad memory in the middle of an answer: the connection is closed", "client", c.s.client, "inode", f.h.Ino, "err", err)
 		return ok, true
@@ -231,6 +231,13 @@ func (c *call) readDirect(f *fid, off uint64, n int) (no errno, out bool) {
 		return ok, out
 	}
 	return c.status(err), false
+}
+
+// sendFrom sends data from where it lies. Whatever happens, others can send then.
+func (c *call) sendFrom(f *fid, off uint64, n int) (out bool, err error) {
+	defer func() { out = c.r.EndDirect(c.e) }()
+	_, err = c.s.srv.eng.ReadTo(&c.cred, f.h, n, off, &c.direct)
+	return false, err
 }
 
 func (c *call) sendDirect(parts [][]byte, n int, _ bool) {

@@ -29,12 +29,14 @@ type session struct {
 	hasLocks bool                 // or has had some
 }
 
-// pending is a request that is answered beside the others.
+// pending is a request that is answered beside the others. It goes with its request, in rpc.Request.Own, from Serve to Sent: the table of
+// tags only tells other requests of it.
 type pending struct {
 	tag      uint16
 	canceled chan struct{} // closed when the client does not want it any more
 	flushed  bool          // that is closed
 	answered bool          // the client may have the answer, and use the tag again, before that is noted
+	sent     bool          // done is closed
 	done     chan struct{} // closed when its answer is on its way
 
 	// flushes is what a Tflush is about, behind the Tflush of the same that came before, and lastFlush the one of this that came last.
@@ -44,26 +46,6 @@ type pending struct {
 // Serve answers a message.
 func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 	k, tag := kind(r.Record[0]), le.Uint16(r.Record[1:])
-	m := &message{}
-	if int(k) < len(messages) {
-		m = &messages[k]
-	}
-	var p *pending
-	switch p = s.find(tag); {
-	case r.MayWait:
-		r.Own = p
-		defer s.answered(p)
-	case p != nil:
-		answerError(e, tag, eInval) // two requests cannot have one tag
-		return rpc.Success
-	case m.waits, m.changes && !s.srv.cheap, s.inTheWay(k, r.Record):
-		return s.later(k, tag, r.Record)
-	}
-	c := s.own
-	if r.MayWait {
-		c = s.srv.calls.Get().(*call)
-		defer s.srv.calls.Put(c)
-	}
 	defer func() {
 		if v := recover(); v != nil {
 			s.srv.log.Error("panic while serving a message", "panic", fmt.Sprint(v), "kind", k, "client", s.client, "stack", string(debug.Stack()))
@@ -72,25 +54,44 @@ func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 			result = rpc.Success
 		}
 	}()
-	c.begin(s, p, r, e)
-	defer c.end()
-	if c.run(m, k, tag) {
-		return s.later(k, tag, r.Record)
+	m := &message{}
+	if int(k) < len(messages) {
+		m = &messages[k]
+	}
+	if r.MayWait {
+		s.serveBeside(r, e, m)
+		return rpc.Success
+	}
+	switch {
+	case s.find(tag) != nil:
+		answerError(e, tag, eInval) // two requests cannot have one tag
+		return rpc.Success
+	case m.waits, m.changes && !s.srv.cheap, k == tClunk && s.costly(r.Record):
+		s.later(r)
+		return rpc.Wait
+	case k == tFlush && s.laterFlush(r):
+		return rpc.Wait
+	}
+	if s.own.serve(s, nil, r, e, m) {
+		s.later(r)
+		return rpc.Wait
 	}
 	return rpc.Success
 }
 
-// inTheWay reports whether a request is one for which others would have to wait, if it were answered in place: a Tclunk that changes
-// something, or a Tflush of what has not been answered.
-func (s *session) inTheWay(k kind, b []byte) bool {
+// serveBeside answers a request beside the others. A call that panics is not used again.
+func (s *session) serveBeside(r *rpc.Request, e *rpc.Encoder, m *message) {
+	p := r.Own.(*pending)
+	defer s.answered(p)
+	c := s.srv.calls.Get().(*call)
+	c.serve(s, p, r, e, m)
+	s.srv.calls.Put(c)
+}
+
+// costly reports whether a Tclunk is one for which others would have to wait, if it were answered in place.
+func (s *session) costly(b []byte) bool {
 	d := decoder{b: b[headBytes:]}
-	switch k {
-	case tFlush:
-		return s.underWay(d.u16())
-	case tClunk:
-		return !s.srv.cheap && s.table.costly(d.u32())
-	}
-	return false
+	return !s.srv.cheap && s.table.costly(d.u32())
 }
 
 // find returns the request with a tag that is to be answered beside the others, or nil.
@@ -103,29 +104,38 @@ func (s *session) find(tag uint16) *pending {
 	return nil
 }
 
-// underWay reports whether the answer to a request, or to a Tflush of it, may not have left yet.
-func (s *session) underWay(tag uint16) bool {
+// later notes that a request is answered beside the others.
+func (s *session) later(r *rpc.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.pending[tag] != nil
+	s.note(r)
 }
 
-// later notes that a request is answered beside the others.
-func (s *session) later(k kind, tag uint16, b []byte) rpc.Result {
+// laterFlush is later for a Tflush, unless the answer to what it is about, and those to other Tflushes of that, have left: then its own
+// may leave at once. A malformed one is about nothing.
+func (s *session) laterFlush(r *rpc.Request) bool {
+	d := decoder{b: r.Record[headBytes:]}
+	tag := d.u16()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	q := s.pending[tag]
+	if q == nil || !d.done() {
+		return false
+	}
+	p := s.note(r)
+	p.flushes, p.behind, q.lastFlush = q, q.lastFlush, p
+	return true
+}
+
+// note begins the state of a request that is answered beside the others. s.mu is held.
+func (s *session) note(r *rpc.Request) *pending {
 	if s.pending == nil {
 		s.pending = make(map[uint16]*pending)
 	}
-	p := &pending{tag: tag, canceled: make(chan struct{}), done: make(chan struct{})}
-	if k == tFlush {
-		d := decoder{b: b[headBytes:]}
-		if q := s.pending[d.u16()]; q != nil {
-			p.flushes, p.behind, q.lastFlush = q, q.lastFlush, p
-		}
-	}
-	s.pending[tag] = p
-	return rpc.Wait
+	p := &pending{tag: le.Uint16(r.Record[1:]), canceled: make(chan struct{}), done: make(chan struct{})}
+	s.pending[p.tag] = p
+	r.Own = p
+	return p
 }
 
 // answered notes that such a request is about to be answered.
@@ -135,19 +145,22 @@ func (s *session) answered(p *pending) {
 	p.answered = true
 }
 
-// Sent notes that the answer to such a request is on its way. It is remembered as long as a Tflush of it, so that another one comes behind that.
+// Sent notes that the answer to such a request is on its way. It is remembered as long as a Tflush of it, so that another one comes behind
+// that; and in any case until its own answer is on its way, which a Tflush need not wait for when the connection ends.
 func (s *session) Sent(r *rpc.Request) {
 	p := r.Own.(*pending)
 	r.Own = nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p.sent = true
 	close(p.done)
-	if p.lastFlush == nil {
+	if p.lastFlush == nil || p.lastFlush.sent {
 		s.forget(p)
 	}
-	if q := p.flushes; q != nil && q.lastFlush == p {
+	if q := p.flushes; q != nil && q.lastFlush == p && q.sent {
 		s.forget(q)
 	}
+	p.flushes, p.behind = nil, nil // else a stream of them, each of the one before, would keep all
 }
 
 // forget leaves the tag of a request to another. s.mu is held.

@@ -160,6 +160,7 @@ func (c *conn) offload(record []byte) error {
 		return err
 	}
 	w.req.Call, w.req.Remote, w.req.Local, w.req.Zone, w.req.MayWait = call, c.req.Remote, c.req.Local, c.req.Zone, true
+	c.handOn(&w.req)
 	c.inFlight.Add(1)
 	c.waiting.Add(1)
 	go w.run()

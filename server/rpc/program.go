@@ -15,7 +15,8 @@ type Request struct {
 	// Datagram says that the call came over UDP: Remote may be forged, and replies longer than DatagramBytes are not sent.
 	Datagram bool
 
-	// Own is the program's: what it puts there it finds with the next call that is answered in place on the same connection.
+	// Own is the program's: what it puts there it finds with the next call that is answered in place on the same connection. Of a Session see
+	// Session.Serve.
 	Own any
 
 	conn *conn // that the call is answered in place of; nil for others

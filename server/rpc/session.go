@@ -13,7 +13,8 @@ var ErrMessage = errors.New("rpc: not a message")
 type Session interface {
 	// Serve answers a message: r.Record is all of it but the length, and it appends all of the answer but the length. It returns
 	// Success, or, where r.MayWait does not say that it may, Wait; then it is called again, with MayWait and a Request of its own, beside
-	// the connection's other messages. It must not panic.
+	// the connection's other messages. That Request has what Serve has put into r.Own, and so has Sent: what belongs to a message is handed
+	// on there, as others may come and go before its turn. Serve must not panic.
 	Serve(r *Request, e *Encoder) Result
 	// Sent is called for each message for which Serve has returned Wait, when the answer is on its way to the client: what is appended
 	// after this leaves after it.
@@ -60,6 +61,7 @@ func (c *conn) reply(r *Request, e *Encoder) Result {
 	result := c.session.Serve(r, e)
 	if e.sent {
 		e.sent = false
+		e.buf, e.base = e.buf[:0], 0 // whatever came behind the answer is none
 		return Success
 	}
 	if result == Wait {
@@ -83,5 +85,12 @@ func (c *conn) parse(record []byte) (Call, error) {
 func (c *conn) sent(r *Request) {
 	if c.session != nil {
 		c.session.Sent(r)
+	}
+}
+
+// handOn gives what Serve has put into the Request that was served in place to the one that is served beside others.
+func (c *conn) handOn(r *Request) {
+	if c.session != nil {
+		r.Own, c.req.Own = c.req.Own, nil
 	}
 }
