@@ -272,7 +272,8 @@ func (s *Server) Created() bool { return s.created }
 func (s *Server) Exports() []export.Export { return s.exports.Load().All() }
 
 // Serve answers clients until ctx ends, scrubs the image in the background, and closes it. It is called once. nil means that
-// ctx ended it and that everything was closed in order.
+// ctx ended it and that everything was closed in order. rpc.ErrUnfinished means that calls were still in progress at the end of
+// Limits.Drain; the image is then not closed, and the process had better end.
 func (s *Server) Serve(ctx context.Context) error {
 	scrubbing, stop := context.WithCancel(ctx)
 	defer stop()
@@ -285,8 +286,12 @@ func (s *Server) Serve(ctx context.Context) error {
 		s.withdraw() // before the last calls have been answered: no client is to come any more
 		return nil
 	})
-	s.closePrograms()
 	stop()
+	if errors.Is(err, rpc.ErrUnfinished) {
+		// Closing would take the memory away from under calls that are at work. The next start replays the journal, as after a crash.
+		return fmt.Errorf("%w: the image is left without being closed", err)
+	}
+	s.closePrograms()
 	wg.Wait() // it notes how far it is
 	return errors.Join(err, s.eng.Close())
 }

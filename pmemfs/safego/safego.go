@@ -62,11 +62,16 @@ func Recover(name string, returned *bool) {
 	if returned != nil {
 		*returned = false
 	}
+	Tell(Panic{name, value, debug.Stack()})
+}
+
+// Tell counts and reports a panic that the caller has recovered by itself.
+func Tell(p Panic) {
 	panics.Add(1)
 	// Whoever is told may fail too, and the log is no reason to end a process.
 	defer func() { _ = recover() }()
 	if f := report.Load(); f != nil {
-		(*f)(Panic{name, value, debug.Stack()})
+		(*f)(p)
 	}
 }
 

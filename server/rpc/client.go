@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"pmemfs/pmemfs/safego"
 )
 
 const (
@@ -120,7 +122,7 @@ func CallUDP(ctx context.Context, from netip.Addr, to netip.AddrPort, c *OutCall
 		return nil, err
 	}
 	defer conn.Close() // nothing is lost with it
-	stop := context.AfterFunc(ctx, func() {
+	stop := safego.OnEnd(ctx, "ending a call", func() {
 		// The read that waits, or the next one, ends.
 		_ = conn.SetReadDeadline(time.Unix(1, 0))
 	})
@@ -182,7 +184,7 @@ func CallTCP(ctx context.Context, from netip.Addr, to netip.AddrPort, c *OutCall
 
 // CallStream makes one call over a connection of a stream, such as TCP's, on which no other call is under way.
 func CallStream(ctx context.Context, conn net.Conn, c *OutCall) ([]byte, error) {
-	stop := context.AfterFunc(ctx, func() {
+	stop := safego.OnEnd(ctx, "ending a call", func() {
 		// What waits ends; that a connection is closed already says the call itself.
 		_ = conn.SetDeadline(time.Unix(1, 0))
 	})

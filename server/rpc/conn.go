@@ -6,12 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"pmemfs/pmemfs/safego"
 )
 
 // What a connection is doing, for timeouts.
@@ -39,19 +39,23 @@ type conn struct {
 	readN   int
 	onReady func(fd uintptr) bool // of readReady; made once
 
+	needs bool // a large slot, to read on
+
 	slots    chan struct{} // one taken by each call that waits, until its reply is sent; made at the first
-	waiting  sync.WaitGroup
+	waiting  safego.Group
 	inFlight atomic.Int32
 	sender   sender
 
-	draining atomic.Bool
-	phase    atomic.Int32
-	since    atomic.Int64 // when the phase began
-	stuck    atomic.Int64 // since when the client has not taken replies; 0 if it does
+	why     atomic.Pointer[error] // it was aborted; nil if it was not
+	halting atomic.Bool
+	halted  chan struct{} // closed when no more calls are read
+	phase   atomic.Int32
+	since   atomic.Int64 // when the phase began
+	stuck   atomic.Int64 // since when the client has not taken replies; 0 if it does
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, nc: nc, log: s.log.With("client", nc.RemoteAddr().String())}
+	c := &conn{srv: s, nc: nc, halted: make(chan struct{}), log: s.log.With("client", nc.RemoteAddr().String())}
 	c.in.limit = s.limits.Record
 	c.onReady = c.readReady
 	c.out.large, c.out.spill = c.takeLarge, c.spill
@@ -78,20 +82,15 @@ func (c *conn) enter(phase int32) {
 // run reads and answers until the client goes, misbehaves or stays silent too long, or the server stops; then it waits
 // for the calls in progress, sends their replies and closes the connection.
 func (c *conn) run() {
-	err := c.serve()
-	c.enter(phaseBusy)
-	if c.session != nil {
-		c.session.Stop()
-		defer c.session.Close()
-	}
-	c.waiting.Wait()
-	c.in.drop()
-	c.out.drop()
-	c.releaseLarge()
-	if cerr := c.nc.Close(); cerr != nil && !errors.Is(cerr, net.ErrClosed) {
-		c.log.Debug("close", "err", cerr)
+	defer c.end()
+	err := errPanicked
+	safego.Run("a connection's calls", func() { err = c.serve() })
+	if why := c.why.Load(); why != nil {
+		err = *why
 	}
 	switch {
+	case errors.Is(err, errPartial), errors.Is(err, errStuck), errors.Is(err, errDrained):
+		c.log.Warn("connection cut off", "why", err)
 	case errors.Is(err, ErrRecordTooLarge), errors.Is(err, ErrNotCall), errors.Is(err, ErrMessage):
 		c.log.Warn("connection refused to go on", "err", err)
 	case errors.Is(err, io.EOF), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
@@ -101,9 +100,33 @@ func (c *conn) run() {
 	}
 }
 
+// errPanicked is why a connection ends whose goroutine has panicked outside of a program.
+var errPanicked = errors.New("rpc: panic")
+
+// end waits for calls in progress and lets go of everything.
+func (c *conn) end() {
+	c.enter(phaseBusy)
+	if c.session != nil {
+		safego.Run("the end of a session", c.session.Stop)
+	}
+	c.waiting.Wait()
+	if c.session != nil {
+		safego.Run("the end of a session", c.session.Close)
+	}
+	c.in.drop()
+	c.out.drop()
+	c.releaseLarge()
+	if err := c.nc.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		c.log.Debug("close", "err", err)
+	}
+}
+
 // serve is the loop of the connection's goroutine. Its error is never nil.
 func (c *conn) serve() error {
 	for {
+		if why := c.why.Load(); why != nil {
+			return *why
+		}
 		record, err := c.in.next()
 		switch {
 		case err != nil:
@@ -126,18 +149,24 @@ func (c *conn) serve() error {
 
 // fill reads what has arrived, or waits for something.
 func (c *conn) fill() error {
-	if c.draining.Load() {
-		return net.ErrClosed
-	}
-	if !c.in.partial() {
-		c.enter(phaseIdle)
-	} else if c.phase.Load() != phasePartial {
-		c.enter(phasePartial)
-	}
-	if c.raw == nil {
-		c.readN, c.readErr = c.nc.Read(c.in.free(c.takeLarge))
-	} else if err := c.raw.Read(c.onReady); err != nil {
-		return err
+	for {
+		if c.halting.Load() {
+			return net.ErrClosed
+		}
+		if !c.in.partial() {
+			c.enter(phaseIdle)
+		} else if c.phase.Load() != phasePartial {
+			c.enter(phasePartial)
+		}
+		if err := c.read(); err != nil {
+			return err
+		}
+		if !c.needs {
+			break
+		}
+		if err := c.awaitLarge(); err != nil {
+			return err
+		}
 	}
 	if c.readErr == nil && c.readN <= 0 {
 		c.readErr = io.EOF
@@ -155,11 +184,26 @@ func (c *conn) fill() error {
 	return nil
 }
 
+// read reads once, unless it needs a large slot for that.
+func (c *conn) read() error {
+	if c.raw != nil {
+		return c.raw.Read(c.onReady)
+	}
+	if b := c.room(); b != nil {
+		c.readN, c.readErr = c.nc.Read(b)
+	}
+	return nil
+}
+
 // readReady reads from a socket without waiting; false when there is nothing, after giving back what memory is not
-// needed meanwhile. Ten thousand idle connections so cost no buffers.
+// needed meanwhile. Ten thousand idle connections so cost no buffers. It must not wait for anything: who closes the socket waits for it.
 func (c *conn) readReady(fd uintptr) bool {
 	for {
-		n, err := unix.Read(int(fd), c.in.free(c.takeLarge))
+		b := c.room()
+		if b == nil {
+			return true
+		}
+		n, err := unix.Read(int(fd), b)
 		switch err {
 		case unix.EINTR:
 			continue
@@ -180,6 +224,28 @@ func (c *conn) readReady(fd uintptr) bool {
 	}
 }
 
+// room is where to read to; nil if that needs a large slot and there is none.
+func (c *conn) room() []byte {
+	b := c.in.free(c.large)
+	if b == nil && c.tryLarge() {
+		b = c.in.free(true)
+	}
+	c.needs = b == nil
+	return b
+}
+
+// awaitLarge waits for a large slot to read a record with.
+func (c *conn) awaitLarge() error {
+	c.enter(phaseBusy) // the client is not what is waited for
+	select {
+	case c.srv.large <- struct{}{}:
+		c.large = true
+		return nil
+	case <-c.halted:
+		return net.ErrClosed
+	}
+}
+
 // takeLarge waits for the right to have large buffers. Who has it goes on without needing anything more, so it comes.
 func (c *conn) takeLarge() {
 	if !c.large {
@@ -194,39 +260,5 @@ func (c *conn) releaseLarge() {
 	if c.large {
 		<-c.srv.large
 		c.large = false
-	}
-}
-
-// drain makes the connection stop before the next call.
-func (c *conn) drain() {
-	c.draining.Store(true)
-	if err := c.nc.SetReadDeadline(time.Unix(1, 0)); err != nil {
-		c.log.Debug("read deadline", "err", err) // the connection is gone, as the next read will say
-	}
-}
-
-// cut ends the connection at once.
-func (c *conn) cut(why string) {
-	c.log.Warn("connection cut off", "why", why)
-	if err := c.nc.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		c.log.Debug("close", "err", err)
-	}
-}
-
-// expire ends the connection if it has been doing the same for too long at time now.
-func (c *conn) expire(now int64) {
-	age := time.Duration(now - c.since.Load())
-	switch c.phase.Load() {
-	case phaseIdle:
-		if age > c.srv.limits.Idle && c.inFlight.Load() == 0 && (c.session == nil || !c.session.Busy()) {
-			c.drain() // it ends as if the server stopped: in order, and not worth a warning
-		}
-	case phasePartial:
-		if age > c.srv.limits.Partial {
-			c.cut("a call did not arrive in time")
-		}
-	}
-	if stuck := c.stuck.Load(); stuck != 0 && time.Duration(now-stuck) > c.srv.limits.Partial {
-		c.cut("replies were not taken in time")
 	}
 }

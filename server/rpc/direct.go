@@ -27,6 +27,7 @@ type direct struct {
 	at      int
 	rest    *buffer // what was left when Direct returned
 	n       int     // bytes in it
+	begun   bool    // TryDirect has begun and EndDirect not ended it
 	torn    bool    // Direct has begun and not returned
 	onReady func(fd uintptr) bool
 }
@@ -42,6 +43,7 @@ func (r *Request) TryDirect() bool {
 		c.sender.wmu.Unlock()
 		return false
 	}
+	c.sender.direct.begun = true
 	c.sender.sendPiled()
 	return true
 }
@@ -120,7 +122,7 @@ func (r *Request) EndDirect(e *Encoder) bool {
 		_ = s.write(d.rest.b[:d.n])
 	}
 	putBuffer(d.rest)
-	d.rest, d.n = nil, 0
+	d.rest, d.n, d.begun = nil, 0, false
 	s.wmu.Unlock()
 	s.pump()
 	return e.sent

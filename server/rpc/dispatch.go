@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+
+	"pmemfs/pmemfs/safego"
 )
 
 // flushBytes is how much of replies is collected before it is sent although more calls have arrived.
@@ -84,9 +86,11 @@ func (s *Server) serve(r *Request, e *Encoder) (result Result) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			s.log.Error("panic while serving a call", "panic", fmt.Sprint(v), "prog", r.Prog, "vers", r.Vers, "proc", r.Proc,
-				"client", r.Remote.String(), "stack", string(debug.Stack()))
+			safego.Tell(safego.Panic{Name: fmt.Sprintf("procedure %d of program %d version %d for %v", r.Proc, r.Prog, r.Vers, r.Remote), Value: v, Stack: debug.Stack()})
 			result = SystemErr
+			if r.conn != nil && r.conn.sender.direct.begun {
+				r.EndDirect(e)
+			}
 		}
 	}()
 	return p.Serve(r, e)
@@ -162,8 +166,7 @@ func (c *conn) offload(record []byte) error {
 	w.req.Call, w.req.Remote, w.req.Local, w.req.Zone, w.req.MayWait = call, c.req.Remote, c.req.Local, c.req.Zone, true
 	c.handOn(&w.req)
 	c.inFlight.Add(1)
-	c.waiting.Add(1)
-	go w.run()
+	c.waiting.Go("a call that waits", w.run)
 	return nil
 }
 
@@ -188,7 +191,6 @@ func (c *conn) takeSlots() error {
 
 func (w *waiter) run() {
 	c := w.c
-	defer c.waiting.Done()
 	w.out.Grow(keepBytes)
 	c.reply(&w.req, &w.out)
 	<-c.srv.waiting

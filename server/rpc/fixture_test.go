@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -26,6 +28,7 @@ const (
 	procStuck         // asks to wait where it may
 	procDirect        // procLarge, sent from where the bytes lie
 	procTorn          // the same, of memory that faults
+	procBroken        // begins to send directly, and panics
 	procEnds          // returns the address that was called, and whether it was over UDP
 )
 
@@ -65,6 +68,9 @@ func (s *testServer) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 		e.Bool(r.Datagram)
 	case procDirect:
 		return s.direct(r, e)
+	case procBroken:
+		r.TryDirect()
+		panic("as asked")
 	case procBad:
 		e.Uint64(1)
 		return rpc.GarbageArgs
@@ -116,27 +122,43 @@ func startServer(t testing.TB, limits rpc.Limits) *testServer {
 
 func startStoppable(t testing.TB, limits rpc.Limits) (s *testServer, stop func()) {
 	t.Helper()
+	s, end := startEnding(t, limits)
+	return s, sync.OnceFunc(func() {
+		if err := end(); err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+}
+
+// startEnding serves the test program; end stops it and returns what Serve does.
+func startEnding(t testing.TB, limits rpc.Limits) (s *testServer, end func() error) {
+	t.Helper()
 	s = &testServer{slow: make(chan struct{}, 1000)}
 	srv := rpc.NewServer(rpc.Config{Limits: limits, Programs: []rpc.Program{{Number: testProgram, Low: 2, High: 3, Serve: s.serve}}})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var stop func() error
+	s.addr, stop = serve(t, srv)
+	return s, stop
+}
+
+// serve serves on a port; end stops that and returns what Serve does.
+func serve(t testing.TB, srv *rpc.Server) (addr string, end func() error) {
+	t.Helper()
+	l, err := net.Listen("tcp", "0.0.0.0:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.addr = l.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ctx, l) }()
-	return s, sync.OnceFunc(func() {
+	return fmt.Sprintf("127.0.0.1:%d", l.Addr().(*net.TCPAddr).Port), func() error {
 		cancel()
 		select {
 		case err := <-ended:
-			if err != nil {
-				t.Errorf("serve: %v", err)
-			}
-		case <-time.After(20 * time.Second):
-			t.Error("the server does not stop")
+			return err
+		case <-time.After(30 * time.Second):
+			return errors.New("the server does not stop")
 		}
-	})
+	}
 }
 
 // client is a connection of a test.
@@ -148,7 +170,14 @@ type client struct {
 
 func dial(t testing.TB, addr string) *client {
 	t.Helper()
-	conn, err := net.Dial("tcp", addr)
+	return dialFrom(t, "127.0.0.1", addr)
+}
+
+// dialFrom is dial from an address of this machine, as which another client comes.
+func dialFrom(t testing.TB, from, addr string) *client {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	conn, err := dialer.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}

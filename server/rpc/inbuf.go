@@ -69,9 +69,9 @@ func (in *inbuf) held() int {
 // partial reports whether a record has begun to arrive.
 func (in *inbuf) partial() bool { return in.held() > 0 || in.spent > 0 }
 
-// free returns where to read to, with room for a good part of what is needed. large is asked for permission before a
-// buffer is taken that is larger than usual: only when a usual one has been filled, so that a claim alone takes nothing.
-func (in *inbuf) free(large func()) []byte {
+// free returns where to read to, with room for a good part of what is needed; nil if that takes a buffer larger than usual and large does
+// not say that there may be one. One is needed only when a usual one has been filled, so a claim alone takes nothing.
+func (in *inbuf) free(large bool) []byte {
 	if in.buf == nil {
 		in.buf = getBuffer(smallBytes)
 		in.place(in.buf.b, in.stash)
@@ -84,8 +84,8 @@ func (in *inbuf) free(large func()) []byte {
 		in.compact(in.buf.b)
 	}
 	if in.w == len(in.buf.b) { // all of it one unfinished record
-		if len(in.buf.b) == smallBytes {
-			large()
+		if !large {
+			return nil
 		}
 		b := getBuffer(max(in.limit+smallBytes, len(in.buf.b)+1))
 		in.compact(b.b)

@@ -3,11 +3,14 @@ package rpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
+
+	"pmemfs/pmemfs/safego"
 )
 
 // DatagramBytes is the longest call that is read, and reply that is sent, over UDP: what clients everywhere have room for.
@@ -26,7 +29,7 @@ type Datagrams struct {
 	log   *slog.Logger
 
 	slots   chan struct{} // one taken by each call that waits
-	waiting sync.WaitGroup
+	waiting safego.Group
 	long    bucket
 
 	mu    sync.Mutex
@@ -75,9 +78,9 @@ func plain(ap netip.AddrPort) netip.AddrPort {
 func (d *Datagrams) Addr() netip.AddrPort { return d.local }
 
 // Serve answers calls until ctx ends, then sends the replies to those in progress, waiting at most Limits.Drain, and closes the
-// socket. It returns nil when it was ctx that ended it. It is called once.
+// socket. It returns nil when it was ctx that ended it, or ErrUnfinished. It is called once.
 func (d *Datagrams) Serve(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() {
+	stop := safego.OnEnd(ctx, "stopping a socket", func() {
 		if err := d.uc.SetReadDeadline(time.Unix(1, 0)); err != nil {
 			d.log.Debug("read deadline", "err", err)
 		}
@@ -86,19 +89,21 @@ func (d *Datagrams) Serve(ctx context.Context) error {
 	err := d.read(ctx)
 	d.abandon()
 	ended := make(chan struct{})
-	go func() { d.waiting.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-time.After(d.srv.limits.Drain):
-		d.log.Warn("calls did not finish in time")
+	safego.Go("waiting for calls", func() {
+		defer close(ended)
+		d.waiting.Wait()
+	})
+	var unfinished error
+	if !endsWithin(ended, d.srv.limits.Drain) {
+		unfinished = fmt.Errorf("%w: those of UDP", ErrUnfinished)
 	}
 	if cerr := d.uc.Close(); cerr != nil && !errors.Is(cerr, net.ErrClosed) {
 		d.log.Warn("closing the socket", "err", cerr)
 	}
 	if ctx.Err() != nil {
-		return nil
+		err = nil
 	}
-	return err
+	return errors.Join(err, unfinished)
 }
 
 // Close gives up a socket that will not be served.
@@ -179,7 +184,7 @@ func (d *Datagrams) offload(p *packet, req *Request) {
 		return
 	}
 	own := &Request{Call: call, Record: w.b, Remote: req.Remote, Local: req.Local, Zone: req.Zone, Datagram: true, MayWait: true}
-	d.waiting.Go(func() {
+	d.waiting.Go("a call of UDP that waits", func() {
 		defer d.end(key)
 		var out Encoder
 		defer out.drop()

@@ -1,8 +1,6 @@
 package rpc
 
 import (
-	"errors"
-	"net"
 	"os"
 	"sync"
 
@@ -109,7 +107,7 @@ func (s *sender) piled() bool {
 	return s.calls > 0
 }
 
-// write sends p. After a failure the connection is of no use: it is closed, so that its reader ends too. wmu is held.
+// write sends p. After a failure the connection is of no use: it is aborted, so that its reader ends too. wmu is held.
 func (s *sender) write(p []byte) error {
 	if s.err != nil || len(p) == 0 {
 		return s.err
@@ -136,9 +134,7 @@ func (s *sender) write(p []byte) error {
 // fail ends the connection. wmu is held.
 func (s *sender) fail(err error) {
 	s.err = err
-	if err := s.c.nc.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		s.c.log.Debug("close", "err", err)
-	}
+	s.c.abort(err)
 }
 
 // writeReady writes to a socket without waiting; false when it takes no more now.

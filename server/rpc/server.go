@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"pmemfs/pmemfs/safego"
 )
 
 // Limits bound what clients can make a server hold. A zero field means the default.
@@ -67,10 +69,11 @@ type Server struct {
 	waiting  chan struct{} // one taken by each call that waits
 	large    chan struct{} // one taken by each connection that has large buffers
 
-	now     atomic.Int64 // coarse time, nanoseconds; what timeouts are counted by
+	begun   time.Time    // has a monotonic clock
+	now     atomic.Int64 // coarse time since then, nanoseconds; what timeouts are counted by
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
-	running sync.WaitGroup
+	running safego.Group
 }
 
 // NewServer returns a server.
@@ -84,28 +87,32 @@ func NewServer(c Config) *Server {
 		waiting: make(chan struct{}, l.Waiting),
 		large:   make(chan struct{}, max(l.Memory/(2*largeBytes), 2)),
 		conns:   make(map[*conn]struct{}),
+		begun:   time.Now(),
 	}
-	s.now.Store(time.Now().UnixNano())
 	return s
 }
 
+// ErrUnfinished says that the server has stopped although calls of programs have not returned. They may still be at work.
+var ErrUnfinished = errors.New("rpc: calls did not return in time")
+
 // Serve accepts connections until ctx ends, and then stops in order: no new connections, no new calls, replies to those
-// in progress, for at most Limits.Drain. It closes l, and returns nil when it was ctx that ended it. It is called once.
+// in progress, for at most Limits.Drain, whatever clients and programs do. It closes l, and returns nil when it was ctx that ended it, or
+// ErrUnfinished when calls are still in progress. It is called once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { s.closeListener(l) })
+	stop := safego.OnEnd(ctx, "stopping a listener", func() { s.closeListener(l) })
 	defer stop()
 	done := make(chan struct{})
-	var watching sync.WaitGroup
-	watching.Go(func() { s.watch(done) })
+	var watching safego.Group
+	watching.Go("watching connections", func() { s.watch(done) })
 	err := s.accept(ctx, l)
 	s.closeListener(l)
-	s.drain()
+	unfinished := s.drain()
 	close(done)
 	watching.Wait()
 	if ctx.Err() != nil {
-		return nil
+		err = nil
 	}
-	return err
+	return errors.Join(err, unfinished)
 }
 
 func (s *Server) closeListener(l net.Listener) {
@@ -146,12 +153,17 @@ func (s *Server) start(nc net.Conn) {
 		s.refuse(nc, "too many connections")
 		return
 	}
-	s.running.Go(func() {
+	s.running.Go("a connection", func() {
+		defer s.forget(c)
 		c.run()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.conns, c)
 	})
+}
+
+// forget is the last of a connection.
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
 }
 
 func (s *Server) refuse(nc net.Conn, why string) {
@@ -181,39 +193,4 @@ func zoneOf(a net.Addr) string {
 		return ""
 	}
 	return ap.Addr().Zone()
-}
-
-// drain makes every connection stop before its next call, waits for those in progress, and cuts off what takes too long.
-func (s *Server) drain() {
-	s.each((*conn).drain)
-	timer := time.AfterFunc(s.limits.Drain, func() {
-		s.each(func(c *conn) { c.cut("did not finish in time") })
-	})
-	s.running.Wait()
-	timer.Stop()
-}
-
-// each calls f with every connection.
-func (s *Server) each(f func(*conn)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		f(c)
-	}
-}
-
-// watch keeps the coarse time and closes connections that are silent, or that send or take too slowly.
-func (s *Server) watch(done <-chan struct{}) {
-	period := min(max(min(s.limits.Idle, s.limits.Partial)/8, time.Millisecond), time.Second)
-	t := time.NewTicker(period)
-	defer t.Stop()
-	for {
-		select {
-		case <-done:
-			return
-		case now := <-t.C:
-			s.now.Store(now.UnixNano())
-			s.each(func(c *conn) { c.expire(now.UnixNano()) })
-		}
-	}
 }

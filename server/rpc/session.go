@@ -3,6 +3,8 @@ package rpc
 import (
 	"encoding/binary"
 	"errors"
+
+	"pmemfs/pmemfs/safego"
 )
 
 // ErrMessage says that what arrived cannot be a message of a session. The stream cannot be used any further.
@@ -58,19 +60,38 @@ func (c *conn) reply(r *Request, e *Encoder) Result {
 	}
 	e.base = len(e.buf)
 	e.Extend(markBytes)
-	result := c.session.Serve(r, e)
+	result := c.serveMessage(r, e)
 	if e.sent {
 		e.sent = false
 		e.buf, e.base = e.buf[:0], 0 // whatever came behind the answer is none
 		return Success
 	}
-	if result == Wait {
+	if result == Wait || result == panicked {
 		e.Truncate(0)
 	} else {
 		binary.LittleEndian.PutUint32(e.Bytes(), uint32(e.Len()))
 	}
 	e.base = 0
 	return result
+}
+
+// panicked is the result of a session that has panicked: its connection ends.
+const panicked Result = 1 << 19
+
+func (c *conn) serveMessage(r *Request, e *Encoder) (result Result) {
+	returned := true
+	defer func() {
+		if returned {
+			return
+		}
+		result = panicked
+		if r.conn != nil && c.sender.direct.begun {
+			r.EndDirect(e)
+		}
+		c.abort(errPanicked)
+	}()
+	defer safego.Recover("a message of a session", &returned)
+	return c.session.Serve(r, e)
 }
 
 // parse reads the header of a call from what has arrived; a session does that itself.
@@ -83,8 +104,8 @@ func (c *conn) parse(record []byte) (Call, error) {
 
 // sent tells the session that the answer to a message that waited is on its way.
 func (c *conn) sent(r *Request) {
-	if c.session != nil {
-		c.session.Sent(r)
+	if c.session != nil && !safego.Run("a message that is on its way", func() { c.session.Sent(r) }) {
+		c.abort(errPanicked)
 	}
 }
 
