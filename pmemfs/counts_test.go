@@ -129,6 +129,10 @@ var operations = []operation{
 	{name: "write 4 KiB, unaligned", fences: 1, run: write(4096, 100)},
 	{name: "append 4 KiB", fences: 1, run: write(4096, 4096)},
 	{name: "write 4 KiB into a hole", fences: 1, run: write(4096, 1<<30)},
+	{name: "append 1,000 bytes", fences: 1, run: func(f *fixture) error {
+		_, _, err := f.fs.Append(&f.c, f.file, make([]byte, 1000))
+		return err
+	}},
 	{name: "write 4097 bytes", fences: 2, run: write(4097, 0), sumLines: 1},
 	{name: "write 64 KiB", fences: 2, run: write(64<<10, 0), sumLines: 2},
 	{name: "write 1 MiB", fences: 2, run: write(1<<20, 123), sumLines: 17},

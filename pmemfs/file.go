@@ -2,6 +2,7 @@ package pmemfs
 
 import (
 	"errors"
+	"math"
 
 	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/layout"
@@ -93,10 +94,23 @@ func (fs *FS) readBefore(c *Cred, h Handle, p []byte, off uint64) (n int, eof bo
 // blocks, or all that a block has, goes elsewhere when the block's memory is bad; ErrIO says that it is and that the rest of
 // the block would be lost.
 func (fs *FS) Write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
-	defer fs.finish(&err, h.Ino)
-	if off > data.SizeMax || uint64(len(p)) > data.SizeMax-off {
+	if off > data.SizeMax {
 		return 0, a, ErrFileTooBig
 	}
+	return fs.write(c, h, p, off)
+}
+
+// Append is Write at the end of the file, wherever that is: no other write comes between finding the end and writing there, so what several
+// append is all there, each call's bytes together and in their order.
+func (fs *FS) Append(c *Cred, h Handle, p []byte) (n int, a Attr, err error) {
+	return fs.write(c, h, p, atEnd)
+}
+
+// atEnd is no offset, but the end of the file.
+const atEnd = math.MaxUint64
+
+func (fs *FS) write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
+	defer fs.finish(&err, h.Ino)
 	g, err := fs.enter(h.Ino)
 	if err != nil {
 		return 0, a, err
@@ -105,6 +119,14 @@ func (fs *FS) Write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err
 	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
 	defer ls.unlock()
 	fs.settle(h.Ino)
+	if off == atEnd {
+		if off, err = fs.endOf(h); err != nil {
+			return 0, a, err
+		}
+	}
+	if uint64(len(p)) > data.SizeMax-off {
+		return 0, a, ErrFileTooBig
+	}
 	for moves := 0; ; {
 		m, b, err := fs.writeStep(c, h, p[n:], off+uint64(n))
 		if err != nil {
@@ -118,6 +140,16 @@ func (fs *FS) Write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err
 			return n, a, nil
 		}
 	}
+}
+
+// endOf returns the size of a file, whose stripe is held.
+func (fs *FS) endOf(h Handle) (n uint64, err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	if err != nil {
+		return 0, err
+	}
+	return in.Size(), vetRegular(in)
 }
 
 // movesMax bounds how often a write is tried again, elsewhere, because memory has faulted.

@@ -3,6 +3,7 @@ package ninep
 import (
 	"errors"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -110,12 +111,13 @@ type Users interface {
 func (s *Server) identify(name string, uid uint32) *owner {
 	if uid == noUID {
 		var known bool
-		if uid, known = s.byName(name); !known {
+		if uid, known = s.byName(name); !known || uid == noUID {
 			return &owner{anonymous: true}
 		}
 	}
 	u := &owner{uid: uid, gid: export.Anonymous}
-	if gid, others, known := s.users.Groups(uid); known {
+	if gid, others, known := s.users.Groups(uid); known && gid != noUID {
+		others = slices.DeleteFunc(slices.Clone(others), func(g uint32) bool { return g == noUID })
 		u.gid, u.groups = gid, others[:min(len(others), groupsMax)]
 	} else if uid == 0 {
 		u.gid = 0

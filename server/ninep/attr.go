@@ -25,6 +25,7 @@ func (c *call) getattr() errno {
 	if no != ok {
 		return no
 	}
+	c.s.attributes(mask)
 	if err := c.s.srv.eng.See(&c.call, f.h); err != nil {
 		return c.status(err)
 	}
@@ -54,7 +55,7 @@ func (c *call) getattr() errno {
 		put(uint64(sec))
 		put(uint64(nsec))
 	}
-	put(a.Gen)
+	put(uint64(versionOf(a.Gen))) // clients keep 32 bits, and compare them with all that comes
 	put(a.Change)
 	return ok
 }
@@ -94,8 +95,17 @@ func (c *call) setattr() errno {
 	switch {
 	case no != ok:
 		return no
-	case valid&^setAll != 0, valid&setAtimeTo != 0 && !atimeOK, valid&setMtimeTo != 0 && !mtimeOK:
+	case valid&^setAll != 0, valid&setAtimeTo != 0 && valid&setAtime == 0, valid&setMtimeTo != 0 && valid&setMtime == 0:
 		return eInval
+	case valid&setAtimeTo != 0 && !atimeOK, valid&setMtimeTo != 0 && !mtimeOK:
+		return eInval
+	}
+	// As chown(2) has it, what is no id leaves the owner, or the group.
+	if set.UID == noUID {
+		valid &^= setUID
+	}
+	if set.GID == noUID {
+		valid &^= setGID
 	}
 	for _, b := range [...]struct {
 		bit  uint32

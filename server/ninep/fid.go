@@ -27,6 +27,7 @@ type fid struct {
 	typ         pmemfs.FileType
 	open        bool // and held in the engine
 	read, write bool // what it was opened for
+	append      bool // and only at the end
 
 	xattr *xattr // in place of the file's data
 
@@ -103,7 +104,7 @@ func (s *Server) free(f *fid) error {
 	if f.xattr != nil {
 		s.xattrBytes.Add(-f.xattr.reserved)
 	}
-	f.user, f.named, f.open, f.read, f.write, f.xattr, f.lockers = nil, false, false, false, false, nil, nil
+	f.user, f.named, f.open, f.read, f.write, f.append, f.xattr, f.lockers = nil, false, false, false, false, false, nil, nil
 	fids.Put(f)
 	return err
 }

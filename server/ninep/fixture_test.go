@@ -48,6 +48,14 @@ func serve(t testing.TB, limits ninep.Limits, change ...func(*export.Export)) *f
 	if f.eng, err = pmemfs.OpenMemory(imageBytes, pmemfs.DomainVolatile, pmemfs.Options{}); err != nil {
 		t.Fatal(err)
 	}
+	f.exportWhole(change...)
+	f.listen(limits)
+	return f
+}
+
+// exportWhole exports the engine, without squashing unless change says otherwise.
+func (f *fixture) exportWhole(change ...func(*export.Export)) {
+	f.t.Helper()
 	f.table = export.NewTable(f.eng)
 	e := export.Default()
 	e.Squashing = export.SquashNone
@@ -55,8 +63,6 @@ func serve(t testing.TB, limits ninep.Limits, change ...func(*export.Export)) *f
 		c(&e)
 	}
 	f.export(e)
-	f.listen(limits)
-	return f
 }
 
 // listen serves until the test ends, and looks then whether the engine is in order.

@@ -6,31 +6,6 @@ import (
 	"pmemfs/pmemfs"
 )
 
-// Flags of open(2) on Linux that mean something to a server.
-const (
-	openAccess    = 0o3
-	openWriteOnly = 0o1
-	openReadWrite = 0o2
-	openExclusive = 0o200
-	openTruncate  = 0o1000
-	openDirectory = 0o200000
-)
-
-// rights are what a file is opened for.
-type rights struct{ read, write, truncate bool }
-
-// rightsOf reads them from flags, for a fid that is to become that of an open file.
-func (f *fid) rightsOf(flags uint32) (r rights, no errno) {
-	access := flags & openAccess
-	switch {
-	case f.open, f.xattr != nil:
-		return r, eBadF
-	case access > openReadWrite:
-		return r, eInval
-	}
-	return rights{access != openWriteOnly, access != 0, flags&openTruncate != 0}, ok
-}
-
 // lopen opens the file of a fid. What it is opened for is allowed from then on, whatever becomes of the mode, and the file is there
 // until the fid is given up.
 func (c *call) lopen() errno {
@@ -42,7 +17,7 @@ func (c *call) lopen() errno {
 	if no != ok {
 		return no
 	}
-	r, no := f.rightsOf(flags)
+	r, no := c.rightsOf(f, flags)
 	switch {
 	case no != ok:
 		return no
@@ -92,6 +67,7 @@ func (c *call) open(f *fid, r rights) errno {
 		return eNXIO // devices and pipes are the client's own
 	}
 	if no := c.mayOpen(f, r); no != ok {
+		c.s.refused(r)
 		return no
 	}
 	if no := c.hold(f, r); no != ok || !r.truncate {
@@ -131,7 +107,7 @@ func (c *call) hold(f *fid, r rights) errno {
 	if err := c.s.srv.eng.Hold(f.h); err != nil {
 		return c.status(err)
 	}
-	f.open, f.read, f.write = true, r.read, r.write
+	f.open, f.read, f.write, f.append = true, r.read, r.write, r.append
 	return ok
 }
 
@@ -150,9 +126,12 @@ func (c *call) lcreate() errno {
 	if no != ok {
 		return no
 	}
-	r, no := f.rightsOf(flags)
-	if no != ok {
+	r, no := c.rightsOf(f, flags)
+	switch {
+	case no != ok:
 		return no
+	case flags&openDirectory != 0, !plainMode(mode, pmemfs.TypeRegular):
+		return eInval
 	}
 	c.withGroup(f, gid)
 	o := pmemfs.CreateOptions{Mode: pmemfs.Guarded, Attr: pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode & 0o7777}}
@@ -265,7 +244,8 @@ func (c *call) readCopy(f *fid, off uint64, n int) errno {
 	return ok
 }
 
-// writeData is Twrite, of a file or an attribute. The data of a file is durable when it is answered.
+// writeData is Twrite, of a file or an attribute. The data of a file is durable when it is answered. It goes to the end of a file that was opened
+// for appending, whatever the offset, which is where the client believes the end to be.
 func (c *call) writeData() errno {
 	id, off, count := c.d.u32(), c.d.u64(), c.d.u32()
 	data := c.d.b
@@ -282,7 +262,13 @@ func (c *call) writeData() errno {
 		return eBadF
 	}
 	c.call.Open = true
-	n, _, err := c.s.srv.eng.Write(&c.cred, f.h, data, off)
+	var n int
+	var err error
+	if f.append && !(f.read && c.s.writesBack()) {
+		n, _, err = c.s.srv.eng.Append(&c.cred, f.h, data)
+	} else {
+		n, _, err = c.s.srv.eng.Write(&c.cred, f.h, data, off)
+	}
 	if err != nil && n == 0 {
 		return c.status(err)
 	}

@@ -72,7 +72,9 @@ func (c *call) lock() errno {
 	switch {
 	case no != ok:
 		return no
-	case flags&^(lockBlock|lockReclaim) != 0:
+	case flags&lockReclaim != 0:
+		return eNotSupp // locks end with their session, so there is nothing to claim
+	case flags&^lockBlock != 0:
 		return eInval
 	case typ == lockWrite && c.exp.ReadOnly:
 		return eROFS

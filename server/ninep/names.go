@@ -27,6 +27,9 @@ func (c *call) mkdir() errno {
 	if !c.d.done() {
 		return eProto
 	}
+	if !plainMode(mode, pmemfs.TypeDir) {
+		return eInval
+	}
 	return c.made(id, gid, func(dir pmemfs.Handle) (pmemfs.Attr, error) {
 		return c.s.srv.eng.Mkdir(&c.cred, dir, name, withMode(mode))
 	})
@@ -49,7 +52,10 @@ func (c *call) mknod() errno {
 	if !c.d.done() {
 		return eProto
 	}
-	typ := pmemfs.FileType(mode >> 12 & 0o17)
+	if mode>>16 != 0 {
+		return eInval
+	}
+	typ := pmemfs.FileType(mode >> 12)
 	return c.made(id, gid, func(dir pmemfs.Handle) (pmemfs.Attr, error) {
 		switch typ {
 		case 0, pmemfs.TypeRegular:

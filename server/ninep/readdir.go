@@ -54,10 +54,10 @@ func (c *call) putEntry(f *fid, d *pmemfs.DirEntry) {
 	if string(d.Name) == ".." && (f.h == f.root || !c.s.srv.exports.MayClimb(c.exp, f.h)) {
 		ino = f.h.Ino
 	}
-	a := pmemfs.Attr{Type: d.Type}
-	a.Ino = ino
 	b := c.e.Extend(entryBytes + len(d.Name))
-	fillQid(b, &a) // without a version: nobody asks for one here
+	b[0] = qidType(d.Type)
+	le.PutUint32(b[1:], 0) // no version: that would take a look at each file, and clients use the path alone
+	le.PutUint64(b[5:], ino)
 	le.PutUint64(b[qidBytes:], d.Cookie)
 	b[qidBytes+8] = byte(d.Type)
 	le.PutUint16(b[qidBytes+9:], uint16(len(d.Name)))

@@ -22,6 +22,7 @@ type session struct {
 	msize   atomic.Uint32 // 0 before Tversion
 	own     *call         // for messages that are answered in place
 	stopped chan struct{} // closed when no more messages are read
+	habits
 
 	mu       sync.Mutex // a leaf
 	pending  map[uint16]*pending

@@ -2,6 +2,7 @@ package ninep
 
 import (
 	"encoding/binary"
+	"math/bits"
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/rpc"
@@ -141,11 +142,20 @@ func qidType(t pmemfs.FileType) uint8 {
 	return qidFile
 }
 
-// fillQid writes a qid. Its version changes with every change of the file.
+// fillQid writes a qid. Its version tells the file from others that had its number, before and after; it never changes. See versionOf.
 func fillQid(b []byte, a *pmemfs.Attr) {
 	b[0] = qidType(a.Type)
-	le.PutUint32(b[1:], uint32(a.Change))
+	le.PutUint32(b[1:], versionOf(a.Gen))
 	le.PutUint64(b[5:], a.Ino)
+}
+
+// versionOf is a generation in 32 bits: what a client keeps of it, and all of a qid that tells two files of one number apart. A generation is
+// the life of the filesystem and a counter. Lives begin as far from each other as they can, so that two of them come by the same versions
+// only when lives, rounded up to a power of two, times the files made in one are more than 2^32.
+//
+// Zero means to Linux that a file is not to be cached.
+func versionOf(gen uint64) uint32 {
+	return max(bits.Reverse32(uint32(gen>>32))+uint32(gen), 1)
 }
 
 func putQid(e *rpc.Encoder, a *pmemfs.Attr) { fillQid(e.Extend(qidBytes), a) }
