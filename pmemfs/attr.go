@@ -102,8 +102,6 @@ func (fs *FS) setattr(c *Cred, h Handle, s *SetAttr, made Handle) (a Attr, err e
 	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
 	defer ls.unlock()
 	fs.settle(h.Ino)
-	op := fs.a.Begin()
-	defer op.Done()
 	old, err := fs.inodes.Get(nil, h.Ino, h.Gen)
 	if err != nil {
 		return a, err
@@ -116,6 +114,13 @@ func (fs *FS) setattr(c *Cred, h Handle, s *SetAttr, made Handle) (a Attr, err e
 	if s.Mask&^SetGuard == 0 {
 		return attrOf(old), nil
 	}
+	if s.Mask&SetSize != 0 && s.Size > old.Size() {
+		if err := fs.mayGrow(old); err != nil {
+			return a, err
+		}
+	}
+	op := fs.a.Begin()
+	defer op.Done()
 	in, err := fs.inodes.Shadow(op, h.Ino)
 	if err != nil {
 		return a, err
@@ -145,9 +150,7 @@ func (fs *FS) setattr(c *Cred, h Handle, s *SetAttr, made Handle) (a Attr, err e
 		return Attr{}, err
 	}
 	if more {
-		if err := fs.reapLocked(h.Ino); err != nil {
-			return Attr{}, err
-		}
+		fs.reapOrKeep(h.Ino) // what can be seen has shrunk, and cannot come back (mayGrow)
 		now := fs.mustView(h.Ino, in)
 		call.see(0, now)
 		a = attrOf(now)

@@ -116,8 +116,8 @@ func (fs *FS) makeCall(c *Cred, dir Handle, name []byte, m *making) (a Attr, err
 		return a, err
 	}
 	defer g.RUnlock()
-	for tries := 0; ; {
-		if a, err = fs.make(c, dir, name, m); err == nil || !fs.elsewhere(err, &tries) {
+	for r := (retry{}); ; {
+		if a, err = fs.make(c, dir, name, m); err == nil || !fs.again(err, &r) {
 			return a, err
 		}
 	}

@@ -116,6 +116,17 @@ func (fs *FS) write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err
 		return 0, a, err
 	}
 	defer g.RUnlock()
+	for r := (retry{}); ; {
+		m := 0
+		m, a, err = fs.writeSteps(c, h, p[n:], off+uint64(n))
+		if n += m; err == nil || !fs.relieve(err, &r) {
+			return n, a, err
+		}
+	}
+}
+
+// writeSteps writes record by record under the stripe, as far as it gets.
+func (fs *FS) writeSteps(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
 	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
 	defer ls.unlock()
 	fs.settle(h.Ino)
@@ -164,6 +175,11 @@ func (fs *FS) writeStep(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr,
 	}
 	if len(p) == 0 {
 		return 0, attrOf(old), nil
+	}
+	if off+uint64(len(p)) > old.Size() {
+		if err := fs.mayGrow(old); err != nil {
+			return 0, a, err
+		}
 	}
 	op := fs.a.Begin()
 	defer op.Done()

@@ -73,16 +73,19 @@ type FS struct {
 	key    dir.Key
 	root   Handle
 
-	gates    [gateCount]gate
-	closed   bool // guarded by all gates
-	stripes  stripes
-	renameMu sync.Mutex
-	orphanMu sync.Mutex // held by operations, see alloc.Op.Own
+	gates        [gateCount]gate
+	closed       bool // guarded by all gates
+	noBackground bool // Options.NoBackground
+	stripes      stripes
+	renameMu     sync.Mutex
+	orphanMu     sync.Mutex // held by operations, see alloc.Op.Own
 
 	media media
 
 	refsMu sync.Mutex
 	refs   map[uint64]int // open files by inode number
+
+	unfinished unfinished
 
 	scrubs scrubs
 	locks  *locks.Table
@@ -145,7 +148,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	if err != nil {
 		return nil, err
 	}
-	fs = &FS{region: region, sb: sb, refs: make(map[uint64]int), locks: locks.New(locks.Limits{})}
+	fs = &FS{region: region, sb: sb, noBackground: o.NoBackground, refs: make(map[uint64]int), locks: locks.New(locks.Limits{})}
 	fs.media.log = o.Logger
 	if o.Logger == nil {
 		fs.media.log = slog.New(slog.DiscardHandler)
@@ -237,6 +240,7 @@ func (fs *FS) Close() error {
 		return ErrClosed
 	}
 	fs.closed = true
+	fs.unstable.end()
 	err := fs.storeAll()
 	fs.j.Close()
 	if fs.j.Err() == nil {
@@ -284,7 +288,7 @@ func (fs *FS) Sync(h Handle) (err error) {
 	return err
 }
 
-// SyncAll makes durable what WriteUnstable has kept, and checkpoints: the journal window is empty on return unless calls are
+// SyncAll makes durable what WriteUnstable has kept, tries again to free what could not be freed, and checkpoints: the journal window is empty on return unless calls are
 // in progress.
 func (fs *FS) SyncAll() (err error) {
 	defer fs.finish(&err, 0)
@@ -293,6 +297,7 @@ func (fs *FS) SyncAll() (err error) {
 		return err
 	}
 	defer g.RUnlock()
+	fs.reapAgain()
 	return errors.Join(fs.storeAll(), fs.j.Checkpoint())
 }
 

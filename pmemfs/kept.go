@@ -4,8 +4,11 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"time"
 
+	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/data"
+	"pmemfs/pmemfs/internal/extent"
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/layout"
 )
@@ -15,7 +18,9 @@ type kept struct {
 	h      Handle
 	runs   []keptRun // ascending; no two share a byte
 	bytes  int64     // of all runs
-	blocks int64     // that are promised for them
+	fresh  int64     // blocks that they touch and the file does not have
+	blocks int64     // that are promised for them: fresh ones, and nodes that map them
+	since  time.Time // when the first was kept
 	end    uint64    // behind the last byte that was ever kept
 	writes uint64    // that the attributes on the medium do not know of
 	t      int64     // of the last one
@@ -79,9 +84,57 @@ func (k *kept) add(p []byte, off uint64) (grown int64) {
 	return k.bytes - before
 }
 
-// promise brings what is promised for k up to date: each run may begin and end in the middle of a block.
-func (fs *FS) promise(k *kept) {
-	blocks := int64(layout.BlocksFor(uint64(k.bytes))) + 2*int64(len(k.runs))
+// touches reports whether a run has a byte in file block b.
+func (k *kept) touches(b uint64) bool {
+	from := b << layout.BlockShift
+	i, _ := slices.BinarySearchFunc(k.runs, from, func(r keptRun, from uint64) int {
+		if r.end() <= from {
+			return -1
+		}
+		return 1
+	})
+	return i < len(k.runs) && k.runs[i].off < from+layout.BlockSize
+}
+
+// freshBlocks counts the blocks of [off, off+n) that the file does not have and that nothing has been promised for. Nothing
+// maps or unmaps them while k is kept.
+func (fs *FS) freshBlocks(k *kept, in layout.Inode, off, n uint64) (fresh int64, err error) {
+	m := extent.Open(fs.j, nil, in)
+	for b, end := off>>layout.BlockShift, layout.BlocksFor(off+n); b < end; {
+		e, ok, err := m.Next(b)
+		if err != nil {
+			return 0, err
+		}
+		if ok && e.Logical <= b {
+			b = e.End()
+			continue
+		}
+		hole := end
+		if ok {
+			hole = min(end, e.Logical)
+		}
+		for ; b < hole; b++ {
+			if k == nil || !k.touches(b) {
+				fresh++
+			}
+		}
+	}
+	return fresh, nil
+}
+
+// promiseNodes returns how many nodes may be needed to map so many fresh blocks of a file, each by an extent of its own. A node
+// that splits leaves room for 55 extents in each half.
+func promiseNodes(in layout.Inode, fresh int64) int64 {
+	_, height := in.DataRoot()
+	if fresh == 0 || height == 0 && int64(in.InlineCount())+fresh <= layout.InlineExtents {
+		return 0
+	}
+	return fresh/40 + int64(height) + 1
+}
+
+// promise brings what is promised for k up to date.
+func (fs *FS) promise(k *kept, in layout.Inode) {
+	blocks := k.fresh + promiseNodes(in, k.fresh)
 	fs.a.Promise(blocks - k.blocks)
 	k.blocks = blocks
 }
@@ -93,13 +146,14 @@ func (fs *FS) forget(ino uint64) {
 	}
 }
 
-// overlay fills out with the inode as it would be if what is kept were stored, space excepted.
+// overlay fills out with the inode as it would be if what is kept were stored, nodes that map its blocks excepted.
 func (k *kept) overlay(out, in layout.Inode) {
 	copy(out, in)
 	if k.writes == 0 {
 		return
 	}
 	out.SetSize(max(in.Size(), k.end))
+	out.AddBlocks(k.fresh)
 	k.touch(out)
 }
 
@@ -129,7 +183,10 @@ func (fs *FS) store(ino uint64) error {
 	k := fs.unstable.take(ino)
 	defer fs.a.Promise(-k.blocks)
 	for moves := 0; len(k.runs) > 0; {
-		err := fs.storeStep(k)
+		err := fs.storeStep(k, false)
+		if errors.Is(err, alloc.ErrNoSpace) {
+			err = fs.storeStep(k, true)
+		}
 		if errors.Is(err, inode.ErrStale) {
 			return nil // the file is gone, and its data with it
 		}
@@ -148,15 +205,16 @@ func (fs *FS) store(ino uint64) error {
 const storeBatch = 64 << 10
 
 // storeStep is one record: a large run or as much of it as a record can map, or small ones as long as they have blocks of
-// their own, since an operation changes a block at most once.
-func (fs *FS) storeStep(k *kept) (err error) {
+// their own, since an operation changes a block at most once. What cannot be stored is lost, so in need it may use the
+// reserve.
+func (fs *FS) storeStep(k *kept, need bool) (err error) {
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	if _, err := fs.inodes.Get(nil, k.h.Ino, k.h.Gen); err != nil {
 		return err
 	}
 	op := fs.a.Begin()
 	defer op.Done()
-	op.Redeems = true
+	op.Redeems, op.Frees = true, need
 	in, err := fs.inodes.Shadow(op, k.h.Ino)
 	if err != nil {
 		return err

@@ -215,12 +215,12 @@ func (fs *FS) absorb(errp *error, ino uint64) (again bool) {
 
 // elsewhere is told of an error of an attempt that has changed nothing, by one who holds the gate. It returns true, at most
 // movesMax times, when memory in the free space has faulted: another attempt will use other blocks.
-func (fs *FS) elsewhere(err error, tries *int) bool {
+func (fs *FS) elsewhere(err error, r *retry) bool {
 	var fault *pmem.FaultError
-	if !errors.As(err, &fault) || *tries == movesMax || fs.j.Err() != nil {
+	if !errors.As(err, &fault) || r.moves == movesMax || fs.j.Err() != nil {
 		return false
 	}
-	*tries++
+	r.moves++
 	block := layout.BlockOf(fault.Off)
 	var o object
 	if fs.unowned(&o, block) != nil || !o.free {

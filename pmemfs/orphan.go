@@ -70,7 +70,8 @@ func (fs *FS) dropLink(op *alloc.Op, in layout.Inode, t int64) (later bool, err 
 		return false, nil
 	}
 	held := fs.held(in.Ino())
-	if !held {
+	// What could not be finished before is in the index, and will hardly go better now.
+	if unfinished, _ := fs.unfinished.has(in.Ino()); !held && !unfinished {
 		done, err := fs.strip(op, in)
 		if err != nil {
 			return false, err
@@ -97,7 +98,7 @@ func (fs *FS) strip(op *alloc.Op, in layout.Inode) (done bool, err error) {
 func (fs *FS) reap(ino uint64) error {
 	ls := fs.stripes.lock(ino, 0, 0, 0)
 	defer ls.unlock()
-	return fs.reapLocked(ino)
+	return fs.reapGuarded(ino)
 }
 
 // reapLocked finishes an orphan in bounded records. The stripe of ino is held.
@@ -153,24 +154,21 @@ func (fs *FS) reapAll() error {
 		ino, ok, err := fs.firstOrphan(from)
 		if err != nil && fs.j.Err() == nil && passable(err) {
 			fs.media.log.Warn("removed or truncated files could not be freed", "error", fs.noteFault(err, layout.OrphanIno, false))
+			fs.unfinished.doubt()
 			return nil
 		}
 		if err != nil || !ok {
 			return err
 		}
 		from = ino + 1
-		if err := fs.reapGuarded(ino); err != nil {
-			if fs.j.Err() != nil || !passable(err) {
+		if err := fs.reap(ino); err != nil {
+			if fs.j.Err() != nil || !passable(err) && !errors.Is(err, alloc.ErrNoSpace) {
 				return err
 			}
+			fs.unfinished.add(ino)
 			fs.media.log.Warn("a removed or truncated file could not be freed", "inode", ino, "error", fs.noteFault(err, ino, false))
 		}
 	}
-}
-
-func (fs *FS) reapGuarded(ino uint64) (err error) {
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	return fs.reap(ino)
 }
 
 // firstOrphan returns the first orphan from a number on.
@@ -200,7 +198,8 @@ func (fs *FS) Hold(h Handle) error {
 	})
 }
 
-// Release undoes a Hold. When it was the last one of a file without a name, the file is freed; durable on return.
+// Release undoes a Hold. When it was the last one of a file without a name, the file is freed; durable on return, unless that
+// has to be tried again.
 func (fs *FS) Release(h Handle) (err error) {
 	defer fs.finish(&err, h.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
@@ -223,7 +222,8 @@ func (fs *FS) Release(h Handle) (err error) {
 	if err != nil || !a {
 		return err
 	}
-	return fs.reap(h.Ino)
+	fs.reapLater(h.Ino)
+	return nil
 }
 
 // nameless reports whether a file exists and has no name.

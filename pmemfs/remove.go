@@ -37,7 +37,7 @@ func (fs *FS) removeCall(c *Cred, dir Handle, name []byte, isDir bool) (err erro
 			continue
 		}
 		if later && err == nil {
-			return fs.reap(ino)
+			fs.reapLater(ino) // the name is gone for good, and that is what was asked for
 		}
 		return err
 	}
@@ -141,8 +141,8 @@ func (fs *FS) Link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error)
 		return a, err
 	}
 	defer g.RUnlock()
-	for tries := 0; ; {
-		if a, err = fs.link(c, h, d, name); err == nil || !fs.elsewhere(err, &tries) {
+	for r := (retry{}); ; {
+		if a, err = fs.link(c, h, d, name); err == nil || !fs.again(err, &r) {
 			return a, err
 		}
 	}

@@ -60,7 +60,7 @@ func (fs *FS) peekBoth(m *moving) (err error) {
 
 func (fs *FS) renameLoop(m *moving) error {
 	m.src, m.dst = 0, 0
-	for tries := 0; ; {
+	for r := (retry{}); ; {
 		if m.ancestry {
 			if err := fs.peekBoth(m); err != nil {
 				return err
@@ -70,11 +70,11 @@ func (fs *FS) renameLoop(m *moving) error {
 			}
 		}
 		later, again, err := fs.rename(m)
-		if again || err != nil && fs.elsewhere(err, &tries) {
+		if again || err != nil && fs.again(err, &r) {
 			continue
 		}
 		if later && err == nil {
-			return fs.reap(m.dst)
+			fs.reapLater(m.dst)
 		}
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 // extent tree come from a reserve of a few blocks. The file grows to off+n unless
 // keepSize. Durable on return; a fence for each 64 extents.
 func (fs *FS) Allocate(c *Cred, h Handle, off, n uint64, keepSize bool) error {
-	return fs.spaceCall(c, h, off, n, func(op *alloc.Op, in layout.Inode, off, end uint64) (uint64, error) {
+	return fs.spaceCall(c, h, off, n, true, func(op *alloc.Op, in layout.Inode, off, end uint64) (uint64, error) {
 		next, err := data.Allocate(op, in, off, end)
 		if err == nil && next == end && !keepSize && end > in.Size() {
 			in.SetSize(end)
@@ -22,15 +22,17 @@ func (fs *FS) Allocate(c *Cred, h Handle, off, n uint64, keepSize bool) error {
 // PunchHole makes [off, off+n) read as zeros and frees its whole blocks; the size stays. Durable on return; a fence for
 // each 256 extents.
 func (fs *FS) PunchHole(c *Cred, h Handle, off, n uint64) error {
-	return fs.spaceCall(c, h, off, n, func(op *alloc.Op, in layout.Inode, off, end uint64) (uint64, error) {
+	return fs.spaceCall(c, h, off, n, false, func(op *alloc.Op, in layout.Inode, off, end uint64) (uint64, error) {
 		op.Frees = true
 		return data.Punch(op, in, off, end)
 	})
 }
 
+// spaceStep is one record of a change of [off, end). next is where the next one goes on.
 type spaceStep func(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64, err error)
 
-func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, step spaceStep) (err error) {
+// spaceCall makes a change of [off, off+n) record by record. grows says that it maps blocks, maybe behind the end.
+func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, grows bool, step spaceStep) (err error) {
 	defer fs.finish(&err, h.Ino)
 	switch {
 	case n == 0:
@@ -43,22 +45,33 @@ func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, step spaceStep) (err e
 		return err
 	}
 	defer g.RUnlock()
-	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
-	defer ls.unlock()
-	fs.settle(h.Ino)
-	tries := 0
-	for end := off + n; off < end; {
-		if off, err = fs.spaceStep(c, h, off, end, step); err != nil && !fs.elsewhere(err, &tries) {
+	r, end := retry{}, off+n
+	for {
+		if off, err = fs.spaceSteps(c, h, off, end, grows, step); err == nil || !fs.again(err, &r) {
 			return err
 		}
 	}
-	return nil
 }
 
-func (fs *FS) spaceStep(c *Cred, h Handle, off, end uint64, step spaceStep) (next uint64, err error) {
+// spaceSteps goes on with a spaceCall under the stripe, as far as it gets.
+func (fs *FS) spaceSteps(c *Cred, h Handle, off, end uint64, grows bool, step spaceStep) (next uint64, err error) {
+	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
+	defer ls.unlock()
+	fs.settle(h.Ino)
+	for off < end && err == nil {
+		off, err = fs.spaceStep(c, h, off, end, grows, step)
+	}
+	return off, err
+}
+
+func (fs *FS) spaceStep(c *Cred, h Handle, off, end uint64, grows bool, step spaceStep) (next uint64, err error) {
 	next = off // also when memory faults
 	defer fs.region.Unguard(fs.region.Guard(), &err)
-	if _, err := fs.writable(c, h); err != nil {
+	old, err := fs.writable(c, h)
+	if err == nil && grows {
+		err = fs.mayGrow(old)
+	}
+	if err != nil {
 		return off, err
 	}
 	op := fs.a.Begin()

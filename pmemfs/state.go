@@ -126,8 +126,8 @@ func (fs *FS) editStates(f func(*xattr.Set) error) (err error) {
 	}
 	defer g.RUnlock()
 	fs.states.counted = false // until it is known what has happened
-	for tries := 0; ; {
-		if err = fs.editState(f); err == nil || !fs.elsewhere(err, &tries) {
+	for r := (retry{}); ; {
+		if err = fs.editState(f); err == nil || !fs.again(err, &r) {
 			return err
 		}
 	}

@@ -1,9 +1,9 @@
 package pmemfs
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/layout"
@@ -16,17 +16,24 @@ const (
 	keptRuns = 2048     // pieces of one file that do not touch
 	// keptPiece is the longest write that is kept: a copy of a longer one costs more than the two fences that it saves.
 	keptPiece = 256 << 10
+	// keptAge is how long anything is kept: then it is stored, so that nobody's promise lasts longer.
+	keptAge = 5 * time.Second
+	// keptEarly is how many bytes in all are not kept that long, and keptShare which share of the free space must not be promised.
+	keptEarly, keptShare = keptAll / 2, 8
 )
 
 // unstable is the data that was answered and is in memory alone, where a fence is dear. What is kept of a file is guarded by
 // the file's stripe: it is added to, and made stable, by who holds that exclusively.
 type unstable struct {
-	count  atomic.Int64 // files of which something is kept
-	bytes  atomic.Int64
-	mu     sync.Mutex // of the map; leaf
-	files  map[uint64]*kept
-	gen    atomic.Uint64 // of the write verifier
-	marked atomic.Bool   // the image says that this life may lose something
+	count   atomic.Int64 // files of which something is kept
+	bytes   atomic.Int64
+	mu      sync.Mutex // of the map; leaf
+	files   map[uint64]*kept
+	gen     atomic.Uint64 // of the write verifier
+	marked  atomic.Bool   // the image says that this life may lose something
+	timer   *time.Timer   // of lapse; guarded by mu
+	ended   bool          // no timer begins any more; guarded by mu
+	hurried bool          // the timer has been set to now; guarded by mu
 }
 
 // of returns what is kept of an inode, nil for nothing, which costs one load while nothing is kept anywhere.
@@ -64,7 +71,7 @@ func (u *unstable) inos() (list []uint64) {
 
 // open begins to keep data of a file.
 func (u *unstable) open(h Handle) *kept {
-	k := &kept{h: h}
+	k := &kept{h: h, since: time.Now()}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.files == nil {
@@ -124,7 +131,16 @@ func (fs *FS) keep(c *Cred, h Handle, p []byte, off uint64) (ok bool, a Attr, er
 		fs.forget(h.Ino) // of a file that is gone
 		k = nil
 	}
-	if !fs.fitsKept(k, len(p)) {
+	if off+uint64(len(p)) > in.Size() {
+		if err := fs.mayGrow(in); err != nil {
+			return false, a, err
+		}
+	}
+	fresh, err := fs.freshBlocks(k, in, off, uint64(len(p)))
+	if err != nil {
+		return false, a, err
+	}
+	if !fs.fitsKept(k, in, len(p), fresh) {
 		fs.settle(h.Ino)
 		return false, a, nil
 	}
@@ -135,7 +151,9 @@ func (fs *FS) keep(c *Cred, h Handle, p []byte, off uint64) (ok bool, a Attr, er
 	k.overlay(before[:], in)
 	grown := k.add(p, off)
 	u.bytes.Add(grown)
-	fs.promise(k)
+	k.fresh += fresh
+	fs.promise(k, in)
+	fs.lapseSoon()
 	k.t, k.writes, k.kill = now(), k.writes+1, k.kill || c.UID != 0
 	k.overlay(after[:], in)
 	call := c.call()
@@ -145,14 +163,19 @@ func (fs *FS) keep(c *Cred, h Handle, p []byte, off uint64) (ok bool, a Attr, er
 	return true, attrOf(after[:]), nil
 }
 
-// fitsKept reports whether n more bytes may be kept, and could be stored later as far as space goes.
-func (fs *FS) fitsKept(k *kept, n int) bool {
+// fitsKept reports whether n more bytes of a file may be kept, which need so many blocks that it does not have, and could be
+// stored later as far as space goes.
+func (fs *FS) fitsKept(k *kept, in layout.Inode, n int, fresh int64) bool {
 	u := &fs.unstable
+	need := fresh + promiseNodes(in, fresh)
+	if k != nil {
+		need = k.fresh + fresh + promiseNodes(in, k.fresh+fresh) - k.blocks
+	}
 	if k != nil && (k.bytes+int64(n) > keptFile || len(k.runs) >= keptRuns) {
 		return false
 	}
 	free := fs.a.Blocks.Avail() + fs.a.Blocks.Quarantined() - fs.a.Reserve() - fs.a.Promised()
-	return u.bytes.Load()+int64(n) <= keptAll && int64(layout.BlocksFor(uint64(n)))+2 <= free
+	return u.bytes.Load()+int64(n) <= keptAll && (need <= 0 || need <= free)
 }
 
 // Commit makes the bytes from off on, n of them or to the end of the file if n is 0, durable that were answered unstable;
@@ -171,15 +194,23 @@ func (fs *FS) Commit(c *Cred, h Handle, off, n uint64) (err error) {
 	if err != nil {
 		return err
 	}
-	c.call().see(0, in)
+	call := c.call()
+	call.see(0, in)
 	if err := vetRegular(in); err != nil {
 		return err
 	}
-	if err := errors.Join(fs.j.Err(), fs.store(h.Ino)); err != nil {
+	if err := fs.j.Err(); err != nil {
 		return err
 	}
-	c.call().see(0, in)
-	return nil
+	if k := fs.unstable.of(h.Ino); k != nil && k.h == h {
+		var before [layout.InodeSize]byte
+		k.overlay(before[:], in) // what the writes were answered with
+		call.see(0, before[:])
+	}
+	err = fs.store(h.Ino)
+	call.expect(0, in)
+	call.happened()
+	return err
 }
 
 // Verifier returns the write verifier of RFC 1813 section 3.3.7. It changes exactly when bytes that were answered unstable

@@ -116,8 +116,8 @@ func (fs *FS) editXattr(c *Cred, h Handle, may func(layout.Inode) error, f func(
 		return err
 	}
 	defer g.RUnlock()
-	for tries := 0; ; {
-		if err = fs.editXattrs(c, h, may, f); err == nil || !fs.elsewhere(err, &tries) {
+	for r := (retry{}); ; {
+		if err = fs.editXattrs(c, h, may, f); err == nil || !fs.again(err, &r) {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package data
 import (
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/extent"
+	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
 )
 
@@ -117,4 +118,17 @@ func Allocate(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64, err 
 		return end, nil
 	}
 	return b << layout.BlockShift, nil
+}
+
+// WrittenFrom reports whether a written extent maps file block b or a later one. Behind the end of a file there is none, unless
+// a truncation has not been finished.
+func WrittenFrom(j *journal.Journal, in layout.Inode, b uint64) (bool, error) {
+	m := extent.Open(j, nil, in)
+	for {
+		e, ok, err := m.Next(b)
+		if err != nil || !ok || e.Flags&layout.ExtentUnwritten == 0 {
+			return ok && err == nil, err
+		}
+		b = e.End()
+	}
 }

@@ -1,0 +1,35 @@
+package pmemfs
+
+import (
+	"errors"
+
+	"pmemfs/pmemfs/internal/alloc"
+)
+
+// retry counts the attempts of one call.
+type retry struct {
+	moves    int  // for bad memory
+	relieved bool // for want of space
+}
+
+// again is told of an error of an attempt that has changed nothing, by who holds the gate and no stripe. It returns true when
+// another attempt may end better.
+func (fs *FS) again(err error, r *retry) bool { return fs.elsewhere(err, r) || fs.relieve(err, r) }
+
+// relieve is again for want of space. Before anybody is told that there is none, what is promised to others is stored, which
+// may take less, and what could not be freed before is tried again. True once in a call, and only if there was something
+// to do. The caller holds the gate and no stripe.
+func (fs *FS) relieve(err error, r *retry) bool {
+	if r.relieved || !errors.Is(err, alloc.ErrNoSpace) && !errors.Is(err, ErrNoSpace) || fs.j.Err() != nil {
+		return false
+	}
+	if fs.unstable.count.Load() == 0 && fs.unfinished.n.Load() == 0 {
+		return false
+	}
+	r.relieved = true
+	for _, ino := range fs.unstable.inos() {
+		fs.settleFile(ino)
+	}
+	fs.reapAgain()
+	return true
+}
