@@ -38,10 +38,21 @@ type Call struct {
 }
 
 // Seen is the attributes of one file before and after a call, both read under the locks that the call held: nothing came
-// between. A call that changes nothing, or fails, has After only.
+// between. A call that changes nothing, or fails, has After only, which Pre returns too.
 type Seen struct {
 	Before, After       Attr
 	HasBefore, HasAfter bool
+}
+
+// Pre returns the attributes before the call, also of one that has changed nothing; nil if the file was not looked at.
+func (s *Seen) Pre() *Attr {
+	switch {
+	case s.HasBefore:
+		return &s.Before
+	case s.HasAfter:
+		return &s.After
+	}
+	return nil
 }
 
 // Reset makes c ready for another call. It keeps no note.

@@ -117,11 +117,13 @@ func TestSaw(t *testing.T) {
 			for i, s := range call.Saw {
 				switch {
 				case i >= len(handles):
-					if s.HasBefore || s.HasAfter {
+					if s.HasBefore || s.HasAfter || s.Pre() != nil {
 						t.Errorf("handle %d was seen, which the call does not have", i)
 					}
 				case !s.HasAfter || s.After != f.attr(handles[i]):
 					t.Errorf("handle %d: after %v %+v, expected %+v", i, s.HasAfter, s.After, f.attr(handles[i]))
+				case s.Pre() == nil || *s.Pre() != before[i]:
+					t.Errorf("handle %d: %+v before, expected %+v", i, s.Pre(), before[i])
 				case s.HasBefore != op.changes:
 					t.Errorf("handle %d: before %v", i, s.HasBefore)
 				case op.changes && (s.Before != before[i] || s.Before.Change == s.After.Change):

@@ -191,11 +191,12 @@ func (c *call) post(i int) *pmemfs.Attr {
 // putPost appends post_op_attr of handle i.
 func (c *call) putPost(i int) { nfswire.PutPostOp(c.e, c.s.fsid, c.post(i)) }
 
-// putWcc appends wcc_data of handle i.
+// putWcc appends wcc_data of handle i (RFC 1813 section 2.6). What a call has looked at and not changed was before as it is
+// after, so a call that fails behind that has both.
 func (c *call) putWcc(i int) {
 	var pre *pmemfs.Attr
-	if i < c.n && c.call.Saw[i].HasBefore {
-		pre = &c.call.Saw[i].Before
+	if i < c.n && !c.again {
+		pre = c.call.Saw[i].Pre()
 	}
 	nfswire.PutWcc(c.e, c.s.fsid, pre, c.post(i))
 }
