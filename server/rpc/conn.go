@@ -30,16 +30,22 @@ type conn struct {
 	tcp bool
 	log *slog.Logger
 
+	client     *client
+	ticket     ticket      // of the connection's goroutine
+	set        *workSet    // nil while there is nothing to do
+	large      atomic.Bool // holds a large slot
+	beside     int64       // bytes of what is put aside
+	turn, paid bool        // has a turn; has one of Budget.turns
+	spent      int         // of turnWork
+
 	in      inbuf
 	req     Request
 	out     Encoder // replies not yet sent; the goroutine's own
-	large   bool    // holds a large slot
 	session Session // nil for RPC
+	needs   need    // to read on
 	readErr error
 	readN   int
 	onReady func(fd uintptr) bool // of readReady; made once
-
-	needs bool // a large slot, to read on
 
 	slots    chan struct{} // one taken by each call that waits, until its reply is sent; made at the first
 	waiting  safego.Group
@@ -52,13 +58,17 @@ type conn struct {
 	phase   atomic.Int32
 	since   atomic.Int64 // when the phase began
 	stuck   atomic.Int64 // since when the client has not taken replies; 0 if it does
+	parked  atomic.Bool  // waits for a share: no timeout counts
+	works   atomic.Bool  // has a work set
+	moved   atomic.Int64 // when the client last sent or took something
+	placed  atomic.Bool  // counts as one of the connections
 }
 
-func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, nc: nc, halted: make(chan struct{}), log: s.log.With("client", nc.RemoteAddr().String())}
+func newConn(s *Server, nc net.Conn, cl *client) *conn {
+	c := &conn{srv: s, nc: nc, client: cl, ticket: newTicket(), halted: make(chan struct{}), log: s.log.With("client", nc.RemoteAddr().String())}
 	c.in.limit = s.limits.Record
 	c.onReady = c.readReady
-	c.out.large, c.out.spill = c.takeLarge, c.spill
+	c.out.usual, c.out.large, c.out.spill = smallBytes, c.takeLarge, c.spill
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			c.raw = raw
@@ -93,12 +103,15 @@ func (c *conn) run() {
 		c.log.Warn("connection cut off", "why", err)
 	case errors.Is(err, ErrRecordTooLarge), errors.Is(err, ErrNotCall), errors.Is(err, ErrMessage):
 		c.log.Warn("connection refused to go on", "err", err)
-	case errors.Is(err, io.EOF), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, net.ErrClosed):
+	case errors.Is(err, io.EOF), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, errHalted):
 		c.log.Debug("connection ended", "err", err)
 	default:
 		c.log.Info("connection lost", "err", err)
 	}
 }
+
+// errHalted is why a connection ends that has been silent, or whose server stops.
+var errHalted = errors.New("rpc: no more calls are read")
 
 // errPanicked is why a connection ends whose goroutine has panicked outside of a program.
 var errPanicked = errors.New("rpc: panic")
@@ -113,9 +126,7 @@ func (c *conn) end() {
 	if c.session != nil {
 		safego.Run("the end of a session", c.session.Close)
 	}
-	c.in.drop()
-	c.out.drop()
-	c.releaseLarge()
+	c.giveAll()
 	if err := c.nc.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		c.log.Debug("close", "err", err)
 	}
@@ -135,6 +146,7 @@ func (c *conn) serve() error {
 			if c.phase.Load() != phaseBusy {
 				c.enter(phaseBusy)
 			}
+			c.awaitTurn()
 			err = c.answer(record)
 		default:
 			if err = c.flush(); err == nil {
@@ -151,7 +163,7 @@ func (c *conn) serve() error {
 func (c *conn) fill() error {
 	for {
 		if c.halting.Load() {
-			return net.ErrClosed
+			return errHalted
 		}
 		if !c.in.partial() {
 			c.enter(phaseIdle)
@@ -161,10 +173,10 @@ func (c *conn) fill() error {
 		if err := c.read(); err != nil {
 			return err
 		}
-		if !c.needs {
+		if c.needs == needNothing {
 			break
 		}
-		if err := c.awaitLarge(); err != nil {
+		if err := c.await(); err != nil {
 			return err
 		}
 	}
@@ -178,18 +190,20 @@ func (c *conn) fill() error {
 		return c.readErr
 	}
 	c.in.w += c.readN
+	c.moved.Store(c.srv.now.Load())
 	if c.phase.Load() == phaseIdle {
 		c.enter(phasePartial)
 	}
 	return nil
 }
 
-// read reads once, unless it needs a large slot for that.
+// read reads once, unless something is needed for that.
 func (c *conn) read() error {
 	if c.raw != nil {
 		return c.raw.Read(c.onReady)
 	}
 	if b := c.room(); b != nil {
+		c.endTurn()
 		c.readN, c.readErr = c.nc.Read(b)
 	}
 	return nil
@@ -211,9 +225,7 @@ func (c *conn) readReady(fd uintptr) bool {
 			if c.tcp && c.in.partial() {
 				ackNow(fd)
 			}
-			if c.in.release() {
-				c.releaseLarge()
-			}
+			c.rest()
 			return false
 		case nil:
 			c.readN, c.readErr = n, nil
@@ -221,44 +233,5 @@ func (c *conn) readReady(fd uintptr) bool {
 			c.readN, c.readErr = 0, os.NewSyscallError("read", err)
 		}
 		return true
-	}
-}
-
-// room is where to read to; nil if that needs a large slot and there is none.
-func (c *conn) room() []byte {
-	b := c.in.free(c.large)
-	if b == nil && c.tryLarge() {
-		b = c.in.free(true)
-	}
-	c.needs = b == nil
-	return b
-}
-
-// awaitLarge waits for a large slot to read a record with.
-func (c *conn) awaitLarge() error {
-	c.enter(phaseBusy) // the client is not what is waited for
-	select {
-	case c.srv.large <- struct{}{}:
-		c.large = true
-		return nil
-	case <-c.halted:
-		return net.ErrClosed
-	}
-}
-
-// takeLarge waits for the right to have large buffers. Who has it goes on without needing anything more, so it comes.
-func (c *conn) takeLarge() {
-	if !c.large {
-		c.srv.large <- struct{}{}
-		c.large = true
-	}
-}
-
-// releaseLarge gives that right back, and with it the buffer for replies, which is empty.
-func (c *conn) releaseLarge() {
-	c.out.drop()
-	if c.large {
-		<-c.srv.large
-		c.large = false
 	}
 }

@@ -25,8 +25,9 @@ var errTorn = errors.New("rpc: the data of a reply could not be read")
 type direct struct {
 	iovs    [][]byte // what has not been sent, from at on
 	at      int
-	rest    *buffer // what was left when Direct returned
-	n       int     // bytes in it
+	rest    []byte  // what was left when Direct returned
+	home    *buffer // in which that is, if it needed one
+	n       int     // bytes of rest
 	begun   bool    // TryDirect has begun and EndDirect not ended it
 	torn    bool    // Direct has begun and not returned
 	onReady func(fd uintptr) bool
@@ -43,7 +44,7 @@ func (r *Request) TryDirect() bool {
 		c.sender.wmu.Unlock()
 		return false
 	}
-	c.sender.direct.begun = true
+	c.sender.direct.begun, c.sender.own = true, true
 	c.sender.sendPiled()
 	return true
 }
@@ -65,10 +66,11 @@ func (r *Request) Direct(e *Encoder, parts [][]byte, n int) {
 	if s.err == nil {
 		s.err = r.conn.raw.Write(d.onReady)
 	}
-	d.keep()
+	d.keep(e)
 	clear(d.iovs)
 	e.buf, e.base = e.buf[:0], 0
 	d.torn = false
+	r.conn.worked(n)
 }
 
 var padding [3]byte
@@ -92,8 +94,8 @@ func (s *sender) writeDirect(fd uintptr) bool {
 	return true
 }
 
-// keep copies what has not been sent.
-func (d *direct) keep() {
+// keep copies what has not been sent: to where the reply was built, which holds only what comes before the rest, or to a large buffer.
+func (d *direct) keep(e *Encoder) {
 	d.n = 0
 	for _, p := range d.iovs[d.at:] {
 		d.n += len(p)
@@ -101,11 +103,16 @@ func (d *direct) keep() {
 	if d.n == 0 {
 		return
 	}
-	d.rest = getBuffer(d.n)
+	to := e.buf[:cap(e.buf)]
+	if d.n > len(to) {
+		d.home = getBuffer(max(d.n, largeBytes))
+		to = d.home.b
+	}
 	at := 0
 	for _, p := range d.iovs[d.at:] {
-		at += copy(d.rest.b[at:], p)
+		at += copy(to[at:], p)
 	}
+	d.rest = to[:at]
 }
 
 // EndDirect ends what TryDirect began: it sends what Direct has left. It reports whether the reply is out, or its connection has ended; otherwise
@@ -119,25 +126,19 @@ func (r *Request) EndDirect(e *Encoder) bool {
 		e.buf, e.base = e.buf[:0], 0
 	} else if d.n > 0 {
 		// A failure is kept for the connection's next flush.
-		_ = s.write(d.rest.b[:d.n])
+		_ = s.write(d.rest)
 	}
-	putBuffer(d.rest)
-	d.rest, d.n, d.begun = nil, 0, false
-	s.wmu.Unlock()
-	s.pump()
+	putBuffer(d.home)
+	d.rest, d.home, d.n, d.begun = nil, nil, 0, false
+	s.release()
+	s.pump(true)
 	return e.sent
 }
 
 // tryLarge is takeLarge without waiting.
 func (c *conn) tryLarge() bool {
-	if c.large {
-		return true
+	if !c.large.Load() && c.srv.budget.large.take(&c.client.large, c.srv.slot) {
+		c.large.Store(true)
 	}
-	select {
-	case c.srv.large <- struct{}{}:
-		c.large = true
-		return true
-	default:
-		return false
-	}
+	return c.large.Load()
 }

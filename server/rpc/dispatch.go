@@ -3,7 +3,6 @@ package rpc
 import (
 	"fmt"
 	"runtime/debug"
-	"sync"
 
 	"pmemfs/pmemfs/safego"
 )
@@ -19,14 +18,16 @@ func (c *conn) answer(record []byte) error {
 	}
 	c.req.Call, c.req.Record, c.req.MayWait = call, record, false
 	if c.out.buf == nil {
-		c.out.Grow(smallBytes)
+		c.out.use(&c.set.out)
 	}
 	if c.reply(&c.req, &c.out) == Wait {
 		return c.offload(record)
 	}
 	if c.out.Len() > flushBytes {
+		c.worked(len(record) + c.out.Len())
 		return c.flush()
 	}
+	c.worked(len(record))
 	return nil
 }
 
@@ -123,90 +124,4 @@ func (s *Server) refusal(r *Request, e *Encoder, result Result) {
 			e.Uint32(p.High)
 		}
 	}
-}
-
-// waiter is a call that waits, with all it needs of its own.
-type waiter struct {
-	c      *conn
-	record *buffer
-	large  bool // holds a large slot
-	req    Request
-	out    Encoder
-}
-
-var waiters = sync.Pool{New: func() any { return new(waiter) }}
-
-// offload answers a call in a goroutine of its own, once there is room for one. A large call for which there is no large
-// slot is answered here: waiting for one could be waiting for this very connection.
-func (c *conn) offload(record []byte) error {
-	w := waiters.Get().(*waiter)
-	w.c = c
-	if len(record) > smallBytes {
-		select {
-		case c.srv.large <- struct{}{}:
-			w.large = true
-		default:
-			w.free()
-			c.req.MayWait = true
-			c.reply(&c.req, &c.out)
-			c.sent(&c.req)
-			return c.flush()
-		}
-	}
-	w.record = getBuffer(len(record))
-	w.req.Record = w.record.b[:copy(w.record.b, record)]
-	call, err := c.parse(w.req.Record)
-	if err == nil {
-		err = c.takeSlots()
-	}
-	if err != nil {
-		w.free()
-		return err
-	}
-	w.req.Call, w.req.Remote, w.req.Local, w.req.Zone, w.req.MayWait = call, c.req.Remote, c.req.Local, c.req.Zone, true
-	c.handOn(&w.req)
-	c.inFlight.Add(1)
-	c.waiting.Go("a call that waits", w.run)
-	return nil
-}
-
-// takeSlots waits until one more call may wait; meanwhile the client has to as well. What is answered is sent first.
-func (c *conn) takeSlots() error {
-	if c.slots == nil {
-		c.slots = make(chan struct{}, c.srv.limits.InFlight)
-	}
-	for _, slots := range []chan struct{}{c.slots, c.srv.waiting} {
-		select {
-		case slots <- struct{}{}:
-			continue
-		default:
-		}
-		if err := c.flush(); err != nil {
-			return err
-		}
-		slots <- struct{}{}
-	}
-	return nil
-}
-
-func (w *waiter) run() {
-	c := w.c
-	w.out.Grow(keepBytes)
-	c.reply(&w.req, &w.out)
-	<-c.srv.waiting
-	c.sender.add(w.out.Bytes())
-	c.sent(&w.req)
-	c.inFlight.Add(-1)
-	w.free()
-}
-
-// free gives back what a call that waited has held.
-func (w *waiter) free() {
-	w.out.drop()
-	putBuffer(w.record)
-	if w.large {
-		<-w.c.srv.large
-	}
-	w.req, w.c, w.record, w.large = Request{}, nil, nil, false
-	waiters.Put(w)
 }

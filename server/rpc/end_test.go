@@ -17,10 +17,9 @@ func halfRecord() []byte { return append(mark(1<<20, true), make([]byte, 160<<10
 // TestHalfRecords has many connections begin a large record and stop. They are ended in time, another client is answered meanwhile and
 // afterwards, and the server stops.
 func TestHalfRecords(t *testing.T) {
-	s, stop := startStoppable(t, rpc.Limits{Memory: 8 << 20, Partial: 200 * time.Millisecond})
-	defer stop()
+	s := startScarce(t, rpc.Limits{Yield: 20 * time.Millisecond, Partial: 500 * time.Millisecond})
 	var greedy []*client
-	for range 40 {
+	for range 100 {
 		c := dial(t, s.addr)
 		c.send(halfRecord())
 		greedy = append(greedy, c)
@@ -43,14 +42,16 @@ func TestHalfRecords(t *testing.T) {
 
 // TestStopsBesideHalfRecords stops a server whose connections wait for memory, and for the rest of records.
 func TestStopsBesideHalfRecords(t *testing.T) {
-	s, stop := startStoppable(t, rpc.Limits{Memory: 8 << 20})
+	s, end := startConfig(t, rpc.Config{Budget: rpc.NewBudget(0)})
 	for range 50 {
 		dial(t, s.addr).send(halfRecord())
 	}
 	good := dialFrom(t, "127.0.0.2", s.addr)
 	good.send(testCall(1, procEcho, nil))
 	good.recv()
-	stop()
+	if err := end(); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestStopsBesideStuckCall stops a server one of whose programs does not return: the server says so and returns.

@@ -133,11 +133,27 @@ func startStoppable(t testing.TB, limits rpc.Limits) (s *testServer, stop func()
 // startEnding serves the test program; end stops it and returns what Serve does.
 func startEnding(t testing.TB, limits rpc.Limits) (s *testServer, end func() error) {
 	t.Helper()
+	return startConfig(t, rpc.Config{Limits: limits})
+}
+
+// startScarce serves the test program until the test ends, with the least memory that there can be.
+func startScarce(t testing.TB, limits rpc.Limits) *testServer {
+	t.Helper()
+	s, end := startConfig(t, rpc.Config{Limits: limits, Budget: rpc.NewBudget(0)})
+	t.Cleanup(func() {
+		if err := end(); err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return s
+}
+
+func startConfig(t testing.TB, c rpc.Config) (s *testServer, end func() error) {
+	t.Helper()
 	s = &testServer{slow: make(chan struct{}, 1000)}
-	srv := rpc.NewServer(rpc.Config{Limits: limits, Programs: []rpc.Program{{Number: testProgram, Low: 2, High: 3, Serve: s.serve}}})
-	var stop func() error
-	s.addr, stop = serve(t, srv)
-	return s, stop
+	c.Programs = []rpc.Program{{Number: testProgram, Low: 2, High: 3, Serve: s.serve}}
+	s.addr, end = serve(t, rpc.NewServer(c))
+	return s, end
 }
 
 // serve serves on a port; end stops that and returns what Serve does.

@@ -10,8 +10,8 @@ import "encoding/binary"
 //	|  used  | fragments |    used    | not yet read |  free  |
 //	+--------+-----------+------------+--------------+--------+
 type inbuf struct {
-	buf        *buffer // nil while nothing is held
-	stash      []byte  // what is held while buf is nil
+	buf        *buffer // nil while it rests
+	aside      *buffer // what it holds then, in w bytes; nil for nothing
 	start, asm int
 	r, w       int
 	spent      int  // of limit, by the record under way
@@ -59,12 +59,7 @@ func (in *inbuf) next() ([]byte, error) {
 }
 
 // held is the number of bytes that wait for the rest of a record.
-func (in *inbuf) held() int {
-	if in.buf == nil {
-		return len(in.stash)
-	}
-	return in.asm - in.start + in.w - in.r
-}
+func (in *inbuf) held() int { return in.asm - in.start + in.w - in.r }
 
 // partial reports whether a record has begun to arrive.
 func (in *inbuf) partial() bool { return in.held() > 0 || in.spent > 0 }
@@ -72,11 +67,6 @@ func (in *inbuf) partial() bool { return in.held() > 0 || in.spent > 0 }
 // free returns where to read to, with room for a good part of what is needed; nil if that takes a buffer larger than usual and large does
 // not say that there may be one. One is needed only when a usual one has been filled, so a claim alone takes nothing.
 func (in *inbuf) free(large bool) []byte {
-	if in.buf == nil {
-		in.buf = getBuffer(smallBytes)
-		in.place(in.buf.b, in.stash)
-		in.stash = in.stash[:0]
-	}
 	if in.r == in.w && in.asm == in.start {
 		in.start, in.asm, in.r, in.w = 0, 0, 0, 0
 	}
@@ -103,34 +93,36 @@ func (in *inbuf) compact(b []byte) {
 	in.start, in.asm, in.r, in.w = 0, n, n, n+m
 }
 
-// place puts what release has put aside into b.
-func (in *inbuf) place(b, stash []byte) {
-	n := copy(b, stash)
-	in.r, in.w = in.asm, n
+// asideBytes is how much can be put aside.
+const asideBytes = shortBytes
+
+// rest puts what is held aside into b, which has asideBytes, before a wait; nil if nothing is held. It returns the buffer that is not
+// needed any more.
+func (in *inbuf) rest(b *buffer) *buffer {
+	if b != nil {
+		in.compact(b.b)
+	} else {
+		in.start, in.asm, in.r, in.w = 0, 0, 0, 0
+	}
+	old := in.buf
+	in.buf, in.aside = nil, b
+	return old
 }
 
-// release gives the buffer back before a wait, unless it is needed for what it holds: what little that is goes aside.
-// It reports whether no large buffer is held.
-func (in *inbuf) release() bool {
-	if in.buf == nil {
-		return true
+// resume goes on in b. It returns the buffer in which things were put aside, or nil.
+func (in *inbuf) resume(b *buffer) *buffer {
+	old := in.aside
+	if old != nil {
+		copy(b.b, old.b[:in.w])
 	}
-	if n := in.held(); n <= smallBytes/4 {
-		if cap(in.stash) < n {
-			in.stash = make([]byte, 0, 2*n)
-		}
-		in.stash = append(append(in.stash[:0], in.buf.b[in.start:in.asm]...), in.buf.b[in.r:in.w]...)
-		in.start, in.asm = 0, in.asm-in.start
-		putBuffer(in.buf)
-		in.buf = nil
-		return true
-	}
-	return len(in.buf.b) == smallBytes
+	in.buf, in.aside = b, nil
+	return old
 }
 
 // drop gives everything back for good.
 func (in *inbuf) drop() {
 	putBuffer(in.buf)
-	in.buf, in.stash = nil, nil
+	putBuffer(in.aside)
+	in.buf, in.aside = nil, nil
 	in.start, in.asm, in.r, in.w = 0, 0, 0, 0
 }

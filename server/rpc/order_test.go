@@ -32,13 +32,18 @@ func TestSessionOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	c := newConn(NewServer(Config{Session: func(netip.AddrPort, netip.AddrPort) Session { return noSession{} }}), nc)
+	srv := NewServer(Config{Session: func(netip.AddrPort, netip.AddrPort) Session { return noSession{} }})
+	c := newConn(srv, nc, srv.budget.client(netip.Addr{}))
+	c.begin(srv.budget.takeWork(c.client))
+	c.out.use(&c.set.out)
 	c.slots = make(chan struct{}, 1)
 	pile := func(answer string) {
 		c.slots <- struct{}{}
 		c.sender.wmu.Lock()
 		defer c.sender.wmu.Unlock()
-		c.sender.add([]byte(answer))
+		a := newAnswer(srv.budget, c.client, srv.slot)
+		a.out.Raw([]byte(answer))
+		c.sender.add(a)
 	}
 	sent := func(want string) {
 		t.Helper()

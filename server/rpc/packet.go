@@ -20,7 +20,7 @@ const DatagramBytes = 8800
 // (see Call). Its methods may be called by any number of goroutines.
 //
 // A datagram is a call, of which nobody knows who sent it: the address may be forged, and whoever lives there is not to be
-// bothered. So what is no call gets no answer, and the long answers of all clients together are limited in number.
+// bothered. So what is no call gets no answer, and replies that are longer than their calls are limited (see excess).
 type Datagrams struct {
 	srv   *Server
 	uc    *net.UDPConn
@@ -28,12 +28,11 @@ type Datagrams struct {
 	v6    bool           // the socket speaks IPv6, and IPv4 in mapped addresses
 	log   *slog.Logger
 
-	slots   chan struct{} // one taken by each call that waits
 	waiting safego.Group
-	long    bucket
+	excess  excess
 
 	mu    sync.Mutex
-	asked map[asked]struct{} // calls that wait; bounded by slots
+	asked map[asked]struct{} // calls that wait
 	calls map[uint32]*outgoing
 }
 
@@ -58,8 +57,7 @@ type origin struct {
 
 // NewDatagrams returns the server's side of a UDP socket, which becomes the Datagrams's own.
 func (s *Server) NewDatagrams(uc *net.UDPConn) (*Datagrams, error) {
-	d := &Datagrams{srv: s, uc: uc, slots: make(chan struct{}, max(s.limits.Waiting/2, 1)), long: bucket{tokens: longReplies},
-		asked: make(map[asked]struct{}), calls: make(map[uint32]*outgoing)}
+	d := &Datagrams{srv: s, uc: uc, asked: make(map[asked]struct{}), calls: make(map[uint32]*outgoing)}
 	if ua, ok := uc.LocalAddr().(*net.UDPAddr); ok {
 		d.local = plain(ua.AddrPort())
 	}
@@ -174,54 +172,48 @@ func (d *Datagrams) localOf(p *packet) netip.AddrPort {
 // client asks again.
 func (d *Datagrams) offload(p *packet, req *Request) {
 	key := asked{p.from, req.XID, req.Prog, req.Proc}
-	if !d.begin(key) {
-		return
-	}
 	w := packet{append([]byte(nil), p.b...), p.from, p.to}
 	call, err := ParseCall(w.b)
 	if err != nil {
-		d.end(key)
+		return
+	}
+	cl, n, ok := d.begin(key, len(w.b))
+	if !ok {
 		return
 	}
 	own := &Request{Call: call, Record: w.b, Remote: req.Remote, Local: req.Local, Zone: req.Zone, Datagram: true, MayWait: true}
 	d.waiting.Go("a call of UDP that waits", func() {
-		defer d.end(key)
-		var out Encoder
-		defer out.drop()
-		out.Grow(keepBytes)
-		d.srv.reply(own, &out)
-		d.send(&w, own, &out)
+		defer d.end(key, cl, n)
+		a := newAnswer(d.srv.budget, cl, d.srv.slot)
+		defer a.free()
+		d.srv.reply(own, &a.out)
+		d.send(&w, own, &a.out)
 	})
 }
 
-// begin takes the right to wait, of the socket's half of the server's.
-func (d *Datagrams) begin(key asked) bool {
+// begin takes the right to wait, and the memory: n bytes of cl, and shortBytes for the answer.
+func (d *Datagrams) begin(key asked, bytes int) (cl *client, n int64, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, again := d.asked[key]; again {
-		return false
+	if _, again := d.asked[key]; again || len(d.asked) >= d.srv.limits.Datagrams {
+		return nil, 0, false
 	}
-	select {
-	case d.slots <- struct{}{}:
-	default:
-		return false
-	}
-	select {
-	case d.srv.waiting <- struct{}{}:
-	default:
-		<-d.slots
-		return false
+	b := d.srv.budget
+	cl, n = b.client(key.from.Addr()), callBytes+classOf(bytes)
+	if !b.calls.take(&cl.calls, n) {
+		b.done(cl)
+		return nil, 0, false
 	}
 	d.asked[key] = struct{}{}
-	return true
+	return cl, n - shortBytes, true
 }
 
-func (d *Datagrams) end(key asked) {
+func (d *Datagrams) end(key asked, cl *client, n int64) {
+	d.srv.budget.calls.give(&cl.calls, n)
+	d.srv.budget.done(cl)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.asked, key)
-	<-d.srv.waiting
-	<-d.slots
 }
 
 // send sends a reply to where its call came from, from the address that the call was sent to: a client takes no other. One
@@ -233,7 +225,7 @@ func (d *Datagrams) send(p *packet, req *Request, out *Encoder) {
 		d.srv.refusal(req, out, SystemErr)
 		reply = out.buf[markBytes:]
 	}
-	if len(reply) > longBytes && !d.long.take(time.Now()) {
+	if more := len(reply) - len(p.b); more > 0 && !d.excess.take(req.Remote.Addr(), more, time.Now()) {
 		return
 	}
 	if err := d.write(reply, p.to, p.from); err != nil {
@@ -245,33 +237,4 @@ func (d *Datagrams) send(p *packet, req *Request, out *Encoder) {
 func (d *Datagrams) write(b []byte, from origin, to netip.AddrPort) error {
 	_, _, err := d.uc.WriteMsgUDPAddrPort(b, from.encode(d.v6), to)
 	return err
-}
-
-// Replies over UDP that are longer than longBytes: that many of all clients together at once, and each second. Who forges
-// addresses so cannot make much of little.
-const (
-	longBytes   = 1024
-	longReplies = 128
-)
-
-// bucket counts long replies.
-type bucket struct {
-	mu     sync.Mutex
-	tokens float64
-	last   time.Time
-}
-
-// take reports whether there may be one more at time now.
-func (b *bucket) take(now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.last.IsZero() {
-		b.tokens = min(b.tokens+now.Sub(b.last).Seconds()*longReplies, longReplies)
-	}
-	b.last = now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
 }

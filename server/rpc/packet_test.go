@@ -146,13 +146,13 @@ func TestPackets(t *testing.T) {
 
 // TestPacketWaits: calls that wait are answered later, once for all their repetitions, and do not keep others waiting.
 func TestPacketWaits(t *testing.T) {
-	s := startPackets(t, "127.0.0.1:0", rpc.Config{Limits: rpc.Limits{Waiting: 4}})
+	s := startPackets(t, "127.0.0.1:0", rpc.Config{Limits: rpc.Limits{Datagrams: 2}})
 	c := dialUDP(t, s.Addr().String())
 	for range 3 {
 		c.send(packetCall(1, procSlow, words(1)))
 	}
 	c.send(packetCall(2, procSlow, words(2)))
-	c.send(packetCall(3, procSlow, words(3))) // one too many: half of four are for UDP
+	c.send(packetCall(3, procSlow, words(3))) // one too many
 	c.send(packetCall(4, procEcho, words(4)))
 	c.want(4, accepted(rpc.Success, words(4)...))
 	s.slow <- struct{}{}

@@ -12,20 +12,16 @@ import (
 type sender struct {
 	c *conn
 
-	mu    sync.Mutex // guards pend, calls, spare
-	pend  []byte     // replies of calls that waited
-	calls int        // how many
-	spare []byte
+	mu          sync.Mutex // guards first and last
+	first, last *answer    // replies of calls that waited
 
 	wmu     sync.Mutex // held over each write; taken before mu
+	own     bool       // by the connection's goroutine, whose turn ends when it has to wait
 	p       []byte     // what is left of it
 	err     error      // once a write has failed, of all
 	onReady func(fd uintptr) bool
 	direct  direct
 }
-
-// keepBytes is how much memory a sender keeps for the next replies.
-const keepBytes = 64 << 10
 
 func (s *sender) init(c *conn) {
 	s.c = c
@@ -39,22 +35,33 @@ func (c *conn) flush() error {
 	}
 	err := c.sender.send(c.out.buf)
 	c.out.buf = c.out.buf[:0]
-	c.sender.pump()
+	c.sender.pump(true)
 	return err
 }
 
 // spill is flush in the middle of a reply, of the whole ones before it. That it failed the next flush says too.
 func (c *conn) spill(replies []byte) {
 	if err := c.sender.send(replies); err == nil {
-		c.sender.pump()
+		c.sender.pump(true)
 	}
 }
 
+// send sends replies of the connection's goroutine.
 func (s *sender) send(p []byte) error {
-	s.wmu.Lock()
-	defer s.wmu.Unlock()
+	if !s.wmu.TryLock() {
+		s.c.endTurn()
+		s.wmu.Lock()
+	}
+	defer s.release()
+	s.own = true
 	s.sendPiled()
 	return s.write(p)
+}
+
+// release ends the right to write.
+func (s *sender) release() {
+	s.own = false
+	s.wmu.Unlock()
 }
 
 // sendPiled keeps the order of a session's answers: what has piled up was there before what is about to be sent. RPC knows no
@@ -65,46 +72,59 @@ func (s *sender) sendPiled() {
 	}
 }
 
-// add takes the reply of a call that waited.
-func (s *sender) add(reply []byte) {
+// add takes the reply of a call that waited. If there is room behind the last it goes there, so that many leave in one write.
+func (s *sender) add(a *answer) {
 	s.mu.Lock()
-	s.pend = append(s.pend, reply...)
-	s.calls++
+	l := s.last
+	merged := l != nil && cap(l.out.buf)-len(l.out.buf) >= a.out.Len()
+	switch {
+	case merged:
+		l.out.buf = append(l.out.buf, a.out.buf...)
+		l.calls++
+	case l == nil:
+		s.first, s.last = a, a
+	default:
+		l.next, s.last = a, a
+	}
 	s.mu.Unlock()
-	s.pump()
+	if merged {
+		a.free()
+	}
+	s.pump(false)
 }
 
-// pump sends what has piled up, unless somebody is at it, who then calls pump when done.
-func (s *sender) pump() {
+// pump sends what has piled up, unless somebody is at it, who then calls pump when done. own is true for the connection's goroutine.
+func (s *sender) pump(own bool) {
 	for s.piled() && s.wmu.TryLock() {
+		s.own = own
 		s.writePiled()
-		s.wmu.Unlock()
+		s.release()
 	}
 }
 
 // writePiled writes what has piled up, and lets as many more calls wait. wmu is held.
 func (s *sender) writePiled() {
 	s.mu.Lock()
-	p, calls := s.pend, s.calls
-	s.pend, s.calls, s.spare = s.spare[:0], 0, nil
+	a := s.first
+	s.first, s.last = nil, nil
 	s.mu.Unlock()
-	if err := s.write(p); err != nil {
-		s.c.log.Debug("reply not sent", "err", err)
-	}
-	if cap(p) <= keepBytes {
-		s.mu.Lock()
-		s.spare = p[:0]
-		s.mu.Unlock()
-	}
-	for range calls {
-		<-s.c.slots
+	for a != nil {
+		if err := s.write(a.out.Bytes()); err != nil {
+			s.c.log.Debug("reply not sent", "err", err)
+		}
+		for range a.calls {
+			<-s.c.slots
+		}
+		next := a.next
+		a.free()
+		a = next
 	}
 }
 
 func (s *sender) piled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.calls > 0
+	return s.first != nil
 }
 
 // write sends p. After a failure the connection is of no use: it is aborted, so that its reader ends too. wmu is held.
@@ -114,6 +134,9 @@ func (s *sender) write(p []byte) error {
 	}
 	if s.c.raw == nil {
 		s.c.stuck.Store(s.c.srv.now.Load())
+		if s.own {
+			s.c.endTurn()
+		}
 		_, s.err = s.c.nc.Write(p)
 	} else {
 		s.p = p
@@ -144,10 +167,14 @@ func (s *sender) writeReady(fd uintptr) bool {
 		switch err {
 		case nil:
 			s.p = s.p[n:]
+			s.c.moved.Store(s.c.srv.now.Load())
 		case unix.EINTR:
 		case unix.EAGAIN:
 			if s.c.stuck.Load() == 0 {
 				s.c.stuck.Store(s.c.srv.now.Load())
+			}
+			if s.own {
+				s.c.endTurn()
 			}
 			return false
 		default:

@@ -11,19 +11,23 @@ import (
 	"time"
 
 	"pmemfs/pmemfs/safego"
+	"pmemfs/server/share"
 )
 
 // Limits bound what clients can make a server hold. A zero field means the default.
 type Limits struct {
 	Connections int           // at once; 16,384
 	InFlight    int           // calls of one connection that wait for the medium or a lock at once; 128
-	Waiting     int           // the same over all connections; 4,096
-	Memory      int           // bytes of large buffers over all connections; 256 MiB, and at least 8 MiB
+	Datagrams   int           // calls over one socket of UDP that wait at once; 512
 	Record      int           // bytes of a record, 1 MiB and 64 KiB
 	Idle        time.Duration // of silence before a connection is closed; 15 minutes
 	Partial     time.Duration // for a begun record to arrive, and for replies to be taken; 1 minute
+	Yield       time.Duration // without progress, before others get what the connection holds and they wait for; 2 seconds
 	Drain       time.Duration // for calls in progress when the server stops; 10 seconds
 }
+
+// budgetDefault is the memory of a server without a Budget, in bytes.
+const budgetDefault = 256 << 20
 
 // DefaultRecord is the default of Limits.Record.
 const DefaultRecord = 1<<20 + 64<<10
@@ -39,11 +43,11 @@ func (l Limits) withDefaults() Limits {
 	return Limits{
 		Connections: orDefault(l.Connections, 16384),
 		InFlight:    orDefault(l.InFlight, 128),
-		Waiting:     orDefault(l.Waiting, 4096),
-		Memory:      max(orDefault(l.Memory, 256<<20), 8<<20),
+		Datagrams:   orDefault(l.Datagrams, 512),
 		Record:      orDefault(l.Record, DefaultRecord),
 		Idle:        orDefault(l.Idle, 15*time.Minute),
 		Partial:     orDefault(l.Partial, time.Minute),
+		Yield:       orDefault(l.Yield, 2*time.Second),
 		Drain:       orDefault(l.Drain, 10*time.Second),
 	}
 }
@@ -53,6 +57,7 @@ type Config struct {
 	Programs []Program
 	Logger   *slog.Logger // nil for none
 	Limits   Limits
+	Budget   *Budget // what requests may take of memory, maybe together with those of other servers; nil for one of 256 MiB
 	// Admit says whose calls over UDP are answered; nil for everybody's. Others get no answer, as their address may be forged.
 	Admit func(netip.Addr) bool
 	// Session begins to serve a connection in another protocol, in place of Programs; nil for RPC. A client without an address has the zero value.
@@ -66,8 +71,9 @@ type Server struct {
 	limits   Limits
 	admit    func(netip.Addr) bool
 	session  func(local, remote netip.AddrPort) Session
-	waiting  chan struct{} // one taken by each call that waits
-	large    chan struct{} // one taken by each connection that has large buffers
+	budget   *Budget
+	places   *share.Pool // connections of this server
+	slot     int64       // bytes of a large slot: a large record and a large reply
 
 	begun   time.Time    // has a monotonic clock
 	now     atomic.Int64 // coarse time since then, nanoseconds; what timeouts are counted by
@@ -84,11 +90,15 @@ func NewServer(c Config) *Server {
 	l := c.Limits.withDefaults()
 	s := &Server{
 		programs: c.Programs, log: c.Logger, limits: l, admit: c.Admit, session: c.Session,
-		waiting: make(chan struct{}, l.Waiting),
-		large:   make(chan struct{}, max(l.Memory/(2*largeBytes), 2)),
-		conns:   make(map[*conn]struct{}),
-		begun:   time.Now(),
+		budget: c.Budget, places: share.New(int64(l.Connections)),
+		conns: make(map[*conn]struct{}),
+		begun: time.Now(),
 	}
+	if s.budget == nil {
+		s.budget = NewBudget(budgetDefault)
+	}
+	s.slot = min(int64(max(l.Record+smallBytes, largeBytes)+largeBytes), s.budget.large.limit)
+	s.now.Store(1)
 	return s
 }
 
@@ -142,17 +152,17 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 
 // start serves a connection unless there are too many.
 func (s *Server) start(nc net.Conn) {
-	c := newConn(s, nc)
-	s.mu.Lock()
-	full := len(s.conns) >= s.limits.Connections
-	if !full {
-		s.conns[c] = struct{}{}
-	}
-	s.mu.Unlock()
-	if full {
+	cl := s.budget.client(addrOf(nc.RemoteAddr()).Addr())
+	c := newConn(s, nc, cl)
+	if !s.place(c) {
+		s.budget.done(cl)
 		s.refuse(nc, "too many connections")
 		return
 	}
+	s.budget.join(c)
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
 	s.running.Go("a connection", func() {
 		defer s.forget(c)
 		c.run()
@@ -161,6 +171,8 @@ func (s *Server) start(nc net.Conn) {
 
 // forget is the last of a connection.
 func (s *Server) forget(c *conn) {
+	c.unplace()
+	s.budget.leave(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)

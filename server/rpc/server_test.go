@@ -126,7 +126,7 @@ func TestServerPipelines(t *testing.T) {
 
 // TestServerLarge exchanges what needs large buffers, in both directions.
 func TestServerLarge(t *testing.T) {
-	s := startServer(t, rpc.Limits{Memory: 8 << 20})
+	s := startScarce(t, rpc.Limits{})
 	var clients sync.WaitGroup
 	for range 8 { // more than there are large slots
 		c := dial(t, s.addr)
@@ -229,27 +229,6 @@ func TestServerTimeouts(t *testing.T) {
 			t.Errorf("all replies came: %v", err)
 		}
 	})
-}
-
-func TestServerConnectionLimit(t *testing.T) {
-	s := startServer(t, rpc.Limits{Connections: 2})
-	a, b := dial(t, s.addr), dial(t, s.addr)
-	for _, c := range []*client{a, b} {
-		c.send(testCall(1, procEcho, nil))
-		c.recv()
-	}
-	dial(t, s.addr).ended()
-	a.Close()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		c := dial(t, s.addr)
-		c.send(testCall(1, procEcho, nil))
-		if _, err := c.replies.Next(); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the place of a closed connection is not free")
-		}
-	}
 }
 
 // TestServerDrains stops a server with a call in progress: its reply still comes, and then the end.

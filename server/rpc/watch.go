@@ -50,6 +50,9 @@ func (c *conn) deadline(set func(time.Time) error) {
 
 // expire ends the connection if it has been doing the same for too long at time now.
 func (c *conn) expire(now int64) {
+	if c.parked.Load() {
+		return
+	}
 	age := time.Duration(now - c.since.Load())
 	switch c.phase.Load() {
 	case phaseIdle:
@@ -66,12 +69,16 @@ func (c *conn) expire(now int64) {
 	}
 }
 
+// trimEvery is after how long memory is given up that was of no use meanwhile.
+const trimEvery = 10 * time.Second
+
 // watch keeps the coarse time and ends connections that are silent, or that send or take too slowly.
 func (s *Server) watch(done <-chan struct{}) {
-	period := min(max(min(s.limits.Idle, s.limits.Partial)/8, time.Millisecond), time.Second)
+	period := min(max(min(s.limits.Idle, s.limits.Partial, s.limits.Yield)/8, time.Millisecond), time.Second)
 	t := time.NewTicker(period)
 	defer t.Stop()
 	var list []*conn
+	var trimmed int64
 	for {
 		select {
 		case <-done:
@@ -83,6 +90,11 @@ func (s *Server) watch(done <-chan struct{}) {
 		list = s.list(list)
 		for _, c := range list {
 			c.expire(now)
+		}
+		s.reclaim(now, list)
+		if now-trimmed > int64(trimEvery) {
+			trimmed = now
+			s.budget.trim()
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package rpc
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Decoder reads XDR from a slice. The first thing that is not there sets the failure, and everything after reads as zero:
 // callers decode all fields and ask OK once. Byte slices it returns alias the input.
@@ -85,7 +88,8 @@ type Encoder struct {
 	buf   []byte
 	base  int                  // where the reply under way begins; whole replies are before it
 	home  *buffer              // where buf began, if it is a pooled buffer
-	large func()               // asked before a large pooled buffer is taken; nil if nobody is
+	usual int                  // bytes beyond which large is asked for a large buffer
+	large func()               // waits for the right to have one; nil for an encoder that is not the transport's
 	sent  bool                 // the reply under way is out already: see Request.Direct
 	spill func(replies []byte) // takes the whole replies when there is no room; nil if nobody does
 }
@@ -118,12 +122,17 @@ func (e *Encoder) Bool(v bool) {
 }
 
 // Raw writes bytes that are XDR already.
-func (e *Encoder) Raw(b []byte) { e.buf = append(e.buf, b...) }
+func (e *Encoder) Raw(b []byte) {
+	if e.large != nil {
+		e.Grow(len(b))
+	}
+	e.buf = append(e.buf, b...)
+}
 
 // Opaque writes variable-length opaque data or a string.
 func (e *Encoder) Opaque(b []byte) {
 	e.Uint32(uint32(len(b)))
-	e.buf = append(e.buf, b...)
+	e.Raw(b)
 	var zero [3]byte
 	e.buf = append(e.buf, zero[:pad(len(b))]...)
 }
@@ -148,8 +157,13 @@ func (e *Encoder) Grow(n int) {
 	if need <= cap(e.buf) {
 		return
 	}
-	if need > smallBytes && e.large != nil {
+	if e.large == nil {
+		e.buf = slices.Grow(e.buf, n)
+		return
+	}
+	if need > e.usual {
 		e.large()
+		need = max(need, largeBytes)
 	}
 	b := getBuffer(need)
 	e.buf = append(b.b[:0], e.buf...)
@@ -170,6 +184,9 @@ func (e *Encoder) Pad(n int) {
 	var zero [3]byte
 	e.buf = append(e.buf, zero[:pad(n)]...)
 }
+
+// use begins to build in a buffer.
+func (e *Encoder) use(b *buffer) { e.buf, e.home, e.base = b.b[:0], b, 0 }
 
 // drop gives the memory back.
 func (e *Encoder) drop() {

@@ -1,0 +1,167 @@
+package rpc
+
+import (
+	"cmp"
+	"errors"
+	"net/netip"
+	"slices"
+)
+
+// Before somebody is refused, or waits for long, those give back who do nothing with what they have: first those of the client that has most.
+
+// errYielded is why a connection is cut off that held what others wait for.
+var (
+	errYielded = errors.New("rpc: others waited for what the connection held, and its client did not go on")
+	errEvicted = errors.New("rpc: idle, and others want to connect")
+)
+
+// place admits a connection, if need be in place of one of a client that has more.
+func (s *Server) place(c *conn) bool {
+	return takePlace(s, s.places, c, func(o *conn) bool { return o.srv == s }) && s.alsoPlace(c)
+}
+
+// alsoPlace takes the place among those of all servers.
+func (s *Server) alsoPlace(c *conn) bool {
+	if takePlace(s, s.budget.places, c, func(*conn) bool { return true }) {
+		c.placed.Store(true)
+		return true
+	}
+	s.places.Give(c.client.addr, 1)
+	return false
+}
+
+// unplace leaves the connection's places to others. Who evicts it does so before it has ended.
+func (c *conn) unplace() {
+	if c.placed.CompareAndSwap(true, false) {
+		c.srv.places.Give(c.client.addr, 1)
+		c.srv.budget.places.Give(c.client.addr, 1)
+	}
+}
+
+// evictAtOnce is how many connections make room for one at most: others may be quicker to take it.
+const evictAtOnce = 4
+
+// takePlace takes a place for a connection.
+func takePlace(s *Server, places placePool, c *conn, here func(*conn) bool) bool {
+	own := c.client.addr
+	for range evictAtOnce {
+		if places.Take(own, 1) {
+			return true
+		}
+		greediest, most := places.Greediest()
+		if greediest != own && most <= places.Held(own)+1 {
+			greediest = own
+		}
+		victim := s.budget.longestIdle(greediest, here)
+		if victim == nil {
+			return false
+		}
+		victim.unplace()
+		victim.abort(errEvicted)
+	}
+	return places.Take(own, 1)
+}
+
+// placePool is what takePlace needs of a share.Pool.
+type placePool interface {
+	Take(client netip.Addr, n int64) bool
+	Greediest() (netip.Addr, int64)
+	Held(client netip.Addr) int64
+}
+
+// looksAtMost is among how many connections of a client one is chosen: a map begins anywhere, so that is as good as the longest idle one.
+const looksAtMost = 256
+
+// longestIdle is a connection of a client that has long been idle, or at a loss; nil if there is none.
+func (b *Budget) longestIdle(addr netip.Addr, here func(*conn) bool) (found *conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	cl := b.clients[addr]
+	if cl == nil {
+		return nil
+	}
+	looks := 0
+	for c := range cl.conns {
+		if looks++; looks > looksAtMost && found != nil {
+			break
+		}
+		if !here(c) || !c.placed.Load() || !c.spare() {
+			continue
+		}
+		if found == nil || c.since.Load() < found.since.Load() {
+			found = c
+		}
+	}
+	return found
+}
+
+// spare reports whether nobody loses much if the connection is closed.
+func (c *conn) spare() bool {
+	switch c.phase.Load() {
+	case phaseIdle:
+		return c.inFlight.Load() == 0 && (c.session == nil || !c.session.Busy())
+	case phasePartial:
+		return true
+	}
+	return c.stuck.Load() != 0
+}
+
+// reclaim takes back what others wait for from connections whose clients do not go on.
+func (s *Server) reclaim(now int64, list []*conn) {
+	b := s.budget
+	for _, k := range []struct {
+		r     *ration
+		of    func(*client) *account
+		holds func(*conn) bool
+	}{
+		{&b.work, func(cl *client) *account { return &cl.work }, func(c *conn) bool { return c.works.Load() }},
+		{&b.large, func(cl *client) *account { return &cl.large }, func(c *conn) bool { return c.large.Load() }},
+		{&b.calls, func(cl *client) *account { return &cl.calls }, func(c *conn) bool { return c.inFlight.Load() > 0 }},
+	} {
+		if least, wanted := k.r.wanted(); wanted {
+			s.reclaimOf(k.r, k.of, k.holds, least, now, list)
+		}
+	}
+}
+
+// reclaimAtOnce is how many connections give back at most each time that is looked.
+const reclaimAtOnce = 64
+
+// reclaimOf takes back one thing from those who have more of it than the least that somebody has who waits.
+func (s *Server) reclaimOf(r *ration, of func(*client) *account, holds func(*conn) bool, least, now int64, list []*conn) {
+	type holder struct {
+		c    *conn
+		held int64
+	}
+	var slow []holder
+	for _, c := range list {
+		if !holds(c) || !c.slow(now) {
+			continue
+		}
+		if held := r.heldBy(of(c.client)); held >= least {
+			slow = append(slow, holder{c, held})
+		}
+	}
+	slices.SortFunc(slow, func(x, y holder) int {
+		return cmp.Or(cmp.Compare(y.held, x.held), cmp.Compare(x.c.moved.Load(), y.c.moved.Load()))
+	})
+	for _, h := range slow[:min(len(slow), reclaimAtOnce)] {
+		h.c.abort(errYielded)
+	}
+}
+
+// slow reports whether the client neither sends nor takes what it has begun: nothing for Limits.Yield, or not the whole for slowFactor times as long.
+func (c *conn) slow(now int64) bool {
+	since := c.stuck.Load()
+	if since == 0 {
+		if c.phase.Load() != phasePartial || c.parked.Load() {
+			return false
+		}
+		since = c.since.Load()
+	}
+	yield := int64(c.srv.limits.Yield)
+	return now-since > yield && (now-c.moved.Load() > yield || now-since > slowFactor*yield)
+}
+
+// slowFactor is how much longer something may take that goes on.
+const slowFactor = 5

@@ -1,0 +1,176 @@
+package rpc
+
+import "sync"
+
+// waiter is a call that waits, with all it needs of its own.
+type waiter struct {
+	c      *conn
+	record *buffer
+	large  int64 // bytes of large slots, for the record
+	req    Request
+	answer *answer
+}
+
+// answer is a reply on its way, and the memory in which it lies.
+type answer struct {
+	budget *Budget
+	client *client
+	slot   int64 // bytes of a large slot
+	large  bool  // holds one
+	ticket ticket
+	out    Encoder
+	calls  int // whose replies are in it
+	next   *answer
+}
+
+var (
+	waiters = sync.Pool{New: func() any { return new(waiter) }}
+	answers = sync.Pool{New: func() any {
+		a := &answer{ticket: newTicket()}
+		a.out.usual, a.out.large = shortBytes, a.takeLarge
+		return a
+	}}
+)
+
+// newAnswer makes room for a short reply, for which shortBytes of Budget.calls have been taken.
+func newAnswer(b *Budget, cl *client, slot int64) *answer {
+	a := answers.Get().(*answer)
+	a.budget, a.client, a.slot, a.calls = b, cl, slot, 1
+	a.out.use(getBuffer(shortBytes))
+	return a
+}
+
+// takeLarge waits for a large slot, for a long reply. Nobody who has one waits for what this call holds, so it comes.
+func (a *answer) takeLarge() {
+	if a.large {
+		return
+	}
+	if r := &a.budget.large; !r.queue(&a.client.large, &a.ticket, a.slot) {
+		<-a.ticket.given
+	}
+	a.large = true
+}
+
+// free gives back what the reply has held.
+func (a *answer) free() {
+	a.out.drop()
+	if a.large {
+		a.budget.large.give(&a.client.large, a.slot)
+	}
+	a.budget.calls.give(&a.client.calls, shortBytes)
+	a.large, a.budget, a.client, a.next = false, nil, nil, nil
+	answers.Put(a)
+}
+
+// recordRoom is what a call that waits takes of Budget.calls and of Budget.large.
+func recordRoom(n int) (calls, large int64) {
+	if n > smallBytes {
+		return callBytes, classOf(n)
+	}
+	return callBytes + classOf(n), 0
+}
+
+// offload answers a call in a goroutine of its own, once there is room for one. Where waiting for that could be waiting for this very
+// connection it is answered here: who holds a large slot waits for nothing but that.
+func (c *conn) offload(record []byte) error {
+	calls, large := recordRoom(len(record))
+	if large > 0 && !c.srv.budget.large.take(&c.client.large, large) {
+		return c.standStill()
+	}
+	room, err := c.takeRoom(calls)
+	if err != nil || !room {
+		if large > 0 {
+			c.srv.budget.large.give(&c.client.large, large)
+		}
+		if err == nil {
+			err = c.standStill()
+		}
+		return err
+	}
+	w := waiters.Get().(*waiter)
+	w.c, w.large, w.record = c, large, getBuffer(len(record))
+	w.answer = newAnswer(c.srv.budget, c.client, c.srv.slot)
+	w.req.Record = w.record.b[:copy(w.record.b, record)]
+	call, err := c.parse(w.req.Record)
+	if err != nil {
+		w.answer.free()
+		<-c.slots
+		w.free()
+		return err
+	}
+	w.req.Call, w.req.Remote, w.req.Local, w.req.Zone, w.req.MayWait = call, c.req.Remote, c.req.Local, c.req.Zone, true
+	c.handOn(&w.req)
+	c.inFlight.Add(1)
+	c.waiting.Go("a call that waits", w.run)
+	return nil
+}
+
+// standStill answers a call that waits in place.
+func (c *conn) standStill() error {
+	c.endTurn()
+	c.req.MayWait = true
+	c.reply(&c.req, &c.out)
+	c.sent(&c.req)
+	return c.flush()
+}
+
+// takeRoom waits until one more call may wait; meanwhile the client has to as well. What is answered is sent first. It takes nothing and
+// returns false if it would have to wait and the connection has a large slot.
+func (c *conn) takeRoom(n int64) (taken bool, err error) {
+	if c.slots == nil {
+		c.slots = make(chan struct{}, c.srv.limits.InFlight)
+	}
+	select {
+	case c.slots <- struct{}{}:
+	default:
+		if c.large.Load() {
+			return false, nil
+		}
+		if err := c.flush(); err != nil {
+			return false, err
+		}
+		c.endTurn()
+		select {
+		case c.slots <- struct{}{}:
+		case <-c.halted:
+			return false, errHalted
+		}
+	}
+	r, a := &c.srv.budget.calls, &c.client.calls
+	if r.take(a, n) {
+		return true, nil
+	}
+	if c.large.Load() {
+		<-c.slots
+		return false, nil
+	}
+	if err = c.flush(); err == nil {
+		err = c.queue(r, a, n)
+	}
+	if err != nil {
+		<-c.slots
+	}
+	return err == nil, err
+}
+
+func (w *waiter) run() {
+	c := w.c
+	c.reply(&w.req, &w.answer.out)
+	c.sender.add(w.answer)
+	c.sent(&w.req)
+	c.inFlight.Add(-1)
+	w.free()
+}
+
+// free gives back what the call has held beside its answer.
+func (w *waiter) free() {
+	b, cl := w.c.srv.budget, w.c.client
+	calls, _ := recordRoom(len(w.req.Record))
+	putBuffer(w.record)
+	if w.large > 0 {
+		b.large.give(&cl.large, w.large)
+	}
+	b.calls.give(&cl.calls, calls-shortBytes)
+	w.req, w.c, w.record, w.large, w.answer = Request{}, nil, nil, 0, nil
+	waiters.Put(w)
+}
