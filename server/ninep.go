@@ -102,7 +102,7 @@ func (s *Server) listenNineP(c *Config) error {
 		if err == nil {
 			var l net.Listener
 			if l, err = listenStream(network, where); err == nil {
-				s.nine = append(s.nine, nineListener{l, rpc.NewServer(rpc.Config{Session: files.Session, Logger: c.Logger, Limits: limits})})
+				s.nine = append(s.nine, nineListener{l, rpc.NewServer(rpc.Config{Session: files.Session, Logger: c.Logger, Limits: limits, Budget: s.budget})})
 			}
 		}
 		if err != nil {

@@ -62,6 +62,9 @@ type Config struct {
 
 	Logger *slog.Logger // nil for none
 	Limits rpc.Limits
+	// Memory is how much requests of all clients may take, in bytes, and at least rpc.BudgetMin; 0 for DefaultMemory. It is the worst case:
+	// beyond it clients wait.
+	Memory int64
 }
 
 // Server is an open image with listeners.
@@ -76,6 +79,7 @@ type Server struct {
 	registrar *portmap.Registrar // nil unless the programs are registered
 	exports   *export.Table
 	log       *slog.Logger
+	budget    *rpc.Budget // of all listeners
 	created   bool
 	scrubs    Scrubbing
 
@@ -100,7 +104,7 @@ func Open(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{eng: eng, exports: export.NewTable(eng), log: c.Logger, created: created, scrubs: c.Scrub}
+	s := &Server{eng: eng, exports: export.NewTable(eng), log: c.Logger, created: created, scrubs: c.Scrub, budget: c.budget()}
 	if missing := s.show(exports); len(missing) == len(exports.All()) {
 		return nil, errors.Join(append(missing, eng.Close())...) // a mistake, surely
 	}
@@ -119,6 +123,9 @@ func (c *Config) vet() (*export.Set, error) {
 	}
 	if _, err := net.ResolveTCPAddr("tcp", c.NFS); err != nil {
 		return nil, fmt.Errorf("cannot listen on %q: %w", c.NFS, err)
+	}
+	if c.Memory != 0 && c.Memory < rpc.BudgetMin {
+		return nil, fmt.Errorf("requests cannot do with %d bytes of memory: they take %d MiB at least", c.Memory, rpc.BudgetMin>>20)
 	}
 	if err := errors.Join(c.Scrub.vet(), c.Finding.vet(), c.Locking.vet(), c.vetNineP()); err != nil {
 		return nil, err
@@ -200,7 +207,7 @@ func (s *Server) answer(c *Config) error {
 	}
 	maps := portmap.New(portmap.Config{Services: s.withPortmap(services), Admit: s.exports.Admits})
 	programs = append(programs, maps.Program())
-	if err := s.nfs.answer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits, Admit: s.exports.Admits}); err != nil {
+	if err := s.nfs.answer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits, Budget: s.budget, Admit: s.exports.Admits}); err != nil {
 		return err
 	}
 	if s.locks != nil && s.nfs.udp != nil {
@@ -209,7 +216,7 @@ func (s *Server) answer(c *Config) error {
 	if s.portmap == nil {
 		return nil
 	}
-	return s.portmap.answer(rpc.Config{Programs: []rpc.Program{maps.Program()}, Logger: c.Logger, Admit: s.exports.Admits,
+	return s.portmap.answer(rpc.Config{Programs: []rpc.Program{maps.Program()}, Logger: c.Logger, Budget: s.budget, Admit: s.exports.Admits,
 		Limits: rpc.Limits{Connections: portmapConnections, Idle: portmapIdle, Record: rpc.DatagramBytes}})
 }
 
@@ -261,6 +268,9 @@ func (s *Server) Registered() bool { return s.registrar != nil }
 
 // Found reports whether clients that are told nothing but the server's name find it.
 func (s *Server) Found() bool { return s.Registered() || s.Portmap().Port() == portmap.Port }
+
+// Memory is what requests of all clients may take at most, in bytes.
+func (s *Server) Memory() int64 { return s.budget.Bytes() }
 
 // Info describes the image.
 func (s *Server) Info() pmemfs.Info { return s.eng.Info() }

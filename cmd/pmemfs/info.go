@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server"
 )
 
 func newInfo() *cobra.Command {
@@ -96,6 +97,8 @@ func printInfo(w io.Writer, i pmemfs.Info) error {
 		{"data checksums", yesNo(i.DataChecksums)},
 		{"last scrub", scrubLine(i.Scrub)},
 	}
+	memory, of := server.DefaultMemory()
+	rows = append(rows, [2]string{"serving takes", fmt.Sprintf("at most %s for requests here, by %s (serve --memory)", formatBytes(uint64(memory)), of)})
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, row := range rows {
 		if row[1] != "" {

@@ -75,6 +75,7 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	server.LimitMemory(s.Memory())
 	if f.configFile != "" {
 		defer f.reloadOnHangup(s, c.Logger)()
 	}

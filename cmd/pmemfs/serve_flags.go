@@ -34,6 +34,7 @@ type serveFlags struct {
 	grace      time.Duration
 	scrubEvery time.Duration
 	scrubRate  size
+	memory     size
 
 	exports []string
 	one     oneExport
@@ -84,6 +85,8 @@ func (f *serveFlags) add(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.grace, "grace", server.DefaultGrace, "how long after a restart clients can claim their locks; new ones wait meanwhile")
 	flags.DurationVar(&f.scrubEvery, "scrub-every", defaultScrubEvery, "how often to read everything in search of damage; 0 for never")
 	flags.Var(&f.scrubRate, "scrub-rate", "how much of it to read in a second at most")
+	flags.Var(&f.memory, "memory",
+		"the most that requests of all clients take; beyond it they wait (default: three eighths of the control group's or machine's, at most 1GiB)")
 	f.owner.add(flags)
 	f.log.add(flags)
 }
@@ -115,6 +118,9 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 	}
 	c.NinePUsers = choose(flags, "9p-users", f.nineUsers, f.file.NinePUsers)
 	c.Finding, c.Locking = f.finding(flags), f.locking(flags)
+	if c.Memory = int64(f.memory); !flags.Changed("memory") {
+		c.Memory = f.file.Memory
+	}
 	c.Stack = choose(flags, "nfs-stack", f.stack, f.file.Stack)
 	if c.Durability, err = pmemfs.ParseDurability(choose(flags, "durability", f.durability, f.file.Durability)); err != nil {
 		return c, fmt.Errorf("--durability is power or process, not %q", f.durability)

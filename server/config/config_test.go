@@ -24,6 +24,7 @@ portmap = ":111"
 register = true
 grace = "90s"
 no_locks = true
+memory = "96MiB"
 
 [[export]]
 name = "/"
@@ -54,7 +55,7 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || !slices.Equal(c.NineP, []string{":564", "unix:/run/s"}) || c.NinePUsers != filepath.Join(dir, "users") || c.Stack != "go-nfs" || c.Durability != "process" ||
-		c.Portmap != ":111" || !c.Register || c.Grace == nil || *c.Grace != 90*time.Second || !c.NoLocks {
+		c.Portmap != ":111" || !c.Register || c.Grace == nil || *c.Grace != 90*time.Second || !c.NoLocks || c.Memory != 96<<20 {
 		t.Errorf("%+v", c)
 	}
 	docs, err := config.ParseExport("/docs=/srv/docs,ro,squash=all,anon_uid=4294967295,anon_gid=0,client=10.0.0.0/8,client=fd00::1,secure")
@@ -100,6 +101,7 @@ func TestMistakes(t *testing.T) {
 		{"[[export]]\nclients = '10.0.0.0/8'", "2: export.clients: "},
 		{"[[export]]\nclients = ['10.0.0.0/99']", "2: export.clients: "},
 		{"grace = 'long'", "1: grace: \"long\" is no time"},
+		{"memory = '0'", "1: memory: \"0\" is not a size"},
 		{"durability = 'hope'", "1: durability: durability is power or process"},
 		{"image = 'a'\nimage = 'b'", "2: image: "},
 		{"image = 'a", "1: image: "},

@@ -5,7 +5,6 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +33,7 @@ type File struct {
 	Portmap    string         // address to answer as a portmapper on
 	Register   bool           // with the machine's rpcbind
 	NoLocks    bool           // clients cannot lock files
+	Memory     int64          // bytes for requests; 0 for the default
 	Grace      *time.Duration // to claim locks after a restart; nil if it is left out
 	Exports    []export.Export
 }
@@ -49,6 +49,7 @@ type document struct {
 	Portmap    string   `toml:"portmap"`
 	Register   bool     `toml:"register"`
 	NoLocks    bool     `toml:"no_locks"`
+	Memory     bytes    `toml:"memory"`
 	Grace      *period  `toml:"grace"`
 	Exports    []stanza `toml:"export"`
 }
@@ -94,12 +95,12 @@ func Parse(text []byte) (*File, error) {
 		return nil, fmt.Errorf(" larger than %d bytes", fileBytesMax)
 	}
 	var d document
-	decoder := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields()
+	decoder := toml.NewDecoder(strings.NewReader(string(text))).DisallowUnknownFields()
 	if err := decoder.Decode(&d); err != nil {
 		return nil, explain(text, err)
 	}
 	c := &File{Image: d.Image, NFS: d.NFS, NineP: d.NineP, NinePUsers: d.NinePUsers, Stack: d.Stack, Durability: d.Durability.name,
-		Portmap: d.Portmap, Register: d.Register, NoLocks: d.NoLocks}
+		Portmap: d.Portmap, Register: d.Register, NoLocks: d.NoLocks, Memory: d.Memory.n}
 	if d.Grace != nil {
 		c.Grace = &d.Grace.Duration
 	}

@@ -24,7 +24,8 @@ const BudgetMin = 16 << 20
 // What connections and calls hold is taken before it is allocated, so the sum is the worst case. Beyond it a connection waits and is not
 // read, and TCP makes its client wait.
 type Budget struct {
-	bytes  int64
+	bytes, connections int64
+
 	places *share.Pool // connections
 	begun  ration      // bytes
 	work   ration      // bytes
@@ -54,7 +55,8 @@ func NewBudget(bytes int64) *Budget {
 	bytes = max(bytes, BudgetMin)
 	b := &Budget{bytes: bytes, clients: make(map[netip.Addr]*client)}
 	part := bytes / 16
-	b.places = share.New(min(3*part/connBytes, connectionsMax))
+	b.connections = min(3*part/connBytes, connectionsMax)
+	b.places = share.New(b.connections)
 	b.begun.init(part)
 	b.work.init(4 * part)
 	b.calls.init(3 * part)
@@ -66,6 +68,9 @@ func NewBudget(bytes int64) *Budget {
 
 // Bytes is the worst case of what requests take.
 func (b *Budget) Bytes() int64 { return b.bytes }
+
+// Connections is how many there may be.
+func (b *Budget) Connections() int64 { return b.connections }
 
 // client is all connections and datagrams from one address: those who share, and between whom the server is fair.
 type client struct {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -159,14 +158,14 @@ func startConfig(t testing.TB, c rpc.Config) (s *testServer, end func() error) {
 // serve serves on a port; end stops that and returns what Serve does.
 func serve(t testing.TB, srv *rpc.Server) (addr string, end func() error) {
 	t.Helper()
-	l, err := net.Listen("tcp", "0.0.0.0:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ctx, l) }()
-	return fmt.Sprintf("127.0.0.1:%d", l.Addr().(*net.TCPAddr).Port), func() error {
+	return l.Addr().String(), func() error {
 		cancel()
 		select {
 		case err := <-ended:
