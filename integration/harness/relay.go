@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -15,11 +17,15 @@ import (
 // Relay passes connections on to a server that may be down for a moment: a client's connection then waits instead of being
 // refused, as behind a service manager that keeps the socket. Kernels let seconds go by after a refusal, which a test that
 // kills a server often cannot afford. What a connection has carried is lost with the server in the same way as without a relay.
+//
+// Linux comes from the same port when it connects anew, by which a server knows it again. The network of an emulator, which is between, does
+// not; so the relay comes from one port with all connections that begin with a call of NFS, one after the other.
 type Relay struct {
 	Port int
 
 	listener net.Listener
 	to       string
+	from     net.Addr // of connections for NFS
 	mu       sync.Mutex
 	conns    map[net.Conn]*atomic.Bool // whether the connection brings no more replies
 	closed   bool
@@ -37,7 +43,7 @@ func StartRelay(t testing.TB, to *Server) *Relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Relay{Port: l.Addr().(*net.TCPAddr).Port, listener: l, to: to.Addr(), conns: make(map[net.Conn]*atomic.Bool)}
+	r := &Relay{Port: l.Addr().(*net.TCPAddr).Port, listener: l, to: to.Addr(), from: freePort(t), conns: make(map[net.Conn]*atomic.Bool)}
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
@@ -63,12 +69,23 @@ func (r *Relay) carry(client net.Conn) {
 		return
 	}
 	defer r.drop(client)
+	// Kernels begin a connection with a call.
+	first := make([]byte, callHead)
+	if _, err := io.ReadFull(client, first); err != nil {
+		return
+	}
+	dialer := net.Dialer{Control: reuseAddr}
+	if binary.BigEndian.Uint32(first[16:]) == programNFS {
+		dialer.LocalAddr = r.from
+	}
 	var server net.Conn
 	for deadline := time.Now().Add(relayPatience); server == nil; time.Sleep(5 * time.Millisecond) {
-		c, err := net.Dial("tcp", r.to)
+		c, err := dialer.Dial("tcp", r.to)
 		switch {
 		case err == nil:
 			server = c
+			// The port is free for the next connection at once.
+			_ = c.(*net.TCPConn).SetLinger(0)
 		case time.Now().After(deadline) || r.isClosed():
 			return
 		}
@@ -79,9 +96,34 @@ func (r *Relay) carry(client net.Conn) {
 	}
 	defer r.drop(server)
 	var up sync.WaitGroup
-	up.Go(func() { pass(&calls{relay: r, mute: mute, to: server}, client, client, server) })
+	up.Go(func() {
+		pass(&calls{relay: r, mute: mute, to: server}, io.MultiReader(bytes.NewReader(first), client), client, server)
+	})
 	pass(&silenced{client, mute}, server, client, server)
 	up.Wait()
+}
+
+const programNFS = 100003
+
+// freePort is an address of this machine with a port that is free.
+func freePort(t testing.TB) net.Addr {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr()
+}
+
+// reuseAddr lets a port be used again to which an ended connection is still bound.
+func reuseAddr(_, _ string, raw syscall.RawConn) (err error) {
+	if cerr := raw.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1) }); cerr != nil {
+		return cerr
+	}
+	return err
 }
 
 // pass copies until either side ends, and then ends both. How a connection ended is the client's to notice.
@@ -119,10 +161,9 @@ func (r *Relay) MuteAt(procs ...uint32) <-chan struct{} {
 
 // call is told of each call before it is passed on.
 func (r *Relay) call(prog, proc uint32, mute *atomic.Bool) {
-	const nfs = 100003
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if prog == nfs && r.awaited != nil && r.awaited(proc) {
+	if prog == programNFS && r.awaited != nil && r.awaited(proc) {
 		r.awaited = nil
 		mute.Store(true)
 		close(r.heard)

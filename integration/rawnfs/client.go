@@ -16,9 +16,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"pmemfs/server/rpc"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrLost is returned when the connection broke before the reply was there:
@@ -59,24 +62,76 @@ type Client struct {
 // Dial connects to a server that listens. A reply that takes longer than
 // patience is an error, but not ErrLost: the server hangs.
 func Dial(addr string, patience time.Duration) (*Client, error) {
-	conn, err := net.DialTimeout("tcp", addr, patience)
+	return dial(&net.Dialer{Timeout: patience}, addr)
+}
+
+func dial(dialer *net.Dialer, addr string) (*Client, error) {
+	conn, err := dialer.Dial("tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	// As with real clients, xids do not begin anew with each connection: a server takes a call that it has answered
 	// lately, on whichever connection, for the same one.
-	return &Client{conn: conn, replies: rpc.NewRecordReader(conn, replyBytesMax, nil), patient: patience, xid: rand.Uint32()}, nil
+	return &Client{conn: conn, replies: rpc.NewRecordReader(conn, replyBytesMax, nil), patient: dialer.Timeout, xid: rand.Uint32()}, nil
 }
 
-// Repeating returns a client on a connection of its own whose next call has the xid of this one's last: what it asks for, if it is the same,
-// is the same call, repeated by somebody who has not seen the answer.
+// Repeating ends the connection and returns a client on another one, from the same port, whose next call has the xid of this one's last: what it
+// asks for, if it is the same, is the same call, repeated by somebody who has not seen the answer. Linux connects anew like this.
 func (c *Client) Repeating(addr string) (*Client, error) {
+	local := c.conn.LocalAddr()
+	if err := c.Reset(); err != nil {
+		return nil, err
+	}
+	again, err := dial(&net.Dialer{Timeout: c.patient, LocalAddr: local, Control: reuseAddr}, addr)
+	if err != nil {
+		return nil, err
+	}
+	again.xid = c.xid - 1
+	return again, nil
+}
+
+// Elsewhere returns a client on another connection, from another port, whose next call has the xid of this one's last.
+func (c *Client) Elsewhere(addr string) (*Client, error) {
 	again, err := Dial(addr, c.patient)
 	if err != nil {
 		return nil, err
 	}
 	again.xid = c.xid - 1
 	return again, nil
+}
+
+// DialDeaf is Dial for a client that takes hardly anything that it does not read: what the server sends behind that is not acknowledged.
+func DialDeaf(addr string, patience time.Duration) (*Client, error) {
+	return dial(&net.Dialer{Timeout: patience, Control: smallBuffer}, addr)
+}
+
+// smallBuffer leaves a socket with the smallest buffer for what it receives.
+func smallBuffer(_, _ string, raw syscall.RawConn) (err error) {
+	if cerr := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) }); cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+// SetXID makes the next call's xid the one after xid.
+func (c *Client) SetXID(xid uint32) { c.xid = xid }
+
+// Reset ends the connection so that nothing is left of it on this side: its port is free at once.
+func (c *Client) Reset() error {
+	if tcp, ok := c.conn.(*net.TCPConn); ok {
+		if err := tcp.SetLinger(0); err != nil {
+			return err
+		}
+	}
+	return c.conn.Close()
+}
+
+// reuseAddr lets a port be used again to which an ended connection is still bound.
+func reuseAddr(_, _ string, raw syscall.RawConn) (err error) {
+	if cerr := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) }); cerr != nil {
+		return cerr
+	}
+	return err
 }
 
 // Close ends the connection.
@@ -103,6 +158,18 @@ var superuser = new(Client).As(0, 0).cred
 
 // exchange sends one call with a credential and returns the results in its reply.
 func (c *Client) exchange(prog, proc uint32, cred []byte, args func(*rpc.Encoder)) (*rpc.Decoder, error) {
+	if err := c.post(prog, proc, cred, args); err != nil {
+		return nil, err
+	}
+	reply, err := c.replies.Next()
+	if err != nil {
+		return nil, c.lost(err)
+	}
+	return c.accept(reply[4:])
+}
+
+// post sends one call with a credential.
+func (c *Client) post(prog, proc uint32, cred []byte, args func(*rpc.Encoder)) error {
 	c.xid++
 	e := rpc.NewEncoder(make([]byte, 4, 1024)) // begins with room for the record mark
 	for _, v := range []uint32{c.xid, 0, rpc.Version, prog, version3, proc} {
@@ -111,17 +178,13 @@ func (c *Client) exchange(prog, proc uint32, cred []byte, args func(*rpc.Encoder
 	e.Raw(cred)
 	args(e)
 	if err := c.conn.SetDeadline(time.Now().Add(c.patient)); err != nil {
-		return nil, c.lost(err)
+		return c.lost(err)
 	}
 	rpc.SetMark(e.Bytes())
 	if _, err := c.conn.Write(e.Bytes()); err != nil {
-		return nil, c.lost(err)
+		return c.lost(err)
 	}
-	reply, err := c.replies.Next()
-	if err != nil {
-		return nil, c.lost(err)
-	}
-	return c.accept(reply[4:])
+	return nil
 }
 
 // lost tells a broken connection from one on which nothing comes.

@@ -175,6 +175,15 @@ func (u *User) Read(h Handle, offset uint64, n uint32) (data []byte, eof bool, e
 	return data, eof, done(d)
 }
 
+// SendRead sends what Read does, as SendMkdir does.
+func (u *User) SendRead(h Handle, offset uint64, n uint32) error {
+	return u.c.post(nfswire.ProgNFS, nfswire.ProcRead, u.cred, func(e *rpc.Encoder) {
+		e.Opaque([]byte(h))
+		e.Uint64(offset)
+		e.Uint32(n)
+	})
+}
+
 // Write is WRITE; how is stable_how, and what was committed is returned.
 func (u *User) Write(h Handle, offset uint64, data []byte, how uint32) (n, committed uint32, v Verifier, err error) {
 	d, err := u.call(nfswire.ProcWrite, shape{"w", "w"}, func(e *rpc.Encoder) {
@@ -207,6 +216,14 @@ func (u *User) Create(dir Handle, name string, how CreateHow) (Handle, Attr, err
 // Mkdir is MKDIR.
 func (u *User) Mkdir(dir Handle, name string, s Sattr) (Handle, Attr, error) {
 	return u.make(nfswire.ProcMkdir, dir, name, func(e *rpc.Encoder) { sattr(e, &s) })
+}
+
+// SendMkdir sends what Mkdir does without attributes, and leaves the reply alone: the connection is of no use for calls any more.
+func (u *User) SendMkdir(dir Handle, name string) error {
+	return u.c.post(nfswire.ProgNFS, nfswire.ProcMkdir, u.cred, func(e *rpc.Encoder) {
+		entry(dir, name)(e)
+		sattr(e, &Sattr{})
+	})
 }
 
 // Symlink is SYMLINK.

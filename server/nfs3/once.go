@@ -16,47 +16,56 @@ import (
 //   - on the medium, in the record of the operation itself, as a note with the key of the call (pmemfs.Note). There is no moment
 //     at which an operation has happened and its note is not there.
 //
-// The key is a keyed digest of the client's address, the xid, the procedure, the credential and the arguments: clients use xids
-// again, and a new call with an old xid is another call.
+// To answer a call that is new with the reply to another one would be as wrong: two programs behind one address, or one that counts its
+// xids from a constant, would both be told that they have made the lock. So a call is taken for a retransmission only if its
+// sender can still be waiting (see remembered.awaited).
+//
+// A digest covers the client's address, the xid, the procedure, the credential and the arguments; the image's secret keys it. The key of a note
+// has the client's port besides, since after a crash nobody knows what a client has acknowledged.
 
-// serveOnce carries a call out unless it was before, and otherwise says again what came of it.
+// serveOnce carries a call out unless it was before, and otherwise says again what came of it. Of a host that no export admits nothing is
+// remembered: whatever it asks for is refused.
 func (c *call) serveOnce() rpc.Result {
-	key := c.key()
-	if made, ok := c.s.replies.earlier(key); ok {
+	client := c.r.Remote.Addr()
+	if !c.s.exports.Admits(client) {
+		return c.run()
+	}
+	digest := c.digest()
+	note := noteKey(digest, c.r.Remote.Port())
+	if made, ok := c.s.replies.earlier(note); ok {
 		c.replay, c.madeBefore = true, made
 		return c.run()
 	}
-	h := c.s.replies.of(c.r.Remote.Addr())
-	slot, reply, busy := h.begin(key)
+	m, reply, busy := c.s.replies.begin(c.r, digest)
 	for busy != nil {
 		if !c.r.MayWait {
 			return rpc.Wait
 		}
 		<-busy
-		slot, reply, busy = h.begin(key)
+		m, reply, busy = c.s.replies.begin(c.r, digest)
 	}
-	if reply != nil {
+	if m == nil {
 		c.e.Raw(reply)
 		return rpc.Success
 	}
 	done := false
 	defer func() {
 		if !done { // a panic, bad arguments, or a call that will come again
-			h.abandon(slot, key)
+			c.s.replies.abandon(client, m)
 		}
 	}()
-	c.call.Note = key
+	c.call.Note = note
 	at := c.e.Len()
 	result := c.run()
 	if result == rpc.Success {
-		h.finish(slot, key, c.e.Bytes()[at:])
+		c.s.replies.finish(client, m, c.e.Bytes()[at:])
 		done = true
 	}
 	return result
 }
 
-// key identifies a call among all that its client has ever made.
-func (c *call) key() (key pmemfs.NoteKey) {
+// digest tells a call from all others that its address has ever made.
+func (c *call) digest() (digest pmemfs.NoteKey) {
 	addr := c.r.Remote.Addr().As16()
 	head := append(c.scratch[:0], addr[:]...)
 	proc := c.r.Proc
@@ -70,11 +79,18 @@ func (c *call) key() (key pmemfs.NoteKey) {
 	c.hash.Write(head) // never fails, says its documentation
 	c.hash.Write(c.r.CredBody)
 	c.hash.Write(c.r.Args)
-	copy(key[:], c.hash.Sum(c.scratch[:0]))
-	if key == (pmemfs.NoteKey{}) {
-		key[0] = 1 // zero says nothing
+	copy(digest[:], c.hash.Sum(c.scratch[:0]))
+	return digest
+}
+
+// noteKey is the key of the note of a call.
+func noteKey(digest pmemfs.NoteKey, port uint16) pmemfs.NoteKey {
+	digest[0] ^= byte(port)
+	digest[1] ^= byte(port >> 8)
+	if digest == (pmemfs.NoteKey{}) {
+		digest[2] = 1 // zero says nothing
 	}
-	return key
+	return digest
 }
 
 // replayed reports whether the call was carried out in an earlier life of the server, as its note says, and fills in a with

@@ -51,6 +51,8 @@ type conn struct {
 	waiting  safego.Group
 	inFlight atomic.Int32
 	sender   sender
+	link     *link
+	stamps   []stamp // of replies in out
 
 	why     atomic.Pointer[error] // it was aborted; nil if it was not
 	halting atomic.Bool
@@ -76,7 +78,8 @@ func newConn(s *Server, nc net.Conn, cl *client) *conn {
 		}
 	}
 	c.sender.init(c)
-	c.req.conn, c.req.Remote, c.req.Local, c.req.Zone = c, addrOf(nc.RemoteAddr()), addrOf(nc.LocalAddr()), zoneOf(nc.RemoteAddr())
+	c.link = &link{raw: c.raw}
+	c.req.link, c.req.conn, c.req.Remote, c.req.Local, c.req.Zone = c.link, c, addrOf(nc.RemoteAddr()), addrOf(nc.LocalAddr()), zoneOf(nc.RemoteAddr())
 	if s.session != nil {
 		c.session, c.in.messages = s.session(c.req.Local, c.req.Remote), true
 	}
@@ -95,6 +98,7 @@ func (c *conn) run() {
 	defer c.end()
 	err := errPanicked
 	safego.Run("a connection's calls", func() { err = c.serve() })
+	c.link.settle()
 	if why := c.why.Load(); why != nil {
 		err = *why
 	}
@@ -127,6 +131,7 @@ func (c *conn) end() {
 		safego.Run("the end of a session", c.session.Close)
 	}
 	c.giveAll()
+	c.link.settle()
 	if err := c.nc.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		c.log.Debug("close", "err", err)
 	}

@@ -55,6 +55,7 @@ func (r *Request) TryDirect() bool {
 func (r *Request) Direct(e *Encoder, parts [][]byte, n int) {
 	s := &r.conn.sender
 	d := &s.direct
+	s.stampOut()
 	d.torn, e.sent = true, true
 	d.iovs, d.at = append(append(d.iovs[:0], e.buf), parts...), 0
 	if length := e.Len() + n; r.conn.session != nil {
@@ -80,6 +81,7 @@ func (s *sender) writeDirect(fd uintptr) bool {
 	d := &s.direct
 	for d.at < len(d.iovs) {
 		n, err := unix.Writev(int(fd), d.iovs[d.at:])
+		s.c.link.written.Add(int64(max(n, 0)))
 		if err != nil && err != unix.EINTR {
 			return true // what it is, the write of the rest will say
 		}

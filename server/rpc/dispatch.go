@@ -16,19 +16,27 @@ func (c *conn) answer(record []byte) error {
 	if err != nil {
 		return err
 	}
-	c.req.Call, c.req.Record, c.req.MayWait = call, record, false
+	c.req.Call, c.req.Record, c.req.MayWait, c.req.receipt = call, record, false, nil
 	if c.out.buf == nil {
 		c.out.use(&c.set.out)
 	}
 	if c.reply(&c.req, &c.out) == Wait {
 		return c.offload(record)
 	}
+	c.stampNext(&c.req)
 	if c.out.Len() > flushBytes {
 		c.worked(len(record) + c.out.Len())
 		return c.flush()
 	}
 	c.worked(len(record))
 	return nil
+}
+
+// stampNext has the receipt of a reply in out, if somebody wants one, say where that ends.
+func (c *conn) stampNext(r *Request) {
+	if r.receipt != nil {
+		c.stamps = append(c.stamps, stamp{r.receipt, len(c.out.buf)})
+	}
 }
 
 // reply appends the whole reply to a call, record mark included, unless the result is Wait.

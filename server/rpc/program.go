@@ -19,7 +19,9 @@ type Request struct {
 	// Session.Serve.
 	Own any
 
-	conn *conn // that the call is answered in place of; nil for others
+	conn    *conn    // that the call is answered in place of; nil for others
+	link    *link    // of the connection that it came on
+	receipt *Receipt // nil until somebody asks for it
 }
 
 // Result is what became of a call: an AcceptStat, Wait, or what Reject returns.

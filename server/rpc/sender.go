@@ -55,7 +55,16 @@ func (s *sender) send(p []byte) error {
 	defer s.release()
 	s.own = true
 	s.sendPiled()
+	s.stampOut()
 	return s.write(p)
+}
+
+// stampOut gives the receipts of the connection's own replies their positions. wmu is held, by the connection's goroutine.
+func (s *sender) stampOut() {
+	if c := s.c; len(c.stamps) > 0 {
+		c.link.stampAll(c.stamps)
+		c.stamps = c.stamps[:0]
+	}
 }
 
 // release ends the right to write.
@@ -79,6 +88,9 @@ func (s *sender) add(a *answer) {
 	merged := l != nil && cap(l.out.buf)-len(l.out.buf) >= a.out.Len()
 	switch {
 	case merged:
+		for _, st := range a.stamps {
+			l.stamps = append(l.stamps, stamp{st.receipt, len(l.out.buf) + st.at})
+		}
 		l.out.buf = append(l.out.buf, a.out.buf...)
 		l.calls++
 	case l == nil:
@@ -109,6 +121,7 @@ func (s *sender) writePiled() {
 	s.first, s.last = nil, nil
 	s.mu.Unlock()
 	for a != nil {
+		s.c.link.stampAll(a.stamps)
 		if err := s.write(a.out.Bytes()); err != nil {
 			s.c.log.Debug("reply not sent", "err", err)
 		}
@@ -138,6 +151,7 @@ func (s *sender) write(p []byte) error {
 			s.c.endTurn()
 		}
 		_, s.err = s.c.nc.Write(p)
+		s.c.link.written.Add(int64(len(p)))
 	} else {
 		s.p = p
 		if err := s.c.raw.Write(s.onReady); err != nil && s.err == nil {
@@ -167,6 +181,7 @@ func (s *sender) writeReady(fd uintptr) bool {
 		switch err {
 		case nil:
 			s.p = s.p[n:]
+			s.c.link.written.Add(int64(n))
 			s.c.moved.Store(s.c.srv.now.Load())
 		case unix.EINTR:
 		case unix.EAGAIN:

@@ -19,7 +19,8 @@ type answer struct {
 	large  bool  // holds one
 	ticket ticket
 	out    Encoder
-	calls  int // whose replies are in it
+	calls  int     // whose replies are in it
+	stamps []stamp // of them
 	next   *answer
 }
 
@@ -58,7 +59,8 @@ func (a *answer) free() {
 		a.budget.large.give(&a.client.large, a.slot)
 	}
 	a.budget.calls.give(&a.client.calls, shortBytes)
-	a.large, a.budget, a.client, a.next = false, nil, nil, nil
+	clear(a.stamps)
+	a.large, a.budget, a.client, a.next, a.stamps = false, nil, nil, nil, a.stamps[:0]
 	answers.Put(a)
 }
 
@@ -99,6 +101,7 @@ func (c *conn) offload(record []byte) error {
 		return err
 	}
 	w.req.Call, w.req.Remote, w.req.Local, w.req.Zone, w.req.MayWait = call, c.req.Remote, c.req.Local, c.req.Zone, true
+	w.req.link = c.link
 	c.handOn(&w.req)
 	c.inFlight.Add(1)
 	c.waiting.Go("a call that waits", w.run)
@@ -110,6 +113,7 @@ func (c *conn) standStill() error {
 	c.endTurn()
 	c.req.MayWait = true
 	c.reply(&c.req, &c.out)
+	c.stampNext(&c.req)
 	c.sent(&c.req)
 	return c.flush()
 }
@@ -156,6 +160,9 @@ func (c *conn) takeRoom(n int64) (taken bool, err error) {
 func (w *waiter) run() {
 	c := w.c
 	c.reply(&w.req, &w.answer.out)
+	if w.req.receipt != nil {
+		w.answer.stamps = append(w.answer.stamps, stamp{w.req.receipt, w.answer.out.Len()})
+	}
 	c.sender.add(w.answer)
 	c.sent(&w.req)
 	c.inFlight.Add(-1)

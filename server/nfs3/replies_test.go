@@ -1,0 +1,167 @@
+package nfs3
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/rpc"
+)
+
+// memory is a duplicate request cache with a clock of its own.
+type memory struct {
+	*replies
+	t     *testing.T
+	clock time.Time
+}
+
+func newMemory(t *testing.T, notes ...pmemfs.Note) *memory {
+	m := &memory{replies: newReplies(notes), t: t, clock: time.Now()}
+	m.born = m.clock
+	m.replies.now = func() time.Time { return m.clock }
+	return m
+}
+
+func from(n, port int) *rpc.Request {
+	return &rpc.Request{Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), uint16(port))}
+}
+
+func digestOf(n int) (k pmemfs.NoteKey) {
+	k[0], k[1], k[2] = byte(n), byte(n>>8), byte(n>>16)
+	return k
+}
+
+// ask makes a call and reports whether it was new.
+func (m *memory) ask(r *rpc.Request, digest int) (isNew bool) {
+	e, reply, busy := m.begin(r, digestOf(digest))
+	switch {
+	case busy != nil:
+		m.t.Fatal("busy")
+	case e == nil && string(reply) != "reply":
+		m.t.Fatalf("answered with %q", reply)
+	case e != nil:
+		m.finish(r.Remote.Addr(), e, []byte("reply"))
+	}
+	return e != nil
+}
+
+// TestRepliesLapse repeats calls before and after nobody can be waiting for them any more.
+func TestRepliesLapse(t *testing.T) {
+	m := newMemory(t)
+	r := from(1, 700)
+	if !m.ask(r, 1) || m.ask(r, 1) {
+		t.Error("not remembered at once")
+	}
+	m.clock = m.clock.Add(replyLife)
+	if m.ask(r, 1) {
+		t.Error("not remembered as long as a client may wait")
+	}
+	m.clock = m.clock.Add(time.Second)
+	if !m.ask(r, 1) {
+		t.Error("remembered for longer than a client waits")
+	}
+	if m.ask(r, 1) {
+		t.Error("the newer of two is not found")
+	}
+}
+
+// TestRepliesByPort repeats calls from the same port and from another one, of whose connection nothing is known.
+func TestRepliesByPort(t *testing.T) {
+	m := newMemory(t)
+	if !m.ask(from(1, 700), 1) || !m.ask(from(1, 701), 1) || !m.ask(from(1, 702), 1) {
+		t.Error("another program is taken for the first")
+	}
+	for port := 700; port < 703; port++ {
+		if m.ask(from(1, port), 1) {
+			t.Errorf("forgotten what port %d was answered", port)
+		}
+	}
+	if n := m.total.Load(); n != 3 {
+		t.Errorf("%d entries, want 3", n)
+	}
+}
+
+// TestRepliesUnderWay asks for what is being carried out, and lets it fail.
+func TestRepliesUnderWay(t *testing.T) {
+	m := newMemory(t)
+	r := from(1, 700)
+	e, _, _ := m.begin(r, digestOf(1))
+	_, _, busy := m.begin(r, digestOf(1))
+	if e == nil || busy == nil {
+		t.Fatal("a call is not under way")
+	}
+	if other, _, _ := m.begin(from(1, 701), digestOf(1)); other == nil {
+		t.Fatal("another program has to wait")
+	}
+	m.abandon(r.Remote.Addr(), e)
+	<-busy
+	if !m.ask(r, 1) {
+		t.Error("what came to nothing is remembered")
+	}
+}
+
+// TestRepliesOfMany comes from ever more clients: one who has asked for little keeps what it was answered.
+func TestRepliesOfMany(t *testing.T) {
+	m := newMemory(t)
+	m.ask(from(1<<20, 700), 1)
+	greedy := from(2<<20, 700)
+	for i := range 3 * repliesPerClient {
+		m.ask(greedy, i)
+	}
+	if n := m.total.Load(); n != repliesPerClient+1 {
+		t.Errorf("%d entries of one that asks for much", n)
+	}
+	for i := range repliesMax - repliesPerClient - 10 {
+		m.ask(from(i%2000, 700), i)
+	}
+	if m.ask(from(1<<20, 700), 1) {
+		t.Error("one call is forgotten although there was room")
+	}
+	for i := range 100 {
+		m.ask(from(3<<20+i, 700), 1)
+	}
+	if n := m.total.Load(); n > repliesMax || n < sweepTo-2001 {
+		t.Errorf("%d entries after a sweep", n)
+	}
+	if m.ask(from(1<<20, 700), 1) {
+		t.Error("the one who asks for much has swept away him who asks for little")
+	}
+	for i := range 2 * repliesMax {
+		m.clock = m.clock.Add(time.Microsecond)
+		m.ask(from(4<<20+i, 700), 1)
+		if n := m.total.Load(); n > repliesMax {
+			t.Fatalf("%d entries of more clients than places", n)
+		}
+	}
+	clients := 0
+	m.eachClient(func(_ netip.Addr, h *history) {
+		clients++
+		n := 0
+		for e := h.ring.next; e != &h.ring; e = e.next {
+			n++
+		}
+		if n != h.n || n == 0 || len(h.at) > n {
+			t.Fatalf("a history of %d entries counts %d and finds %d", n, h.n, len(h.at))
+		}
+	})
+	if int64(clients) > m.total.Load() {
+		t.Errorf("%d clients with %d entries", clients, m.total.Load())
+	}
+}
+
+// TestNotesLapse asks for what an earlier life has done: from the same port, from another one, and too late.
+func TestNotesLapse(t *testing.T) {
+	made := pmemfs.Handle{Ino: 7, Gen: 8}
+	m := newMemory(t, pmemfs.Note{Key: noteKey(digestOf(1), 700), Made: made})
+	if h, ok := m.earlier(noteKey(digestOf(1), 700)); !ok || h != made {
+		t.Error("not found")
+	}
+	if _, ok := m.earlier(noteKey(digestOf(1), 701)); ok {
+		t.Error("found for another port")
+	}
+	m.clock = m.clock.Add(replyLife + time.Second)
+	if _, ok := m.earlier(noteKey(digestOf(1), 700)); ok {
+		t.Error("found after nobody waits any more")
+	}
+}
