@@ -75,6 +75,11 @@ part_mutation() { go_test mutation -tags=mutation -run '^(TestMutations|TestKnow
 part_crashrace() { go_test crashrace -race -run '^TestWriters$' ./pmemfs/crashtest; }
 part_style() { go_test style ./integration/style; }
 part_integration() {
+	if grep -qw amx_tile /proc/cpuinfo; then
+		echo "the processor has AMX: User-mode Linux runs with a ptrace that widens its register sets (integration/uml/testdata/xstate.c)"
+	else
+		echo "the processor has no AMX: User-mode Linux sets its registers by itself"
+	fi
 	# A kernel keeps half a processor busy.
 	go_test integration -p=1 -parallel=3 -count=1 -timeout=15m ./integration ./integration/harness ./integration/rawnfs ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
 }

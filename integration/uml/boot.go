@@ -1,6 +1,7 @@
 // Package uml boots Debian's user-mode Linux: a real kernel that runs as an
 // ordinary process of an ordinary user, with a network of its own through
-// slirp, in about two seconds and without KVM.
+// slirp, in about two seconds and without KVM. On processors whose registers it does not know all (AMX) a preloaded ptrace makes up for
+// that: see xstate.go.
 //
 // Concurrency: guests are independent of each other; see package vm for one.
 package uml
@@ -53,6 +54,10 @@ func boot(dir string, programs map[string]string, link *vm.Link, parameters []st
 	if err := vm.WriteImage(image, modules, programs); err != nil {
 		return nil, fmt.Errorf("building the guest's initramfs: %w", err)
 	}
+	registers, err := widen(dir)
+	if err != nil {
+		return nil, err
+	}
 	args := []string{"mem=512M", "initrd=" + image,
 		"con=null", "con0=null,fd:1", "con1=fd:3,fd:4", "hostline=/dev/tty1", "noreboot", "quiet", "loglevel=5"}
 	args = append(args, parameters...)
@@ -65,7 +70,7 @@ func boot(dir string, programs map[string]string, link *vm.Link, parameters []st
 	cmd.Dir = dir
 	// The guest's memory is a file in TMPDIR; with the scratch folder as HOME
 	// the kernel also leaves its control socket there.
-	cmd.Env = append(os.Environ(), "HOME="+dir)
+	cmd.Env = append(os.Environ(), "HOME="+dir, "LD_PRELOAD="+registers)
 	// The second console is descriptors 3 and 4 of the child.
 	return vm.Launch(cmd, func(cmd *exec.Cmd, in, out *os.File) { cmd.ExtraFiles = []*os.File{in, out} })
 }

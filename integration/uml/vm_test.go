@@ -54,3 +54,26 @@ func TestGuestAnswers(t *testing.T) {
 	}
 	t.Logf("guest kernel %s", vm.Release)
 }
+
+// TestWideRegisters boots a guest as on a processor that has more registers than its kernel knows: programs work, and keep what is in their
+// floating-point registers while others run.
+func TestWideRegisters(t *testing.T) {
+	t.Setenv("XSTATE_SHORT", "1")
+	vm, err := Boot(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := vm.Shutdown(); err != nil {
+			t.Error(err)
+		}
+	}()
+	const sum = `awk 'BEGIN { for (i = 1; i <= 200000; i++) s += 1 / (i * i); printf "%.10f\n", s }'`
+	output, status, err := vm.Run(60*time.Second, "for i in 1 2 3; do "+sum+" & done; wait")
+	if want := strings.Repeat("1.6449290669\n", 3); err != nil || status != 0 || !strings.HasSuffix(output, want) {
+		t.Errorf("%q, status %d, %v; want %q", output, status, err, want)
+	}
+	if !strings.Contains(vm.Console(), Widened) {
+		t.Errorf("the registers were not widened\n%s", vm.Console())
+	}
+}
