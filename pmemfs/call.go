@@ -29,6 +29,9 @@ type Call struct {
 	// Only, unless it is zero, is the file that an Unlink, a Rmdir or a Rename is about: when the name (of a Rename, the old one) is another
 	// one's, the call is ErrStale and changes nothing.
 	Only Handle
+	// Within are directories, unless they are zero, out of which ".." does not lead a Lookup or a Readdir: of a directory that does not have
+	// each of them above it, ".." is the directory itself. That is decided while no directory changes its parent.
+	Within [2]Handle
 	// Saw is what the call saw of the files that its handles name, in the order of its arguments, also when it failed. What
 	// it could not look at, as its name or another argument was refused first, has neither attribute.
 	Saw [2]Seen
@@ -57,7 +60,7 @@ func (s *Seen) Pre() *Attr {
 
 // Reset makes c ready for another call. It keeps no note.
 func (c *Call) Reset() {
-	c.Note, c.NoWait, c.Open, c.Only, c.ahead = NoteKey{}, false, false, Handle{}, [2]bool{}
+	c.Note, c.NoWait, c.Open, c.Only, c.Within, c.ahead = NoteKey{}, false, false, Handle{}, [2]Handle{}, [2]bool{}
 	for i := range c.Saw {
 		c.Saw[i].HasBefore, c.Saw[i].HasAfter = false, false
 	}
@@ -103,6 +106,9 @@ func (c *Cred) call() *Call {
 
 // opened reports whether the call is one on an open file.
 func (c *Cred) opened() bool { return c.Call != nil && c.Call.Open }
+
+// bounded reports whether ".." leads the call only so far.
+func (c *Call) bounded() bool { return c != nil && c.Within != [2]Handle{} }
 
 // waits reports whether the call may wait for locks.
 func (c *Call) waits() bool { return c == nil || !c.NoWait }

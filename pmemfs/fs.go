@@ -77,8 +77,8 @@ type FS struct {
 	closed       bool // guarded by all gates
 	noBackground bool // Options.NoBackground
 	stripes      stripes
-	renameMu     sync.Mutex
-	orphanMu     sync.Mutex // held by operations, see alloc.Op.Own
+	renameMu     sync.RWMutex // held to read by who looks up a chain of parents
+	orphanMu     sync.Mutex   // held by operations, see alloc.Op.Own
 
 	media media
 

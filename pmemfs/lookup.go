@@ -51,7 +51,7 @@ func (fs *FS) find(d layout.Inode, name []byte) (ino uint64, err error) {
 }
 
 // Lookup returns the attributes, handle included, of the file that name means in dir; "." and ".." too, of which ".."
-// of the root is the root. It needs execute permission on dir, allocates nothing and costs no fence.
+// of the root is the root, and leads no further than Call.Within says. It needs execute permission on dir, allocates nothing and costs no fence.
 func (fs *FS) Lookup(c *Cred, dir Handle, name []byte) (Attr, error) {
 	return fs.lookup(c, dir, name, c.call().waits())
 }
@@ -68,6 +68,29 @@ func (fs *FS) lookup(c *Cred, dir Handle, name []byte, wait bool) (a Attr, err e
 		return a, err
 	}
 	defer g.RUnlock()
+	if string(name) == ".." && c.call().bounded() {
+		return fs.lookupUp(c, dir, wait)
+	}
+	return fs.lookupName(c, dir, name, wait)
+}
+
+// lookupUp looks ".." up, or "." where the call may not go further up.
+func (fs *FS) lookupUp(c *Cred, dir Handle, wait bool) (a Attr, err error) {
+	if !fs.holdParents(wait) {
+		return a, ErrWouldBlock
+	}
+	defer fs.renameMu.RUnlock()
+	name := nameDotDot
+	switch within, err := fs.isWithin(c.call(), dir, wait); {
+	case err != nil:
+		return a, err
+	case !within:
+		name = nameDot
+	}
+	return fs.lookupName(c, dir, name, wait)
+}
+
+func (fs *FS) lookupName(c *Cred, dir Handle, name []byte, wait bool) (Attr, error) {
 	a, ino, err := fs.lookupFast(c, dir, name, wait)
 	switch {
 	case err != errContended:

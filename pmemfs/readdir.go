@@ -33,7 +33,7 @@ type batch struct {
 var batchPool = sync.Pool{New: func() any { return new(batch) }}
 
 // Readdir calls emit with the entries that follow cookie, 0 for the start, until emit returns false. "." and ".." come
-// first. A cookie stays valid whatever is added or removed; an entry that exists throughout is seen exactly once; no lock
+// first, as far up as Call.Within allows. A cookie stays valid whatever is added or removed; an entry that exists throughout is seen exactly once; no lock
 // is held during emit. Read permission is needed. No fence.
 func (fs *FS) Readdir(c *Cred, h Handle, cookie uint64, withAttr bool, emit func(*DirEntry) bool) (err error) {
 	defer fs.finish(&err, h.Ino)
@@ -56,7 +56,7 @@ func (fs *FS) Readdir(c *Cred, h Handle, cookie uint64, withAttr bool, emit func
 			}
 			e.Name = b.names[start:b.ends[i]]
 			cookie = e.Cookie
-			if withAttr && !e.HasAttr && !fs.lateAttr(h, e) {
+			if withAttr && !e.HasAttr && !fs.lateAttr(c.call(), h, e) {
 				continue // removed since
 			}
 			if !emit(e) {
@@ -71,8 +71,12 @@ func (fs *FS) Readdir(c *Cred, h Handle, cookie uint64, withAttr bool, emit func
 
 // lateAttr fills in the attributes of an entry whose inode was locked when the batch was read. False means that the name
 // is gone.
-func (fs *FS) lateAttr(h Handle, e *DirEntry) bool {
-	a, err := fs.Lookup(&Cred{}, h, e.Name)
+func (fs *FS) lateAttr(call *Call, h Handle, e *DirEntry) bool {
+	super := &Cred{}
+	if call.bounded() {
+		super.Call = &Call{Within: call.Within}
+	}
+	a, err := fs.Lookup(super, h, e.Name)
 	switch {
 	case err == nil:
 		e.Attr, e.HasAttr, e.Ino, e.Type = a, true, a.Ino, a.Type
@@ -91,6 +95,13 @@ func (fs *FS) readBatch(c *Cred, h Handle, cookie uint64, withAttr, wait bool, b
 		return false, err
 	}
 	defer g.RUnlock()
+	held, within, err := fs.parentsFor(c.call(), h, cookie, wait)
+	if held {
+		defer fs.renameMu.RUnlock()
+	}
+	if err != nil {
+		return false, err
+	}
 	s := fs.stripes.of(h.Ino)
 	if !s.read(wait) {
 		return false, ErrWouldBlock
@@ -126,7 +137,11 @@ func (fs *FS) readBatch(c *Cred, h Handle, cookie uint64, withAttr, wait bool, b
 		add(nameDot, d.Ino(), TypeDir, cookieDot)
 	}
 	if cookie < cookieDotDot {
-		add(nameDotDot, d.Parent(), TypeDir, cookieDotDot)
+		up := d.Parent()
+		if !within {
+			up = d.Ino()
+		}
+		add(nameDotDot, up, TypeDir, cookieDotDot)
 	}
 	dd := dir.Open(fs.j, nil, d, fs.key)
 	err = dd.Scan(max(cookie, cookieDotDot), func(e dir.Entry) bool {

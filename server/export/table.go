@@ -3,6 +3,7 @@ package export
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -68,27 +69,16 @@ func (t *Table) Root(e *Export) (pmemfs.Attr, error) {
 	return attr, nil
 }
 
-// MayClimb reports whether a client of e that holds directory dir may go up from there. Where it may not, ".." is dir
-// itself, for LOOKUP and READDIR alike: at the directory that e shows, and in one that has since been moved out of that. It
-// allocates nothing, and for an export of the whole filesystem it costs nothing.
-func (t *Table) MayClimb(e *Export, dir pmemfs.Handle) bool {
+// Within is the directory out of which ".." must not lead a client of e, for pmemfs.Call.Within: the one that e shows; zero for an export of
+// the whole filesystem, of which the root is the end. Out of what has since been moved out of that, there is no way up. It allocates nothing.
+func (e *Export) Within() pmemfs.Handle {
 	if e.Subtree == "/" {
-		return true // to the root at most, whose ".." is itself
+		return pmemfs.Handle{}
 	}
-	root := e.root.kept.Load()
-	if root == nil || dir == *root {
-		return false
+	if root := e.root.kept.Load(); root != nil {
+		return *root
 	}
-	for top := t.eng.Root(); dir != top; {
-		up, err := t.eng.Lookup(&superuser, dir, []byte(".."))
-		if err != nil {
-			return false // gone meanwhile, or damaged
-		}
-		if dir = up.Handle; dir == *root {
-			return true
-		}
-	}
-	return false
+	return pmemfs.Handle{Ino: math.MaxUint64} // nothing is there
 }
 
 // superuser walks to the root of an export, which the administrator has chosen to show.

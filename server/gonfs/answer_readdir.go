@@ -42,7 +42,6 @@ func (s *Server) list(r *request, e *rpc.Encoder, budget int, size func(*pmemfs.
 	start := e.Len()
 	nfswire.PutPostOp(e, s.handles.FSID(), &attr)
 	e.Uint64(0) // the verifier never changes, as cookies never lose their meaning
-	top := !s.exports.MayClimb(r.exp, dir)
 	count, eof := 0, true
 	err = s.eng.Readdir(&r.cred, dir, r.args.offset, plus, func(d *pmemfs.DirEntry) bool {
 		if e.Len()-start+size(d)+listEndBytes > budget {
@@ -50,7 +49,7 @@ func (s *Server) list(r *request, e *rpc.Encoder, budget int, size func(*pmemfs.
 			return false
 		}
 		count++
-		s.putEntry(r, e, d, &attr, top, plus)
+		s.putEntry(r, e, d, plus)
 		return true
 	})
 	switch {
@@ -64,11 +63,8 @@ func (s *Server) list(r *request, e *rpc.Encoder, budget int, size func(*pmemfs.
 	return nil
 }
 
-// putEntry writes entry3 or entryplus3. What lies above the export's root is not shown.
-func (s *Server) putEntry(r *request, e *rpc.Encoder, d *pmemfs.DirEntry, dir *pmemfs.Attr, top, plus bool) {
-	if top && string(d.Name) == ".." {
-		d.Ino, d.Attr = dir.Ino, *dir
-	}
+// putEntry writes entry3 or entryplus3.
+func (s *Server) putEntry(r *request, e *rpc.Encoder, d *pmemfs.DirEntry, plus bool) {
 	e.Bool(true)
 	e.Uint64(d.Ino)
 	e.Opaque(d.Name)

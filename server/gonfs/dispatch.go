@@ -97,6 +97,7 @@ func (s *Server) admit(r *request, p *procedure, sys *rpc.SysCred) status {
 		return nfswire.ErrAcces
 	}
 	r.cred = credential(r, sys)
+	r.cred.Call = &pmemfs.Call{Within: [2]pmemfs.Handle{r.exp.Within()}}
 	if p.changes && r.exp.ReadOnly {
 		return nfswire.ErrROFS
 	}

@@ -99,8 +99,6 @@ func (v *view) resolve(p string) (pmemfs.Attr, error) {
 		return pmemfs.Attr{}, err
 	case name == "":
 		return v.srv.eng.Getattr(dir)
-	case name == ".." && !v.srv.exports.MayClimb(v.r.exp, dir):
-		return v.srv.eng.Getattr(dir)
 	}
 	// One LOOKUP asks three times; all must speak of the same file even if the name changes hands meanwhile.
 	if n := &v.r.named; v.r.call.Proc == nfswire.ProcLookup && n.dir == dir && n.name == name {

@@ -1,6 +1,7 @@
 package nfs3_test
 
 import (
+	"bytes"
 	"net/netip"
 	"testing"
 
@@ -63,7 +64,7 @@ func TestConfined(t *testing.T) {
 	}
 	for name, proc := range readdirs {
 		for _, e := range f.list(proc, fh(top), 4096, nil) {
-			if e.name == ".." && (e.ino != top.Ino || e.fh != nil) {
+			if e.name == ".." && (e.ino != top.Ino || e.fh != nil && !bytes.Equal(e.fh, fh(top))) {
 				t.Errorf("%s shows what is above the root: %+v", name, e)
 			}
 		}
@@ -79,7 +80,7 @@ func TestConfined(t *testing.T) {
 		t.Errorf(".. below what was moved out: status %d, inode %d", st, ino)
 	}
 	for _, e := range f.list(nfswire.ProcReaddirPlus, fh(sub), 4096, nil) {
-		if e.name == ".." && (e.ino != sub.Ino || e.fh != nil) {
+		if e.name == ".." && (e.ino != sub.Ino || !bytes.Equal(e.fh, fh(sub))) {
 			t.Errorf("a directory that was moved out shows what is above it: %+v", e)
 		}
 	}

@@ -19,7 +19,8 @@ func (c *call) lookup() bool {
 	var a pmemfs.Attr
 	if st == nfswire.OK {
 		var err error
-		a, err = c.find(name)
+		c.call.Within[0] = c.exp.Within()
+		a, err = c.s.eng.Lookup(&c.cred, c.h[0], name)
 		st = c.status(err)
 	}
 	if c.put(st) && !c.again {
@@ -29,17 +30,6 @@ func (c *call) lookup() bool {
 	c.putPost(0)
 	return true
 }
-
-// find looks a name up. Where a client may go no further up, the parent of a directory is the directory itself, as at the
-// root of a filesystem.
-func (c *call) find(name []byte) (pmemfs.Attr, error) {
-	if string(name) == ".." && !c.s.exports.MayClimb(c.exp, c.h[0]) {
-		name = dot
-	}
-	return c.s.eng.Lookup(&c.cred, c.h[0], name)
-}
-
-var dot = []byte(".")
 
 // readlink : RFC 1813 section 3.3.5.
 func (c *call) readlink() bool {

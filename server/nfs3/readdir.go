@@ -85,6 +85,7 @@ type lister struct {
 
 func (l *lister) run(cookie uint64) (eof bool, err error) {
 	eof = true
+	l.c.call.Within[0] = l.c.exp.Within()
 	err = l.c.s.eng.Readdir(&l.c.cred, l.c.h[0], cookie, l.plus, func(d *pmemfs.DirEntry) bool {
 		if !l.entry(d) {
 			eof = false
@@ -106,9 +107,6 @@ func (l *lister) entry(d *pmemfs.DirEntry) bool {
 		return false
 	}
 	l.any = true
-	if string(d.Name) == ".." && !c.s.exports.MayClimb(c.exp, c.h[0]) {
-		d.Ino, d.HasAttr = c.h[0].Ino, false // the client has the directory's own
-	}
 	c.e.Uint32(1)
 	c.e.Uint64(d.Ino)
 	c.e.Opaque(d.Name)

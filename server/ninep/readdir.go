@@ -24,6 +24,7 @@ func (c *call) readdir() errno {
 		return eNotDir
 	}
 	c.call.Open = true
+	c.within(f)
 	room := int(min(count, c.s.msize.Load()-readHead, readdirBytes))
 	c.e.Grow(4 + room)
 	at := c.e.Len()
@@ -34,7 +35,7 @@ func (c *call) readdir() errno {
 			full = true
 			return false
 		}
-		c.putEntry(f, d)
+		c.putEntry(d)
 		return true
 	})
 	n := c.e.Len() - at - 4
@@ -48,16 +49,12 @@ func (c *call) readdir() errno {
 	return ok
 }
 
-// putEntry appends an entry. At the end of what the client may see the directory is its own parent.
-func (c *call) putEntry(f *fid, d *pmemfs.DirEntry) {
-	ino := d.Ino
-	if string(d.Name) == ".." && (f.h == f.root || !c.s.srv.exports.MayClimb(c.exp, f.h)) {
-		ino = f.h.Ino
-	}
+// putEntry appends an entry.
+func (c *call) putEntry(d *pmemfs.DirEntry) {
 	b := c.e.Extend(entryBytes + len(d.Name))
 	b[0] = qidType(d.Type)
 	le.PutUint32(b[1:], 0) // no version: that would take a look at each file, and clients use the path alone
-	le.PutUint64(b[5:], ino)
+	le.PutUint64(b[5:], d.Ino)
 	le.PutUint64(b[qidBytes:], d.Cookie)
 	b[qidBytes+8] = byte(d.Type)
 	le.PutUint16(b[qidBytes+9:], uint16(len(d.Name)))

@@ -71,14 +71,18 @@ func (c *call) settle(id, newID uint32, f, to *fid) errno {
 	return ok
 }
 
-var dot = []byte(".")
-
 // find looks a name up. At the directory that was attached to, and where the export ends, ".." is the directory itself.
 func (c *call) find(f *fid, dir pmemfs.Handle, name []byte) (pmemfs.Attr, error) {
-	if string(name) == ".." && (dir == f.root || !c.s.srv.exports.MayClimb(c.exp, dir)) {
-		name = dot
-	}
+	c.within(f)
 	return c.s.srv.eng.Lookup(&c.cred, dir, name)
+}
+
+// within bounds ".." for a call on a fid.
+func (c *call) within(f *fid) {
+	c.call.Within[0] = c.exp.Within()
+	if f.root != c.s.srv.eng.Root() {
+		c.call.Within[1] = f.root
+	}
 }
 
 // clunk gives a fid up, whatever has become of its export. An attribute that was written is set now.
