@@ -6,6 +6,7 @@ import (
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 )
 
 func now() int64 { return time.Now().UnixNano() }
@@ -138,7 +139,7 @@ func (fs *FS) setattr(c *Cred, h Handle, s *SetAttr, made Handle) (a Attr, err e
 			return a, err
 		}
 	}
-	if more {
+	if more && !mutation.CutIsOrphan.Off() {
 		if err := fs.orphan(op, h.Ino); err != nil {
 			return a, err
 		}

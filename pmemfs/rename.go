@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 )
 
 // moving is one attempt at a rename: the places and the inode numbers that were there a moment ago.
@@ -172,7 +173,9 @@ func (fs *FS) rename(m *moving) (later, again bool, err error) {
 		x.dst.BumpChange()
 	}
 	touch(x.fromIn, t)
-	touch(x.toIn, t)
+	if m.flags&RenameExchange == 0 || !mutation.ExchangeStamps.Off() {
+		touch(x.toIn, t)
+	}
 	call := m.c.call()
 	call.expect(0, x.fromIn)
 	call.expect(1, x.toIn)

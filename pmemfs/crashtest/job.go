@@ -70,6 +70,9 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"scrub":    scrubTrace,
 	"notes":    notesTrace,
 	"torn":     tornTrace,
+	"cut":      cutTrace,
+	"single":   singleTrace,
+	"exchange": exchangeTrace,
 }
 
 // Run tries the crash states of the job's workload. An error that is no Violation says that the workload itself failed.

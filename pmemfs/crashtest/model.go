@@ -20,6 +20,8 @@ type node struct {
 	data   []byte // content, or a link's target
 	kids   map[string]*node
 	xattrs map[string][]byte
+	stamps stamps // as they were when they were last compared
+	effect effect // of what has been done since
 }
 
 // A model is a plain picture of what the filesystem should hold: maps and byte slices, none of the engine's code.
@@ -63,7 +65,7 @@ func load(fs *pmemfs.FS, h pmemfs.Handle, byIno map[uint64]*node) (*node, error)
 		return byIno[h.Ino], err
 	}
 	n := newModelNode(a.Type, a.Mode)
-	n.uid, n.nlink = a.UID, a.Nlink
+	n.uid, n.nlink, n.stamps = a.UID, a.Nlink, stampsOf(a)
 	byIno[h.Ino] = n
 	if n.data, err = bytesOf(fs, a); err != nil {
 		return nil, err
@@ -160,6 +162,7 @@ func (m *model) adopt(w *world, o Op) error {
 		return fmt.Errorf("what was written before space ended is not the beginning of what was to be")
 	}
 	n.data = data
+	n.effect |= partly
 	return err
 }
 
@@ -201,6 +204,7 @@ func (m *model) apply(o Op) bool {
 			return false
 		}
 		src.nlink++
+		src.effect |= changed
 		return true
 	case "unlink", "rmdir":
 		return d.remove(name, o.Verb == "rmdir")
@@ -218,6 +222,10 @@ func (d *node) add(name string, n *node) bool {
 	if n.typ == pmemfs.TypeDir {
 		d.nlink++
 	}
+	d.effect |= touched
+	if n.stamps == (stamps{}) {
+		n.effect |= made
+	}
 	return true
 }
 
@@ -231,6 +239,8 @@ func (d *node) remove(name string, dir bool) bool {
 	}
 	delete(d.kids, name)
 	n.nlink--
+	n.effect |= changed
+	d.effect |= touched
 	if dir {
 		d.nlink--
 	}
@@ -275,10 +285,14 @@ func (m *model) rename(d *node, name string, o Op) bool {
 		to.remove(toName, dst.typ == pmemfs.TypeDir)
 		dst = nil
 	}
+	d.effect |= touched
+	to.effect |= touched
+	src.effect |= changed
 	move(d, to, src)
 	to.kids[toName] = src
 	delete(d.kids, name)
 	if dst != nil {
+		dst.effect |= changed
 		move(to, d, dst)
 		d.kids[name] = dst
 		to.kids[toName] = src
@@ -303,20 +317,30 @@ func (n *node) change(o Op) bool {
 	case "chmod":
 		n.mode, n.uid = uint32(o.A)&0o7777, uint32(o.B)
 		n.follow()
+		n.effect |= changed | dated
 		return true
 	case "acl":
-		return n.setACL(o)
+		ok := n.setACL(o)
+		if ok {
+			n.effect |= changed
+		}
+		return ok
 	case "setxattr":
 		n.xattrs[string(xattrName(o))] = fill(o.A, o.A+9)
+		n.effect |= changed
 		return true
 	case "removexattr":
 		_, ok := n.xattrs[string(xattrName(o))]
 		delete(n.xattrs, string(xattrName(o)))
+		if ok {
+			n.effect |= changed
+		}
 		return ok
 	}
 	if !regular {
 		return false
 	}
+	n.effect |= touched
 	switch o.Verb {
 	case "write":
 		n.write(o.B, fill(o.A, o.A+o.B))
@@ -346,8 +370,8 @@ func (n *node) resize(size int64) {
 	n.data = n.data[:size:size]
 }
 
-// compare returns an error for what is not in the filesystem as it is in the model.
-func (m *model) compare(fs *pmemfs.FS) error {
+// compare returns an error for what is not in the filesystem as it is in the model, after an operation that was under way at a time.
+func (m *model) compare(fs *pmemfs.FS, at span) error {
 	got, err := newModel(fs)
 	if err != nil {
 		return err
@@ -355,10 +379,10 @@ func (m *model) compare(fs *pmemfs.FS) error {
 	if !maps.EqualFunc(m.states, got.states, bytes.Equal) {
 		return fmt.Errorf("there are states %q, expected %q", slices.Sorted(maps.Keys(got.states)), slices.Sorted(maps.Keys(m.states)))
 	}
-	return m.root.same(got.root, "/")
+	return m.root.same(got.root, "/", at, map[*node]bool{})
 }
 
-func (n *node) same(got *node, path string) error {
+func (n *node) same(got *node, path string, at span, seen map[*node]bool) error {
 	switch {
 	case n.typ != got.typ || n.mode != got.mode || n.uid != got.uid || n.nlink != got.nlink:
 		return fmt.Errorf("%.60s is of type %d mode %o owner %d links %d, expected %d %o %d %d",
@@ -370,8 +394,14 @@ func (n *node) same(got *node, path string) error {
 	case !slices.Equal(slices.Sorted(maps.Keys(n.kids)), slices.Sorted(maps.Keys(got.kids))):
 		return fmt.Errorf("%.60s holds %.200q, expected %.200q", path, slices.Sorted(maps.Keys(got.kids)), slices.Sorted(maps.Keys(n.kids)))
 	}
+	if !seen[n] {
+		seen[n] = true
+		if err := n.sameStamps(got.stamps, at); err != nil {
+			return fmt.Errorf("%.60s: %w", path, err)
+		}
+	}
 	for name, k := range n.kids {
-		if err := k.same(got.kids[name], path+name+"/"); err != nil {
+		if err := k.same(got.kids[name], path+name+"/", at, seen); err != nil {
 			return err
 		}
 	}

@@ -165,7 +165,7 @@ var objects = map[string]func(w *world, o Op, h pmemfs.Handle) error{
 	},
 	"chmod": func(w *world, o Op, h pmemfs.Handle) error {
 		_, err := w.fs.Setattr(w.as(), h, &pmemfs.SetAttr{
-			Mask: pmemfs.SetMode | pmemfs.SetUID | pmemfs.SetGID | pmemfs.SetMtime, Mode: uint32(o.A) & 0o7777, UID: uint32(o.B), GID: 7, Mtime: 1e18,
+			Mask: pmemfs.SetMode | pmemfs.SetUID | pmemfs.SetGID | pmemfs.SetMtime, Mode: uint32(o.A) & 0o7777, UID: uint32(o.B), GID: 7, Mtime: someDate,
 		})
 		return err
 	},

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"time"
 
 	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/internal/pmem"
@@ -191,7 +192,9 @@ func (r *run) step() bool {
 	key := t.ledger.key(0, i)
 	r.world.call = t.ledger.call(key)
 	t.mark(begin, 0, i)
+	at := span{from: time.Now().UnixNano()}
 	err := r.world.do(op)
+	at.to = time.Now().UnixNano()
 	t.mark(end, 0, i)
 	t.ledger.take(key, op, &r.world.call, err)
 	noSpace := full(err)
@@ -202,7 +205,7 @@ func (r *run) step() bool {
 		err = t.note(r.world)
 	}
 	if err == nil {
-		err = r.model.compare(r.world.fs)
+		err = r.model.compare(r.world.fs, at)
 	}
 	if err != nil {
 		r.err = fmt.Errorf("operation %d, %v: %w", i, op, err)

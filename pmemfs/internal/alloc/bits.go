@@ -300,7 +300,7 @@ func (b *Bits) hold(r Run) error {
 
 // quarantine keeps a freed run from reuse until a checkpoint has passed seq. hold has been called for it.
 func (b *Bits) quarantine(seq uint64, r Run) {
-	if mutation.QuarantineFreed.Off() {
+	if mutation.QuarantineFreed.Off() || r.Len == 1 && mutation.QuarantineSingle.Off() {
 		b.settle(r, true)
 		return
 	}

@@ -16,6 +16,8 @@ const (
 	none Rule = iota
 	// QuarantineFreed : a freed block is not handed out until a checkpoint has passed the record that freed it.
 	QuarantineFreed
+	// QuarantineSingle : so it is with a single block.
+	QuarantineSingle
 	// QuarantinePassed : a checkpoint releases only what records before its tail freed.
 	QuarantinePassed
 	// QuarantineHeld : what an operation frees stays taken until its record is durable.
@@ -80,6 +82,12 @@ const (
 	NotesRoom
 	// SaltRepeated : a recovery that is repeated begins its epoch with the same salt.
 	SaltRepeated
+	// CutIsOrphan : a file whose truncation takes several records is an orphan from the first one on.
+	CutIsOrphan
+	// CutFinished : an open finishes the orphans that have names.
+	CutFinished
+	// ExchangeStamps : an exchange is a change of both directories.
+	ExchangeStamps
 
 	end
 )
@@ -97,7 +105,8 @@ var names = [end]string{
 	LostSeal: "checksum of the list of lost blocks", NoteInRecord: "notes in the record", NotesBeforeEnd: "notes of what has happened only",
 	NotesApart: "notes read apart from where they are carried", NotesCarried: "notes carried into the new epoch",
 	NotesFenced: "carried notes durable before the head", NotesRoom: "window passed over before notes are carried",
-	SaltRepeated: "salt of a repeated recovery",
+	SaltRepeated: "salt of a repeated recovery", QuarantineSingle: "quarantine of single blocks", CutIsOrphan: "long truncations in the orphan index",
+	CutFinished: "truncations finished at open", ExchangeStamps: "times of both directories of an exchange",
 }
 
 // String returns what the rule says.
