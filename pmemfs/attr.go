@@ -93,6 +93,7 @@ func (fs *FS) Setattr(c *Cred, h Handle, s *SetAttr) (Attr, error) {
 
 // setattr is Setattr; made is what the note of the call says that it made.
 func (fs *FS) setattr(c *Cred, h Handle, s *SetAttr, made Handle) (a Attr, err error) {
+	s = s.withoutNoID()
 	defer fs.finish(&err, h.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(h.Ino)

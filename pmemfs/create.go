@@ -228,6 +228,9 @@ func touch(in layout.Inode, t int64) {
 // fill gives a new inode its attributes. The group is the creator's, or the directory's if that has the setgid bit,
 // which a new directory inherits.
 func (fs *FS) fill(c *Cred, op *alloc.Op, in, parent layout.Inode, m *making, t int64) error {
+	if c.UID == NoID || c.GID == NoID {
+		return ErrInvalid
+	}
 	mode := uint16(0o644)
 	switch m.typ {
 	case TypeDir:
@@ -249,7 +252,7 @@ func (fs *FS) fill(c *Cred, op *alloc.Op, in, parent layout.Inode, m *making, t 
 	in.SetRdev(m.major, m.minor)
 	s := SetAttr{}
 	if m.attr != nil {
-		s = *m.attr
+		s = *m.attr.withoutNoID()
 		s.Mask &^= SetGuard
 	}
 	// Who may give a file away or to a group is as for Setattr.

@@ -327,3 +327,39 @@ func hookAfter(cond func() bool, f func()) func(pmem.Failpoint, pmem.Range) erro
 		return nil
 	})
 }
+
+// TestNoID sets owners that are no ids, in every way that there is: they leave the owner alone, for whoever asks, and nothing is made by or for
+// them.
+func TestNoID(t *testing.T) {
+	b := newBench(t, 8<<20)
+	f := b.own(b.root, "f", TypeRegular, 0o644)
+	for name, c := range map[string]*Cred{"root": superuser, "owner": owner, "a stranger": stranger} {
+		for what, s := range map[string]SetAttr{
+			"both":  {Mask: SetUID | SetGID, UID: NoID, GID: NoID},
+			"user":  {Mask: SetUID, UID: NoID},
+			"group": {Mask: SetGID, GID: NoID},
+		} {
+			a, err := b.Setattr(c, f, &s)
+			if err != nil || a.UID != owner.UID || a.GID != member.GID {
+				t.Errorf("%s, %s: owner %d, group %d, %v", name, what, a.UID, a.GID, err)
+			}
+		}
+	}
+	a, err := b.Setattr(superuser, f, &SetAttr{Mask: SetUID | SetGID, UID: 77, GID: NoID})
+	if err != nil || a.UID != 77 || a.GID != member.GID {
+		t.Errorf("one of two: owner %d, group %d, %v", a.UID, a.GID, err)
+	}
+	a, err = b.Mkdir(&Cred{UID: 5, GID: 6}, b.own(b.root, "d", TypeDir, 0o777), []byte("x"), &SetAttr{Mask: SetUID | SetGID, UID: NoID, GID: NoID})
+	if err != nil || a.UID != 5 || a.GID != 6 {
+		t.Errorf("made: owner %d, group %d, %v", a.UID, a.GID, err)
+	}
+	for _, c := range []*Cred{{UID: NoID}, {GID: NoID}} {
+		_, err := b.Mkdir(c, b.root, []byte("y"), nil)
+		if !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrAccess) {
+			t.Errorf("made by %+v: %v", c, err)
+		}
+	}
+	if got := ownerOf(NoID); got == NoID {
+		t.Error("what an earlier version has stored is shown as it is")
+	}
+}

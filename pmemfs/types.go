@@ -1,6 +1,9 @@
 package pmemfs
 
-import "pmemfs/pmemfs/internal/layout"
+import (
+	"math"
+	"pmemfs/pmemfs/internal/layout"
+)
 
 // Handle is the identity of a file: inode number and generation. No two files ever have the same.
 type Handle struct{ Ino, Gen uint64 }
@@ -57,7 +60,21 @@ const (
 	SetDropID // take away the set-id bits that Mode lacks, of a regular file; who may write it may, others fail with ErrPerm
 )
 
-// SetAttr is a change of attributes, made as one.
+// NoID is the number that is no user's and no group's: chown(2) leaves what it is given for as it is, and so does Setattr. A Cred that has it
+// makes nothing.
+const NoID uint32 = math.MaxUint32
+
+// nobody is who owns, for those who look, what belongs to NoID: earlier versions stored that, and Linux does not take it for an owner.
+const nobody = 65534
+
+func ownerOf(id uint32) uint32 {
+	if id == NoID {
+		return nobody
+	}
+	return id
+}
+
+// SetAttr is a change of attributes, made as one. UID and GID count for nothing if they are NoID.
 type SetAttr struct {
 	Mask         SetMask
 	Mode         uint32
@@ -65,6 +82,23 @@ type SetAttr struct {
 	Size         uint64
 	Atime, Mtime int64
 	GuardCtime   int64
+}
+
+// withoutNoID returns the change without the owners that are to be left alone: s itself if there are none.
+func (s *SetAttr) withoutNoID() *SetAttr {
+	leave := SetMask(0)
+	if s.UID == NoID {
+		leave |= SetUID
+	}
+	if s.GID == NoID {
+		leave |= SetGID
+	}
+	if s.Mask&leave == 0 {
+		return s
+	}
+	less := *s
+	less.Mask &^= leave
+	return &less
 }
 
 // CreateMode is what Create does about a name that exists (RFC 1813 section 3.3.8).
@@ -143,7 +177,7 @@ func attrOf(in layout.Inode) Attr {
 		Handle: Handle{in.Ino(), in.Gen()},
 		Type:   FileType(in.Mode() >> 12),
 		Mode:   uint32(in.Mode() & layout.ModePerm),
-		Nlink:  in.Nlink(), UID: in.UID(), GID: in.GID(),
+		Nlink:  in.Nlink(), UID: ownerOf(in.UID()), GID: ownerOf(in.GID()),
 		Size: in.Size(), Used: in.Blocks() << layout.BlockShift,
 		Atime: in.Atime(), Mtime: in.Mtime(), Ctime: in.Ctime(), Btime: in.Btime(), Change: in.Change(),
 	}

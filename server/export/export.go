@@ -89,6 +89,9 @@ func (e *Export) Validate() error {
 	if e.Squashing > SquashNone {
 		return fmt.Errorf("export %q: unknown squash %d", e.Name, e.Squashing)
 	}
+	if e.AnonUID == pmemfs.NoID || e.AnonGID == pmemfs.NoID {
+		return fmt.Errorf("export %q: %d is no id for anonymous users", e.Name, pmemfs.NoID)
+	}
 	for _, c := range e.Clients {
 		if !c.IsValid() || c.Addr().Is4In6() {
 			return fmt.Errorf("export %q: client network %s is none that an address could be in", e.Name, c)
@@ -147,9 +150,20 @@ func (e *Export) Allows(addr netip.AddrPort) bool {
 // Anon returns the anonymous caller.
 func (e *Export) Anon() pmemfs.Cred { return pmemfs.Cred{UID: e.AnonUID, GID: e.AnonGID} }
 
-// Squash turns whom a client says is calling into whom that is taken for. It changes c and what c.Groups points to, in
+// Squash turns whom a client says is calling into whom that is taken for. What is no id is the anonymous one. It changes c and what c.Groups points to, in
 // place and without allocating; c.Call it leaves alone.
 func (e *Export) Squash(c *pmemfs.Cred) {
+	if c.UID == pmemfs.NoID {
+		c.UID = e.AnonUID
+	}
+	if c.GID == pmemfs.NoID {
+		c.GID = e.AnonGID
+	}
+	for i, g := range c.Groups {
+		if g == pmemfs.NoID {
+			c.Groups[i] = e.AnonGID
+		}
+	}
 	switch e.Squashing {
 	case SquashNone:
 	case SquashRoot:

@@ -20,6 +20,9 @@ func TestSquash(t *testing.T) {
 		{export.SquashRoot, pmemfs.Cred{UID: 7, GID: 8, Groups: []uint32{9}}, pmemfs.Cred{UID: 7, GID: 8, Groups: []uint32{9}}},
 		{export.SquashRoot, pmemfs.Cred{Groups: []uint32{0, 5}}, pmemfs.Cred{UID: 65534, GID: 65534, Groups: []uint32{65534, 5}}},
 		{export.SquashRoot, pmemfs.Cred{UID: 7, Groups: []uint32{}}, pmemfs.Cred{UID: 7, GID: 65534, Groups: []uint32{}}},
+		{export.SquashNone, pmemfs.Cred{UID: pmemfs.NoID, GID: pmemfs.NoID, Groups: []uint32{pmemfs.NoID, 5}},
+			pmemfs.Cred{UID: 65534, GID: 65534, Groups: []uint32{65534, 5}}},
+		{export.SquashRoot, pmemfs.Cred{UID: 7, GID: pmemfs.NoID}, pmemfs.Cred{UID: 7, GID: 65534}},
 		{export.SquashAll, pmemfs.Cred{UID: 7, GID: 8, Groups: []uint32{0}}, pmemfs.Cred{UID: 65534, GID: 65534}},
 	}
 	for _, c := range cases {
