@@ -77,6 +77,7 @@ func (c *call) attach() errno {
 	}
 	c.exp = exp
 	u := c.s.srv.identify(uname, uid)
+	u.client = c.s.remote.Addr()
 	c.as(u)
 	a, err := c.s.srv.exports.Root(exp)
 	for name := range strings.SplitSeq(rest, "/") {

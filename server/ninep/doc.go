@@ -67,7 +67,8 @@
 //
 //	xattr.mu          the value that a fid writes; held over the engine's setting it
 //	  the engine's
-//	table.mu          the fids of a session; a leaf
+//	table.mu          the fids of a session
+//	  share.Pool      what all sessions have; a leaf
 //	fid.mu            what changes in a fid; a leaf
 //	session.mu        what waits; a leaf
 package ninep

@@ -2,6 +2,7 @@ package ninep
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,7 +12,8 @@ import (
 
 // owner is whom a client says that a fid is used by.
 type owner struct {
-	anonymous bool // it has not said
+	client    netip.Addr // that says so, which what it holds is counted by
+	anonymous bool       // it has not said
 	uid, gid  uint32
 	groups    []uint32
 }
@@ -74,9 +76,6 @@ func (f *fid) place() (dir pmemfs.Handle, name []byte, named bool) {
 	return f.dir, bytes.Clone(f.name), f.named
 }
 
-// allLockers is how many owners all fids remember: as many as there can be locks.
-const allLockers = 1 << 16
-
 // locked notes that an owner has locked the file of a fid.
 func (s *Server) locked(f *fid, o pmemfs.LockOwner) {
 	f.mu.Lock()
@@ -84,8 +83,7 @@ func (s *Server) locked(f *fid, o pmemfs.LockOwner) {
 	if len(f.lockers) >= lockersMax || slices.Contains(f.lockers, o) {
 		return
 	}
-	if s.lockers.Add(1) > allLockers {
-		s.lockers.Add(-1)
+	if !s.lockers.Take(f.user.client, 1) {
 		return
 	}
 	f.lockers = append(f.lockers, o)
@@ -97,12 +95,14 @@ func (s *Server) free(f *fid) error {
 	for _, o := range f.lockers {
 		s.eng.ReleaseLocks(f.h, o)
 	}
-	s.lockers.Add(-int64(len(f.lockers)))
+	if n := len(f.lockers); n > 0 {
+		s.lockers.Give(f.user.client, int64(n))
+	}
 	if f.open {
 		err = s.eng.Release(f.h)
 	}
 	if f.xattr != nil {
-		s.xattrBytes.Add(-f.xattr.reserved)
+		s.xattrBytes.Give(f.user.client, f.xattr.reserved)
 	}
 	f.user, f.named, f.open, f.read, f.write, f.append, f.xattr, f.lockers = nil, false, false, false, false, false, nil, nil
 	fids.Put(f)
@@ -119,8 +119,9 @@ func (s *Server) unuse(f *fid) error {
 
 // table is the fids of a session.
 type table struct {
-	mu   sync.Mutex
-	fids map[uint32]*fid
+	mu    sync.Mutex
+	fids  map[uint32]*fid
+	spare int64 // how many more there may be: taken of what all sessions have, and not used
 }
 
 // get returns a fid, with a use for the caller; nil if there is none.
@@ -168,13 +169,43 @@ func (t *table) take(id uint32, only *fid) *fid {
 	return f
 }
 
-// takeAll removes every fid.
-func (t *table) takeAll() map[uint32]*fid {
+// takeAll removes every fid, and returns also how many the session has taken of what all have.
+func (t *table) takeAll() (all map[uint32]*fid, taken int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all := t.fids
-	t.fids = nil
-	return all
+	all, taken = t.fids, int64(len(t.fids))+t.spare
+	t.fids, t.spare = nil, 0
+	return all, taken
+}
+
+// fidsAtOnce is how many fids a session takes at once of what all have, so that few requests meet there.
+const fidsAtOnce = 16
+
+// room takes a fid of what all sessions have. table.mu is held.
+func (s *session) room() bool {
+	t, all := &s.table, s.srv.fids
+	switch client := s.remote.Addr(); {
+	case t.spare > 0:
+	case all.Take(client, fidsAtOnce):
+		t.spare = fidsAtOnce
+	case all.Take(client, 1):
+		t.spare = 1
+	default:
+		return false
+	}
+	t.spare--
+	return true
+}
+
+// leave gives back what room has taken.
+func (s *session) leave() {
+	t := &s.table
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.spare++; t.spare > 2*fidsAtOnce {
+		s.srv.fids.Give(s.remote.Addr(), fidsAtOnce)
+		t.spare -= fidsAtOnce
+	}
 }
 
 // add puts a new fid into the table, which gets the caller's use of it.
@@ -185,11 +216,7 @@ func (s *session) add(id uint32, f *fid) errno {
 	switch {
 	case id == noFid || t.fids[id] != nil:
 		return eBadF
-	case len(t.fids) >= s.srv.limits.SessionFids:
-		return eMFile
-	}
-	if s.srv.fids.Add(1) > int64(s.srv.limits.Fids) {
-		s.srv.fids.Add(-1)
+	case len(t.fids) >= s.srv.limits.SessionFids, !s.room():
 		return eMFile
 	}
 	if t.fids == nil {
@@ -219,6 +246,6 @@ func (s *session) remove(id uint32, only *fid) error {
 	if f == nil {
 		return eBadF
 	}
-	s.srv.fids.Add(-1)
+	s.leave()
 	return s.srv.unuse(f)
 }

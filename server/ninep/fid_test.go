@@ -1,6 +1,7 @@
 package ninep
 
 import (
+	"net/netip"
 	"strconv"
 	"testing"
 
@@ -14,7 +15,8 @@ func TestLockersBound(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer eng.Close()
-	s := New(Config{Engine: eng})
+	const allLockers = 20 * lockersMax // of which one client gets half
+	s := New(Config{Engine: eng, Limits: Limits{Lockers: 2 * allLockers}})
 	lock := func(f *fid) {
 		for i := range lockersMax + 10 {
 			for range 2 { // the second time it is known
@@ -24,12 +26,12 @@ func TestLockersBound(t *testing.T) {
 	}
 	var all []*fid
 	for range allLockers/lockersMax + 5 {
-		f := newFid(&fid{}, eng.Root(), pmemfs.TypeDir)
+		f := newFid(&fid{user: &owner{}}, eng.Root(), pmemfs.TypeDir)
 		lock(f)
 		all = append(all, f)
 	}
 	last := all[len(all)-1]
-	if n := s.lockers.Load(); n != allLockers || len(all[0].lockers) != lockersMax || len(last.lockers) != 0 {
+	if n := s.lockers.Held(netip.Addr{}); n != allLockers || len(all[0].lockers) != lockersMax || len(last.lockers) != 0 {
 		t.Errorf("%d owners are remembered, want %d; of the first fid %d, of the last one %d", n, allLockers, len(all[0].lockers), len(last.lockers))
 	}
 	if err := s.unuse(all[0]); err != nil {
@@ -43,7 +45,7 @@ func TestLockersBound(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n := s.lockers.Load(); n != 0 {
+	if n := s.lockers.Held(netip.Addr{}); n != 0 {
 		t.Errorf("%d owners are remembered of no fid", n)
 	}
 }

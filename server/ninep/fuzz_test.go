@@ -178,10 +178,10 @@ func FuzzMessages(f *testing.F) {
 		target.send(t, s, e, ninetest.Message(k2, 2, fields2))
 		s.Stop()
 		s.Close()
-		if n := target.srv.fids.Load(); n != 0 {
+		if n := target.srv.limits.Fids - int(target.srv.fids.Free()); n != 0 {
 			t.Fatalf("%d fids are left", n)
 		}
-		if n := target.srv.xattrBytes.Load(); n != 0 {
+		if n := target.srv.limits.XattrBytes - int(target.srv.xattrBytes.Free()); n != 0 {
 			t.Fatalf("%d bytes of attributes are left", n)
 		}
 		if target.count++; target.count%10_000 == 0 {

@@ -183,8 +183,7 @@ func (s *session) mayWaitFor(r lockRequest) bool {
 	if s.locks[r] || len(s.locks) >= s.srv.limits.LockWaits {
 		return false
 	}
-	if s.srv.lockWaits.Add(1) > int64(s.srv.limits.AllWaits) {
-		s.srv.lockWaits.Add(-1)
+	if !s.srv.lockWaits.Take(s.remote.Addr(), 1) {
 		return false
 	}
 	if s.locks == nil {
@@ -198,7 +197,7 @@ func (s *session) waitedFor(r lockRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.locks, r)
-	s.srv.lockWaits.Add(-1)
+	s.srv.lockWaits.Give(s.remote.Addr(), 1)
 }
 
 // getlock tells which lock would be in the way of one, if any. Linux does not say of which kind of lock it asks, but always lockUnlock;

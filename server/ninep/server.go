@@ -11,22 +11,25 @@ import (
 	"pmemfs/server/export"
 	"pmemfs/server/handle"
 	"pmemfs/server/rpc"
+	"pmemfs/server/share"
 )
 
-// Limits bound what clients can make a server hold. A zero field means the default.
+// Limits bound what clients can make a server hold. A zero field means the default. What all sessions have is shared by client address
+// (share.Pool).
 type Limits struct {
 	Fids        int // of all sessions; 4,194,304, which take about 1 GiB. Linux has one for each file that it has cached.
 	SessionFids int // of one; 2,097,152
 	XattrBytes  int // of attributes that are being read or written, in all sessions; 64 MiB
 	LockWaits   int // requests for locks of one session that wait; 32
 	AllWaits    int // of all sessions; 1,024
+	Lockers     int // owners of locks that fids remember, of all sessions; 65,536, as many as there can be locks
 }
 
 func (l Limits) withDefaults() Limits {
 	for _, f := range []struct {
 		v   *int
 		def int
-	}{{&l.Fids, 1 << 22}, {&l.SessionFids, 1 << 21}, {&l.XattrBytes, 64 << 20}, {&l.LockWaits, 32}, {&l.AllWaits, 1024}} {
+	}{{&l.Fids, 1 << 22}, {&l.SessionFids, 1 << 21}, {&l.XattrBytes, 64 << 20}, {&l.LockWaits, 32}, {&l.AllWaits, 1024}, {&l.Lockers, 1 << 16}} {
 		if *f.v <= 0 {
 			*f.v = f.def
 		}
@@ -62,10 +65,10 @@ type Server struct {
 	calls   sync.Pool
 
 	sessions   atomic.Uint64 // how many there have been
-	fids       atomic.Int64
-	xattrBytes atomic.Int64
-	lockWaits  atomic.Int64
-	lockers    atomic.Int64
+	fids       *share.Pool
+	xattrBytes *share.Pool
+	lockWaits  *share.Pool
+	lockers    *share.Pool
 }
 
 // New returns a server. The engine stays the caller's to close, after the last session has ended.
@@ -79,10 +82,12 @@ func New(c Config) *Server {
 	if c.Users == nil {
 		c.Users = systemUsers{}
 	}
-	codec := handle.New(c.Engine)
+	codec, limits := handle.New(c.Engine), c.Limits.withDefaults()
 	s := &Server{
-		eng: c.Engine, exports: c.Exports, log: c.Logger, limits: c.Limits.withDefaults(), msize: uint32(max(c.MessageMax, msizeMin)),
+		eng: c.Engine, exports: c.Exports, log: c.Logger, limits: limits, msize: uint32(max(c.MessageMax, msizeMin)),
 		grace: c.InGrace, users: c.Users, fsid: codec.FSID(), cheap: c.Engine.CheapFence(),
+		fids: share.New(int64(limits.Fids)), xattrBytes: share.New(int64(limits.XattrBytes)),
+		lockWaits: share.New(int64(limits.AllWaits)), lockers: share.New(int64(limits.Lockers)),
 	}
 	s.calls.New = func() any { return newCall() }
 	return s
@@ -92,7 +97,7 @@ func New(c Config) *Server {
 func (s *Server) Session(_, remote netip.AddrPort) rpc.Session {
 	client := "unix"
 	if remote.IsValid() {
-		client = remote.Addr().String()
+		client = share.Key(remote.Addr()).String()
 	}
 	return &session{srv: s, remote: remote, client: client, id: s.sessions.Add(1), own: newCall(), stopped: make(chan struct{})}
 }

@@ -16,7 +16,7 @@ import (
 type session struct {
 	srv     *Server
 	remote  netip.AddrPort
-	client  string // by which locks are counted
+	client  string // by which locks are counted: as share.Key has it
 	id      uint64
 	table   table
 	msize   atomic.Uint32 // 0 before Tversion
@@ -218,8 +218,8 @@ func (s *session) Close() { s.reset() }
 
 // reset drops all fids and locks.
 func (s *session) reset() {
-	all := s.table.takeAll()
-	s.srv.fids.Add(-int64(len(all)))
+	all, taken := s.table.takeAll()
+	s.srv.fids.Give(s.remote.Addr(), taken)
 	for _, f := range all {
 		if err := s.srv.unuse(f); err != nil {
 			s.srv.log.Error("an open file could not be closed", "client", s.client, "inode", f.h.Ino, "err", err)

@@ -34,12 +34,11 @@ const (
 // listMax bounds the names of the attributes of a file, as listxattr(2) does.
 const listMax = 64 << 10
 
-// newXattr returns the state of a fid for an attribute of n bytes, or nil when all sessions have too much of it.
-func (s *Server) newXattr(n int) *xattr {
+// newXattr returns the state of a fid like f for an attribute of n bytes, or nil when its client has its share of such bytes.
+func (s *Server) newXattr(f *fid, n int) *xattr {
 	const own = 256 // about what there is beside the value
 	reserved := int64(n) + own
-	if s.xattrBytes.Add(reserved) > int64(s.limits.XattrBytes) {
-		s.xattrBytes.Add(-reserved)
+	if !s.xattrBytes.Take(f.user.client, reserved) {
 		return nil
 	}
 	return &xattr{reserved: reserved}
@@ -88,7 +87,7 @@ func (c *call) xattrwalk() errno {
 	if no != ok {
 		return no
 	}
-	x := c.s.srv.newXattr(len(value))
+	x := c.s.srv.newXattr(f, len(value))
 	if x == nil {
 		return eNoMem
 	}
@@ -152,7 +151,7 @@ func (c *call) xattrcreate() errno {
 	case bytes.HasPrefix(name, []byte("user.")) && f.typ != pmemfs.TypeRegular && f.typ != pmemfs.TypeDir:
 		return ePerm // xattr(7)
 	}
-	x := c.s.srv.newXattr(int(size))
+	x := c.s.srv.newXattr(f, int(size))
 	if x == nil {
 		return eNoMem
 	}

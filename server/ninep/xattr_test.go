@@ -92,7 +92,7 @@ func TestXattrs(t *testing.T) {
 
 // TestXattrPieces checks what is written in a wrong way: nothing comes of it.
 func TestXattrPieces(t *testing.T) {
-	f := serve(t, ninep.Limits{XattrBytes: 64 << 10})
+	f := serve(t, ninep.Limits{XattrBytes: 128 << 10})
 	c := f.mount(0)
 	f.file(c, 1, "f", "content", 0o666)
 	begin := func(fid uint32, size uint64) error {
@@ -114,7 +114,7 @@ func TestXattrPieces(t *testing.T) {
 	_, err = getXattr(c, 1, "user.a")
 	f.fails(syscall.ENODATA, err)
 	f.ok(begin(2, 60<<10))
-	f.fails(syscall.ENOMEM, begin(3, 60<<10)) // all sessions have too much
+	f.fails(syscall.ENOMEM, begin(3, 60<<10)) // its client has its share
 	f.fails(syscall.EINVAL, c.Do(ninetest.Clunk, uint32(2)))
 	f.ok(c.Do(ninetest.Clunk, uint32(3)))
 	f.ok(setXattr(c, 1, "user.a", make([]byte, 60<<10), 0))

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"syscall"
 	"time"
 )
@@ -66,6 +67,16 @@ type Client struct {
 // Dial connects to a server.
 func Dial(network, address string) (*Client, error) {
 	conn, err := net.DialTimeout(network, address, answerTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{conn: conn}, nil
+}
+
+// DialAs connects to a server on TCP from one of this machine's addresses.
+func DialAs(source netip.Addr, address string) (*Client, error) {
+	d := net.Dialer{Timeout: answerTimeout, LocalAddr: &net.TCPAddr{IP: source.AsSlice()}}
+	conn, err := d.Dial("tcp", address)
 	if err != nil {
 		return nil, err
 	}

@@ -26,8 +26,9 @@
 // # Bounds
 //
 // Every lock, request and reservation costs a unit, and one more for every 64 bytes of names. A client may hold no more units than
-// are left over: one alone can have half of them, two a third each, and a newcomer always finds some. A request pays at
-// once for what its grant may need, so a grant never fails.
+// are left over: one alone can have half of them, two a third each, and a newcomer always finds some. The same holds of the locks, requests
+// and reservations of each file. A request pays at once for what its grant may need, so a grant never fails, except that it may take more of
+// a file than its client's share.
 //
 // # Concurrency and durability
 //

@@ -219,6 +219,42 @@ func TestShares(t *testing.T) {
 	}
 }
 
+// TestFileShares: nor can a client keep others out of one file, by locks, requests or reservations.
+func TestFileShares(t *testing.T) {
+	table := New(Limits{FileLocks: 64, FileWaits: 32})
+	must(t, table.Lock(1, Lock{Owner: Owner{"holder", "x"}, Exclusive: true, Start: 1 << 40, End: 1 << 40}))
+	take := map[string]func(client string, i uint64) error{
+		"locks": func(client string, i uint64) error {
+			return table.Lock(1, Lock{Owner: Owner{client, "x"}, Start: 2 * i, End: 2 * i})
+		},
+		"requests": func(client string, i uint64) error {
+			_, err := table.Wait(1, Lock{Owner: Owner{client, fmt.Sprint(i)}, Start: 1 << 40, End: 1 << 40}, func(error) {})
+			return err
+		},
+		"reservations": func(client string, i uint64) error {
+			return table.Share(2, Share{Owner: Owner{client, fmt.Sprint(i)}, Access: ShareRead})
+		},
+	}
+	for what, want := range map[string][]int{"locks": {31, 16, 8, 4}, "requests": {16, 8, 4, 2}, "reservations": {32, 16, 8, 4}} {
+		for i, n := range want {
+			got := 0
+			for take[what](fmt.Sprint("client ", i), uint64(got)) == nil {
+				got++
+			}
+			if got != n {
+				t.Errorf("%s: client %d has %d, want %d", what, i, got, n)
+			}
+		}
+	}
+	for i := range 4 {
+		table.Drop(fmt.Sprint("client ", i), func(string) bool { return true })
+	}
+	table.Drop("holder", func(string) bool { return true })
+	if u := table.Usage(); u != (Usage{}) {
+		t.Errorf("left %+v", u)
+	}
+}
+
 // TestBounds: whoever takes all that he gets leaves something for a newcomer, of everything.
 func TestBounds(t *testing.T) {
 	table := New(Limits{Units: 1000, Waits: 100, FileWaits: 90, FileLocks: 600})

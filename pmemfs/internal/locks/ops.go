@@ -45,7 +45,7 @@ func (t *Table) Lock(ino uint64, want Lock) error {
 // grant sets the lock of a request that is in no queue, if its client may have it.
 func (t *Table) grant(r *request) error {
 	c := r.f.set(r.held)
-	if n := c.cost(); n > 0 && !t.affords(r.own, n) || len(r.f.held)+len(c.made)-len(c.gone) > t.limits.FileLocks {
+	if n := c.cost(); n > 0 && !t.affords(r.own, n) || !t.roomForLocks(r.f, r.own.c, len(c.made)-len(c.gone)) {
 		return ErrFull
 	}
 	t.take(r.f, r.own, c)
@@ -71,7 +71,7 @@ func (t *Table) Wait(ino uint64, want Lock, done func(error)) (granted bool, err
 	switch {
 	case t.circular(r):
 		return false, ErrDeadlock
-	case !t.affords(r.own, r.price()) || len(r.f.queue) >= t.limits.FileWaits || t.waits+r.own.c.waits+2 > t.limits.Waits:
+	case !t.affords(r.own, r.price()) || !t.roomForWait(r.f, r.own.c) || t.waits+r.own.c.waits+2 > t.limits.Waits:
 		return false, ErrFull
 	}
 	r.done = done
@@ -118,7 +118,7 @@ func (t *Table) Unlock(ino uint64, name Owner, start, end uint64) error {
 		return nil
 	}
 	c := f.clear(o, start, end)
-	if n := c.cost(); n > 0 && (!t.affords(o, n) || len(f.held) >= t.limits.FileLocks) {
+	if n := c.cost(); n > 0 && (!t.affords(o, n) || !t.roomForLocks(f, o.c, len(c.made)-len(c.gone))) {
 		return ErrFull
 	}
 	t.apply(f, o, c)

@@ -42,7 +42,7 @@ func (t *Table) Share(ino uint64, want Share) error {
 		own.access, own.deny = want.Access, want.Deny
 		return nil
 	}
-	if !t.affords(o, units(o, "")) || len(f.shares) >= t.limits.FileLocks {
+	if !t.affords(o, units(o, "")) || !t.roomForShare(f, o.c) {
 		return ErrFull
 	}
 	f.shares = append(f.shares, &share{o, want.Access, want.Deny})

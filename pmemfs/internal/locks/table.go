@@ -32,11 +32,11 @@ type Lock struct {
 	Tag        string // for whoever meets the lock; no part of its identity
 }
 
-// Limits bound a table. A zero field means the default.
+// Limits bound a table. A zero field means the default. Of each, a client may have no more than are left over.
 type Limits struct {
 	Units     int // of all; 65,536
-	FileLocks int // locks of one file; 16,384
-	Waits     int // requests that wait in all; 4,096. A client may have no more than are left over.
+	FileLocks int // locks of one file, and reservations; 16,384
+	Waits     int // requests that wait in all; 4,096
 	FileWaits int // requests that wait for one file; 1,024
 }
 
