@@ -37,7 +37,9 @@ func (c *call) answer(e *rpc.Encoder) {
 		if st = c.admit(); st == granted {
 			st, holder = c.run()
 		}
-		c.s.repeats.keep(c.r, c.proc, st)
+		if c.s.exports.Admits(c.r.Remote.Addr()) {
+			c.s.repeats.keep(c.r, c.proc, st)
+		}
 	}
 	e.Uint32(uint32(st.in(c.r.Vers)))
 	switch {

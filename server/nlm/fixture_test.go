@@ -273,7 +273,9 @@ func (c *client) call(out *rpc.OutCall) ([]byte, error) {
 		out.Sys = &rpc.SysCred{UID: c.uid, GID: c.uid}
 	}
 	ask := rpc.CallUDP
-	if c.tcp.Load() {
+	// What takes locks away is not believed of a datagram from a port that anybody may have.
+	takes := out.Prog == Number && out.Proc == procFreeAll || out.Prog == nsm.Number && out.Proc == 6
+	if c.tcp.Load() || takes {
 		ask = rpc.CallTCP
 	}
 	return ask(ctx, c.addr, c.x.addr, out)

@@ -69,7 +69,7 @@ func (g *grant) done(err error) {
 	rand.Read(g.cookie)
 	g.ctx, g.cancel = context.WithCancel(s.ctx)
 	s.grants[g.key], s.cookie[string(g.cookie)] = g, g
-	if !s.startLocked(g.key.owner.Client, g.call) {
+	if !s.startLocked(g.host.Addr, g.call) {
 		s.calls.Go("nlm grant withdrawal", func() { g.withdraw("too many calls are under way") }) // the engine is not to be called from here
 	}
 }
@@ -216,7 +216,7 @@ func (s *Server) giveUp(k grantKey) bool {
 
 // giveUpAll forgets the grants of a host whose locks are dropped.
 func (s *Server) giveUpAll(h nsm.Host) {
-	s.repeats.clear()
+	s.repeats.clear(h.Addr)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, g := range s.grants {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/nsm"
 	"pmemfs/server/rpc"
 )
 
@@ -84,10 +85,12 @@ func TestHolder(t *testing.T) {
 	check(0, 0, math.MaxUint32, 0)
 	b.vers = 4
 	a.gets(granted, procUnlock, want{svid: 70})
-	a.gets(granted, procLock, want{svid: 70, exclusive: true, start: math.MaxUint64 - 1, length: 0})
-	check(5, 0, math.MaxUint64-1, 0)
+	a.gets(granted, procLock, want{svid: 70, exclusive: true, start: math.MaxInt64, length: 0})
+	check(5, 0, math.MaxInt64, 0)
+	a.gets(tooBig, procLock, want{svid: 70, start: math.MaxInt64 + 1, length: 0})
+	a.gets(tooBig, procLock, want{svid: 70, start: 2, length: math.MaxInt64})
 	a.gets(tooBig, procLock, want{svid: 70, start: 2, length: math.MaxUint64})
-	a.gets(granted, procLock, want{svid: 70, start: 1, length: math.MaxUint64})
+	a.gets(granted, procLock, want{svid: 70, start: 1, length: math.MaxInt64})
 	// Another protocol's owner has no number.
 	must(t, x.eng.TryLock(superuser, x.files[1], pmemfs.FileLock{Owner: pmemfs.LockOwner{Client: "9P", ID: "x"}, Exclusive: true, End: 3}))
 	b.open("/", 1)
@@ -291,6 +294,29 @@ func (c *client) freeAll() {
 	}
 }
 
+// TestForged: a datagram in a client's name, from a port that anybody may have, does not take its locks.
+func TestForged(t *testing.T) {
+	x := newSite(t)
+	a, b := x.client(1, 4), x.client(2, 4)
+	mine := want{svid: 1, exclusive: true}
+	a.gets(granted, procLock, mine)
+	e := rpc.NewEncoder(nil)
+	e.Opaque([]byte(a.name))
+	e.Uint32(99)
+	for name, out := range map[string]*rpc.OutCall{
+		"FREE_ALL": {Prog: Number, Vers: 4, Proc: procFreeAll, Args: e.Bytes()},
+		"NOTIFY":   {Prog: nsm.Number, Vers: 1, Proc: 6, Args: e.Bytes()},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		_, err := rpc.CallUDP(ctx, a.addr, x.addr, out)
+		cancel()
+		if !errors.Is(err, rpc.ErrRefused) {
+			t.Errorf("%s: %v", name, err)
+		}
+		b.gets(denied, procTest, mine)
+	}
+}
+
 // TestUnmonitored: NM_LOCK locks, and leaves nothing in the image; FREE_ALL frees what the caller has, and nobody else.
 func TestUnmonitored(t *testing.T) {
 	x := newSite(t)
@@ -388,13 +414,26 @@ func TestBusy(t *testing.T) {
 	x := newSite(t)
 	hang := make(chan struct{})
 	started := 0
-	for _, client := range []string{"a", "b", "c", "d", "e"} {
-		for x.s.start(client, func(ctx context.Context) { <-ctx.Done(); <-hang }) {
+	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 9, 0, byte(i)}) }
+	for i := range 4 {
+		for x.s.start(at(i), func(ctx context.Context) { <-ctx.Done(); <-hang }) {
 			started++
 		}
 	}
-	if started != callsMax || x.s.start("f", func(context.Context) {}) {
-		t.Errorf("%d calls at once", started)
+	if want := callsMax/2 + callsMax/4 + callsMax/8 + callsMax/16; started != want {
+		t.Errorf("four clients that do not answer have %d calls, want %d", started, want)
+	}
+	answered := make(chan struct{})
+	if !x.s.start(at(100), func(context.Context) { close(answered) }) {
+		t.Error("they leave none for another one")
+	}
+	<-answered
+	for i := 4; x.s.busy.Free() > 0; i++ {
+		for x.s.start(at(i), func(ctx context.Context) { <-ctx.Done(); <-hang }) {
+		}
+	}
+	if x.s.start(at(200), func(context.Context) {}) {
+		t.Error("more calls than there may be")
 	}
 	a, b := x.client(1, 4), x.client(2, 4)
 	a.gets(granted, procLock, want{svid: 1, exclusive: true})
@@ -404,7 +443,7 @@ func TestBusy(t *testing.T) {
 	close(hang)
 	x.end()
 	x.end = func() {}
-	if x.s.start("a", func(context.Context) {}) {
+	if x.s.start(at(0), func(context.Context) {}) {
 		t.Error("a server that has stopped makes calls")
 	}
 }

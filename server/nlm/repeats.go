@@ -2,24 +2,26 @@ package nlm
 
 import (
 	"hash/maphash"
+	"net/netip"
 	"sync"
 	"time"
 
 	"pmemfs/server/rpc"
+	"pmemfs/server/share"
 )
 
 const (
-	repeatsMax = 4096        // answers that are remembered
+	repeatsMax = 4096        // answers that are remembered; clients share them
 	repeatsFor = time.Minute // how long
 )
 
-// repeats remembers the answers to calls that have changed something.
+// repeats remembers the answers to calls that have changed something. Of hosts that no export admits nothing is remembered.
 type repeats struct {
-	seed maphash.Seed
-	mu   sync.Mutex // a leaf
-	list [repeatsMax]repeat
-	next int
-	at   map[uint64]int // in list
+	seed  maphash.Seed
+	share *share.Pool
+
+	mu sync.Mutex              // taken before that of share
+	at map[netip.Addr][]repeat // by the client's key, the oldest first
 }
 
 type repeat struct {
@@ -28,14 +30,19 @@ type repeat struct {
 	when time.Time
 }
 
-func (p *repeats) init() { p.seed, p.at = maphash.MakeSeed(), map[uint64]int{} }
+func (p *repeats) init() {
+	p.seed, p.share, p.at = maphash.MakeSeed(), share.New(repeatsMax), map[netip.Addr][]repeat{}
+}
 
-// keyOf is what a call has in common with its repetitions only: who sent it, and all its bytes.
+// keyOf is what a call has in common with its repetitions only: who sent it, from which port, and all its bytes. Clients repeat a call over UDP from
+// the same socket, and Linux connects anew from the same port.
 func (p *repeats) keyOf(r *rpc.Request) uint64 {
 	var h maphash.Hash
 	h.SetSeed(p.seed)
 	addr := r.Remote.Addr().As16()
 	h.Write(addr[:])
+	h.WriteByte(byte(r.Remote.Port()))
+	h.WriteByte(byte(r.Remote.Port() >> 8))
 	h.Write(r.Record)
 	return h.Sum64()
 }
@@ -53,33 +60,57 @@ func (p *repeats) find(r *rpc.Request, proc uint32) (status, bool) {
 	key := p.keyOf(r)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i, ok := p.at[key]
-	if !ok || time.Since(p.list[i].when) > repeatsFor {
-		return 0, false
+	for _, old := range p.at[share.Key(r.Remote.Addr())] {
+		if old.key == key && time.Since(old.when) <= repeatsFor {
+			return old.st, true
+		}
 	}
-	return p.list[i].st, true
+	return 0, false
 }
 
-// keep remembers an answer.
+// keep remembers an answer, in place of the client's oldest if it has no room.
 func (p *repeats) keep(r *rpc.Request, proc uint32, st status) {
 	if !changes(proc, st) {
 		return
 	}
-	key := p.keyOf(r)
+	key, client := p.keyOf(r), share.Key(r.Remote.Addr())
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old := &p.list[p.next]
-	if i, ok := p.at[old.key]; ok && i == p.next {
-		delete(p.at, old.key)
+	p.expire(client)
+	for !p.share.Take(client, 1) {
+		from := client
+		if len(p.at[from]) == 0 {
+			from, _ = p.share.Greediest()
+		}
+		p.forget(from, 1)
 	}
-	*old = repeat{key, st, time.Now()}
-	p.at[key] = p.next
-	p.next = (p.next + 1) % repeatsMax
+	p.at[client] = append(p.at[client], repeat{key, st, time.Now()})
 }
 
-// clear forgets everything: a client that was restarted may begin with the same calls.
-func (p *repeats) clear() {
+// expire forgets what is too old of a client. mu is held.
+func (p *repeats) expire(client netip.Addr) {
+	n := 0
+	for n < len(p.at[client]) && time.Since(p.at[client][n].when) > repeatsFor {
+		n++
+	}
+	p.forget(client, n)
+}
+
+// forget forgets a client's oldest n answers. mu is held.
+func (p *repeats) forget(client netip.Addr, n int) {
+	if n == 0 {
+		return
+	}
+	p.share.Give(client, int64(n))
+	if p.at[client] = p.at[client][n:]; len(p.at[client]) == 0 {
+		delete(p.at, client)
+	}
+}
+
+// clear forgets what a client was answered: one that was restarted may begin with the same calls.
+func (p *repeats) clear(client netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	clear(p.at)
+	client = share.Key(client)
+	p.forget(client, len(p.at[client]))
 }

@@ -3,6 +3,7 @@ package nlm
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"pmemfs/server/nsm"
 	"pmemfs/server/peer"
 	"pmemfs/server/rpc"
+	"pmemfs/server/share"
 )
 
 // Config is what a Server needs.
@@ -26,8 +28,8 @@ type Config struct {
 	Logger  *slog.Logger // nil for none
 }
 
-// callsMax bounds what is under way towards clients: calls for grants, and for results. One client may have a quarter.
-const callsMax = 256
+// callsMax bounds what is under way towards clients: calls for grants, and for results. Clients share it.
+const callsMax = 1024
 
 // Server gives out locks of one image.
 type Server struct {
@@ -44,9 +46,10 @@ type Server struct {
 	stop  context.CancelFunc
 	calls safego.Group
 
-	mu     sync.Mutex // a leaf
+	busy *share.Pool // calls under way
+
+	mu     sync.Mutex // taken before that of busy
 	ended  bool
-	busy   map[string]int // calls under way, by client; "" is all
 	grants map[grantKey]*grant
 	cookie map[string]*grant // those that wait for a GRANTED_RES
 }
@@ -59,7 +62,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		eng: c.Engine, exports: c.Exports, handles: handle.New(c.Engine), peers: c.Peers, log: c.Logger, answer: c.Timing.WithDefaults().Answer,
-		busy: map[string]int{}, grants: map[grantKey]*grant{}, cookie: map[string]*grant{},
+		busy: share.New(callsMax), grants: map[grantKey]*grant{}, cookie: map[string]*grant{},
 	}
 	s.repeats.init()
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -96,32 +99,21 @@ func (s *Server) Close() {
 }
 
 // start runs f in a goroutine of its own. It returns false when too many are under way, of all clients or of this one.
-func (s *Server) start(client string, f func(ctx context.Context)) bool {
+func (s *Server) start(client netip.Addr, f func(ctx context.Context)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.startLocked(client, f)
 }
 
-func (s *Server) startLocked(client string, f func(ctx context.Context)) bool {
-	if s.ended || s.busy[""] >= callsMax || s.busy[client] >= callsMax/4 {
+func (s *Server) startLocked(client netip.Addr, f func(ctx context.Context)) bool {
+	if s.ended || !s.busy.Take(client, 1) {
 		return false
 	}
-	s.busy[""]++
-	s.busy[client]++
 	s.calls.Go("nlm call to a client", func() {
-		defer s.finish(client)
+		defer s.busy.Give(client, 1)
 		f(s.ctx)
 	})
 	return true
-}
-
-func (s *Server) finish(client string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.busy[""]--
-	if s.busy[client]--; s.busy[client] == 0 {
-		delete(s.busy, client)
-	}
 }
 
 // serve answers one call.
@@ -140,6 +132,8 @@ func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 		return rpc.Success
 	case !r.MayWait:
 		return rpc.Wait // for the image, and for locks of the engine
+	case r.Proc == procFreeAll && rpc.Forgeable(r):
+		return rpc.Reject(rpc.AuthTooWeak)
 	case r.Proc == procFreeAll:
 		s.freeAll(r, &a)
 		return rpc.Success
@@ -167,7 +161,7 @@ func (c *call) msg() {
 	if !c.s.exports.Admits(route.Host) {
 		return
 	}
-	c.s.start(route.Host.String(), func(ctx context.Context) {
+	c.s.start(route.Host, func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, c.s.answer) // then the client asks again
 		defer cancel()
 		if err := c.s.peers.Send(ctx, route, out); err != nil {

@@ -108,13 +108,16 @@ func putRange(e *rpc.Encoder, vers uint32, start, length uint64) {
 	e.Uint32(uint32(length))
 }
 
-// end is the last byte; false for a range beyond 64 bits.
+// end is the last byte; false for a range beyond what an off_t of 64 bits can say, as clients' kernels have it: to grant it would be to lock
+// what nobody can have.
 func (l *alock) end() (uint64, bool) {
+	if l.start > math.MaxInt64 {
+		return 0, false
+	}
 	if l.length == 0 {
 		return pmemfs.LockEOF, true
 	}
-	end := l.start + l.length - 1
-	return end, end >= l.start
+	return l.start + l.length - 1, l.length-1 <= math.MaxInt64-l.start
 }
 
 // lengthOf is the length of a lock as it is on the wire: 0 for one without an end.

@@ -19,8 +19,22 @@ const Number = 100024
 // NameMax is the longest name of a host, in bytes: what a DNS name can have.
 const NameMax = 255
 
-// hostsMax bounds the hosts; those at one address may be no more than are left over.
+// hostsMax bounds the hosts; those of one network may be no more than are left over.
 const hostsMax = 2048
+
+// networkOf is the network by which hosts are counted: 24 bits of an IPv4 address, 48 of another. Whoever can have many addresses has them
+// there, and would otherwise leave no place to others.
+func networkOf(a netip.Addr) netip.Prefix {
+	bits := 48
+	if a = a.Unmap().WithZone(""); a.Is4() {
+		bits = 24
+	}
+	p, err := a.Prefix(bits)
+	if err != nil { // the zero value, which Watch refuses
+		return netip.Prefix{}
+	}
+	return p
+}
 
 var (
 	// ErrName is returned for a name that no host has.
@@ -89,8 +103,9 @@ type Monitor struct {
 	state   uint32
 	saved   bool // the image has the state number
 	hosts   map[Host]*host
-	at      map[netip.Addr]int // hosts by address
-	grace   time.Time          // when it ends; zero if it has
+	at      map[netip.Addr]int   // hosts by address
+	near    map[netip.Prefix]int // hosts by network
+	grace   time.Time            // when it ends; zero if it has
 }
 
 // host is what is known of a Host.
@@ -115,7 +130,7 @@ func Open(c Config) (*Monitor, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Monitor{c: c, log: c.Logger, start: time.Now(), hosts: map[Host]*host{}, at: map[netip.Addr]int{}}
+	m := &Monitor{c: c, log: c.Logger, start: time.Now(), hosts: map[Host]*host{}, at: map[netip.Addr]int{}, near: map[netip.Prefix]int{}}
 	if err := m.load(); err != nil {
 		return nil, err
 	}
@@ -215,11 +230,11 @@ func (m *Monitor) meet(h Host, r peer.Route, state uint32) (known, restarted boo
 func (m *Monitor) admit(h Host, r peer.Route, state uint32) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.hosts)+m.at[h.Addr]+2 > hostsMax {
+	if len(m.hosts)+m.near[networkOf(h.Addr)]+2 > hostsMax {
 		return ErrFull
 	}
 	m.hosts[h] = &host{local: hereOf(r), state: state, used: time.Now(), told: true}
-	m.at[h.Addr]++
+	m.count(h, 1)
 	return nil
 }
 
@@ -233,10 +248,19 @@ func (m *Monitor) drop(h Host, kept bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.hosts, h)
-	if m.at[h.Addr]--; m.at[h.Addr] == 0 {
+	m.count(h, -1)
+	return nil
+}
+
+// count adds n to the numbers of hosts at h's address and in its network. mu is held.
+func (m *Monitor) count(h Host, n int) {
+	if m.at[h.Addr] += n; m.at[h.Addr] == 0 {
 		delete(m.at, h.Addr)
 	}
-	return nil
+	network := networkOf(h.Addr)
+	if m.near[network] += n; m.near[network] == 0 {
+		delete(m.near, network)
+	}
 }
 
 // crashed has the locks of a host dropped.

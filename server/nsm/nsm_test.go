@@ -110,7 +110,15 @@ func TestBounds(t *testing.T) {
 	if n != hostsMax/2 {
 		t.Errorf("%d hosts at one address", n)
 	}
-	must(t, m.Watch(hostAt(2, "another"), peer.Route{}, 0))
+	// Nor can a network, whatever number of addresses it has.
+	for n := 256; ; n++ {
+		if err := m.Watch(hostAt(n, "x"), peer.Route{}, 0); errors.Is(err, ErrFull) {
+			break
+		} else {
+			must(t, err)
+		}
+	}
+	must(t, m.Watch(hostAt(1<<15, "another"), peer.Route{}, 0))
 	for _, h := range []Host{{hostAt(3, "").Addr, ""}, {netip.Addr{}, "x"}, hostAt(3, strings.Repeat("n", NameMax+1))} {
 		if err := m.Watch(h, peer.Route{}, 0); !errors.Is(err, ErrName) {
 			t.Errorf("%v: %v", h, err)
@@ -118,7 +126,7 @@ func TestBounds(t *testing.T) {
 	}
 	m.Close()
 	names, err := m.c.Engine.States()
-	if err != nil || len(names) != 1 || len(m.hosts) != 0 || len(m.at) != 0 {
+	if err != nil || len(names) != 1 || len(m.hosts) != 0 || len(m.at) != 0 || len(m.near) != 0 {
 		t.Errorf("at the end: %d states, %d hosts, %d addresses, %v", len(names), len(m.hosts), len(m.at), err)
 	}
 }

@@ -52,7 +52,11 @@ func (m *Monitor) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 	case procUnmon, procUnmonAll:
 		e.Uint32(m.state) // sm_stat: nothing is left to be undone
 	case procSimuCrash: // a user of another machine, or of this one, is not to take clients' locks away
+		return rpc.ProcUnavail
 	case procNotify:
+		if rpc.Forgeable(r) {
+			return rpc.Reject(rpc.AuthTooWeak)
+		}
 		m.heard(r.Remote.Addr(), a.name, a.state)
 	}
 	return rpc.Success

@@ -95,7 +95,7 @@ func (m *Monitor) load() error {
 		}
 		x.kept, x.recovering, x.used = true, true, m.start
 		m.hosts[h] = &x
-		m.at[h.Addr]++
+		m.count(h, 1)
 	}
 	m.state = (m.state | 1) + 2 // odd: up
 	return nil

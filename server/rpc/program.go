@@ -24,6 +24,10 @@ type Request struct {
 	receipt *Receipt // nil until somebody asks for it
 }
 
+// Forgeable reports whether anybody can have sent a call, in the name of its client: over UDP, and from a port that an ordinary user of the
+// client's machine can have as well.
+func Forgeable(r *Request) bool { return r.Datagram && r.Remote.Port() >= 1024 }
+
 // Result is what became of a call: an AcceptStat, Wait, or what Reject returns.
 type Result uint32
 
