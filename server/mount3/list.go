@@ -30,7 +30,7 @@ func hostOf(remote netip.AddrPort) string {
 	return host[:min(len(host), nameMax)] // a zone may be of any length
 }
 
-// add notes a mount. The same one again counts once, and the oldest one goes when there are too many.
+// add notes a mount. The same one again counts once. When there are too many, the oldest one of the host that has most goes.
 func (l *mountList) add(host, dir string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -39,9 +39,25 @@ func (l *mountList) add(host, dir string) {
 		return
 	}
 	if len(l.list) == listMax {
-		l.list = slices.Delete(l.list, 0, 1)
+		most := l.greediest(host)
+		i := slices.IndexFunc(l.list, func(m mounted) bool { return m.host == most })
+		l.list = slices.Delete(l.list, i, i+1)
 	}
 	l.list = append(l.list, m)
+}
+
+// greediest is the host with most entries, one for host counted already; of several the one with the oldest.
+func (l *mountList) greediest(host string) (most string) {
+	counts := map[string]int{host: 1}
+	for _, m := range l.list {
+		counts[m.host]++
+	}
+	for _, m := range l.list {
+		if most == "" || counts[m.host] > counts[most] {
+			most = m.host
+		}
+	}
+	return most
 }
 
 // remove forgets one mount of a client, if it is there (UMNT, RFC 1813 section 5.2.3).
@@ -60,11 +76,14 @@ func (l *mountList) forget(gone func(mounted) bool) {
 	l.list = slices.DeleteFunc(l.list, gone)
 }
 
-// encode writes mountlist.
-func (l *mountList) encode(e *rpc.Encoder) {
+// encode writes mountlist, as far as it is about a host: the addresses of others are not its business.
+func (l *mountList) encode(host string, e *rpc.Encoder) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, m := range l.list {
+		if m.host != host {
+			continue
+		}
 		e.Bool(true)
 		e.Opaque([]byte(m.host))
 		e.Opaque([]byte(m.dir))

@@ -28,10 +28,11 @@ const (
 // directory is the administrator's choice; below it the caller needs the permission to go there, since a handle, once given
 // out, is not asked how it was come by.
 func (s *Server) mnt(remote netip.AddrPort, dir string, c *caller, e *rpc.Encoder) {
+	dir, _, _ = strings.Cut(dir, "\x00")
 	x, attr, status := s.find(remote, dir, c)
 	e.Uint32(status)
 	if status != mntOK {
-		s.log.Warn("mount refused", "client", remote.String(), "path", dir, "status", status)
+		s.log.Warn("mount refused", "client", remote.String(), "path", cut(dir), "status", status)
 		return
 	}
 	var buf [handle.Bytes]byte
@@ -41,7 +42,7 @@ func (s *Server) mnt(remote netip.AddrPort, dir string, c *caller, e *rpc.Encode
 	e.Uint32(rpc.AuthSys)
 	e.Uint32(rpc.AuthNone)
 	s.mounts.add(hostOf(remote), cleaned(dir))
-	s.log.Info("mount", "client", remote.String(), "export", x.Name, "path", dir)
+	s.log.Info("mount", "client", remote.String(), "export", x.Name, "path", cut(dir))
 }
 
 // find leads to the directory that a client may mount by a name.
@@ -50,8 +51,6 @@ func (s *Server) find(remote netip.AddrPort, dir string, c *caller) (*export.Exp
 	switch {
 	case dir == "":
 		return nil, none, mntErrNoEnt
-	case strings.ContainsRune(dir, 0):
-		return nil, none, mntErrInval
 	}
 	x, rest := s.exports.Load().ByPath(dir)
 	if x == nil {
@@ -67,19 +66,57 @@ func (s *Server) find(remote netip.AddrPort, dir string, c *caller) (*export.Exp
 	return x, attr, statusOf(err)
 }
 
-// descend goes from a directory to one below it, as a user, following no symbolic links. The path is cleaned, so it does not
-// lead up.
-func (s *Server) descend(user pmemfs.Cred, attr pmemfs.Attr, rest string) (pmemfs.Attr, error) {
-	for name := range strings.SplitSeq(rest, "/") {
-		var err error
-		if attr, err = s.eng.Lookup(&user, attr.Handle, []byte(name)); err != nil {
+// cut is a client's string as it is logged.
+func cut(text string) string { return text[:min(len(text), logMax)] }
+
+// logMax bounds a client's string in the log, in bytes.
+const logMax = 64
+
+// linksMax is how many symbolic links a path may lead through, as in Linux (MAXSYMLINKS).
+const linksMax = 40
+
+// errLoop is returned for a path that leads through too many links.
+var errLoop = errors.New("mount3: too many symbolic links")
+
+// descend goes from an export's directory along a path below it, as a user. What ".." in the target of a link leads to is where the way has
+// come from, and so never above the export.
+func (s *Server) descend(user pmemfs.Cred, top pmemfs.Attr, rest string) (pmemfs.Attr, error) {
+	way, left, links := []pmemfs.Attr{top}, strings.Split(rest, "/"), 0
+	for len(left) > 0 {
+		name := left[0]
+		left = left[1:]
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			way = way[:max(len(way)-1, 1)]
+			continue
+		}
+		attr, err := s.eng.Lookup(&user, way[len(way)-1].Handle, []byte(name))
+		if err != nil {
 			return attr, err
 		}
-		if attr.Type != pmemfs.TypeDir {
+		switch attr.Type {
+		case pmemfs.TypeDir:
+			way = append(way, attr)
+			continue
+		case pmemfs.TypeSymlink:
+		default:
 			return attr, pmemfs.ErrNotDir
 		}
+		if links++; links > linksMax {
+			return attr, errLoop
+		}
+		target, err := s.eng.Readlink(&user, attr.Handle)
+		if err != nil {
+			return attr, err
+		}
+		if strings.HasPrefix(string(target), "/") {
+			way = way[:1]
+		}
+		left = append(strings.Split(string(target), "/"), left...)
 	}
-	return attr, nil
+	return way[len(way)-1], nil
 }
 
 // statusOf maps the engine's errors to mountstat3.
@@ -93,6 +130,8 @@ func statusOf(err error) uint32 {
 		return mntErrNotDir
 	case errors.Is(err, pmemfs.ErrAccess):
 		return mntErrAcces
+	case errors.Is(err, errLoop):
+		return mntErrInval
 	case errors.Is(err, pmemfs.ErrNameTooLong):
 		return mntErrNameTooLong
 	case errors.Is(err, pmemfs.ErrIO):

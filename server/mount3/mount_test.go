@@ -55,8 +55,13 @@ func newSite(t testing.TB, more ...export.Export) *site {
 	s.mkdir(s.mkdir(docs, "private", 0o700), "deep", 0o755)
 	_, err = eng.Create(superuser, docs, []byte("file"), &pmemfs.CreateOptions{})
 	must(t, err)
-	_, err = eng.Symlink(superuser, docs, []byte("link"), []byte("open"), &pmemfs.SetAttr{})
-	must(t, err)
+	for name, target := range map[string]string{
+		"link": "open", "up": "./open/../../../open//deep", "above": "../../..", "absolute": "/open", "linked": "file", "dangling": "none",
+		"secret": "private/deep", "loop": "loop",
+	} {
+		_, err = eng.Symlink(superuser, docs, []byte(name), []byte(target), &pmemfs.SetAttr{})
+		must(t, err)
+	}
 	sub := export.Default()
 	sub.Name, sub.Subtree = "/docs", "/docs"
 	s.store(append([]export.Export{export.Default(), sub}, more...)...)
@@ -145,9 +150,11 @@ func (s *site) mnt(r *rpc.Request) (uint32, uint32, pmemfs.Handle) {
 }
 
 // mounts is the answer to DUMP.
-func (s *site) mounts() (list []string) {
+func (s *site) mounts() (list []string) { return s.mountsOf(call(2, nil)) }
+
+func (s *site) mountsOf(r *rpc.Request) (list []string) {
 	s.t.Helper()
-	d := s.serve(call(2, nil))
+	d := s.serve(r)
 	for d.Bool() {
 		list = append(list, fmt.Sprintf("%s:%s", d.Opaque(255), d.Opaque(1024)))
 	}
@@ -181,8 +188,11 @@ func TestMnt(t *testing.T) {
 		{"/docs/../../..", "/", ok},
 		{"/docs/private/deep", "", acces}, {"/far", "", acces}, {"/far/docs", "", acces},
 		{"", "", noEnt}, {"/none", "", noEnt}, {"/docs/none/deep", "", noEnt}, {"/docsx", "", noEnt}, {"/gone", "", noEnt},
-		{"/docs/file", "", notDir}, {"/docs/file/x", "", notDir}, {"/docs/link", "", notDir}, {"/docs/link/deep", "", notDir},
-		{"/docs/\x00", "", inval}, {"/" + strings.Repeat("x", 256), "", nameTooLong},
+		{"/docs/file", "", notDir}, {"/docs/file/x", "", notDir},
+		{"/docs/link", "/docs/open", ok}, {"/docs/link/deep", "/docs/open/deep", ok}, {"/docs/up", "/docs/open/deep", ok},
+		{"/docs/above", "/docs", ok}, {"/docs/absolute", "/docs/open", ok}, {"/docs/linked", "", notDir}, {"/docs/dangling", "", noEnt},
+		{"/docs/secret", "", acces}, {"/docs/loop", "", inval}, {"/docs/loop/x", "", inval},
+		{"/docs/open\x00\x00\x00", "/docs/open", ok}, {"/docs\x00/none", "/docs", ok}, {"\x00", "", noEnt}, {"/" + strings.Repeat("x", 256), "", nameTooLong},
 	} {
 		status, id, h := s.mnt(as(call(1, dirpath(c.path)), 1000))
 		if status != c.status {
@@ -261,7 +271,8 @@ func TestList(t *testing.T) {
 	}
 	want := func(list ...string) {
 		t.Helper()
-		if got := s.mounts(); !slices.Equal(got, list) {
+		// Each is told of its own.
+		if got := slices.Concat(s.mounts(), s.mountsOf(other(call(2, nil)))); !slices.Equal(got, list) {
 			t.Errorf("DUMP has %q, want %q", got, list)
 		}
 	}
@@ -284,26 +295,50 @@ func TestList(t *testing.T) {
 	nowhere := call(1, dirpath("/"))
 	nowhere.Remote = netip.AddrPort{}
 	s.mnt(nowhere)
-	want("unknown:/")
+	want()
+	dump := call(2, nil)
+	dump.Remote = netip.AddrPort{}
+	if got := s.mountsOf(dump); !slices.Equal(got, []string{"unknown:/"}) {
+		t.Errorf("a client without an address: %q", got)
+	}
 }
 
 // TestListBounded: mounting for ever takes no memory for ever.
 func TestListBounded(t *testing.T) {
 	s := newSite(t)
-	for i := range 1500 {
-		r := call(1, dirpath("/"))
-		r.Remote = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 1)
-		s.mnt(r)
+	from := func(r *rpc.Request, host netip.Addr) *rpc.Request {
+		r.Remote = netip.AddrPortFrom(host, 1)
+		return r
 	}
-	if list := s.mounts(); len(list) != 1000 || list[999] != "10.1.5.219:/" {
-		t.Errorf("%d entries, the last %q", len(list), list[len(list)-1])
+	for i := range 1500 {
+		s.mnt(from(call(1, dirpath("/")), netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})))
+	}
+	if list := s.mountsOf(from(call(2, nil), netip.MustParseAddr("10.1.5.219"))); !slices.Equal(list, []string{"10.1.5.219:/"}) {
+		t.Errorf("the last one finds %q", list)
+	}
+	greedy := netip.MustParseAddr("10.3.0.1")
+	var names []string
+	for i := range 1100 {
+		name := fmt.Sprint("d", i)
+		s.mkdir(s.eng.Root(), name, 0o755)
+		names = append(names, "/"+name)
+		s.mnt(from(call(1, dirpath("/"+name)), greedy))
+	}
+	// Everybody else has one, so this one has hardly more.
+	if list := s.mountsOf(from(call(2, nil), greedy)); len(list) > 2 || !slices.Contains(list, "10.3.0.1:"+names[len(names)-1]) {
+		t.Errorf("one that mounts for ever finds %q", list)
+	}
+	if list := s.mountsOf(from(call(2, nil), netip.MustParseAddr("10.1.5.218"))); len(list) != 1 {
+		t.Errorf("it has pushed another one out: %q", list)
 	}
 }
 
 func TestExportList(t *testing.T) {
 	far := export.Default()
 	far.Name, far.Clients = "/far", []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fd00::/8")}
-	s := newSite(t, far)
+	only := export.Default()
+	only.Name, only.Clients = "/only", []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/24")}
+	s := newSite(t, far, only)
 	for _, version := range []uint32{1, 2, 3} {
 		r := call(5, nil)
 		r.Vers = version
@@ -315,7 +350,7 @@ func TestExportList(t *testing.T) {
 				got = append(got, string(d.Opaque(255)))
 			}
 		}
-		if fmt.Sprint(got) != "[/ /docs /far 192.0.2.0/24 fd00::/8]" || !d.Done() {
+		if fmt.Sprint(got) != "[/ /docs /only 10.0.0.0/8]" || !d.Done() {
 			t.Errorf("version %d: %q", version, got)
 		}
 	}

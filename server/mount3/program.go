@@ -2,7 +2,18 @@
 // its first handle, and sees what there is to mount.
 //
 // Of versions 1 and 2, which showmount on some systems speaks, it has all that has no NFSv2 handle in it: everything except
-// MNT and PATHCONF, with the same arguments and results (RFC 1094 appendix A).
+// MNT and PATHCONF, with the same arguments and results (RFC 1094 appendix A). To those two the answer is that there is no such procedure.
+//
+// # What a path names
+//
+// An export, or a directory below one. Symbolic links below an export are followed, as mountd and a local user would, with the
+// permissions of who asks: a relative target from where the link lies, an absolute one from the export's directory, which no target leaves.
+// A path ends at its first zero byte, since clients written in C send the whole of a buffer.
+//
+// # Who learns what
+//
+// A host that no export admits gets empty lists. Others see the exports that they may mount, the networks that they are in, and
+// their own mounts.
 //
 // # Concurrency and durability
 //
@@ -13,6 +24,7 @@ package mount3
 
 import (
 	"log/slog"
+	"net/netip"
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
@@ -93,13 +105,13 @@ func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 	case procMnt:
 		s.mnt(r.Remote, string(dir), &caller, e)
 	case procDump:
-		s.mounts.encode(e)
+		s.mounts.encode(hostOf(r.Remote), e)
 	case procUmnt:
 		s.mounts.remove(hostOf(r.Remote), cleaned(string(dir)))
 	case procUmntAll:
 		s.mounts.removeAll(hostOf(r.Remote))
 	case procExport:
-		s.encodeExports(e)
+		s.encodeExports(r.Remote, e)
 	}
 	return rpc.Success
 }
@@ -143,13 +155,20 @@ func (c *caller) on(x *export.Export) pmemfs.Cred {
 	return c.cred
 }
 
-// encodeExports writes exports (RFC 1813 section 5.2.5), an export's client networks as its groups. Everybody is shown all
-// exports, as everywhere.
-func (s *Server) encodeExports(e *rpc.Encoder) {
+// encodeExports writes exports (RFC 1813 section 5.2.5): those that a host may mount from some port, with the networks among their clients' that it is in as
+// groups. Which others there are, and for whom, is not its business.
+func (s *Server) encodeExports(remote netip.AddrPort, e *rpc.Encoder) {
+	host := remote.Addr().Unmap().WithZone("")
 	for _, x := range s.exports.Load().All() {
+		if !x.Allows(netip.AddrPortFrom(remote.Addr(), 1)) {
+			continue
+		}
 		e.Bool(true)
 		e.Opaque([]byte(x.Name))
 		for _, c := range x.Clients {
+			if !c.Contains(host) {
+				continue
+			}
 			e.Bool(true)
 			e.Opaque([]byte(c.String()))
 		}
