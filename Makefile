@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build test bench bench-server crash fuzz fmt lint clean
+.PHONY: all build test bench bench-server crash fuzz soak fmt lint clean
 
 all: build
 
@@ -47,12 +47,17 @@ FUZZTIME ?= 60s
 FUZZ = ./pmemfs:FuzzOpen ./pmemfs:FuzzCheck ./pmemfs:FuzzRepair ./pmemfs/internal/recovery:FuzzRecord \
 	./server/rpc:FuzzRecords ./server/rpc:FuzzReply ./server/rpc:FuzzXDR ./server/rpc:FuzzParseCall ./server/nfs3:FuzzArguments \
 	./server/nfs3:FuzzACL ./server/mount3:FuzzServe ./server/handle:FuzzDecode ./server/config:FuzzParse \
-	./server/rpc:FuzzParseReply ./server/portmap:FuzzServe ./server/nlm:FuzzServe ./server/nsm:FuzzRecord ./server/peer:FuzzPort ./server/ninep:FuzzMessages
+	./server/rpc:FuzzParseReply ./server/portmap:FuzzServe ./server/nlm:FuzzServe ./server/nsm:FuzzRecord ./server/peer:FuzzPort ./server/ninep:FuzzMessages ./server/ninep:FuzzConnections
 fuzz:
 	for target in $(FUZZ); do \
 		echo "== $$target"; \
 		go test $${target%:*} -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 || exit 1; \
 	done
+
+# Clients of 9P that send what they like, flush it and go at any moment, for SOAKTIME under the race detector.
+SOAKTIME ?= 10m
+soak:
+	PMEMFS_SOAK=$(SOAKTIME) go test -race ./server/ninep -count=1 -timeout=0 -run '^TestSoak$$' -v
 
 fmt:
 	gofmt -w $$(git ls-files '*.go')

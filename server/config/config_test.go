@@ -34,10 +34,11 @@ name = "/docs"
 subtree = "/srv/docs"
 read_only = true
 squash = "all"
-anon_uid = 4294967295
+anon_uid = 4294967294
 anon_gid = 0
 clients = ["10.0.0.0/8", "fd00::1"]
 secure_port = true
+directory_offsets = 31
 
 [[export]]
 name = "/home"
@@ -58,7 +59,7 @@ func TestRead(t *testing.T) {
 		c.Portmap != ":111" || !c.Register || c.Grace == nil || *c.Grace != 90*time.Second || !c.NoLocks || c.Memory != 96<<20 {
 		t.Errorf("%+v", c)
 	}
-	docs, err := config.ParseExport("/docs=/srv/docs,ro,squash=all,anon_uid=4294967295,anon_gid=0,client=10.0.0.0/8,client=fd00::1,secure")
+	docs, err := config.ParseExport("/docs=/srv/docs,ro,squash=all,anon_uid=4294967294,anon_gid=0,client=10.0.0.0/8,client=fd00::1,secure,directory_offsets=31")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +111,7 @@ func TestMistakes(t *testing.T) {
 		{"[[export]]\nname = 'docs'", "not an absolute, cleaned path"},
 		{"[[export]]\n[[export]]", "two exports are named"},
 		{"# " + strings.Repeat("x", 1<<20), "larger than"},
+		{"[[export]]\nname = '/docs'\ndirectory_offsets = 32", "\"/docs\": directory offsets have 31 or 63 bits, not 32"},
 	} {
 		_, err := config.Parse([]byte(c.text))
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
@@ -120,7 +122,7 @@ func TestMistakes(t *testing.T) {
 
 func TestParseExportRefuses(t *testing.T) {
 	for _, s := range []string{"", "docs", "/docs=", "/docs=x", "/docs,", "/docs,rx", "/docs,ro=yes", "/docs,squash", "/docs,squash=some",
-		"/docs,anon_uid=-1", "/docs,anon_gid=x", "/docs,client=", "/docs,client=host", "/docs,secure=no", "/a/../b"} {
+		"/docs,anon_uid=-1", "/docs,anon_gid=x", "/docs,client=", "/docs,client=host", "/docs,secure=no", "/docs,directory_offsets=32", "/docs,directory_offsets", "/docs,directory_offsets=x", "/a/../b"} {
 		if e, err := config.ParseExport(s); err == nil {
 			t.Errorf("%q is %+v", s, e)
 		}

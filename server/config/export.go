@@ -29,7 +29,7 @@ func (n *network) UnmarshalText(text []byte) (err error) {
 
 // ParseExport reads an export in one word of a command line:
 //
-//	NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,client=NETWORK]...[,secure]
+//	NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,client=NETWORK]...[,secure][,directory_offsets=31]
 //
 // The subtree is the one of the export's own name if it is left out. Paths with a comma or an equals sign need a file.
 func ParseExport(s string) (export.Export, error) {
@@ -71,6 +71,11 @@ func setOption(e *export.Export, option string) (err error) {
 		e.AnonUID, err = parseID(value)
 	case "anon_gid":
 		e.AnonGID, err = parseID(value)
+	case "directory_offsets":
+		var bits int
+		if bits, err = strconv.Atoi(value); err == nil {
+			e.ShortOffsets, err = shortOffsets(bits)
+		}
 	case "client":
 		var p netip.Prefix
 		p, err = export.ParseNetwork(value)
@@ -79,6 +84,14 @@ func setOption(e *export.Export, option string) (err error) {
 		err = fmt.Errorf("unknown option %q", option)
 	}
 	return err
+}
+
+// shortOffsets reports whether directory offsets of so many bits are the short ones.
+func shortOffsets(bits int) (bool, error) {
+	if bits != 31 && bits != 63 {
+		return false, fmt.Errorf("directory offsets have 31 or 63 bits, not %d", bits)
+	}
+	return bits == 31, nil
 }
 
 func parseID(s string) (uint32, error) {

@@ -64,6 +64,7 @@ type stanza struct {
 	AnonGID    *uint32   `toml:"anon_gid"`
 	Clients    []network `toml:"clients"`
 	SecurePort bool      `toml:"secure_port"`
+	Offsets    *int      `toml:"directory_offsets"`
 }
 
 // Read reads a file. Its errors name the file, and the line and key where there are such.
@@ -105,7 +106,11 @@ func Parse(text []byte) (*File, error) {
 		c.Grace = &d.Grace.Duration
 	}
 	for _, s := range d.Exports {
-		c.Exports = append(c.Exports, s.export())
+		e, err := s.export()
+		if err != nil {
+			return nil, fmt.Errorf(" export %q: %w", e.Name, err)
+		}
+		c.Exports = append(c.Exports, e)
 	}
 	if len(c.Exports) > 0 {
 		if _, err := export.NewSet(c.Exports); err != nil {
@@ -116,8 +121,8 @@ func Parse(text []byte) (*File, error) {
 }
 
 // export fills in what a stanza leaves out.
-func (s *stanza) export() export.Export {
-	e := export.Default()
+func (s *stanza) export() (e export.Export, err error) {
+	e = export.Default()
 	if s.Name != "" {
 		e.Name = s.Name
 	}
@@ -134,7 +139,10 @@ func (s *stanza) export() export.Export {
 		e.Clients = append(e.Clients, n.Prefix)
 	}
 	e.ReadOnly, e.Squashing, e.Secure = s.ReadOnly, s.Squash.Squash, s.SecurePort
-	return e
+	if s.Offsets != nil {
+		e.ShortOffsets, err = shortOffsets(*s.Offsets)
+	}
+	return e, err
 }
 
 // explain says where in a text an error of the decoder is, and about which key.

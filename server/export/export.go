@@ -70,6 +70,8 @@ type Export struct {
 	Clients   []netip.Prefix // who may use it; empty for everyone who can connect
 	Secure    bool           // only from ports below 1024, which a client's ordinary users cannot have
 
+	ShortOffsets bool // directory offsets have 31 bits, for 32-bit programs
+
 	id   uint32  // kept by NewSet
 	root *rootID // of an export in a Set
 }
@@ -103,7 +105,7 @@ func (e *Export) Validate() error {
 // Same reports whether e and o say the same.
 func (e *Export) Same(o *Export) bool {
 	return e.Name == o.Name && e.Subtree == o.Subtree && e.ReadOnly == o.ReadOnly && e.Squashing == o.Squashing &&
-		e.AnonUID == o.AnonUID && e.AnonGID == o.AnonGID && e.Secure == o.Secure && slices.Equal(e.Clients, o.Clients)
+		e.AnonUID == o.AnonUID && e.AnonGID == o.AnonGID && e.Secure == o.Secure && e.ShortOffsets == o.ShortOffsets && slices.Equal(e.Clients, o.Clients)
 }
 
 // ID is the number by which handles name the export. It depends on the name and the subtree alone, so it survives a restart;

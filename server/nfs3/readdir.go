@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/export"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
 )
@@ -62,7 +63,7 @@ func (c *call) list(cookie uint64, budget int, plus bool) nfswire.Status {
 	if st := c.status(err); st != nfswire.OK || c.again {
 		return st
 	}
-	if !l.any && !eof {
+	if c.e.Len() == start+listBeginBytes && !eof {
 		return nfswire.ErrTooSmall
 	}
 	dir := c.post(0)
@@ -80,13 +81,13 @@ type lister struct {
 	c    *call
 	plus bool
 	end  int // of the reply's length
-	any  bool
+	cut  export.Cut
 }
 
 func (l *lister) run(cookie uint64) (eof bool, err error) {
 	eof = true
 	l.c.call.Within[0] = l.c.exp.Within()
-	err = l.c.s.eng.Readdir(&l.c.cred, l.c.h[0], cookie, l.plus, func(d *pmemfs.DirEntry) bool {
+	err = l.c.s.eng.Readdir(&l.c.cred, l.c.h[0], l.c.exp.Key(cookie), l.plus, func(d *pmemfs.DirEntry) bool {
 		if !l.entry(d) {
 			eof = false
 			return false
@@ -103,10 +104,12 @@ func (l *lister) entry(d *pmemfs.DirEntry) bool {
 	if l.plus {
 		size += plusBytes
 	}
+	d.Cookie = c.exp.Offset(d.Cookie)
+	end := l.cut.Before(d.Cookie, c.e.Len())
 	if c.e.Len()+size > l.end {
+		c.e.Truncate(end)
 		return false
 	}
-	l.any = true
 	c.e.Uint32(1)
 	c.e.Uint64(d.Ino)
 	c.e.Opaque(d.Name)

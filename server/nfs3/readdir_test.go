@@ -160,6 +160,31 @@ func TestReaddirChanges(t *testing.T) {
 	vet(t, all, "stays %d", count)
 }
 
+// TestReaddirShortCookies lists by cookies of 31 bits: each name once, in pages of every size, and each of a page leads to what follows.
+func TestReaddirShortCookies(t *testing.T) {
+	f := newFixture(t)
+	e := named("/", "/")
+	e.ShortOffsets = true
+	f.serve(e)
+	const count = 3000
+	f.create("name %d", 0, count)
+	root := f.handles.Append(nil, e.ID(), f.eng.Root())
+	for name, proc := range readdirs {
+		for _, size := range []int{400, 4096, 65536} {
+			all := f.list(proc, root, size, nil)
+			vet(t, all, "name %d", count)
+			for i, e := range all {
+				if e.cookie == 0 || e.cookie >= 1<<31 || i > 0 && e.cookie < all[i-1].cookie {
+					t.Fatalf("%s: cookie %#x of %q", name, e.cookie, e.name)
+				}
+			}
+			if _, rest, _, _ := f.page(proc, root, all[10].cookie, size); rest[0].name != all[11].name && all[11].cookie != all[10].cookie {
+				t.Errorf("%s: behind %q comes %q, not %q", name, all[10].name, rest[0].name, all[11].name)
+			}
+		}
+	}
+}
+
 // TestReaddirCookies goes on from the cookies of names that are gone, from one behind all, and with a verifier of another server.
 func TestReaddirCookies(t *testing.T) {
 	f := newFixture(t)

@@ -1,6 +1,8 @@
 package ninep
 
 import (
+	"errors"
+
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
 	"pmemfs/server/rpc"
@@ -145,13 +147,25 @@ func (c *call) by(f *fid) errno {
 	return ok
 }
 
-// change is use for a request that changes something.
+// change is use for a request that changes something. An attribute is read, written and given up, and nothing else.
 func (c *call) change(id uint32) (*fid, errno) {
 	f, no := c.use(id)
-	if no == ok && c.exp.ReadOnly {
+	switch {
+	case no != ok:
+	case f.xattr != nil:
+		no = eBadF
+	case c.exp.ReadOnly:
 		no = eROFS
 	}
 	return f, no
+}
+
+// inDir is status for a request about a name in the directory of a fid: a directory that has been removed has none, as Linux shows it.
+func (c *call) inDir(err error) errno {
+	if errors.Is(err, pmemfs.ErrStale) {
+		return eNoEnt
+	}
+	return c.status(err)
 }
 
 // changeBoth is change for two fids.

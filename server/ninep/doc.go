@@ -56,6 +56,9 @@
 //	Tunlinkat flags                0, or AT_REMOVEDIR
 //	Txattrcreate size 0            with XATTR_REPLACE removes the attribute, as Linux does that; with other flags sets an empty one
 //
+// A request for a name in a directory that has been removed is ENOENT, and so is its list, as Linux shows it; other requests on the fid are
+// ESTALE unless it is open. A fid of an attribute is for Tread, Twrite, Tclunk, Tgetattr and Tstatfs; others are EBADF.
+//
 // Both Tlopen and Tlcreate are meant by "open".
 //
 // # Concurrency and durability

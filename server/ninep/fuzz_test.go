@@ -105,7 +105,15 @@ func newFuzzTarget(f *testing.F) *fuzzTarget {
 // being written, 6 a link.
 func (f *fuzzTarget) session(t *testing.T, uid uint32) (rpc.Session, *rpc.Encoder) {
 	s, e := f.srv.Session(netip.AddrPort{}, netip.MustParseAddrPort("127.0.0.1:1000")), rpc.NewEncoder(nil)
-	for _, m := range [][]byte{
+	for _, m := range sessionBegin(uid) {
+		f.send(t, s, e, m)
+	}
+	return s, e
+}
+
+// sessionBegin are the requests by which a session gets these.
+func sessionBegin(uid uint32) [][]byte {
+	return [][]byte{
 		ninetest.Message(ninetest.Version, 1, ninetest.Args(uint32(8192), version)),
 		ninetest.Message(ninetest.Attach, 1, ninetest.Args(uint32(0), noFid, "", "/", uid)),
 		ninetest.Message(ninetest.Walk, 1, ninetest.Args(uint32(0), uint32(1), uint16(0))),
@@ -118,10 +126,7 @@ func (f *fuzzTarget) session(t *testing.T, uid uint32) (rpc.Session, *rpc.Encode
 		ninetest.Message(ninetest.Xattrcreate, 1, ninetest.Args(uint32(5), "user.a", uint64(3), uint32(0))),
 		ninetest.Message(ninetest.Symlink, 1, ninetest.Args(uint32(0), "link", "file", uint32(0))),
 		ninetest.Message(ninetest.Walk, 1, ninetest.Args(uint32(0), uint32(6), uint16(1), "link")),
-	} {
-		f.send(t, s, e, m)
 	}
-	return s, e
 }
 
 // send has a session answer a message and looks at the answer.

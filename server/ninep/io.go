@@ -144,7 +144,7 @@ func (c *call) lcreate() errno {
 			return c.opened(id, f, to, c.hold(to, r)) // allowed whatever the mode says
 		}
 		if !errors.Is(err, pmemfs.ErrExist) || flags&openExclusive != 0 {
-			return c.status(err)
+			return c.inDir(err)
 		}
 		if a, err = c.find(f, f.h, name); err == nil {
 			to := newFid(f, a.Handle, a.Type)
@@ -252,12 +252,14 @@ func (c *call) writeData() errno {
 	if c.d.failed || uint64(count) != uint64(len(data)) {
 		return eProto
 	}
-	f, no := c.change(id)
+	f, no := c.use(id)
 	switch {
 	case no != ok:
 		return no
 	case f.xattr != nil:
 		return c.writeXattr(f, off, data)
+	case c.exp.ReadOnly:
+		return eROFS
 	case !f.write:
 		return eBadF
 	}

@@ -11,7 +11,7 @@ func (c *call) made(id, gid uint32, create func(dir pmemfs.Handle) (pmemfs.Attr,
 	c.withGroup(f, gid)
 	a, err := create(f.h)
 	if err != nil {
-		return c.status(err)
+		return c.inDir(err)
 	}
 	putQid(c.e, &a)
 	return ok
@@ -75,7 +75,7 @@ func (c *call) link() errno {
 		return no
 	}
 	_, err := c.s.srv.eng.Link(&c.cred, f.h, dir.h, name)
-	return c.status(err)
+	return c.inDir(err)
 }
 
 // rename renames a file from the name by which its fid was found, if it still has that.
@@ -108,7 +108,7 @@ func (c *call) renameat() errno {
 	if no != ok {
 		return no
 	}
-	return c.status(c.s.srv.eng.Rename(&c.cred, from.h, old, to.h, name, 0))
+	return c.inDir(c.s.srv.eng.Rename(&c.cred, from.h, old, to.h, name, 0))
 }
 
 // removeDir is the only flag of Tunlinkat: AT_REMOVEDIR of unlinkat(2) on Linux.
@@ -124,9 +124,9 @@ func (c *call) unlinkat() errno {
 	case no != ok:
 		return no
 	case flags == removeDir:
-		return c.status(c.s.srv.eng.Rmdir(&c.cred, dir.h, name))
+		return c.inDir(c.s.srv.eng.Rmdir(&c.cred, dir.h, name))
 	case flags == 0:
-		return c.status(c.s.srv.eng.Unlink(&c.cred, dir.h, name))
+		return c.inDir(c.s.srv.eng.Unlink(&c.cred, dir.h, name))
 	}
 	return eInval
 }

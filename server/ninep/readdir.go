@@ -1,13 +1,16 @@
 package ninep
 
-import "pmemfs/pmemfs"
+import (
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+)
 
 const (
 	entryBytes   = qidBytes + 8 + 1 + 2 // and the name
 	readdirBytes = 64 << 10             // of one answer, whatever more a client asks for
 )
 
-// readdir lists a directory from an offset on. Offsets are keys of the directory, which keep their meaning as long as the name exists,
+// readdir lists a directory from an offset on. Offsets are of keys of the directory, which keep their meaning as long as the name exists,
 // across changes and restarts; so no state is kept. An answer without entries is the end.
 func (c *call) readdir() errno {
 	id, off, count := c.d.u32(), c.d.u64(), c.d.u32()
@@ -30,9 +33,13 @@ func (c *call) readdir() errno {
 	at := c.e.Len()
 	c.e.Extend(4) // how many bytes follow: filled in when they are there
 	full := false
-	err := c.s.srv.eng.Readdir(&c.cred, f.h, off, false, func(d *pmemfs.DirEntry) bool {
+	var cut export.Cut
+	err := c.s.srv.eng.Readdir(&c.cred, f.h, c.exp.Key(off), false, func(d *pmemfs.DirEntry) bool {
+		d.Cookie = c.exp.Offset(d.Cookie)
+		end := cut.Before(d.Cookie, c.e.Len())
 		if c.e.Len()-at-4+entryBytes+len(d.Name) > room {
 			full = true
+			c.e.Truncate(end)
 			return false
 		}
 		c.putEntry(d)
@@ -41,12 +48,20 @@ func (c *call) readdir() errno {
 	n := c.e.Len() - at - 4
 	switch {
 	case err != nil:
-		return c.status(err)
+		return c.inDir(err)
 	case full && n == 0:
 		return eInval // it would look like the end
+	case n == 0 && c.removed(f):
+		return eNoEnt
 	}
 	le.PutUint32(c.e.Bytes()[at:], uint32(n))
 	return ok
+}
+
+// removed reports whether the directory of a fid has no name any more.
+func (c *call) removed(f *fid) bool {
+	a, err := c.s.srv.eng.Getattr(f.h)
+	return err == nil && a.Nlink == 0
 }
 
 // putEntry appends an entry.

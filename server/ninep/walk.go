@@ -35,7 +35,7 @@ func (c *call) walk() errno {
 	for i := range n {
 		a, err := c.find(f, at, names[i])
 		if err != nil {
-			no := c.status(err)
+			no := c.inDir(err)
 			if c.again || i == 0 {
 				return no
 			}
@@ -138,7 +138,7 @@ func (c *call) removeFile(f *fid) errno {
 // nameOf returns the name by which a fid was found, and makes the call one that is about no other file: that may have got the name since.
 func (c *call) nameOf(f *fid) (dir pmemfs.Handle, name []byte, no errno) {
 	dir, name, named := f.place()
-	if !named || f.xattr != nil {
+	if !named {
 		return dir, nil, eBusy // where the client has attached, or got by ".."
 	}
 	c.call.Only = f.h
