@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server"
+	"pmemfs/server/rpc"
 )
 
 const (
@@ -71,6 +73,7 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	safego.SetReport(func(p safego.Panic) {
 		c.Logger.Error("a fault of pmemfs: a goroutine panicked and was ended", "goroutine", p.Name, "panic", fmt.Sprint(p.Value), "stack", string(p.Stack))
 	})
+	runtime.GOMAXPROCS(rpc.Processors(runtime.GOMAXPROCS(0)))
 	s, err := server.Open(c)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -24,6 +25,8 @@ type Server struct {
 	t     testing.TB
 	named bool // the image is on the command line, not left to the default
 	args  []string
+	env   []string
+	group string // file by which a process joins a control group; "" for none
 	cmd   *exec.Cmd
 	end   chan error
 	log   *log
@@ -119,6 +122,11 @@ func (s *Server) launch() {
 	}
 	args = append(append(args, "--nfs", s.Addr()), s.args...)
 	cmd := exec.Command(Binary(s.t), args...)
+	if s.group != "" {
+		// The shell joins the group and becomes the server.
+		cmd = exec.Command("/bin/sh", append([]string{"-c", `echo $$ > "$0" && exec "$@"`, s.group, Binary(s.t)}, args...)...)
+	}
+	cmd.Env = append(os.Environ(), s.env...)
 	cmd.Dir = filepath.Dir(s.Image)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	// Whatever ends the test process must not leave a server behind.

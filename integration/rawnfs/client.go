@@ -61,8 +61,15 @@ type Client struct {
 
 // Dial connects to a server that listens. A reply that takes longer than
 // patience is an error, but not ErrLost: the server hangs.
-func Dial(addr string, patience time.Duration) (*Client, error) {
-	return dial(&net.Dialer{Timeout: patience}, addr)
+func Dial(addr string, patience time.Duration) (*Client, error) { return DialFrom("", addr, patience) }
+
+// DialFrom is Dial from an address of this machine, by which the server knows clients apart; "" for any.
+func DialFrom(from, addr string, patience time.Duration) (*Client, error) {
+	dialer := &net.Dialer{Timeout: patience}
+	if from != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
+	}
+	return dial(dialer, addr)
 }
 
 func dial(dialer *net.Dialer, addr string) (*Client, error) {

@@ -31,7 +31,8 @@ type Budget struct {
 	work   ration      // bytes
 	calls  ration      // bytes
 	large  ration      // bytes
-	turns  ration      // of who may work: see turn
+	seats  ration      // of calls that wait, by number
+	turns  ration      // of connections that may work: see turn
 
 	alone   atomic.Bool // there is at most one client
 	mu      sync.Mutex  // a leaf
@@ -43,11 +44,12 @@ const (
 	connBytes = 12 << 10
 	// connectionsMax bounds connections however much memory there is.
 	connectionsMax = 16384
+	// seatsAll is how many calls may be in the engine at once beside connections, and seatsOne how many of one client: they are enough to share each
+	// fence among many, and all want a processor when it is done.
+	seatsAll = 4096
+	seatsOne = 128
 	// callBytes is what a call that waits takes beside its record: a goroutine and a buffer for a short reply.
 	callBytes = shortBytes + 8<<10
-	// turnsPerCPU is how many connections may work at once for each processor. One that waits for a lock of the engine keeps its turn, so there
-	// are more than one.
-	turnsPerCPU = 4
 )
 
 // NewBudget divides an amount of memory in bytes; it is at least BudgetMin.
@@ -62,7 +64,10 @@ func NewBudget(bytes int64) *Budget {
 	b.calls.init(3 * part)
 	b.large.init(max(5*part, 2*2*largeBytes))
 	b.alone.Store(true)
-	b.turns.init(int64(turnsPerCPU * max(runtime.GOMAXPROCS(0), 2)))
+	b.seats.init(seatsAll)
+	b.seats.most = seatsOne
+	b.turns.init(int64(max(runtime.GOMAXPROCS(0)-1, 1)))
+	b.turns.open = true
 	return b
 }
 
@@ -74,10 +79,10 @@ func (b *Budget) Connections() int64 { return b.connections }
 
 // client is all connections and datagrams from one address: those who share, and between whom the server is fair.
 type client struct {
-	addr                            netip.Addr // share.Key
-	begun, work, calls, large, turn account
-	users                           int                // of this; guarded by Budget.mu
-	conns                           map[*conn]struct{} // likewise
+	addr                                   netip.Addr // share.Key
+	begun, work, calls, large, seats, turn account
+	users                                  int                // of this; guarded by Budget.mu
+	conns                                  map[*conn]struct{} // likewise
 }
 
 // client finds an address's, for one user more.

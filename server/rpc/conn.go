@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -37,6 +38,7 @@ type conn struct {
 	beside     int64       // bytes of what is put aside
 	turn, paid bool        // has a turn; has one of Budget.turns
 	spent      int         // of turnWork
+	timer      *time.Timer // of turns; made at the first that has to be waited for
 
 	in      inbuf
 	req     Request
@@ -102,16 +104,7 @@ func (c *conn) run() {
 	if why := c.why.Load(); why != nil {
 		err = *why
 	}
-	switch {
-	case errors.Is(err, errPartial), errors.Is(err, errStuck), errors.Is(err, errDrained):
-		c.log.Warn("connection cut off", "why", err)
-	case errors.Is(err, ErrRecordTooLarge), errors.Is(err, ErrNotCall), errors.Is(err, ErrMessage):
-		c.log.Warn("connection refused to go on", "err", err)
-	case errors.Is(err, io.EOF), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, errHalted):
-		c.log.Debug("connection ended", "err", err)
-	default:
-		c.log.Info("connection lost", "err", err)
-	}
+	c.srv.count(c.log, err)
 }
 
 // errHalted is why a connection ends that has been silent, or whose server stops.

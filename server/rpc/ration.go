@@ -9,7 +9,9 @@ import "sync"
 type ration struct {
 	mu      sync.Mutex
 	limit   int64
-	free    int64
+	free    int64    // negative after overtake
+	open    bool     // one client may have everything, as nobody has it for long
+	most    int64    // that one client may have; 0 for its share
 	ring    *account // of the clients that wait the one whose turn it is; nil if none waits
 	waiting int      // clients in the ring
 
@@ -37,7 +39,10 @@ func (r *ration) init(limit int64) { r.limit, r.free = limit, limit }
 
 // allows reports whether a client may have n more. The last of it is for who has none. mu is held.
 func (r *ration) allows(a *account, n int64) bool {
-	return n <= r.free && (a.held == 0 || a.held+n <= r.free-n)
+	if r.most > 0 && a.held+n > r.most {
+		return false
+	}
+	return n <= r.free && (r.open || a.held == 0 || a.held+n <= r.free-n)
 }
 
 // take takes n, if the client may have them now.
@@ -63,15 +68,37 @@ func (r *ration) queue(a *account, t *ticket, n int64) (taken bool) {
 	if r.takeLocked(a, n) {
 		return true
 	}
-	t.need, t.next = n, nil
-	if a.first == nil {
+	t.need = n
+	r.append(a, t)
+	return false
+}
+
+// append has a ticket wait. mu is held, as in those below.
+func (r *ration) append(a *account, t *ticket) {
+	if t.next = nil; a.first == nil {
 		a.first = t
 		r.enter(a)
 	} else {
 		a.last.next = t
 	}
 	a.last = t
-	return false
+}
+
+// overtake takes what a ticket waits for although there is nothing, for a client that has nothing; false if it has something. It returns true
+// also if that has been given meanwhile.
+func (r *ration) overtake(a *account, t *ticket) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a.held > 0 {
+		return false
+	}
+	if !r.remove(a, t) {
+		<-t.given
+		return true
+	}
+	r.free -= t.need
+	a.held += t.need
+	return true
 }
 
 // give gives n back.
@@ -104,10 +131,18 @@ func (r *ration) giveLocked(a *account, n int64) {
 func (r *ration) leave(a *account, t *ticket) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.remove(a, t) {
+		return true
+	}
+	<-t.given
+	return false
+}
+
+// remove takes a ticket out of the queue; false if it is not in it.
+func (r *ration) remove(a *account, t *ticket) bool {
 	var before *ticket
 	for x := a.first; x != t; x = x.next {
 		if x == nil {
-			<-t.given
 			return false
 		}
 		before = x

@@ -22,7 +22,7 @@ type Limits struct {
 	Record      int           // bytes of a record, 1 MiB and 64 KiB
 	Idle        time.Duration // of silence before a connection is closed; 15 minutes
 	Partial     time.Duration // for a begun record to arrive, and for replies to be taken; 1 minute
-	Yield       time.Duration // without progress, before others get what the connection holds and they wait for; 2 seconds
+	Yield       time.Duration // without progress, before others get what the connection holds and they wait for; 1 second
 	Drain       time.Duration // for calls in progress when the server stops; 10 seconds
 }
 
@@ -47,7 +47,7 @@ func (l Limits) withDefaults() Limits {
 		Record:      orDefault(l.Record, DefaultRecord),
 		Idle:        orDefault(l.Idle, 15*time.Minute),
 		Partial:     orDefault(l.Partial, time.Minute),
-		Yield:       orDefault(l.Yield, 2*time.Second),
+		Yield:       orDefault(l.Yield, time.Second),
 		Drain:       orDefault(l.Drain, 10*time.Second),
 	}
 }
@@ -73,7 +73,8 @@ type Server struct {
 	session  func(local, remote netip.AddrPort) Session
 	budget   *Budget
 	places   *share.Pool // connections of this server
-	slot     int64       // bytes of a large slot: a large record and a large reply
+	tally    tally
+	slot     int64 // bytes of a large slot: a large record and a large reply
 
 	begun   time.Time    // has a monotonic clock
 	now     atomic.Int64 // coarse time since then, nanoseconds; what timeouts are counted by
@@ -114,6 +115,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	done := make(chan struct{})
 	var watching safego.Group
 	watching.Go("watching connections", func() { s.watch(done) })
+	safego.Go("telling the log of connections", func() { s.tell(done) })
 	err := s.accept(ctx, l)
 	s.closeListener(l)
 	unfinished := s.drain()
@@ -179,7 +181,8 @@ func (s *Server) forget(c *conn) {
 }
 
 func (s *Server) refuse(nc net.Conn, why string) {
-	s.log.Warn("connection refused", "client", nc.RemoteAddr().String(), "why", why)
+	s.tally.refused.Add(1)
+	s.log.Debug("connection refused", "client", nc.RemoteAddr().String(), "why", why)
 	if err := nc.Close(); err != nil {
 		s.log.Debug("close", "err", err)
 	}

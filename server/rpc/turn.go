@@ -1,13 +1,25 @@
 package rpc
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
-// Turns make the processors fair between clients. A connection reads, answers and sends only in its turn. There are a few turns for each
-// processor, a client may have half of those that are free, and who waits is served client by client: however many
-// connections another client has, one's own call waits for as many turns as there are clients. A turn ends when the connection would wait
-// for something, and after turnWork if somebody else wants it.
+// Turns make the processors fair between clients. A connection reads, answers and sends only in its turn. Turns are passed on client by
+// client: however many connections another client has, one's own call waits for as many turns as there are clients. A turn ends when the
+// connection would wait for something, and after turnWork if somebody else wants it.
+//
+// There is one turn less than processors that Go uses, so that one of these always finds nothing to do and asks the system what has arrived: while
+// all are busy Go asks every ten milliseconds only. See Processors.
 //
 // While there is one client only there is nothing to be fair about, and a turn costs nothing.
+
+// Processors is how many processors Go should use (runtime.GOMAXPROCS) where the machine gives it n: one more, to wait for what arrives.
+func Processors(n int) int { return n + 1 }
+
+// turnPatience is how long a client without a turn waits for one before it begins all the same: then those who have the turns wait for locks of the
+// engine.
+const turnPatience = 3 * time.Millisecond
 
 // turnWork is how much a turn may do while others wait, in calls, or pages of calls and replies.
 const turnWork = 64
@@ -24,15 +36,37 @@ func (c *conn) tryTurn() bool {
 	return c.turn
 }
 
-// awaitTurn begins a turn. It always comes, as nobody waits who has one.
+// awaitTurn begins a turn. It always comes.
 func (c *conn) awaitTurn() {
 	if c.tryTurn() {
 		return
 	}
-	if !c.srv.budget.turns.queue(&c.client.turn, &c.ticket, 1) {
-		<-c.ticket.given
+	r, a := &c.srv.budget.turns, &c.client.turn
+	if !r.queue(a, &c.ticket, 1) {
+		c.wait(r, a)
 	}
 	c.turn, c.paid = true, true
+}
+
+// wait waits for a turn that has been queued for.
+func (c *conn) wait(r *ration, a *account) {
+	if c.timer == nil {
+		c.timer = time.NewTimer(turnPatience)
+	} else {
+		c.timer.Reset(turnPatience)
+	}
+	defer c.timer.Stop()
+	for {
+		select {
+		case <-c.ticket.given:
+			return
+		case <-c.timer.C:
+		}
+		if r.overtake(a, &c.ticket) {
+			return
+		}
+		c.timer.Reset(turnPatience)
+	}
 }
 
 // endTurn ends it, if there is one.
@@ -74,15 +108,19 @@ func (c *conn) await() error {
 			c.large.Store(true)
 		}
 	case needTurn:
-		if err = c.queue(&b.turns, &cl.turn, 1); err == nil {
-			c.turn, c.paid = true, true
-		}
+		c.awaitTurn()
 	}
 	return err
 }
 
 // queue waits for n of a ration, or until the connection stops. The time counts for no timeout: the client is not what is waited for.
-func (c *conn) queue(r *ration, a *account, n int64) error {
+func (c *conn) queue(r *ration, a *account, n int64) error { return c.queueFor(r, a, n, nil) }
+
+// errImpatient says that something has not come in time.
+var errImpatient = errors.New("rpc: no share in time")
+
+// queueFor is queue that ends with errImpatient when patience does; nil for never.
+func (c *conn) queueFor(r *ration, a *account, n int64, patience <-chan time.Time) (err error) {
 	c.endTurn()
 	start := time.Now()
 	c.parked.Store(true)
@@ -97,9 +135,12 @@ func (c *conn) queue(r *ration, a *account, n int64) error {
 	case <-c.ticket.given:
 		return nil
 	case <-c.halted:
+		err = errHalted
+	case <-patience:
+		err = errImpatient
 	}
 	if !r.leave(a, &c.ticket) {
 		r.give(a, n)
 	}
-	return errHalted
+	return err
 }

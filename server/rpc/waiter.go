@@ -1,6 +1,9 @@
 package rpc
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // waiter is a call that waits, with all it needs of its own.
 type waiter struct {
@@ -97,6 +100,7 @@ func (c *conn) offload(record []byte) error {
 	if err != nil {
 		w.answer.free()
 		<-c.slots
+		c.srv.budget.seats.give(&c.client.seats, 1)
 		w.free()
 		return err
 	}
@@ -118,41 +122,69 @@ func (c *conn) standStill() error {
 	return c.flush()
 }
 
-// takeRoom waits until one more call may wait; meanwhile the client has to as well. What is answered is sent first. It takes nothing and
-// returns false if it would have to wait and the connection has a large slot.
+// roomPatience is how long a call waits for room beside the connection. Then it is answered in place: it may be the one that those who have the
+// room wait for, such as one that unlocks a file.
+const roomPatience = time.Second
+
+// takeRoom waits until one more call may wait, with n bytes of Budget.calls; meanwhile the client has to as well. What is answered is sent
+// first. It takes nothing and returns false if it would have to wait and the connection has a large slot, or has to wait for long.
 func (c *conn) takeRoom(n int64) (taken bool, err error) {
+	if taken, err = c.takeSlot(); !taken {
+		return false, err
+	}
+	b, cl := c.srv.budget, c.client
+	if taken, err = c.takeShare(&b.seats, &cl.seats, 1); taken {
+		if taken, err = c.takeShare(&b.calls, &cl.calls, n); !taken {
+			b.seats.give(&cl.seats, 1)
+		}
+	}
+	if !taken {
+		<-c.slots
+	}
+	return taken, err
+}
+
+// takeSlot takes one of Limits.InFlight.
+func (c *conn) takeSlot() (taken bool, err error) {
 	if c.slots == nil {
 		c.slots = make(chan struct{}, c.srv.limits.InFlight)
 	}
 	select {
 	case c.slots <- struct{}{}:
+		return true, nil
 	default:
-		if c.large.Load() {
-			return false, nil
-		}
-		if err := c.flush(); err != nil {
-			return false, err
-		}
-		c.endTurn()
-		select {
-		case c.slots <- struct{}{}:
-		case <-c.halted:
-			return false, errHalted
-		}
 	}
-	r, a := &c.srv.budget.calls, &c.client.calls
+	if c.large.Load() {
+		return false, nil
+	}
+	if err := c.flush(); err != nil {
+		return false, err
+	}
+	c.endTurn()
+	select {
+	case c.slots <- struct{}{}:
+		return true, nil
+	case <-c.halted:
+		return false, errHalted
+	}
+}
+
+// takeShare takes n of a ration.
+func (c *conn) takeShare(r *ration, a *account, n int64) (taken bool, err error) {
 	if r.take(a, n) {
 		return true, nil
 	}
 	if c.large.Load() {
-		<-c.slots
 		return false, nil
 	}
-	if err = c.flush(); err == nil {
-		err = c.queue(r, a, n)
+	if err := c.flush(); err != nil {
+		return false, err
 	}
-	if err != nil {
-		<-c.slots
+	patience := time.NewTimer(roomPatience)
+	defer patience.Stop()
+	err = c.queueFor(r, a, n, patience.C)
+	if err == errImpatient {
+		return false, nil
 	}
 	return err == nil, err
 }
@@ -163,6 +195,7 @@ func (w *waiter) run() {
 	if w.req.receipt != nil {
 		w.answer.stamps = append(w.answer.stamps, stamp{w.req.receipt, w.answer.out.Len()})
 	}
+	c.srv.budget.seats.give(&c.client.seats, 1)
 	c.sender.add(w.answer)
 	c.sent(&w.req)
 	c.inFlight.Add(-1)
