@@ -38,7 +38,12 @@ type someUsers struct{}
 
 func (someUsers) ByName(name string) (uint32, bool) { return 1000, name == "someone" }
 
-func (someUsers) Groups(uid uint32) (uint32, []uint32, bool) { return 1000, []uint32{50}, uid == 1000 }
+func (someUsers) Groups(uid uint32) (uint32, []uint32, bool) {
+	if uid == panics {
+		panic("a fault of ours")
+	}
+	return 1000, []uint32{50}, uid == 1000
+}
 
 // serve serves a new engine with one export, the whole of it, without squashing, unless change says otherwise.
 func serve(t testing.TB, limits ninep.Limits, change ...func(*export.Export)) *fixture {

@@ -1,14 +1,13 @@
 package ninep
 
 import (
-	"fmt"
 	"maps"
 	"net/netip"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 
+	"pmemfs/pmemfs/safego"
 	"pmemfs/server/rpc"
 )
 
@@ -47,14 +46,15 @@ type pending struct {
 // Serve answers a message.
 func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 	k, tag := kind(r.Record[0]), le.Uint16(r.Record[1:])
+	returned := true
 	defer func() {
-		if v := recover(); v != nil {
-			s.srv.log.Error("panic while serving a message", "panic", fmt.Sprint(v), "kind", k, "client", s.client, "stack", string(debug.Stack()))
+		if !returned {
 			e.Truncate(lengthBytes)
 			answerError(e, tag, eIO)
 			result = rpc.Success
 		}
 	}()
+	defer safego.Recover("a message of 9P", &returned)
 	m := &message{}
 	if int(k) < len(messages) {
 		m = &messages[k]
