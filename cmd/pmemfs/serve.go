@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -61,10 +62,18 @@ are about the one export, /, that there is when neither the file nor --export na
 
 // run serves until it is interrupted.
 func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
+	log, stopLog, err := f.log.logger(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer stopLog()
+	// Whoever reads the log, or what is printed at the start, may go away: that is no reason to end.
+	signal.Ignore(syscall.SIGPIPE)
 	c, err := f.config(cmd.Flags(), args, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
+	c.Logger = log
 	// Before anything can be reached, or be registered with rpcbind: who connects may already want it stopped in order.
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -82,7 +91,10 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	if f.configFile != "" {
 		defer f.reloadOnHangup(s, c.Logger)()
 	}
-	announce(cmd.OutOrStdout(), s)
+	var said bytes.Buffer
+	announce(&said, s)
+	// Nobody may read it.
+	safego.Go("announcement", func() { _, _ = cmd.OutOrStdout().Write(said.Bytes()) })
 	if err := s.Serve(ctx); err != nil {
 		return err
 	}

@@ -95,9 +95,6 @@ func (f *serveFlags) add(flags *pflag.FlagSet) {
 func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Writer) (server.Config, error) {
 	c := server.Config{Volatile: f.volatile, Scrub: server.Scrubbing{Every: f.scrubEvery, Rate: int64(f.scrubRate)}}
 	var err error
-	if c.Logger, err = f.log.logger(stderr); err != nil {
-		return c, err
-	}
 	if f.configFile != "" {
 		file, err := config.Read(f.configFile)
 		if err != nil {

@@ -16,7 +16,7 @@ const floors = `
 	integration/vm  integration/lan  integration/conformance/engine
 	integration/conformance
 	cmd/pmemfs  cmd/p9mem
-	cmd/pmemfs/internal/serverbench
+	cmd/pmemfs/internal/serverbench  cmd/pmemfs/internal/lossylog
 	server
 	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs
 	server/nsm
