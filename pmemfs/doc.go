@@ -10,8 +10,8 @@
 //	scrubs.mu               one scrub at a time; held over all of it
 //	  gate                  one shared hold per call; Close takes all of them
 //	    renameMu            renames that move a directory to another parent; to read, lookups that must not leave a directory
-//	      stripes           of inodes, in ascending order of stripe; what WriteUnstable keeps of a file
-//	        inode.Table.growMu
+//	      inode.Table.growMu
+//	        stripes         of inodes, in ascending order of stripe; what WriteUnstable keeps of a file
 //	          orphanMu      the orphan index and the list of bad blocks, held by an operation until it ends (alloc.Op.Own)
 //	            the locks of alloc and journal (see there)
 //	refsMu                  open files; leaf

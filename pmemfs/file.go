@@ -119,7 +119,8 @@ func (fs *FS) write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err
 	for r := (retry{}); ; {
 		m := 0
 		m, a, err = fs.writeSteps(c, h, p[n:], off+uint64(n))
-		if n += m; err == nil || !fs.relieve(err, &r) {
+		// What is appended lies together, so of that the rest cannot come later.
+		if n += m; err == nil || off == atEnd && n > 0 || !fs.relieve(err, &r) {
 			return n, a, err
 		}
 	}

@@ -177,7 +177,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 
 // build makes the allocators and the inode table, and reaps what a crash left behind.
 func (fs *FS) build(st journal.State) error {
-	fs.a = &alloc.Allocator{J: fs.j, Gone: fs.locks.Forget}
+	fs.a = &alloc.Allocator{J: fs.j, Gone: fs.gone}
 	blocks := func(g uint64) (uint64, error) { return layout.BitmapBlock(g), nil }
 	fs.a.Blocks = alloc.NewBits(fs.j, layout.KindBlocks, fs.sb.Blocks, st.Head.FreeBlocks, blocks)
 	table, err := inode.Open(fs.a, fs.sb.InodeBoot)
@@ -203,7 +203,17 @@ func (fs *FS) build(st journal.State) error {
 	if err := fs.openRoot(); err != nil {
 		return err
 	}
-	return fs.reapAll()
+	if err := fs.reapAll(); err != nil {
+		return err
+	}
+	fs.trim(false)
+	return nil
+}
+
+// gone is told of each inode number that was freed, see alloc.Allocator.
+func (fs *FS) gone(ino uint64) {
+	fs.locks.Forget(ino)
+	fs.inodes.Freed(ino)
 }
 
 // openRoot finds the root directory's handle. Without its inode files are still found by their handles.

@@ -30,6 +30,16 @@ func stripeOf(ino uint64) int { return int((ino * 0x9e3779b97f4a7c15) >> 53) }
 
 func (s *stripes) of(ino uint64) *stripe { return &s[stripeOf(ino)] }
 
+// quiesce waits until everybody who holds a stripe now has let go of it. The caller holds none.
+func (s *stripes) quiesce() {
+	for i := range s {
+		func() {
+			s[i].Lock()
+			defer s[i].Unlock() // to have had it is all
+		}()
+	}
+}
+
 // lockSet is the exclusive hold of the stripes of a few inodes.
 type lockSet struct {
 	s   *stripes

@@ -233,6 +233,7 @@ func (fs *FS) Release(h Handle) (err error) {
 		return err
 	}
 	fs.reapLater(h.Ino)
+	fs.trim(false)
 	return nil
 }
 

@@ -23,13 +23,31 @@ func (fs *FS) relieve(err error, r *retry) bool {
 	if r.relieved || !errors.Is(err, alloc.ErrNoSpace) && !errors.Is(err, ErrNoSpace) || fs.j.Err() != nil {
 		return false
 	}
-	if fs.unstable.count.Load() == 0 && fs.unfinished.n.Load() == 0 {
-		return false
-	}
 	r.relieved = true
+	if fs.unstable.count.Load() == 0 && fs.unfinished.n.Load() == 0 {
+		return fs.trim(true)
+	}
 	for _, ino := range fs.unstable.inos() {
 		fs.settleFile(ino)
 	}
 	fs.reapAgain()
+	fs.trim(true)
 	return true
+}
+
+// trim lets the inode file give back its end, if that is worth while; with all, whatever is free there. It reports whether there was
+// any. What fails is logged: nobody has asked for it. The caller holds the gate, or is Open, and no stripe.
+func (fs *FS) trim(all bool) (trimmed bool) {
+	if !all && !fs.inodes.Loose() || fs.j.Err() != nil {
+		return false
+	}
+	before := fs.a.Inodes.Limit()
+	err := func() (err error) {
+		defer fs.region.Unguard(fs.region.Guard(), &err)
+		return fs.inodes.Trim(all, fs.stripes.quiesce)
+	}()
+	if err != nil {
+		fs.media.log.Warn("the inode file could not give back its end", "error", fs.noteFault(err, 0, true))
+	}
+	return fs.a.Inodes.Limit() < before
 }

@@ -39,6 +39,7 @@ func (fs *FS) removeCall(c *Cred, dir Handle, name []byte, isDir bool) (err erro
 		if later && err == nil {
 			fs.reapLater(ino) // the name is gone for good, and that is what was asked for
 		}
+		fs.trim(false)
 		return err
 	}
 }

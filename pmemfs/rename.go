@@ -77,6 +77,7 @@ func (fs *FS) renameLoop(m *moving) error {
 		if later && err == nil {
 			fs.reapLater(m.dst)
 		}
+		fs.trim(false)
 		return err
 	}
 }

@@ -1,10 +1,12 @@
 package pmemfs
 
 import (
+	"errors"
 	"fmt"
 
 	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/extent"
+	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/tree"
@@ -94,19 +96,31 @@ func (s *scrubber) parts(in layout.Inode, first uint64) (list []scrubStep) {
 	return list
 }
 
+// hole returns an error if a number without a slot should have one. It need not have one when the inode file has been cut.
+func (s *scrubber) hole(ino uint64) error {
+	return s.hold(layout.InodeFileIno, func() error {
+		if _, err := s.fs.inodes.Offset(ino); err != nil && ino < s.limit() {
+			return fmt.Errorf("%w: the inode file has a hole", layout.ErrDamaged)
+		}
+		return nil
+	})
+}
+
 // holdInode verifies a slot and calls step with the inode in it, or nil if there is none or a damaged one, under its lock;
 // then it accounts for what step has read. Damage to the slot is found, not an error, and ends the work on it.
 func (s *scrubber) holdInode(ino uint64, step scrubStep) (done bool, err error) {
-	read := uint64(0)
-	off, err := s.fs.inodes.Offset(ino)
-	if err != nil {
-		err = fmt.Errorf("%w: the inode file has a hole", layout.ErrDamaged)
-	} else {
-		err = s.hold(ino, func() error {
-			in, err := s.slot(ino, off)
-			done, read = step(in)
-			return err
-		})
+	read, off := uint64(0), int64(0)
+	err = s.hold(ino, func() error {
+		var in layout.Inode
+		var err error
+		if off, err = s.fs.inodes.Offset(ino); err == nil {
+			in, err = s.slot(ino, off)
+		}
+		done, read = step(in)
+		return err
+	})
+	if errors.Is(err, inode.ErrStale) {
+		err = s.hole(ino)
 	}
 	switch {
 	case ends(err):

@@ -182,7 +182,10 @@ func (s *scrubber) inodeFile() error {
 	}
 	for c := uint64(0); c*layout.GroupBits < s.limit(); c++ {
 		object := fmt.Sprintf("bitmap of inode chapter %d", c)
-		err := s.hold(0, func() error {
+		err := s.hold(layout.InodeFileIno, func() error {
+			if c*layout.GroupBits >= s.limit() {
+				return nil // given back meanwhile
+			}
 			block, err := s.fs.inodes.Chapter(c)
 			if err != nil {
 				return err

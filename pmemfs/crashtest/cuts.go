@@ -1,6 +1,13 @@
 package crashtest
 
-import "pmemfs/pmemfs"
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/internal/pmem"
+)
 
 // cutTrace truncates, removes and replaces files of so many extents that each takes several records, and then lets files grow
 // where old bytes might be left.
@@ -63,4 +70,68 @@ func exchangeTrace(seed uint64) (*Trace, error) {
 		{Verb: "rename", Path: "d/a", To: "b", A: int64(pmemfs.RenameExchange)},
 	}
 	return valid(true, seed%2 == 1, ops)
+}
+
+// build is prepare for many operations, which are neither recorded nor compared with a model.
+func (s start) build(ops []Op) (start, error) {
+	region, err := pmem.NewMemory(int64(len(s.medium)), s.domain)
+	if err != nil {
+		return s, err
+	}
+	region.Write(0, s.medium)
+	fs, err := pmemfs.OpenRegion(region, pmemfs.Options{NoBackground: true})
+	if err != nil {
+		return s, err
+	}
+	w := world{fs: fs}
+	for _, o := range ops {
+		if err = w.do(o); err != nil {
+			break
+		}
+	}
+	err = errors.Join(err, fs.SyncAll())
+	made := start{slices.Clone(region.Bytes()), s.domain, s.quiet}
+	return made, errors.Join(err, fs.Close())
+}
+
+// trimTrace removes the last of many inodes, so that the inode file gives back its end, and then writes whole blocks over what that
+// was, while the journal still names inodes there; and makes it grow again.
+func trimTrace(seed uint64) (*Trace, error) {
+	const files = 1700
+	empty, err := emptyStart(pmem.CacheFlush, false)
+	if err != nil {
+		return nil, err
+	}
+	s, err := cached("trim", func() (start, error) {
+		ops := []Op{{Verb: "create", Path: "b"}, {Verb: "write", Path: "b", A: 4096}, {Verb: "mkdir", Path: "e"}}
+		for i := range files {
+			ops = append(ops, Op{Verb: "create", Path: fmt.Sprintf("e/%d", i)})
+		}
+		for i := range files - 3 {
+			ops = append(ops, Op{Verb: "unlink", Path: fmt.Sprintf("e/%d", i)})
+		}
+		return empty.build(append(ops, Op{Verb: "create", Path: "big"}))
+	})
+	if err != nil {
+		return nil, err
+	}
+	name := func(i int) string { return fmt.Sprintf("e/%d", files-i) }
+	ops := []Op{
+		{Verb: "chmod", Path: name(1), A: 0o600}, {Verb: "write", Path: name(2), A: 100}, {Verb: "unlink", Path: name(3)},
+		{Verb: "rename", Path: name(2), To: name(1)}, {Verb: "unlink", Path: name(1)},
+	}
+	switch seed % 3 {
+	case 0: // nothing else is free, so that what is given back is written over as soon as it may be
+		ops = append(ops, Op{Verb: "write", Path: "big", A: 2_000_000}, Op{Verb: "append", Path: "big", A: 600_000})
+	case 1:
+		for i := range 3 {
+			ops = append(ops, Op{Verb: "create", Path: fmt.Sprintf("new%d", i)}, Op{Verb: "append", Path: "big", A: 70_000})
+		}
+	case 2:
+		ops = append(ops, Op{Verb: "sync"}, Op{Verb: "append", Path: "big", A: 300_000}, Op{Verb: "create", Path: "new"})
+	}
+	if seed/3%2 == 1 {
+		s.domain = pmem.PageCache
+	}
+	return s.trace(ops, plainly)
 }

@@ -73,6 +73,7 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"cut":      cutTrace,
 	"single":   singleTrace,
 	"exchange": exchangeTrace,
+	"trim":     trimTrace,
 }
 
 // Run tries the crash states of the job's workload. An error that is no Violation says that the workload itself failed.

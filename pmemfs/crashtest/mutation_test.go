@@ -53,6 +53,7 @@ var killers = map[string]string{
 	"pmemfs: superblock written anew by a scrub, flush": "scrub:0",
 	"pmemfs: superblock written anew by a scrub, fence": "scrub:0",
 	mutation.QuarantineFreed.String():                   "mix:1",
+	mutation.QuarantineTrimmed.String():                 "trim:0",
 	mutation.QuarantineSingle.String():                  "single:0",
 	mutation.CutIsOrphan.String():                       "cut:0",
 	mutation.CutFinished.String():                       "cut:0",

@@ -68,7 +68,7 @@ func NewBits(j *journal.Journal, kind uint16, limit, avail uint64, locate func(u
 	return b
 }
 
-// SetLimit raises the number of bits. The caller adds what is new and free with AddAvail.
+// SetLimit raises the number of bits; Cut lowers it. The caller adds what is new and free with AddAvail.
 func (b *Bits) SetLimit(n uint64) {
 	b.groupsMu.Lock()
 	defer b.groupsMu.Unlock()
@@ -86,6 +86,10 @@ func (b *Bits) SetLimit(n uint64) {
 			from, to := int(old%layout.GroupBits), int(min(n-last*layout.GroupBits, layout.GroupBits))
 			g.clear(from, to-from)
 		}
+	}
+	// Groups that were cut off before have new bitmaps.
+	for i := layout.GroupCount(old); i < layout.GroupCount(n); i++ {
+		b.groups[i].forget(&b.loaded)
 	}
 	b.limit.Store(n)
 }
@@ -117,6 +121,14 @@ func (b *Bits) groupAt(i uint64) (*group, error) {
 			g.mu.Unlock()
 		}
 	}()
+	if b.limit.Load() <= i*layout.GroupBits { // cut off while its caller was on the way here
+		if !g.loaded {
+			b.loaded.Add(1)
+		}
+		g.fill()
+		locked = true
+		return g, nil
+	}
 	if err := b.vet(g, i); err != nil {
 		return nil, err
 	}

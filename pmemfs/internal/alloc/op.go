@@ -60,6 +60,8 @@ type Op struct {
 	owned    *sync.Mutex
 	// Frees marks an operation that gives space back, which may use the reserve.
 	Frees bool
+	// Trims marks an operation that cuts the inode file.
+	Trims bool
 	// Redeems marks an operation for which space was promised (Allocator.Promise).
 	Redeems bool
 }
@@ -240,8 +242,13 @@ func (op *Op) Commit() error {
 			op.a.Gone(r.Start)
 		}
 		op.a.Inodes.settle(r, true)
+		op.a.Inodes.lower(r.Start)
 	}
 	for _, r := range op.freed {
+		if op.Trims && mutation.QuarantineTrimmed.Off() {
+			op.a.Blocks.settle(r, true)
+			continue
+		}
 		op.a.Blocks.quarantine(seq, r)
 	}
 	op.settleRetired()

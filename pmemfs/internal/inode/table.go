@@ -1,7 +1,7 @@
 // Package inode finds, makes and grows inodes.
 //
 // All inodes live in one file, the inode file (inode 1): chapters of a bitmap block and 2,016 blocks of 16 inodes. It
-// grows by whole runs of blocks, so there is no fixed number of inodes. Its extents are few and kept in DRAM; everything
+// grows by whole runs of blocks, and gives back its end, so there is no fixed number of inodes. Its extents are few and kept in DRAM; everything
 // else is read from the medium. Inode numbers below layout.BootInodeCount are the filesystem's own.
 //
 // A generation is the mount epoch and a counter, so no two inodes ever have the same number and generation.
@@ -42,13 +42,17 @@ type Table struct {
 	extents atomic.Pointer[[]layout.Extent]
 	gen     atomic.Uint64
 
-	growMu sync.Mutex // taken with inode locks held, before any lock of alloc or journal
+	top   atomic.Uint64 // no higher number is in use; noTop until somebody has looked
+	loose atomic.Bool   // it may be lower by now
+
+	growMu sync.Mutex // taken before inode locks and any lock of alloc or journal
 }
 
 // Open reads the extents of the inode file. boot is the block of inodes 0 to 15.
 func Open(a *alloc.Allocator, boot uint64) (*Table, error) {
 	t := &Table{j: a.J, a: a, boot: boot}
 	t.gen.Store(a.J.Epoch() << 32)
+	t.top.Store(noTop)
 	return t, t.load()
 }
 
@@ -241,6 +245,9 @@ func (t *Table) Reserve(op *alloc.Op) (uint64, error) {
 	// Others may take what grow adds, but not for ever: a count of free numbers that no bitmap bears out is damage.
 	for range reserveTries {
 		ino, err := op.ReserveInode()
+		if err == nil {
+			t.raise(ino)
+		}
 		if !errors.Is(err, alloc.ErrNoSpace) {
 			return ino, err
 		}

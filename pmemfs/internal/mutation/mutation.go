@@ -18,6 +18,8 @@ const (
 	QuarantineFreed
 	// QuarantineSingle : so it is with a single block.
 	QuarantineSingle
+	// QuarantineTrimmed : so it is with the end of the inode file.
+	QuarantineTrimmed
 	// QuarantinePassed : a checkpoint releases only what records before its tail freed.
 	QuarantinePassed
 	// QuarantineHeld : what an operation frees stays taken until its record is durable.
@@ -105,7 +107,7 @@ var names = [end]string{
 	LostSeal: "checksum of the list of lost blocks", NoteInRecord: "notes in the record", NotesBeforeEnd: "notes of what has happened only",
 	NotesApart: "notes read apart from where they are carried", NotesCarried: "notes carried into the new epoch",
 	NotesFenced: "carried notes durable before the head", NotesRoom: "window passed over before notes are carried",
-	SaltRepeated: "salt of a repeated recovery", QuarantineSingle: "quarantine of single blocks", CutIsOrphan: "long truncations in the orphan index",
+	SaltRepeated: "salt of a repeated recovery", QuarantineSingle: "quarantine of single blocks", QuarantineTrimmed: "quarantine of the inode file's end", CutIsOrphan: "long truncations in the orphan index",
 	CutFinished: "truncations finished at open", ExchangeStamps: "times of both directories of an exchange",
 }
 
