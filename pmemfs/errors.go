@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"pmemfs/pmemfs/internal/alloc"
@@ -174,12 +175,22 @@ func mapOpenErr(path string, err error) error {
 		base = ErrIO
 	case errors.Is(err, pmem.ErrLocked):
 		return fmt.Errorf("%s: %w", path, ErrLocked)
+	case errors.Is(err, pmem.ErrExists):
+		return fmt.Errorf("%s: %w", path, ErrExist)
 	case errors.Is(err, layout.ErrNotImage), errors.Is(err, pmem.ErrSize), errors.Is(err, pmem.ErrFileType):
 		base = ErrNotImage
 	case errors.Is(err, layout.ErrDamaged), errors.Is(err, layout.ErrVersion), errors.Is(err, recovery.ErrTruncated):
 		base = ErrDamaged
-	default:
+	}
+	// Whoever met the error may have named the path already.
+	named := strings.Contains(err.Error(), path)
+	switch {
+	case base == nil && named:
+		return err
+	case base == nil:
 		return fmt.Errorf("%s: %w", path, err)
+	case named:
+		return fmt.Errorf("%w: %w", base, err)
 	}
 	return fmt.Errorf("%s: %w: %w", path, base, err)
 }

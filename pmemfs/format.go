@@ -44,7 +44,9 @@ const (
 )
 
 // Format makes an empty filesystem in a new file, whose blocks are really allocated, or on a device. An existing file
-// that is not empty is refused without Force, and one that is in use always. Durable on return.
+// that is not empty is refused without Force (ErrExist), and one that is in use always. A file appears, or is replaced, when the filesystem in it
+// is whole and durable: after an error, and when the process is killed meanwhile, everything is as it was, a device excepted. Durable
+// on return.
 func Format(path string, o FormatOptions) error {
 	if len(o.Label) > layout.LabelMax {
 		return fmt.Errorf("label of %d bytes: %w: at most %d", len(o.Label), ErrInvalid, layout.LabelMax)
@@ -53,20 +55,29 @@ func Format(path string, o FormatOptions) error {
 	if err != nil {
 		return err
 	}
-	if !device {
-		if o.Size < MinSize {
-			return fmt.Errorf("%s: size %d: %w: at least %d bytes are needed", path, o.Size, ErrInvalid, MinSize)
-		}
-		err := pmem.CreateFile(path, o.Size, pmem.CreateOptions{Force: o.Force, Progress: o.Progress})
-		if err != nil {
-			return mapOpenErr(path, err)
-		}
+	if device {
+		return mapOpenErr(path, formatAt(path, &o))
 	}
-	region, err := pmem.Open(path, pmem.Options{})
+	if o.Size < MinSize {
+		return fmt.Errorf("%s: size %d: %w: at least %d bytes are needed", path, o.Size, ErrInvalid, MinSize)
+	}
+	draft, err := pmem.NewDraft(path, o.Size, pmem.CreateOptions{Force: o.Force, Progress: o.Progress})
 	if err != nil {
 		return mapOpenErr(path, err)
 	}
-	return mapOpenErr(path, errors.Join(formatRegion(region, &o, rand.Reader), region.Close()))
+	if err := formatAt(draft.Path(), &o); err != nil {
+		return mapOpenErr(path, errors.Join(err, draft.Discard()))
+	}
+	return mapOpenErr(path, draft.Publish())
+}
+
+// formatAt makes an empty filesystem in what is at path.
+func formatAt(path string, o *FormatOptions) error {
+	region, err := pmem.Open(path, pmem.Options{})
+	if err != nil {
+		return err
+	}
+	return errors.Join(formatRegion(region, o, rand.Reader), region.Close())
 }
 
 // vetTarget refuses to format over something that must not be lost, and says whether path is a device.

@@ -2,10 +2,8 @@ package server
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"pmemfs/pmemfs"
 )
@@ -43,8 +41,8 @@ func (n NewImage) FormatOptions() pmemfs.FormatOptions {
 	return pmemfs.FormatOptions{Size: n.Size, Progress: n.Progress, RootUID: owner.UID, RootGID: owner.GID, RootMode: owner.Mode}
 }
 
-// ensureImage makes the image at path if nothing is there. It is formatted under another name and appears under its own
-// when it is whole and durable, so that a first run that is interrupted can simply be repeated.
+// ensureImage makes the image at path if nothing is there. It appears when it is whole and durable, so that a first run that is interrupted
+// can simply be repeated; of two at once one makes it, and the other finds it there.
 func ensureImage(path string, n NewImage) (created bool, err error) {
 	if path == "" {
 		return false, errors.New("no image is named")
@@ -52,42 +50,9 @@ func ensureImage(path string, n NewImage) (created bool, err error) {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return false, err // nil if there is something, whatever it is: Open says if it is ours
 	}
-	draft := path + ".new"
-	o := n.FormatOptions()
-	o.Force = true // an interrupted first run may have left it; one in progress holds its lock
-	if err := pmemfs.Format(draft, o); err != nil {
-		return false, errors.Join(err, removeIfThere(draft))
+	err = pmemfs.Format(path, n.FormatOptions())
+	if errors.Is(err, pmemfs.ErrExist) {
+		return false, nil
 	}
-	if err := publish(draft, path); err != nil {
-		return false, errors.Join(err, removeIfThere(draft))
-	}
-	return true, nil
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// publish gives the file at draft the name path, durably, without ever replacing what another may have put there.
-func publish(draft, path string) error {
-	switch err := os.Link(draft, path); {
-	case err == nil:
-		if err := os.Remove(draft); err != nil {
-			return err
-		}
-	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s: appeared while it was being made", path)
-	default: // a filesystem without hard links
-		if err := os.Rename(draft, path); err != nil {
-			return err
-		}
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return err == nil, err
 }

@@ -114,3 +114,12 @@ var (
 	testSite    = NewSite("pmem test: flush")
 	testThrough = NewThroughSite("pmem test: through")
 )
+
+// CreateFile makes a file of size zero bytes that is really allocated, as NewDraft and Publish do.
+func CreateFile(path string, size int64, o CreateOptions) error {
+	d, err := NewDraft(path, size, o)
+	if err != nil {
+		return err
+	}
+	return d.Publish()
+}

@@ -1,6 +1,7 @@
 package pmem
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -38,3 +39,8 @@ func syncPages(f *os.File, pages []byte) error {
 
 // allocate is not offered: F_PREALLOCATE reserves space but leaves the file a hole.
 func allocate(*os.File, int64, int64) error { return errNoAllocate }
+
+// Files without a name are not offered here.
+func descriptorPath(*os.File) string        { return "" }
+func openNameless(string) (*os.File, error) { return nil, errors.ErrUnsupported }
+func linkNameless(*os.File, string) error   { return errors.ErrUnsupported }

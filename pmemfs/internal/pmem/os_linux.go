@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -69,4 +70,33 @@ func allocate(f *os.File, off, n int64) error {
 		return errNoAllocate
 	}
 	return os.NewSyscallError("fallocate", err)
+}
+
+// descriptors is where the process's open files are.
+const descriptors = "/proc/self/fd/"
+
+// descriptorPath is a path that leads to an open file, whether it has a name or not (proc(5)).
+func descriptorPath(f *os.File) string { return descriptors + strconv.Itoa(int(f.Fd())) }
+
+// openNameless opens a file in a folder that has no name, and is gone with the process unless it is given one (open(2), O_TMPFILE).
+// errors.ErrUnsupported where that cannot be.
+func openNameless(dir string) (*os.File, error) {
+	f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600)
+	switch {
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EISDIR), errors.Is(err, unix.EINVAL): // EISDIR: kernels before 3.11
+		return nil, errors.ErrUnsupported
+	case err != nil:
+		return nil, err
+	}
+	// Giving it a name goes by way of /proc.
+	if _, err := os.Stat(descriptorPath(f)); err != nil {
+		return nil, errors.Join(errors.ErrUnsupported, f.Close())
+	}
+	return f, nil
+}
+
+// linkNameless gives such a file a name that nothing has.
+func linkNameless(f *os.File, name string) error {
+	err := unix.Linkat(unix.AT_FDCWD, descriptorPath(f), unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
+	return os.NewSyscallError("linkat", err)
 }
