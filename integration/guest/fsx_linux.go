@@ -15,7 +15,7 @@ import (
 )
 
 func init() {
-	verbs["fsx"] = verb{"fsx DIR SEED STEPS: changes files at random, drops the kernel's caches, and compares with what must be there", 3, fsx}
+	verbs["fsx"] = verb{"fsx DIR SEED STEPS [nomap]: changes files at random, drops the kernel's caches, and compares with what must be there", -3, fsx}
 }
 
 const (
@@ -29,6 +29,7 @@ type fsxFile struct {
 	name string
 	want []byte
 	f    *os.File // nil while it is closed
+	did  []string // the last that happened to it
 }
 
 // fsxRun is one run. Everything that it does comes of its seed.
@@ -36,7 +37,6 @@ type fsxRun struct {
 	r     *rand.Rand
 	files [fsxFiles]*fsxFile
 	step  int
-	last  string
 }
 
 // fsx does what programs do to files, of which the caches know less and less, and wants at each step what a local filesystem would have.
@@ -54,29 +54,43 @@ func fsx(args []string) error {
 		x.files[i] = &fsxFile{name: filepath.Join(args[0], fmt.Sprint("fsx", i))}
 	}
 	actions := []func(*fsxFile) error{
-		x.write, x.write, x.write, x.append, x.append, x.appendTwice, x.read, x.read, x.truncate, x.mapped, x.closeFile, x.closeFile,
+		x.write, x.write, x.write, x.append, x.append, x.appendTwice, x.read, x.read, x.truncate, x.closeFile, x.closeFile,
 		x.sync, x.drop, x.drop, x.anew, x.rename,
+	}
+	if len(args) == 3 {
+		actions = append(actions, x.mapped)
 	}
 	for x.step = range steps {
 		f := x.files[x.r.IntN(fsxFiles)]
 		if err := actions[x.r.IntN(len(actions))](f); err != nil {
-			return fmt.Errorf("seed %d, step %d, %s, after %s: %w", seed, x.step, f.name, x.last, err)
+			return fmt.Errorf("seed %d, step %d, %s: %w\n%s", seed, x.step, f.name, err, strings.Join(f.did, "\n"))
 		}
 	}
 	for _, f := range x.files {
 		if err := errors.Join(x.closeFile(f), x.drop(f), x.compare(f)); err != nil {
-			return fmt.Errorf("seed %d, at the end, %s, after %s: %w", seed, f.name, x.last, err)
+			return fmt.Errorf("seed %d, at the end, %s: %w\n%s", seed, f.name, err, strings.Join(f.did, "\n"))
 		}
 	}
 	fmt.Println("steps", steps)
 	return nil
 }
 
-func (x *fsxRun) did(format string, args ...any) { x.last = fmt.Sprintf(format, args...) }
+// fsxHistory is how much of what happened to a file a failure tells.
+const fsxHistory = 20
+
+// did notes what happens to a file; nil for all.
+func (x *fsxRun) did(f *fsxFile, format string, args ...any) {
+	for _, g := range x.files {
+		if f == nil || g == f {
+			g.did = append(g.did[max(0, len(g.did)-fsxHistory):], fmt.Sprint(x.step, " ", fmt.Sprintf(format, args...)))
+		}
+	}
+}
 
 // open opens a file, which is made if it is not there.
 func (x *fsxRun) open(f *fsxFile) (err error) {
 	if f.f == nil {
+		x.did(f, "open")
 		f.f, err = os.OpenFile(f.name, os.O_RDWR|os.O_CREATE, 0o644)
 	}
 	return err
@@ -86,7 +100,7 @@ func (x *fsxRun) closeFile(f *fsxFile) error {
 	if f.f == nil {
 		return nil
 	}
-	x.did("close")
+	x.did(f, "close")
 	err := f.f.Close()
 	f.f = nil
 	return err
@@ -114,7 +128,7 @@ func (x *fsxRun) write(f *fsxFile) error {
 	if err := x.open(f); err != nil {
 		return err
 	}
-	x.did("write %d at %d of %d", len(p), at, len(f.want))
+	x.did(f, "write %d at %d of %d", len(p), at, len(f.want))
 	f.put(p, at)
 	_, err := f.f.WriteAt(p, int64(at))
 	return err
@@ -130,7 +144,7 @@ func (x *fsxRun) appendWith(f *fsxFile, flags int, pieces ...[]byte) error {
 		if len(f.want)+len(p) > fsxMost {
 			break
 		}
-		x.did("append %d to %d with %#x", len(p), len(f.want), flags)
+		x.did(f, "append %d to %d with %#x", len(p), len(f.want), flags)
 		f.put(p, len(f.want))
 		if _, err := a.Write(p); err != nil {
 			return errors.Join(err, a.Close())
@@ -151,6 +165,7 @@ func (x *fsxRun) read(f *fsxFile) error {
 	if err := x.open(f); err != nil {
 		return err
 	}
+	x.did(f, "read")
 	return x.compare(f)
 }
 
@@ -182,7 +197,7 @@ func (x *fsxRun) truncate(f *fsxFile) error {
 	if err := x.open(f); err != nil {
 		return err
 	}
-	x.did("truncate %d to %d", len(f.want), n)
+	x.did(f, "truncate %d to %d", len(f.want), n)
 	if n < len(f.want) {
 		f.want = f.want[:n:n]
 	} else {
@@ -206,7 +221,7 @@ func (x *fsxRun) mapped(f *fsxFile) error {
 	p := x.piece()
 	at := x.r.IntN(len(mem))
 	n := copy(mem[at:], p)
-	x.did("write %d at %d of a mapping of %d", n, at, len(mem))
+	x.did(f, "write %d at %d of a mapping of %d", n, at, len(mem))
 	copy(f.want[at:], p)
 	return unix.Munmap(mem)
 }
@@ -215,12 +230,13 @@ func (x *fsxRun) sync(f *fsxFile) error {
 	if err := x.open(f); err != nil {
 		return err
 	}
-	x.did("fsync")
+	x.did(f, "fsync")
 	return f.f.Sync()
 }
 
 // drop has the kernel forget all that it need not keep: names, inodes and clean pages.
 func (x *fsxRun) drop(*fsxFile) error {
+	x.did(nil, "drop caches")
 	return os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0)
 }
 
@@ -229,7 +245,7 @@ func (x *fsxRun) anew(f *fsxFile) error {
 	if err := x.closeFile(f); err != nil {
 		return err
 	}
-	x.did("remove")
+	x.did(f, "remove")
 	f.want = nil
 	if err := os.Remove(f.name); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -246,7 +262,7 @@ func (x *fsxRun) rename(f *fsxFile) error {
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	x.did("rename")
+	x.did(f, "rename")
 	f.name = to
 	return err
 }
