@@ -40,10 +40,11 @@ func (s *scrubber) inodes() error {
 // inode verifies one slot, the trees of the file in it, and its data from a block on.
 func (s *scrubber) inode(ino, first uint64) error {
 	var parts []scrubStep
+	var gen uint64 // of the file that they are for: the number may have another one in between
 	_, err := s.holdInode(ino, func(in layout.Inode) (bool, uint64) {
 		if in != nil {
 			s.report.Inodes++
-			parts = s.parts(in, first)
+			parts, gen = s.parts(in, first), in.Gen()
 		}
 		return true, 0
 	})
@@ -51,7 +52,7 @@ func (s *scrubber) inode(ino, first uint64) error {
 		return err
 	}
 	for _, part := range parts {
-		if err := s.steps(ino, part); err != nil {
+		if err := s.steps(ino, gen, part); err != nil {
 			return err
 		}
 	}
@@ -61,10 +62,10 @@ func (s *scrubber) inode(ino, first uint64) error {
 // scrubStep does a part of the work on an inode, whose lock is held. read is in bytes.
 type scrubStep func(in layout.Inode) (done bool, read uint64)
 
-// steps repeats a step until it is done, or the file gone. Its lock is released in between.
-func (s *scrubber) steps(ino uint64, step scrubStep) error {
+// steps repeats a step until it is done, or the file gone. Its lock is released in between. gen is the file's generation, 0 for
+// whatever there is.
+func (s *scrubber) steps(ino, gen uint64, step scrubStep) error {
 	s.walk = tree.Walk{}
-	gen := uint64(0)
 	for {
 		done, err := s.holdInode(ino, func(in layout.Inode) (bool, uint64) {
 			if in == nil || gen != 0 && in.Gen() != gen {

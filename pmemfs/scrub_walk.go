@@ -213,5 +213,5 @@ func (s *scrubber) badBlocks() error { return s.ownTree(layout.BadBlocksIno, lay
 
 // ownTree verifies the data tree of one of the filesystem's own inodes.
 func (s *scrubber) ownTree(ino uint64, kind uint8) error {
-	return s.steps(ino, func(in layout.Inode) (bool, uint64) { return s.nodes(in, kind, false) })
+	return s.steps(ino, 0, func(in layout.Inode) (bool, uint64) { return s.nodes(in, kind, false) })
 }
