@@ -31,6 +31,10 @@ func (s *Server) scrub(ctx context.Context, c Scrubbing) {
 			return
 		}
 		due := time.Unix(0, max(st.Ended, s.eng.Info().Created)).Add(c.Every)
+		// A clock that was wrong then, or is now, must not put it off for longer.
+		if latest := time.Now().Add(c.Every); due.After(latest) {
+			due = latest
+		}
 		if st.Partial {
 			due = time.Now()
 		}

@@ -77,6 +77,16 @@ func (b *Budget) Bytes() int64 { return b.bytes }
 // Connections is how many there may be.
 func (b *Budget) Connections() int64 { return b.connections }
 
+// Held is how much memory requests have taken at the moment, in bytes, without that of connections as such.
+func (b *Budget) Held() (bytes int64) {
+	for _, r := range []*ration{&b.begun, &b.work, &b.calls, &b.large} {
+		r.mu.Lock()
+		bytes += r.limit - r.free
+		r.mu.Unlock()
+	}
+	return bytes
+}
+
 // client is all connections and datagrams from one address: those who share, and between whom the server is fair.
 type client struct {
 	addr                                   netip.Addr // share.Key
