@@ -22,25 +22,38 @@
 //
 // # Bounds
 //
-// Calls that wait are bounded per connection and per server; when a bound is met the connection is not read, and TCP makes
-// the client wait. An idle connection has no buffers. Large ones, for records and replies of more than 128 KiB, need one of the
-// server's large slots, each for one connection or one waiting call; a slot is asked for when 128 KiB of a record have arrived, so
-// a claim alone takes no memory. Who waits for a slot holds none, so slots come free as their holders are served, or timed out.
+// What requests take of memory comes from a Budget, which may be that of several servers, in five rations: connections, beginnings of records, work
+// sets, calls that wait, large slots. Each is shared by client address. A connection has no buffers while it is idle; a work set of 256 KiB while it
+// works, a large slot while a record or a reply is larger than that has room for. A large slot is asked for when 128 KiB of a record have arrived, so
+// a claim alone takes no memory. What is to be had is taken in the order of the rations, and who has a large slot waits for nothing but its client,
+// so there is no circle; a client that does not go on gives back what others wait for, after Limits.Yield.
+//
+// Who finds no memory is not read, and TCP makes its client wait. Who finds no place to connect gets that of an idle connection of
+// the client that has most.
 //
 // A datagram's sender may be forged. So what is no call has no answer, neither have hosts that Config.Admit does not know, nothing longer than
-// DatagramBytes leaves, and the long replies of all clients together are limited in number.
+// DatagramBytes leaves, and by how much replies are longer than their calls is limited for each client and for all.
 //
 // Silence, a record that does not arrive and replies that are not taken end a connection; so does a record that is too large
-// or no call. When the server stops, calls in progress are answered first.
+// or no call. When the server stops, calls in progress are answered first, for as long as Limits.Drain.
+//
+// # Fairness
+//
+// Connections work in turns, which are passed on from client to client; see turn. How many connections a client has does not matter.
 //
 // # Concurrency
 //
 // A Server and its programs are for any number of goroutines. A Decoder, an Encoder and a RecordReader belong to one goroutine at
-// a time. Lock order:
+// a time. No goroutine of the package can end the process. What ends a connection from outside waits for nothing; see watch.go. Lock order, where what
+// stands apart is held alone:
 //
-//	Server.mu             the set of connections
 //	sender.wmu            a write to the socket
 //	  sender.mu           what waits to be written
+//	  ration.mu           who has how much, and who waits
 //	Datagrams.mu          calls that wait, in both directions
-//	bucket.mu             how many long replies have left
+//	  Budget.mu           clients and their connections
+//	  ration.mu
+//	Server.mu             the set of connections
+//	shelf.mu              free buffers
+//	excess.mu             by how much replies over UDP were longer than their calls
 package rpc
