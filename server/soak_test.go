@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -62,7 +63,8 @@ func TestSoak(t *testing.T) {
 	}
 	stop()
 	if err := <-ended; err != nil {
-		t.Error(err)
+		stacks := make([]byte, 1<<20)
+		t.Fatalf("%v\n%s", err, stacks[:runtime.Stack(stacks, true)])
 	}
 	if n := s.budget.Held(); n != 0 {
 		t.Errorf("%d bytes are still taken", n)

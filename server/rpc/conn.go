@@ -113,9 +113,10 @@ var errHalted = errors.New("rpc: no more calls are read")
 // errPanicked is why a connection ends whose goroutine has panicked outside of a program.
 var errPanicked = errors.New("rpc: panic")
 
-// end waits for calls in progress and lets go of everything.
+// end lets go of everything, before it waits for calls in progress: these may wait for what the connection has.
 func (c *conn) end() {
 	c.enter(phaseBusy)
+	c.giveAll()
 	if c.session != nil {
 		safego.Run("the end of a session", c.session.Stop)
 	}
@@ -123,7 +124,6 @@ func (c *conn) end() {
 	if c.session != nil {
 		safego.Run("the end of a session", c.session.Close)
 	}
-	c.giveAll()
 	c.link.settle()
 	if err := c.nc.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		c.log.Debug("close", "err", err)

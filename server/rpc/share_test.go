@@ -151,3 +151,31 @@ func (s *testServer) settle() int32 {
 		last = now
 	}
 }
+
+// TestEndedConnectionsHoldNothing ends a connection whose call is in progress. Others of its client, which wait for the turns and the memory that it
+// had, are served meanwhile.
+func TestEndedConnectionsHoldNothing(t *testing.T) {
+	s := startScarce(t, rpc.Limits{})
+	other := dialFrom(t, "127.0.0.2", s.addr) // as turns cost nothing for one client alone
+	other.send(testCall(1, procEcho, nil))
+	other.recv()
+	large := testCall(1, procEcho, make([]byte, 1<<20))
+	const ended = 20
+	for i := range int32(ended) {
+		c := dial(t, s.addr)
+		c.send(testCall(1, procSlow, nil), large[:300<<10])
+		for s.seen.Load() <= i {
+			time.Sleep(time.Millisecond)
+		}
+		c.Close()
+	}
+	for range 5 {
+		c := dial(t, s.addr)
+		c.send(large, testCall(2, procEcho, nil))
+		c.recv()
+		c.recv()
+	}
+	for range ended {
+		s.slow <- struct{}{}
+	}
+}
