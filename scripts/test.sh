@@ -64,7 +64,7 @@ part_race() {
 	# These run in one goroutine, and in the parts above; so do all tests of packages without goroutines and locks.
 	local list alone='^(Fuzz|Test(Repair|Mutations|OpenAfterKill|Unreadable|SizesAroundAGroup|Check(FindsFaults|AfterKill|WhenFull|OfHealthyImages)'
 	alone+='|Model$|PowerCutAtFences|Fences|ClassesInjected|Notes|NoteCosts|Saw$|Unstable[^A]|Media(Faults|Model)|Billy$|GoGit|IOFS|LockErrors'
-	alone+='|OnceIsBounded|RepliesOfMany|States$|ReaddirLarge|FullEachWay|FaultAnywhere|TornRecord|OverwriteFragments|LostCrash'
+	alone+='|OnceIsBounded|ShortOffsets|RepliesOfMany|States$|ReaddirLarge|FullEachWay|FaultAnywhere|TornRecord|OverwriteFragments|LostCrash'
 	alone+='|Trim($|[^B])|Promise|(Truncate|Remove|Open)Unfinished|RemoveRefused))'
 	list=$(packages ./pmemfs/... ./server/... ./billyadapter/... | grep -vE '/internal/(layout|tree|dir|extent|data|xattr|check|repair)$') &&
 		go_test race -race -skip "$alone" $list

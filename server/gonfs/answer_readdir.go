@@ -2,6 +2,7 @@ package gonfs
 
 import (
 	"pmemfs/pmemfs"
+	"pmemfs/server/export"
 	"pmemfs/server/handle"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
@@ -42,20 +43,23 @@ func (s *Server) list(r *request, e *rpc.Encoder, budget int, size func(*pmemfs.
 	start := e.Len()
 	nfswire.PutPostOp(e, s.handles.FSID(), &attr)
 	e.Uint64(0) // the verifier never changes, as cookies never lose their meaning
-	count, eof := 0, true
-	err = s.eng.Readdir(&r.cred, dir, r.args.offset, plus, func(d *pmemfs.DirEntry) bool {
+	first, eof := e.Len(), true
+	var cut export.Cut
+	err = s.eng.Readdir(&r.cred, dir, r.exp.Key(r.args.offset), plus, func(d *pmemfs.DirEntry) bool {
+		d.Cookie = r.exp.Offset(d.Cookie)
+		end := cut.Before(d.Cookie, e.Len())
 		if e.Len()-start+size(d)+listEndBytes > budget {
 			eof = false
+			e.Truncate(end)
 			return false
 		}
-		count++
 		s.putEntry(r, e, d, plus)
 		return true
 	})
 	switch {
 	case err != nil:
 		return err
-	case count == 0 && !eof:
+	case e.Len() == first && !eof:
 		return nfswire.ErrTooSmall
 	}
 	e.Bool(false)

@@ -332,9 +332,15 @@ func list(c *client, dir []byte, plus bool, page int, each func(names []string))
 	return names
 }
 
-// TestReaddir lists a large directory while entries are removed between the pages: the others appear once each.
+// TestReaddir lists a large directory while entries are removed between the pages: the others appear once each, by cookies of either length.
 func TestReaddir(t *testing.T) {
-	s := newSite(t, nil)
+	for _, short := range []bool{false, true} {
+		t.Run(fmt.Sprint("short offsets ", short), func(t *testing.T) { readdirPages(t, short) })
+	}
+}
+
+func readdirPages(t *testing.T, short bool) {
+	s := newSite(t, func(s *site) { s.exports[0].ShortOffsets = short })
 	c := s.dial()
 	dir := c.mkdir(c.root(), "d", 0o755)
 	const count = 1000
