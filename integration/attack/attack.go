@@ -53,6 +53,10 @@ func once(ctx context.Context, t target, do func(net.Conn) error) {
 		return
 	}
 	defer conn.Close()
+	// Closed with a reset, so that no port stays taken for a minute: other tests need some.
+	if err := conn.(*net.TCPConn).SetLinger(0); err != nil {
+		return
+	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	if do(conn) == nil {

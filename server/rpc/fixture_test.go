@@ -33,6 +33,7 @@ const (
 
 // testServer is a server of the test program.
 type testServer struct {
+	*rpc.Server
 	addr string
 	slow chan struct{} // a call of procSlow goes on for each element
 	seen atomic.Int32  // calls of procSlow that wait
@@ -151,7 +152,8 @@ func startConfig(t testing.TB, c rpc.Config) (s *testServer, end func() error) {
 	t.Helper()
 	s = &testServer{slow: make(chan struct{}, 1000)}
 	c.Programs = []rpc.Program{{Number: testProgram, Low: 2, High: 3, Serve: s.serve}}
-	s.addr, end = serve(t, rpc.NewServer(c))
+	s.Server = rpc.NewServer(c)
+	s.addr, end = serve(t, s.Server)
 	return s, end
 }
 

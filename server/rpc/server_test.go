@@ -199,6 +199,11 @@ func TestServerRefusesRecords(t *testing.T) {
 		}
 		c.ended()
 	}
+	for deadline := time.Now().Add(20 * time.Second); s.Tally().Junk != 6; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("counted: %+v", s.Tally())
+		}
+	}
 }
 
 func TestServerTimeouts(t *testing.T) {
