@@ -2,10 +2,13 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/export"
 )
 
 // NewImage says how to make an image that is missing.
@@ -43,12 +46,16 @@ func (n NewImage) FormatOptions() pmemfs.FormatOptions {
 
 // ensureImage makes the image at path if nothing is there. It appears when it is whole and durable, so that a first run that is interrupted
 // can simply be repeated; of two at once one makes it, and the other finds it there.
-func ensureImage(path string, n NewImage) (created bool, err error) {
+func ensureImage(path string, n NewImage, exports *export.Set) (created bool, err error) {
 	if path == "" {
 		return false, errors.New("no image is named")
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return false, err // nil if there is something, whatever it is: Open says if it is ours
+	}
+	// In a new one there is the root directory and nothing else.
+	if !slices.ContainsFunc(exports.All(), func(e export.Export) bool { return e.Subtree == "/" }) {
+		return false, fmt.Errorf("%s: there is no such image, and a new one would have nothing to show: no export is of the root directory", path)
 	}
 	err = pmemfs.Format(path, n.FormatOptions())
 	if errors.Is(err, pmemfs.ErrExist) {

@@ -84,7 +84,24 @@ type nineListener struct {
 
 // listenNineP listens wherever 9P is wanted. Nobody is answered before Serve.
 func (s *Server) listenNineP(c *Config) error {
-	if len(c.NineP) == 0 {
+	for _, address := range c.NineP {
+		network, where, err := ninePAddress(address, c.NFS)
+		if err == nil {
+			var l net.Listener
+			if l, err = listenStream(network, where); err == nil {
+				s.nine = append(s.nine, nineListener{l: l})
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("cannot serve 9P on %q: %w", address, err)
+		}
+	}
+	return nil
+}
+
+// answerNineP makes the sockets answer, when there is an image.
+func (s *Server) answerNineP(c *Config) error {
+	if len(s.nine) == 0 {
 		return nil
 	}
 	limits := c.Limits
@@ -97,17 +114,8 @@ func (s *Server) listenNineP(c *Config) error {
 	}
 	files := ninep.New(ninep.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger, MessageMax: limits.Record, Users: users,
 		InGrace: func() bool { return s.locks != nil && s.locks.InGrace() }})
-	for _, address := range c.NineP {
-		network, where, err := ninePAddress(address, c.NFS)
-		if err == nil {
-			var l net.Listener
-			if l, err = listenStream(network, where); err == nil {
-				s.nine = append(s.nine, nineListener{l, rpc.NewServer(rpc.Config{Session: files.Session, Logger: c.Logger, Limits: limits, Budget: s.budget})})
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("cannot serve 9P on %q: %w", address, err)
-		}
+	for i := range s.nine {
+		s.nine[i].srv = rpc.NewServer(rpc.Config{Session: files.Session, Logger: c.Logger, Limits: limits, Budget: s.budget})
 	}
 	return nil
 }

@@ -86,8 +86,8 @@ type Server struct {
 	reloading sync.Mutex // orders Reloads and what they log
 }
 
-// Open gets everything ready to serve. Until Serve is called clients wait. The image of a failed Open is closed, and
-// untouched unless it was made.
+// Open gets everything ready to serve. Until Serve is called clients wait. It listens, and is registered, before it touches the image, so
+// one that fails for that has changed nothing.
 func Open(c Config) (*Server, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -96,22 +96,35 @@ func Open(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	created, err := ensureImage(c.Image, c.New)
-	if err != nil {
-		return nil, err
-	}
-	eng, err := pmemfs.Open(c.Image, pmemfs.Options{Durability: c.Durability, Volatile: c.Volatile, Logger: c.Logger})
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{eng: eng, exports: export.NewTable(eng), log: c.Logger, created: created, scrubs: c.Scrub, budget: c.budget()}
-	if missing := s.show(exports); len(missing) == len(exports.All()) {
-		return nil, errors.Join(append(missing, eng.Close())...) // a mistake, surely
-	}
+	s := &Server{log: c.Logger, scrubs: c.Scrub}
 	if err := s.listen(&c); err != nil {
-		return nil, errors.Join(err, eng.Close())
+		return nil, err
 	}
+	if err := s.open(&c, exports); err != nil {
+		return nil, errors.Join(err, s.unlisten())
+	}
+	s.warnFar()
 	return s, nil
+}
+
+// open opens the image, makes it if it is missing, and gives the listeners what they answer. After an error the image is closed.
+func (s *Server) open(c *Config, exports *export.Set) (err error) {
+	if s.created, err = ensureImage(c.Image, c.New, exports); err != nil {
+		return err
+	}
+	s.eng, err = pmemfs.Open(c.Image, pmemfs.Options{Durability: c.Durability, Volatile: c.Volatile, Logger: c.Logger})
+	if err != nil {
+		return err
+	}
+	s.exports, s.budget = export.NewTable(s.eng), c.budget()
+	if missing := s.show(exports); len(missing) == len(exports.All()) {
+		s.log.Error("no export has a directory: nothing can be mounted until one is made, or the exports are named otherwise")
+	}
+	if err := s.answer(c); err != nil {
+		s.closePrograms()
+		return errors.Join(err, s.eng.Close())
+	}
+	return nil
 }
 
 // vet refuses a configuration that could not work before anything is made.
@@ -158,7 +171,7 @@ func (s *Server) Reload(exports []export.Export) error {
 	return nil
 }
 
-// listen gets everything ready to be served. After an error nothing is listened on.
+// listen listens wherever it is to be, and has rpcbind tell clients if that is wanted. After an error nothing is listened on.
 func (s *Server) listen(c *Config) (err error) {
 	if err = s.listenNineP(c); err == nil {
 		s.nfs, err = listenAt(c.NFS, c.Finding.on())
@@ -166,14 +179,25 @@ func (s *Server) listen(c *Config) (err error) {
 	if err != nil {
 		return errors.Join(err, s.closeNineP())
 	}
-	if s.portmap, err = c.listenPortmap(); err == nil {
-		err = s.answer(c)
+	if s.portmap, err = c.listenPortmap(); err == nil && c.Finding.Register {
+		err = s.register(c.Finding.Rpcbind, s.services(c))
 	}
 	if err != nil {
 		return errors.Join(err, s.unlisten())
 	}
-	s.warnFar()
 	return nil
+}
+
+// services are what clients look for, as it is known before there is an image.
+func (s *Server) services(c *Config) []portmap.Service {
+	programs := []rpc.Program{new(mount3.Server).Program(), new(nfs3.Server).Program()}
+	if c.Stack != StackGoNFS {
+		programs = append(programs, new(nfs3.Server).ACLProgram())
+	}
+	if !c.Locking.Off {
+		programs = append(programs, new(nlm.Server).Programs()...)
+	}
+	return portmap.ServicesOf(programs, s.nfs.addr(), s.nfs.udpAddr())
 }
 
 // warnFar warns of addresses that other machines reach.
@@ -198,13 +222,11 @@ func (s *Server) warnFar() {
 
 // answer gives the listeners their programs, and clients a way to find them.
 func (s *Server) answer(c *Config) error {
+	if err := s.answerNineP(c); err != nil {
+		return err
+	}
 	programs := s.programs(c)
 	services := portmap.ServicesOf(programs, s.nfs.addr(), s.nfs.udpAddr())
-	if c.Finding.Register {
-		if err := s.register(c.Finding.Rpcbind, services); err != nil {
-			return err
-		}
-	}
 	maps := portmap.New(portmap.Config{Services: s.withPortmap(services), Admit: s.exports.Admits})
 	programs = append(programs, maps.Program())
 	if err := s.nfs.answer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits, Budget: s.budget, Admit: s.exports.Admits}); err != nil {
@@ -244,7 +266,6 @@ func (s *Server) withPortmap(services []portmap.Service) []portmap.Service {
 // unlisten closes the listeners of a server that does not serve.
 func (s *Server) unlisten() error {
 	s.withdraw()
-	s.closePrograms()
 	err := errors.Join(s.nfs.close(), s.closeNineP())
 	if s.portmap != nil {
 		err = errors.Join(err, s.portmap.close())
@@ -327,5 +348,6 @@ func (s *Server) closePrograms() {
 
 // Close gives up a server that was opened but will not serve.
 func (s *Server) Close() error {
+	s.closePrograms()
 	return errors.Join(s.unlisten(), s.eng.Close())
 }
