@@ -182,15 +182,30 @@ func mapOpenErr(path string, err error) error {
 	case errors.Is(err, layout.ErrDamaged), errors.Is(err, layout.ErrVersion), errors.Is(err, recovery.ErrTruncated):
 		base = ErrDamaged
 	}
-	// Whoever met the error may have named the path already.
-	named := strings.Contains(err.Error(), path)
-	switch {
-	case base == nil && named:
-		return err
-	case base == nil:
-		return fmt.Errorf("%s: %w", path, err)
-	case named:
-		return fmt.Errorf("%w: %w", base, err)
+	return &openError{path, base, err}
+}
+
+// openError is why an image could not be opened or made. It is base, if that is not nil, and cause, and says neither what cause says of them
+// already nor the path twice.
+type openError struct {
+	path        string
+	base, cause error
+}
+
+func (e *openError) Error() string {
+	text := e.cause.Error()
+	if e.base != nil && !strings.Contains(text, e.base.Error()) {
+		text = e.base.Error() + ": " + text
 	}
-	return fmt.Errorf("%s: %w: %w", path, base, err)
+	if !strings.Contains(text, e.path) {
+		text = e.path + ": " + text
+	}
+	return text
+}
+
+func (e *openError) Unwrap() []error {
+	if e.base == nil {
+		return []error{e.cause}
+	}
+	return []error{e.base, e.cause}
 }

@@ -114,7 +114,7 @@ func vetTarget(path string, o *FormatOptions) (device bool, err error) {
 		return device, mapOpenErr(path, err)
 	}
 	if what != "" && !o.Force {
-		return device, fmt.Errorf("%s %s: %w: format it anyway with force", path, what, ErrExist)
+		return device, fmt.Errorf("%s %s: %w", path, what, ErrExist)
 	}
 	return device, nil
 }

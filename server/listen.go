@@ -33,7 +33,7 @@ func (f Finding) vet() error {
 	if f.Portmap == "" {
 		return nil
 	}
-	if _, err := net.ResolveTCPAddr("tcp", f.Portmap); err != nil {
+	if err := vetAddress(f.Portmap); err != nil {
 		return fmt.Errorf("cannot answer as a portmapper on %q: %w", f.Portmap, err)
 	}
 	return nil
@@ -57,9 +57,26 @@ type place struct {
 	srv *rpc.Server
 }
 
+// family is the network of an address. Without the digit Go listens on IPv6 as well where 0.0.0.0 is asked for.
+func family(network, address string) string {
+	if ap, err := netip.ParseAddrPort(address); err == nil && ap.Addr().Is4() {
+		return network + "4"
+	}
+	return network
+}
+
+// vetAddress refuses an address that nothing can listen on, or that names none.
+func vetAddress(address string) error {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return err
+	}
+	_, err := net.ResolveTCPAddr("tcp", address)
+	return err
+}
+
 // listenAt listens at an address, by UDP on the port that TCP got.
 func listenAt(address string, udp bool) (*place, error) {
-	l, err := net.Listen("tcp", address)
+	l, err := net.Listen(family("tcp", address), address)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +87,7 @@ func listenAt(address string, udp bool) (*place, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err == nil {
 		var pc net.PacketConn
-		if pc, err = net.ListenPacket("udp", net.JoinHostPort(host, strconv.Itoa(int(p.addr().Port())))); err == nil {
+		if pc, err = net.ListenPacket(family("udp", address), net.JoinHostPort(host, strconv.Itoa(int(p.addr().Port())))); err == nil {
 			p.uc = pc.(*net.UDPConn) // as the network asked for has no other
 			return p, nil
 		}

@@ -25,7 +25,7 @@ type Locking struct {
 
 func (l Locking) vet() error {
 	if l.Grace < 0 || l.Grace > graceMax {
-		return fmt.Errorf("a grace of %v is not between 0 and %v", l.Grace, graceMax)
+		return fmt.Errorf("grace: %v is not between 0 and %v", l.Grace, graceMax)
 	}
 	return nil
 }

@@ -123,7 +123,7 @@ func (s *Server) answerNineP(c *Config) error {
 // listenStream listens on TCP, or on a socket that is its owner's alone: who can connect there is believed to be whoever he says.
 func listenStream(network, where string) (net.Listener, error) {
 	if network != "unix" {
-		return net.Listen(network, where)
+		return net.Listen(family(network, where), where)
 	}
 	if err := removeDead(where); err != nil {
 		return nil, err

@@ -18,7 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"sync"
 
@@ -134,7 +133,7 @@ func (c *Config) vet() (*export.Set, error) {
 	default:
 		return nil, fmt.Errorf("unknown NFS stack %q: it is %s or %s", c.Stack, StackNative, StackGoNFS)
 	}
-	if _, err := net.ResolveTCPAddr("tcp", c.NFS); err != nil {
+	if err := vetAddress(c.NFS); err != nil {
 		return nil, fmt.Errorf("cannot listen on %q: %w", c.NFS, err)
 	}
 	if c.Memory != 0 && c.Memory < rpc.BudgetMin {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -100,7 +102,11 @@ func (s *serving) stop() {
 
 func (s *serving) mount() *nfsc.Target {
 	s.t.Helper()
+	// The client draws a port of its own at random, which may be taken.
 	conn, err := nfsrpc.DialTCP("tcp", s.addr, false)
+	for tries := 0; tries < 50 && errors.Is(err, syscall.EADDRINUSE); tries++ {
+		conn, err = nfsrpc.DialTCP("tcp", s.addr, false)
+	}
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -24,7 +25,8 @@ func newMkfs() *cobra.Command {
 		Long: `Make an empty filesystem in a new file, or on a device that holds nothing.
 
 The file's blocks are really allocated, so that a full disk is met now and not later. Whatever exists already is
-refused: an image, other data, and always what is in use. With --force it is overwritten.
+refused: an image, other data, and always what is in use. With --force it is replaced, once the new image is whole: until then
+there must be room for both. A command that fails, or is killed, changes nothing, except on a device.
 
 With --data-checksums what is read from a file is what was written to it, or an error: damage in memory is not passed on.
 It takes a thousandth of the space, and time (see the README). Metadata has checksums always.`,
@@ -44,7 +46,9 @@ It takes a thousandth of the space, and time (see the README). Metadata has chec
 			}
 			format := server.NewImage{Size: int64(bytes), Owner: o, Progress: progress(cmd.ErrOrStderr(), "allocating")}.FormatOptions()
 			format.Force, format.Label, format.DataChecksums = force, label, sums
-			if err := pmemfs.Format(path, format); err != nil {
+			if err := pmemfs.Format(path, format); errors.Is(err, pmemfs.ErrExist) {
+				return fmt.Errorf("%w: --force overwrites it", err)
+			} else if err != nil {
 				return err
 			}
 			info, err := pmemfs.ReadInfo(path)

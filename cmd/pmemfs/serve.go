@@ -83,14 +83,16 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 		c.Logger.Error("a fault of pmemfs: a goroutine panicked and was ended", "goroutine", p.Name, "panic", fmt.Sprint(p.Value), "stack", string(p.Stack))
 	})
 	runtime.GOMAXPROCS(rpc.Processors(runtime.GOMAXPROCS(0)))
+	// Before that can come: it would end the process otherwise.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	s, err := server.Open(c)
 	if err != nil {
 		return err
 	}
 	server.LimitMemory(s.Memory())
-	if f.configFile != "" {
-		defer f.reloadOnHangup(s, c.Logger)()
-	}
+	defer f.reloadOnHangup(s, c.Logger, hangups)()
 	var said bytes.Buffer
 	announce(&said, s)
 	// Nobody may read it.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -102,6 +103,9 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 		}
 		f.file = *file
 	}
+	if err := f.filled(flags); err != nil {
+		return c, err
+	}
 	c.Image = defaultImage
 	if f.file.Image != "" {
 		c.Image = f.file.Image
@@ -128,6 +132,23 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 	c.New = server.NewImage{Size: int64(f.size), Progress: progress(stderr, "making "+c.Image)}
 	c.New.Owner, err = f.owner.parse()
 	return c, err
+}
+
+// mayBeEmpty are the options for which an empty value means what leaving them out does, and nothing wider.
+var mayBeEmpty = map[string]bool{"allow": true} // which has its own answer
+
+// filled refuses options that were given nothing, such as a variable that was not set: for most that would choose, or guess.
+func (f *serveFlags) filled(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(o *pflag.Flag) {
+		empty := o.Value.String() == ""
+		if list, ok := o.Value.(pflag.SliceValue); ok {
+			empty = slices.Contains(list.GetSlice(), "")
+		}
+		if empty && !mayBeEmpty[o.Name] && err == nil {
+			err = fmt.Errorf("--%s is empty: leave it out for the default", o.Name)
+		}
+	})
+	return err
 }
 
 // finding is how clients find the server. The command line counts more than the file here too, so that of one word in each the
@@ -193,6 +214,9 @@ func (o *oneExport) export() (e export.Export, err error) {
 	e.ReadOnly, e.AnonUID, e.AnonGID, e.Secure = o.readOnly, o.anonUID, o.anonGID, o.secure
 	if e.Squashing, err = export.ParseSquash(o.squash); err != nil {
 		return e, err
+	}
+	if o.allow != nil && len(o.allow) == 0 {
+		return e, errors.New("--allow is empty: leave it out to admit everybody who can connect")
 	}
 	for _, n := range o.allow {
 		p, err := export.ParseNetwork(n)

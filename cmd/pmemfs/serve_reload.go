@@ -4,10 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"pmemfs/pmemfs/safego"
@@ -18,10 +16,13 @@ import (
 // errNoExports is why a file that has lost its exports is not taken at its word.
 var errNoExports = errors.New("the file names no export any more")
 
-// reloadOnHangup reads the file anew with each SIGHUP, until the function that it returns has returned.
-func (f *serveFlags) reloadOnHangup(s *server.Server, log *slog.Logger) (stop func()) {
-	hangups, done := make(chan os.Signal, 1), make(chan struct{})
-	signal.Notify(hangups, syscall.SIGHUP)
+// errNoFile is why nothing is reloaded where the command line says all.
+var errNoFile = errors.New("there is no --config to read anew")
+
+// reloadOnHangup reads the file anew with each SIGHUP, until the function that it returns has returned. Without a file the signal, which would
+// end the process and leave the image as a crash does, is taken note of.
+func (f *serveFlags) reloadOnHangup(s *server.Server, log *slog.Logger, hangups <-chan os.Signal) (stop func()) {
+	done := make(chan struct{})
 	var wg safego.Group
 	wg.Go("reload", func() {
 		for {
@@ -36,7 +37,6 @@ func (f *serveFlags) reloadOnHangup(s *server.Server, log *slog.Logger) (stop fu
 		}
 	})
 	return func() {
-		signal.Stop(hangups)
 		close(done)
 		wg.Wait()
 	}
@@ -44,6 +44,9 @@ func (f *serveFlags) reloadOnHangup(s *server.Server, log *slog.Logger) (stop fu
 
 // reload serves the exports that the file has now, and says what else in it counts only at the next start.
 func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
+	if f.configFile == "" {
+		return errNoFile
+	}
 	next, err := config.Read(f.configFile)
 	if err != nil {
 		return err
@@ -72,6 +75,9 @@ func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
 	}
 	if len(f.file.Exports) == 0 {
 		return errors.New("the exports are those of the command line: name them in the file before the start")
+	}
+	if err := next.Wider(s.Exports()); err != nil {
+		return err
 	}
 	return s.Reload(next.Exports)
 }

@@ -57,6 +57,18 @@ func TestServeRefuses(t *testing.T) {
 		{"two exports are named", []string{"--export", "/", "--export", "/=/x"}},
 		{"squash is", []string{"--squash", "some"}},
 		{"no network", []string{"--allow", "here"}},
+		{"--allow is empty", []string{"--allow", ""}},
+		{"no network", []string{"--allow", "10.0.0.0/8,"}},
+		{"give one of the two", []string{"--allow", "10.0.0.5/8"}},
+		{"give one of the two", []string{"--export", "/,client=10.0.0.5/8"}},
+		{"--nfs is empty", []string{"--nfs", ""}},
+		{"--squash is empty", []string{"--squash", ""}},
+		{"--export is empty", []string{"--export", ""}},
+		{"--9p is empty", []string{"--9p", ""}},
+		{"--9p-users is empty", []string{"--9p-users", ""}},
+		{"--config is empty", []string{"--config", ""}},
+		{"--portmap is empty", []string{"--portmap", ""}},
+		{"no image is named", []string{""}},
 	} {
 		if _, stderr := want(t, 1, append([]string{"serve", "--nfs", "127.0.0.1:0"}, c.args...)...); !strings.Contains(stderr, c.says) {
 			t.Errorf("%q: %s, want %q", c.args, stderr, c.says)

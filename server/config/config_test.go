@@ -92,8 +92,9 @@ func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"imag = 'x'", "1: imag: unknown key"},
 		{"\n[[export]]\nname = '/'\nreadonly = true", "4: export.readonly: unknown key"},
-		{"[nfs]\nport = 1", "1: nfs: "},
-		{"image = 'x'\nnfs = 2049", "2: nfs: "},
+		{"[nfs]\nport = 1", "2: nfs.port: unknown key"},
+		{"image = 'x'\nnfs = 2049", "2: nfs: text in quotes"},
+		{"9p = [564]", "1: 9p: text in quotes"},
 		{"[[export]]\nread_only = 'yes'", "2: export.read_only: "},
 		{"[[export]]\nread_only = 1", "2: export.read_only: "},
 		{"[[export]]\nanon_uid = -1", "2: export.anon_uid: "},
@@ -101,6 +102,23 @@ func TestMistakes(t *testing.T) {
 		{"[[export]]\nsquash = 'some'", "2: export.squash: squash is none, root or all"},
 		{"[[export]]\nclients = '10.0.0.0/8'", "2: export.clients: "},
 		{"[[export]]\nclients = ['10.0.0.0/99']", "2: export.clients: "},
+		{"image = ''", "1: image: empty"},
+		{"nfs = ''", "1: nfs: empty"},
+		{"9p = ['']", "1: 9p: empty"},
+		{"9p_users = ''", "1: 9p_users: empty"},
+		{"stack = ''", "1: stack: empty"},
+		{"portmap = ''", "1: portmap: empty"},
+		{"durability = ''", "1: durability: "},
+		{"grace = ''", "1: grace: "},
+		{"[[export]]\nname = ''", "2: export.name: empty"},
+		{"[[export]]\nsubtree = ''", "2: export.subtree: empty"},
+		{"[[export]]\nsquash = ''", "2: export.squash: "},
+		{"[[export]]\nclients = ['']", "2: export.clients: "},
+		{"[[export]]\nclients = []", "clients: an empty list"},
+		{"[[export]]\nclients = ['10.0.0.5/8']", "2: export.clients: \"10.0.0.5/8\" is an address in the network 10.0.0.0/8"},
+		{"\nImage = 'x'", "2: Image: unknown key"},
+		{"[[export]]\nname = '/'\nClients = ['10.0.0.0/8']", "3: export.Clients: unknown key"},
+		{"[[Export]]\nname = '/'", "1: Export: unknown key"},
 		{"grace = 'long'", "1: grace: \"long\" is no time"},
 		{"memory = '0'", "1: memory: \"0\" is not a size"},
 		{"durability = 'hope'", "1: durability: durability is power or process"},
@@ -126,6 +144,37 @@ func TestParseExportRefuses(t *testing.T) {
 		if e, err := config.ParseExport(s); err == nil {
 			t.Errorf("%q is %+v", s, e)
 		}
+	}
+}
+
+// TestWider reloads files in which something is left out that was there: what they allow more is refused unless they say so.
+func TestWider(t *testing.T) {
+	parse := func(text string) *config.File {
+		t.Helper()
+		c, err := config.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	before := parse("[[export]]\nname = '/d'\nclients = ['10.0.0.0/8']\nread_only = true\nsecure_port = true\nsquash = 'all'\nsubtree = '/d/e'\n").Exports
+	all := []string{"clients = ['10.0.0.0/8', '::/0']", "read_only = false", "secure_port = false", "squash = 'none'", "subtree = '/d'"}
+	whole := "[[export]]\nname = '/d'\n" + strings.Join(all, "\n")
+	if err := parse(whole).Wider(before); err != nil {
+		t.Errorf("all is said: %v", err)
+	}
+	for i, line := range all {
+		key, _, _ := strings.Cut(line, " ")
+		err := parse("[[export]]\nname = '/d'\n" + strings.Join(slices.Delete(slices.Clone(all), i, i+1), "\n")).Wider(before)
+		if err == nil || !strings.Contains(err.Error(), "write "+key+" = ") {
+			t.Errorf("without %s: %v", key, err)
+		}
+	}
+	if err := parse("[[export]]\nname = '/other'\n").Wider(before); err != nil {
+		t.Errorf("another export: %v", err)
+	}
+	if err := parse("[[export]]\nname = '/d'\nclients = ['10.0.0.0/8']\nread_only = true\nsecure_port = true\nsquash = 'all'\nsubtree = '/d/e'\n").Wider(before); err != nil {
+		t.Errorf("the same: %v", err)
 	}
 }
 

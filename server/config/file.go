@@ -36,17 +36,18 @@ type File struct {
 	Memory     int64          // bytes for requests; 0 for the default
 	Grace      *time.Duration // to claim locks after a restart; nil if it is left out
 	Exports    []export.Export
+	Said       []Keys // the keys that the stanza of each export has
 }
 
 // document is the form of the file.
 type document struct {
-	Image      string   `toml:"image"`
-	NFS        string   `toml:"nfs"`
-	NineP      []string `toml:"9p"`
-	NinePUsers string   `toml:"9p_users"`
-	Stack      string   `toml:"stack"`
+	Image      filled   `toml:"image"`
+	NFS        filled   `toml:"nfs"`
+	NineP      []filled `toml:"9p"`
+	NinePUsers filled   `toml:"9p_users"`
+	Stack      filled   `toml:"stack"`
 	Durability level    `toml:"durability"`
-	Portmap    string   `toml:"portmap"`
+	Portmap    filled   `toml:"portmap"`
 	Register   bool     `toml:"register"`
 	NoLocks    bool     `toml:"no_locks"`
 	Memory     bytes    `toml:"memory"`
@@ -56,8 +57,8 @@ type document struct {
 
 // stanza is one [[export]].
 type stanza struct {
-	Name       string    `toml:"name"`
-	Subtree    string    `toml:"subtree"`
+	Name       filled    `toml:"name"`
+	Subtree    filled    `toml:"subtree"`
 	ReadOnly   bool      `toml:"read_only"`
 	Squash     squash    `toml:"squash"`
 	AnonUID    *uint32   `toml:"anon_uid"`
@@ -100,10 +101,17 @@ func Parse(text []byte) (*File, error) {
 	if err := decoder.Decode(&d); err != nil {
 		return nil, explain(text, err)
 	}
-	c := &File{Image: d.Image, NFS: d.NFS, NineP: d.NineP, NinePUsers: d.NinePUsers, Stack: d.Stack, Durability: d.Durability.name,
-		Portmap: d.Portmap, Register: d.Register, NoLocks: d.NoLocks, Memory: d.Memory.n}
+	said, err := exact(text)
+	if err != nil {
+		return nil, err
+	}
+	c := &File{Image: d.Image.text, NFS: d.NFS.text, NinePUsers: d.NinePUsers.text, Stack: d.Stack.text, Durability: d.Durability.name,
+		Said: said, Portmap: d.Portmap.text, Register: d.Register, NoLocks: d.NoLocks, Memory: d.Memory.n}
 	if d.Grace != nil {
 		c.Grace = &d.Grace.Duration
+	}
+	for _, address := range d.NineP {
+		c.NineP = append(c.NineP, address.text)
 	}
 	for _, s := range d.Exports {
 		e, err := s.export()
@@ -123,10 +131,13 @@ func Parse(text []byte) (*File, error) {
 // export fills in what a stanza leaves out.
 func (s *stanza) export() (e export.Export, err error) {
 	e = export.Default()
-	if s.Name != "" {
-		e.Name = s.Name
+	if s.Name.text != "" {
+		e.Name = s.Name.text
 	}
-	if e.Subtree = s.Subtree; e.Subtree == "" {
+	if s.Clients != nil && len(s.Clients) == 0 {
+		return e, errors.New("clients: an empty list: leave it out to admit everybody who can connect")
+	}
+	if e.Subtree = s.Subtree.text; e.Subtree == "" {
 		e.Subtree = e.Name
 	}
 	if s.AnonUID != nil {

@@ -23,5 +23,8 @@ func ParseNetwork(s string) (netip.Prefix, error) {
 		}
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped)
 	}
-	return p.Masked(), nil
+	if p != p.Masked() {
+		return p, fmt.Errorf("%q is an address in the network %s: give one of the two", s, p.Masked())
+	}
+	return p, nil
 }

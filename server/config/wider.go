@@ -1,0 +1,43 @@
+package config
+
+import (
+	"fmt"
+
+	"pmemfs/server/export"
+)
+
+// Wider refuses what a reload would open by leaving something out: a file that was cut short, or a line that was lost, must not admit anybody. What
+// an export is to allow more than before its stanza has to say.
+func (f *File) Wider(before []export.Export) error {
+	for i := range f.Exports {
+		next := &f.Exports[i]
+		for j := range before {
+			if before[j].Name != next.Name {
+				continue
+			}
+			for _, w := range wider(&before[j], next) {
+				if !f.Said[i][w.key] {
+					return fmt.Errorf("export %q would allow more than before, and does not say so: write %s", next.Name, w.say)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// widening is a key by which an export allows more than before where it is left out, and what would say so.
+type widening struct{ key, say string }
+
+func wider(before, next *export.Export) (all []widening) {
+	add := func(is bool, key, value string) {
+		if is {
+			all = append(all, widening{key, key + " = " + value})
+		}
+	}
+	add(len(before.Clients) > 0 && len(next.Clients) == 0, "clients", `["0.0.0.0/0", "::/0"]`)
+	add(before.ReadOnly && !next.ReadOnly, "read_only", "false")
+	add(before.Secure && !next.Secure, "secure_port", "false")
+	add(before.Squashing == export.SquashAll && next.Squashing != export.SquashAll, "squash", fmt.Sprintf("%q", next.Squashing))
+	add(before.Subtree != next.Subtree, "subtree", fmt.Sprintf("%q", next.Subtree))
+	return all
+}
