@@ -80,98 +80,112 @@ func checkZeros(path string, size int) error {
 	return nil
 }
 
+// drafts is a folder in which a test makes a file.
+type drafts struct {
+	t        *testing.T
+	dir      string
+	path     string
+	nameless bool // as the system can; otherwise with a name
+}
+
+func (x *drafts) begin(force bool) *Draft {
+	x.t.Helper()
+	d, err := NewDraft(x.path, 4096, CreateOptions{Force: force})
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	if !x.nameless && d.name == "" {
+		d.name = d.randomName()
+		if err := linkNameless(d.f, d.name); err != nil {
+			x.t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(d.Path(), []byte("made"), 0); err != nil {
+		x.t.Fatal(err)
+	}
+	return d
+}
+
+// has compares what the folder has, drafts excepted, of which there may be some while one is open.
+func (x *drafts) has(what string, open bool, want ...string) {
+	x.t.Helper()
+	list, err := os.ReadDir(x.dir)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	var got []string
+	drafts := 0
+	for _, e := range list {
+		if strings.HasSuffix(e.Name(), ".draft") {
+			drafts++
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(x.dir, e.Name()))
+		if err != nil {
+			x.t.Fatal(err)
+		}
+		got = append(got, e.Name()+" "+string(b))
+	}
+	if !slices.Equal(got, want) || drafts > 0 && (!open || x.nameless) {
+		x.t.Errorf("%s: %q and %d drafts, want %q", what, got, drafts, want)
+	}
+}
+
 // TestDraft looks at a folder while a file is made in it, and after that was given up.
 func TestDraft(t *testing.T) {
 	for name, nameless := range map[string]bool{"as the system can": true, "with a name": false} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			path := filepath.Join(dir, "image")
+			x := &drafts{t, dir, filepath.Join(dir, "image"), nameless}
 			if err := os.WriteFile(filepath.Join(dir, "image.new"), []byte("foreign"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			begin := func(force bool) *Draft {
-				t.Helper()
-				d, err := NewDraft(path, 4096, CreateOptions{Force: force})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !nameless && d.name == "" {
-					d.name = d.randomName()
-					if err := linkNameless(d.f, d.name); err != nil {
-						t.Fatal(err)
-					}
-				}
-				if err := os.WriteFile(d.Path(), []byte("made"), 0); err != nil {
-					t.Fatal(err)
-				}
-				return d
-			}
-			has := func(what string, want ...string) {
-				t.Helper()
-				var got []string
-				list, err := os.ReadDir(dir)
-				if err != nil {
-					t.Fatal(err)
-				}
-				drafts := 0
-				for _, e := range list {
-					if strings.HasSuffix(e.Name(), ".draft") {
-						drafts++
-						continue
-					}
-					b, err := os.ReadFile(filepath.Join(dir, e.Name()))
-					if err != nil {
-						t.Fatal(err)
-					}
-					got = append(got, e.Name()+" "+string(b))
-				}
-				open := strings.HasPrefix(what, "meanwhile")
-				if !slices.Equal(got, want) || drafts > 0 && !open || open && (drafts > 0) == nameless {
-					t.Errorf("%s: %q and %d drafts, want %q", what, got, drafts, want)
-				}
-			}
-			d := begin(false)
-			has("meanwhile", "image.new foreign")
+			d := x.begin(false)
+			x.has("meanwhile", true, "image.new foreign")
 			if err := d.Discard(); err != nil {
 				t.Fatal(err)
 			}
-			has("given up", "image.new foreign")
+			x.has("given up", false, "image.new foreign")
 
-			first, second := begin(false), begin(false)
+			first, second := x.begin(false), x.begin(false)
 			if err := first.Publish(); err != nil {
 				t.Fatal(err)
 			}
-			has("meanwhile: the first is published", "image made", "image.new foreign")
+			x.has("the first is published", true, "image made", "image.new foreign")
 			if err := second.Publish(); !errors.Is(err, ErrExists) {
 				t.Errorf("the second of two: %v", err)
 			}
-			has("published once", "image made", "image.new foreign")
-
-			link := filepath.Join(dir, "link")
-			for _, err := range []error{os.WriteFile(path, []byte("old"), 0), os.Chmod(path, 0o640), os.Symlink("image", link)} {
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
-			path = link
-			d = begin(true)
-			has("meanwhile: to be replaced", "image old", "image.new foreign", "link old")
-			if _, err := NewDraft(path, 4096, CreateOptions{Force: true}); !errors.Is(err, ErrLocked) {
-				t.Errorf("replaced by two: %v", err)
-			}
-			if err := d.Publish(); err != nil {
-				t.Fatal(err)
-			}
-			has("replaced", "image made", "image.new foreign", "link made")
-			if st, err := os.Stat(path); err != nil || st.Mode() != 0o640 {
-				t.Errorf("mode %v, %v", st.Mode(), err)
-			}
-			if err := os.Remove(filepath.Join(dir, "image")); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := NewDraft(path, 4096, CreateOptions{}); !errors.Is(err, ErrExists) {
-				t.Errorf("a link to nothing: %v", err)
-			}
+			x.has("published once", false, "image made", "image.new foreign")
 		})
+	}
+}
+
+// TestDraftReplaces replaces a file by way of a link to it.
+func TestDraftReplaces(t *testing.T) {
+	dir := t.TempDir()
+	image, link := filepath.Join(dir, "image"), filepath.Join(dir, "link")
+	x := &drafts{t, dir, link, false}
+	for _, err := range []error{os.WriteFile(image, []byte("old"), 0o600), os.Chmod(image, 0o640), os.Symlink("image", link)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := x.begin(true)
+	x.has("to be replaced", true, "image old", "link old")
+	if _, err := NewDraft(link, 4096, CreateOptions{Force: true}); !errors.Is(err, ErrLocked) {
+		t.Errorf("replaced by two: %v", err)
+	}
+	if err := d.Publish(); err != nil {
+		t.Fatal(err)
+	}
+	x.has("replaced", false, "image made", "link made")
+	if st, err := os.Stat(link); err != nil || st.Mode() != 0o640 {
+		t.Errorf("mode %v, %v", st.Mode(), err)
+	}
+	if err := os.Remove(image); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewDraft(link, 4096, CreateOptions{}); !errors.Is(err, ErrExists) {
+		t.Errorf("a link to nothing: %v", err)
 	}
 }
