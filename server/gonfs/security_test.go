@@ -118,7 +118,7 @@ func TestExports(t *testing.T) {
 		t.Errorf("MNT /sub/deep: %d", st)
 	}
 	c.ok(10, pack(root, "link", noSattr, "/dir"))
-	for path, want := range map[string]uint32{"/far": errAcces, "/none": errNoEnt, "/sub/file": errNotDir, "/link": errNotDir, "/sub/../..": 0, "": errNoEnt} {
+	for path, want := range map[string]uint32{"/far": errAcces, "/none": errNoEnt, "/sub/file": errNotDir, "/link": 0, "/sub/../..": 0, "": errNoEnt} {
 		if _, st := c.mnt(path); st != want {
 			t.Errorf("MNT %q: %d, want %d", path, st, want)
 		}
@@ -131,7 +131,7 @@ func TestExports(t *testing.T) {
 			names = append(names, string(d.Opaque(255)))
 		}
 	}
-	if fmt.Sprint(names) != "[/ /sub /far 203.0.113.0/24]" || !d.Done() {
+	if fmt.Sprint(names) != "[/ /sub]" || !d.Done() {
 		t.Errorf("EXPORT lists %q", names)
 	}
 	for _, proc := range []uint32{2, 4} {
