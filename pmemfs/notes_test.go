@@ -294,3 +294,46 @@ func benchOpen(b *testing.B, notes, window bool) {
 	}
 	must(b, region.Close())
 }
+
+// TestNotesReach notes calls between writes that fill the ring again and again: after a crash there are at least those whose records are in the
+// newest three quarters of the ring, as DESIGN.md promises.
+func TestNotesReach(t *testing.T) {
+	fs := memFS(t, 64<<20)
+	call := &Call{}
+	noted, plain := &Cred{Call: call}, &Cred{}
+	a, err := fs.Create(plain, fs.Root(), []byte("f"), &CreateOptions{})
+	must(t, err)
+	ring := uint64(fs.sb.RingBytes())
+	var at []uint64
+	for block := make([]byte, 4096); fs.j.Appended() < 10*ring; {
+		call.Note = keyOf(len(at))
+		_, err := fs.Setattr(noted, a.Handle, &SetAttr{Mask: SetMode, Mode: uint32(len(at)) & 0o777})
+		must(t, err)
+		at = append(at, fs.j.Appended())
+		for i := range uint64(4) {
+			_, _, err := fs.Write(plain, a.Handle, block, i<<12)
+			must(t, err)
+		}
+	}
+	end := fs.j.Appended()
+	fs = reborn(t, fs)
+	there := make(map[NoteKey]bool)
+	for _, n := range fs.Notes() {
+		there[n.Key] = true
+	}
+	promised := 0
+	for i, pos := range at {
+		if end-pos > ring*3/4 {
+			continue
+		}
+		promised++
+		if !there[keyOf(i)] {
+			t.Errorf("call %d of %d, %d bytes before the end of a ring of %d, has no note", i, len(at), end-pos, ring)
+		}
+	}
+	if promised < 40 {
+		t.Errorf("%d calls in three quarters of a ring", promised)
+	}
+	checkFS(t, fs)
+	closeFS(t, fs)
+}
