@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"strings"
 
 	"pmemfs/pmemfs"
@@ -13,6 +14,7 @@ import (
 	"pmemfs/server/nsm"
 	"pmemfs/server/peer"
 	"pmemfs/server/rpc"
+	"pmemfs/server/share"
 )
 
 // call is one call on its way through the server.
@@ -100,7 +102,7 @@ func (c *call) admit() status {
 		return st
 	}
 	c.want = pmemfs.FileLock{
-		Owner: pmemfs.LockOwner{Client: c.client(), ID: idOf(c.a.lock.caller, c.a.lock.svid)}, Exclusive: c.a.exclusive,
+		Owner: pmemfs.LockOwner{Client: c.client(), ID: idOf(c.host(), c.a.lock.svid)}, Exclusive: c.a.exclusive,
 		Start: c.a.lock.start, End: end, Tag: string(c.a.lock.oh),
 	}
 	return granted
@@ -133,22 +135,26 @@ func isName(b []byte) bool {
 	return len(b) > 0 && len(b) <= nsm.NameMax && !bytes.ContainsRune(b, 0)
 }
 
-// client is by whom locks are counted: the address.
-func (c *call) client() string { return c.r.Remote.Addr().String() }
+// client is by whom locks are counted: the address, as everywhere.
+func (c *call) client() string { return clientOf(c.r.Remote.Addr()) }
+
+func clientOf(addr netip.Addr) string { return share.Key(addr).String() }
 
 // host is by whom they are dropped.
 func (c *call) host() nsm.Host {
 	return nsm.Host{Addr: c.r.Remote.Addr(), Name: string(c.a.lock.caller)}
 }
 
-// Owners of a client: its name, a zero, and for locks 'l' and the number, for reservations 's' and what the client calls the owner.
-func idOf(name []byte, svid uint32) string {
-	b := append(append(make([]byte, 0, len(name)+6), name...), 0, 'l')
-	return string(binary.BigEndian.AppendUint32(b, svid))
+// prefixOf begins the owners of a host, whose neighbours may be counted with it: its address and its name, and a zero.
+func prefixOf(h nsm.Host) string { return h.Addr.String() + "/" + h.Name + "\x00" }
+
+// Owners of a host: the prefix, and for locks 'l' and the number, for reservations 's' and what the client calls the owner.
+func idOf(h nsm.Host, svid uint32) string {
+	return string(binary.BigEndian.AppendUint32([]byte(prefixOf(h)+"l"), svid))
 }
 
 func (c *call) sharer() pmemfs.LockOwner {
-	return pmemfs.LockOwner{Client: c.client(), ID: string(c.a.lock.caller) + "\x00s" + string(c.a.lock.oh)}
+	return pmemfs.LockOwner{Client: c.client(), ID: prefixOf(c.host()) + "s" + string(c.a.lock.oh)}
 }
 
 // svidOf is the number of an owner: its own, or for an owner of another protocol none.
@@ -161,8 +167,8 @@ func svidOf(id string) uint32 {
 }
 
 // ownedBy selects the owners of a host.
-func ownedBy(name string) func(id string) bool {
-	return func(id string) bool { return strings.HasPrefix(id, name+"\x00") }
+func ownedBy(h nsm.Host) func(id string) bool {
+	return func(id string) bool { return strings.HasPrefix(id, prefixOf(h)) }
 }
 
 // test answers NLM_TEST.
@@ -286,13 +292,13 @@ func (s *Server) freeAll(r *rpc.Request, a *arguments) {
 // crashed drops all that a host has.
 func (s *Server) crashed(h nsm.Host) {
 	s.giveUpAll(h)
-	if n := s.eng.DropLocks(h.Addr.String(), ownedBy(h.Name)); n > 0 {
+	if n := s.eng.DropLocks(clientOf(h.Addr), ownedBy(h)); n > 0 {
 		s.log.Info("locks dropped", "client", h.String(), "count", n)
 	}
 }
 
 // holds reports whether a host has anything that a restart of this server would make it claim.
-func (s *Server) holds(h nsm.Host) bool { return s.eng.HasLocks(h.Addr.String(), ownedBy(h.Name)) }
+func (s *Server) holds(h nsm.Host) bool { return s.eng.HasLocks(clientOf(h.Addr), ownedBy(h)) }
 
 // statusOf maps the engine's errors.
 func statusOf(err error) status {
