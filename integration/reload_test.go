@@ -101,7 +101,9 @@ func TestReload(t *testing.T) {
 	r.create(gone, "file", rawnfs.Stale)
 	r.create(root, "after", nil)
 
-	r.reload(wholeExport+docs, reloaded)
+	r.reload(wholeExport+docs, "would allow more than before") // a line that is lost allows nothing
+	r.create(shown, "file", statusROFS)
+	r.reload(wholeExport+docs+"read_only = false", reloaded)
 	r.create(shown, "file", statusAcces) // root is nobody there, by default
 
 	r.reload(wholeExport+docs+"squash = 'none'", reloaded)

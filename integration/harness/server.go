@@ -2,7 +2,9 @@ package harness
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -150,15 +152,34 @@ func (s *Server) waitReady() {
 			s.t.Fatalf("the server ended at once: %v\n%s", err, s.log)
 		default:
 		}
-		conn, err := net.DialTimeout("tcp", s.Addr(), time.Second)
-		if err == nil {
-			conn.Close()
+		if answers(s.Addr()) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	s.Kill()
-	s.t.Fatalf("the server does not listen on %s\n%s", s.Addr(), s.log)
+	s.t.Fatalf("the server does not answer on %s\n%s", s.Addr(), s.log)
+}
+
+// answers reports whether a server answers NULL of NFS (RFC 1813 section 3.3.0): it listens before it has opened its image.
+func answers(addr string) bool {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		return false
+	}
+	call := []byte{0x80, 0, 0, 40}
+	for _, word := range [...]uint32{1, 0, 2, programNFS, 3, 0, 0, 0, 0, 0} {
+		call = binary.BigEndian.AppendUint32(call, word)
+	}
+	if _, err := conn.Write(call); err != nil {
+		return false
+	}
+	_, err = io.ReadFull(conn, make([]byte, 28))
+	return err == nil
 }
 
 // Kill ends the server with SIGKILL: no unmount, no last write.
