@@ -54,10 +54,20 @@ func (fs *FS) lapse() {
 	if u.ended {
 		return
 	}
-	u.timer = nil
-	if first, ok := u.oldest(); ok {
-		u.timer = safego.AfterFunc(max(keptAge-time.Since(first), 0), "storing unstable writes", fs.lapse)
+	// Another one may have been set meanwhile. There is never more than one, or each would bring the next.
+	if u.timer != nil {
+		u.timer.Stop()
+		u.timer = nil
 	}
+	first, ok := u.oldest()
+	if !ok {
+		return
+	}
+	after := max(keptAge-time.Since(first), 0)
+	if u.hurried {
+		after = 0 // the one that was stopped was to come at once
+	}
+	u.timer = safego.AfterFunc(after, "storing unstable writes", fs.lapse)
 }
 
 // storeOlder stores what is kept since a time before limit, or all while it is much. The caller holds a gate and no stripe.
