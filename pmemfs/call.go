@@ -121,6 +121,17 @@ func (c *Call) see(i int, in layout.Inode) {
 	}
 }
 
+// anew is for an attempt behind one that has changed something: others had the locks in between, so what was before the first is
+// not what was before the second.
+func (c *Call) anew() {
+	if c == nil {
+		return
+	}
+	for i := range c.Saw {
+		c.Saw[i].HasBefore = false
+	}
+}
+
 // expect notes how the file of handle i, which see has seen under the same lock, will be after the next commit.
 func (c *Call) expect(i int, in layout.Inode) {
 	if c != nil {

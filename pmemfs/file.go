@@ -123,6 +123,7 @@ func (fs *FS) write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err
 		if n += m; err == nil || off == atEnd && n > 0 || !fs.relieve(err, &r) {
 			return n, a, err
 		}
+		c.call().anew()
 	}
 }
 

@@ -50,6 +50,7 @@ func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, grows bool, step space
 		if off, err = fs.spaceSteps(c, h, off, end, grows, step); err == nil || !fs.again(err, &r) {
 			return err
 		}
+		c.call().anew()
 	}
 }
 
