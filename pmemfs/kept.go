@@ -18,13 +18,34 @@ type kept struct {
 	h      Handle
 	runs   []keptRun // ascending; no two share a byte
 	bytes  int64     // of all runs
-	fresh  int64     // blocks that they touch and the file does not have
+	wants            // of all runs
 	blocks int64     // that are promised for them: fresh ones, and nodes that map them
 	since  time.Time // when the first was kept
 	end    uint64    // behind the last byte that was ever kept
 	writes uint64    // that the attributes on the medium do not know of
 	t      int64     // of the last one
 	kill   bool      // one was by a user who takes set-id bits away
+}
+
+// wants is what storing takes, counted in blocks that are touched.
+type wants struct {
+	fresh  int64 // that the file does not have
+	splits int64 // that it has and that were never written: each may take an extent apart
+}
+
+func (w wants) plus(more wants) wants {
+	return wants{fresh: w.fresh + more.fresh, splits: w.splits + more.splits}
+}
+
+// blocksFor returns how many blocks storing into a file takes: the fresh ones and, as each of those may need an extent, and a
+// split two, the nodes that they may need. A node that splits leaves room for 55 extents in each half.
+func (w wants) blocksFor(in layout.Inode) int64 {
+	_, height := in.DataRoot()
+	extents := w.fresh + 2*w.splits
+	if extents == 0 || height == 0 && int64(in.InlineCount())+extents <= layout.InlineExtents {
+		return w.fresh
+	}
+	return w.fresh + extents/40 + int64(height) + 1
 }
 
 type keptRun struct {
@@ -96,45 +117,37 @@ func (k *kept) touches(b uint64) bool {
 	return i < len(k.runs) && k.runs[i].off < from+layout.BlockSize
 }
 
-// freshBlocks counts the blocks of [off, off+n) that the file does not have and that nothing has been promised for. Nothing
-// maps or unmaps them while k is kept.
-func (fs *FS) freshBlocks(k *kept, in layout.Inode, off, n uint64) (fresh int64, err error) {
+// wantsOf counts the blocks of [off, off+n) that nothing has been promised for yet. Nothing maps or unmaps them while k is
+// kept.
+func (fs *FS) wantsOf(k *kept, in layout.Inode, off, n uint64) (w wants, err error) {
 	m := extent.Open(fs.j, nil, in)
 	for b, end := off>>layout.BlockShift, layout.BlocksFor(off+n); b < end; {
 		e, ok, err := m.Next(b)
 		if err != nil {
-			return 0, err
+			return w, err
 		}
-		if ok && e.Logical <= b {
+		until, count := end, &w.fresh
+		switch {
+		case ok && e.Logical <= b && e.Flags&layout.ExtentUnwritten == 0:
 			b = e.End()
 			continue
+		case ok && e.Logical <= b:
+			until, count = min(end, e.End()), &w.splits
+		case ok:
+			until = min(end, e.Logical)
 		}
-		hole := end
-		if ok {
-			hole = min(end, e.Logical)
-		}
-		for ; b < hole; b++ {
+		for ; b < until; b++ {
 			if k == nil || !k.touches(b) {
-				fresh++
+				*count++
 			}
 		}
 	}
-	return fresh, nil
-}
-
-// promiseNodes returns how many nodes may be needed to map so many fresh blocks of a file, each by an extent of its own. A node
-// that splits leaves room for 55 extents in each half.
-func promiseNodes(in layout.Inode, fresh int64) int64 {
-	_, height := in.DataRoot()
-	if fresh == 0 || height == 0 && int64(in.InlineCount())+fresh <= layout.InlineExtents {
-		return 0
-	}
-	return fresh/40 + int64(height) + 1
+	return w, nil
 }
 
 // promise brings what is promised for k up to date.
 func (fs *FS) promise(k *kept, in layout.Inode) {
-	blocks := k.fresh + promiseNodes(in, k.fresh)
+	blocks := k.blocksFor(in)
 	fs.a.Promise(blocks - k.blocks)
 	k.blocks = blocks
 }
@@ -214,7 +227,7 @@ func (fs *FS) storeStep(k *kept, need bool) (err error) {
 	}
 	op := fs.a.Begin()
 	defer op.Done()
-	op.Redeems, op.Frees = true, need
+	op.Redeems, op.Frees = k.blocks, need
 	in, err := fs.inodes.Shadow(op, k.h.Ino)
 	if err != nil {
 		return err

@@ -136,11 +136,11 @@ func (fs *FS) keep(c *Cred, h Handle, p []byte, off uint64) (ok bool, a Attr, er
 			return false, a, err
 		}
 	}
-	fresh, err := fs.freshBlocks(k, in, off, uint64(len(p)))
+	more, err := fs.wantsOf(k, in, off, uint64(len(p)))
 	if err != nil {
 		return false, a, err
 	}
-	if !fs.fitsKept(k, in, len(p), fresh) {
+	if !fs.fitsKept(k, in, len(p), more) {
 		fs.settle(h.Ino)
 		return false, a, nil
 	}
@@ -151,7 +151,7 @@ func (fs *FS) keep(c *Cred, h Handle, p []byte, off uint64) (ok bool, a Attr, er
 	k.overlay(before[:], in)
 	grown := k.add(p, off)
 	u.bytes.Add(grown)
-	k.fresh += fresh
+	k.wants = k.plus(more)
 	fs.promise(k, in)
 	fs.lapseSoon()
 	k.t, k.writes, k.kill = now(), k.writes+1, k.kill || c.UID != 0
@@ -163,13 +163,13 @@ func (fs *FS) keep(c *Cred, h Handle, p []byte, off uint64) (ok bool, a Attr, er
 	return true, attrOf(after[:]), nil
 }
 
-// fitsKept reports whether n more bytes of a file may be kept, which need so many blocks that it does not have, and could be
-// stored later as far as space goes.
-func (fs *FS) fitsKept(k *kept, in layout.Inode, n int, fresh int64) bool {
+// fitsKept reports whether n more bytes of a file may be kept, which take what more says, and could be stored later as far as
+// space goes.
+func (fs *FS) fitsKept(k *kept, in layout.Inode, n int, more wants) bool {
 	u := &fs.unstable
-	need := fresh + promiseNodes(in, fresh)
+	need := more.blocksFor(in)
 	if k != nil {
-		need = k.fresh + fresh + promiseNodes(in, k.fresh+fresh) - k.blocks
+		need = k.plus(more).blocksFor(in) - k.blocks
 	}
 	if k != nil && (k.bytes+int64(n) > keptFile || len(k.runs) >= keptRuns) {
 		return false

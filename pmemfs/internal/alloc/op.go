@@ -62,8 +62,8 @@ type Op struct {
 	Frees bool
 	// Trims marks an operation that cuts the inode file.
 	Trims bool
-	// Redeems marks an operation for which space was promised (Allocator.Promise).
-	Redeems bool
+	// Redeems is how many blocks of what is promised (Allocator.Promise) are the operation's. It leaves the others.
+	Redeems int64
 }
 
 // Begin starts an operation.
@@ -88,11 +88,8 @@ func (a *Allocator) Promised() int64 { return a.promised.Load() }
 
 // take reserves up to want blocks, checkpointing once when only the quarantine has any. keep blocks are left free.
 func (op *Op) take(goal, want uint64, large bool, keep int64) (Run, error) {
-	switch {
-	case op.Frees:
+	if keep += op.a.Promised() - op.Redeems; op.Frees {
 		keep = 0
-	case !op.Redeems:
-		keep += op.a.Promised()
 	}
 	for try := 0; ; try++ {
 		n := min(int64(want), op.a.Blocks.Avail()-keep)
