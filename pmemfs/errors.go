@@ -99,7 +99,7 @@ var (
 
 // The medium.
 var (
-	// ErrNoSpace is returned when no block is free.
+	// ErrNoSpace is returned when no block is free, or when the host of the image has none for it.
 	ErrNoSpace = &Error{syscall.ENOSPC, "no space left on device"}
 	// ErrIO is returned when the medium is damaged or refuses.
 	ErrIO = &Error{syscall.EIO, "input/output error"}
@@ -118,6 +118,10 @@ var (
 	// ErrDamaged is returned by Open when the image is damaged or truncated, or of a format that this program does not know.
 	ErrDamaged = &Error{syscall.EIO, "image is damaged"}
 )
+
+// MissingError is in the chain of the error of an Open of an image that has not all of its blocks, or shares some, when they cannot be
+// had. Options.Sparse opens it as it is.
+type MissingError = pmem.MissingError
 
 // ChecksumError is in the chain of the ErrIO that a call returns when a block of file data is not as its checksum says. It
 // names the inode, the place in the file and the block.
@@ -146,6 +150,8 @@ func mapErr(err error) error {
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	case errors.Is(err, journal.ErrFailed):
 		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+	case errors.Is(err, pmem.ErrHostSpace):
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	case errors.Is(err, layout.ErrDamaged), errors.As(err, &fault):
 		return fmt.Errorf("%w: %w", ErrIO, err)
 	}
@@ -171,6 +177,8 @@ func mapOpenErr(path string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, pmem.ErrHostSpace), errors.Is(err, syscall.ENOSPC):
+		base = ErrNoSpace
 	case errors.As(err, &fault):
 		base = ErrIO
 	case errors.Is(err, pmem.ErrLocked):

@@ -48,6 +48,9 @@ type Options struct {
 	Durability Durability
 	// Volatile asks for the volatile domain: nothing is flushed or fenced and a power cut loses all.
 	Volatile bool
+	// Sparse opens an image that has not all of its blocks, or shares some with other files, as it is. Otherwise Open gives it blocks of
+	// its own: without them a full disk keeps what is in free space here from being stored.
+	Sparse bool
 	// Logger is told what Open found and, at most so often, of memory that turns out to be bad; nil for none.
 	Logger *slog.Logger
 	// NoBackground leaves checkpoints to SyncAll, Close and a full journal.
@@ -98,8 +101,8 @@ type FS struct {
 }
 
 // Open opens an image for reading and writing: it takes the image's lock, replays the journal, and finishes what a crash
-// interrupted. ErrLocked, ErrNotImage or ErrDamaged, wrapped, say why it cannot. The image is untouched then, unless what is
-// damaged was found behind a journal that could be replayed.
+// interrupted. ErrLocked, ErrNotImage or ErrDamaged, wrapped, say why it cannot; a *MissingError that the host has no room for it. The
+// image is untouched then, unless what is damaged was found behind a journal that could be replayed.
 func Open(path string, o Options) (*FS, error) {
 	po := pmem.Options{Durability: o.Durability}
 	if o.Volatile {
@@ -144,6 +147,12 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	if bad := sb.ROCompat &^ layout.KnownROCompat; bad != 0 {
 		return nil, fmt.Errorf("%w: unknown read-only features %#x", layout.ErrVersion, bad)
 	}
+	whole := Missing{}
+	if !o.Sparse {
+		if whole, err = makeWhole(region, sb); err != nil {
+			return nil, err
+		}
+	}
 	st, err := recovery.Run(region, sb)
 	if err != nil {
 		return nil, err
@@ -153,6 +162,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	if o.Logger == nil {
 		fs.media.log = slog.New(slog.DiscardHandler)
 	}
+	fs.sayWhole(whole)
 	fs.healSuperblock(damage)
 	fs.takeNotes(&st)
 	fs.key = dir.Key{K0: layout.Word(sb.HashKey[:8]), K1: layout.Word(sb.HashKey[8:])}

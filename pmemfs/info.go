@@ -30,6 +30,8 @@ type Info struct {
 	DomainReason  string `json:"domain_reason"`
 	Durability    string `json:"durability"`
 	DataChecksums bool   `json:"data_checksums"`
+	SparseBytes   int64  `json:"sparse_bytes"` // have no blocks on the host's disk
+	SharedBytes   int64  `json:"shared_bytes"` // have blocks there that other files have too
 
 	Scrub ScrubStatus `json:"scrub"`
 }
@@ -44,6 +46,9 @@ func (fs *FS) Info() Info {
 	i.Epoch, i.InUse = fs.j.Epoch(), true
 	i.Domain, i.DomainReason = fs.region.Domain().String(), fs.region.DomainReason()
 	i.Durability = fs.region.Durability().String()
+	if m, err := fs.region.Missing(); err == nil { // else nobody can tell
+		i.SparseBytes, i.SharedBytes = m.Holes, m.Shared
+	}
 	if st, err := fs.ScrubStatus(); err == nil { // a closed filesystem has none
 		i.Scrub = st
 	}
@@ -88,6 +93,11 @@ func ReadInfo(path string) (info Info, err error) {
 	info.BadBlocks, info.LostBlocks = badOf(region, sb), recovery.CountLost(region.Bytes(), sb, &head)
 	info.Domain, info.DomainReason = region.Domain().String(), region.DomainReason()
 	info.Durability = region.Durability().String()
+	missing, err := region.Missing()
+	if err != nil {
+		return info, err
+	}
+	info.SparseBytes, info.SharedBytes = missing.Holes, missing.Shared
 	slot := layout.BlockOffset(sb.InodeBoot) + layout.ScrubIno*layout.InodeSize
 	info.Scrub = statusOf(layout.DecodeScrub(region.Bytes()[slot : slot+layout.InodeSize]))
 	return info, nil

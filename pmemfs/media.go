@@ -15,11 +15,12 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 )
 
-// MediaErrors counts what bad memory has done to an open filesystem.
+// MediaErrors counts what bad memory, and the host of the image, have done to an open filesystem.
 type MediaErrors struct {
 	Data     uint64 `json:"data"`       // refused accesses to file data or attribute values, since Open
 	Metadata uint64 `json:"metadata"`   // refused accesses to anything else, since Open
 	Sums     uint64 `json:"checksums"`  // calls that met file data with a wrong checksum, since Open
+	Host     uint64 `json:"host"`       // accesses that the host of the image could not do, since Open: no space, I/O errors
 	Lost     uint64 `json:"lost"`       // blocks in use whose content is known not to be the truth, and is refused
 	Bad      uint64 `json:"bad_blocks"` // blocks on the list of bad blocks, which nobody uses
 }
@@ -35,7 +36,7 @@ const (
 type media struct {
 	log            *slog.Logger
 	data, metadata atomic.Uint64
-	sums           atomic.Uint64
+	sums, host     atomic.Uint64
 	listed         atomic.Uint64 // blocks on the list of bad blocks at open
 	list           *badblocks.List
 
@@ -61,7 +62,7 @@ func (e *mediaError) Unwrap() error { return e.cause }
 // MediaErrors returns the counters of bad memory. The fields need not belong to the same instant.
 func (fs *FS) MediaErrors() MediaErrors {
 	return MediaErrors{
-		Data: fs.media.data.Load(), Metadata: fs.media.metadata.Load(), Sums: fs.media.sums.Load(),
+		Data: fs.media.data.Load(), Metadata: fs.media.metadata.Load(), Sums: fs.media.sums.Load(), Host: fs.media.host.Load(),
 		Lost: uint64(len(fs.j.LostBlocks())), Bad: fs.media.listed.Load() + fs.a.Retired(),
 	}
 }
@@ -117,6 +118,9 @@ func (fs *FS) noteFault(err error, ino uint64, locked bool) error {
 	switch {
 	case errors.As(err, &named):
 		return err
+	case pmem.HostReason(err) != nil:
+		fs.noteHost(err)
+		return err
 	case errors.As(err, &lost):
 		return fs.counted(err, fs.objectAt(lost.Block, ino, locked))
 	case !errors.As(err, &fault):
@@ -147,6 +151,16 @@ func (fs *FS) noteFault(err error, ino uint64, locked bool) error {
 		}
 	}
 	return fs.counted(err, o)
+}
+
+// noteHost counts and logs what the host could not do, unless it is what the journal has failed of. It is nobody's bad memory: nothing is kept from
+// further use.
+func (fs *FS) noteHost(err error) {
+	if errors.Is(err, journal.ErrFailed) {
+		return
+	}
+	fs.media.host.Add(1)
+	fs.media.say(slog.LevelError, "the host of the image fails: the call is refused, and nothing is lost", "error", err)
 }
 
 // counted counts an access to an object that has failed, and names it in the error.
@@ -217,7 +231,7 @@ func (fs *FS) absorb(errp *error, ino uint64) (again bool) {
 // movesMax times, when memory in the free space has faulted: another attempt will use other blocks.
 func (fs *FS) elsewhere(err error, r *retry) bool {
 	var fault *pmem.FaultError
-	if !errors.As(err, &fault) || r.moves == movesMax || fs.j.Err() != nil {
+	if !errors.As(err, &fault) || fault.Host != nil || r.moves == movesMax || fs.j.Err() != nil {
 		return false
 	}
 	r.moves++

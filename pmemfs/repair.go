@@ -41,7 +41,7 @@ func (r *RepairReport) Left(f CheckFault) bool {
 // Repair checks the image at path and repairs what is damaged, by the rules in REPAIR.md. Nothing is written when the check
 // finds nothing, or when there is nothing to begin with: no usable superblock, an image that is cut off. A repair that was
 // interrupted can be run again. What it did is durable on return. Errors, which mean that it could not run or not end:
-// those of Check, ErrLocked among them, and ErrIO when the medium cannot be written; then the report is not nil, its After
+// those of Check, ErrLocked among them, a *MissingError, and ErrIO when the medium cannot be written; then the report is not nil, its After
 // is its Before, and its notes say what was begun.
 func Repair(path string, o RepairOptions) (*RepairReport, error) {
 	region, err := pmem.Open(path, pmem.Options{})
@@ -76,6 +76,9 @@ func repairRegion(region *pmem.Region, progress func(done, total int64)) (r *Rep
 	}
 	if err != nil {
 		return nil, err
+	}
+	if _, err := region.MakeWhole(); err != nil {
+		return r, err
 	}
 	r.Notes, r.Skipped, r.Written = append(r.Notes, plan.Notes...), plan.Skipped, len(plan.Blocks)
 	if err := commitPlan(region, plan); err != nil {

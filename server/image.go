@@ -63,3 +63,13 @@ func ensureImage(path string, n NewImage, exports *export.Set) (created bool, er
 	}
 	return err == nil, err
 }
+
+// openImage opens the image.
+func (c *Config) openImage() (*pmemfs.FS, error) {
+	eng, err := pmemfs.Open(c.Image, pmemfs.Options{Durability: c.Durability, Volatile: c.Volatile, Sparse: c.Sparse, Logger: c.Logger})
+	var missing *pmemfs.MissingError
+	if errors.As(err, &missing) {
+		return nil, fmt.Errorf("%w (--sparse serves it as it is)", err)
+	}
+	return eng, err
+}

@@ -54,6 +54,7 @@ type Config struct {
 
 	Durability pmemfs.Durability
 	Volatile   bool // nothing survives a power cut, by choice
+	Sparse     bool // an image that has not all of its blocks, or shares some, is served as it is
 
 	Finding Finding   // how clients find NFS, MOUNT and the rest
 	Locking Locking   // whether and how clients lock files
@@ -111,8 +112,7 @@ func (s *Server) open(c *Config, exports *export.Set) (err error) {
 	if s.created, err = ensureImage(c.Image, c.New, exports); err != nil {
 		return err
 	}
-	s.eng, err = pmemfs.Open(c.Image, pmemfs.Options{Durability: c.Durability, Volatile: c.Volatile, Logger: c.Logger})
-	if err != nil {
+	if s.eng, err = c.openImage(); err != nil {
 		return err
 	}
 	s.exports, s.budget = export.NewTable(s.eng), c.budget()

@@ -70,6 +70,14 @@ func nonzero(n uint64) string {
 	return fmt.Sprint(n)
 }
 
+// portion says of how many bytes something is so, or nothing for none.
+func portion(n int64, what string) string {
+	if n == 0 {
+		return ""
+	}
+	return formatBytes(uint64(n)) + " " + what
+}
+
 func printInfo(w io.Writer, i pmemfs.Info) error {
 	state := "closed in order"
 	switch {
@@ -86,6 +94,8 @@ func printInfo(w io.Writer, i pmemfs.Info) error {
 		{"created", time.Unix(0, i.Created).Format(time.RFC3339)},
 		{"size", formatBytes(i.SizeBytes)},
 		{"free", formatBytes(i.FreeBytes)},
+		{"sparse", portion(i.SparseBytes, "have no blocks on the disk; serve allocates them")},
+		{"shared", portion(i.SharedBytes, "are in blocks that other files have too; serve unshares them, where that can be")},
 		{"journal", formatBytes(i.JournalBytes)},
 		{"inodes", fmt.Sprint(i.UsedInodes)},
 		{"bad blocks", nonzero(i.BadBlocks)},

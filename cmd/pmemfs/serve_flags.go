@@ -31,6 +31,7 @@ type serveFlags struct {
 	stack      string
 	durability string
 	volatile   bool
+	sparse     bool
 	noLocks    bool
 	grace      time.Duration
 	scrubEvery time.Duration
@@ -82,6 +83,8 @@ func (f *serveFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.durability, "durability", "power",
 		"what a reply survives: power (a power cut) or process (the end of this process only, on an ordinary file)")
 	flags.BoolVar(&f.volatile, "volatile", false, "flush nothing: a power cut loses all (for tests and scratch space)")
+	flags.BoolVar(&f.sparse, "sparse", false,
+		"serve an image that is sparse, or shares blocks with other files, as it is: writes fail when the disk below is full")
 	flags.BoolVar(&f.noLocks, "no-locks", false, "leave out the lock manager: clients mount with nolock")
 	flags.DurationVar(&f.grace, "grace", server.DefaultGrace, "how long after a restart clients can claim their locks; new ones wait meanwhile")
 	flags.DurationVar(&f.scrubEvery, "scrub-every", defaultScrubEvery, "how often to read everything in search of damage; 0 for never")
@@ -116,6 +119,9 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 	c.NFS = choose(flags, "nfs", f.nfs, f.file.NFS)
 	if c.NineP = f.nineP; !flags.Changed("9p") {
 		c.NineP = f.file.NineP
+	}
+	if c.Sparse = f.sparse; !flags.Changed("sparse") {
+		c.Sparse = f.file.Sparse
 	}
 	c.NinePUsers = choose(flags, "9p-users", f.nineUsers, f.file.NinePUsers)
 	c.Finding, c.Locking = f.finding(flags), f.locking(flags)

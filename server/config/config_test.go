@@ -24,6 +24,7 @@ portmap = ":111"
 register = true
 grace = "90s"
 no_locks = true
+sparse = true
 memory = "96MiB"
 
 [[export]]
@@ -56,7 +57,7 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || !slices.Equal(c.NineP, []string{":564", "unix:/run/s"}) || c.NinePUsers != filepath.Join(dir, "users") || c.Stack != "go-nfs" || c.Durability != "process" ||
-		c.Portmap != ":111" || !c.Register || c.Grace == nil || *c.Grace != 90*time.Second || !c.NoLocks || c.Memory != 96<<20 {
+		c.Portmap != ":111" || !c.Register || c.Grace == nil || *c.Grace != 90*time.Second || !c.NoLocks || !c.Sparse || c.Memory != 96<<20 {
 		t.Errorf("%+v", c)
 	}
 	docs, err := config.ParseExport("/docs=/srv/docs,ro,squash=all,anon_uid=4294967294,anon_gid=0,client=10.0.0.0/8,client=fd00::1,secure,directory_offsets=31")

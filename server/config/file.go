@@ -33,6 +33,7 @@ type File struct {
 	Portmap    string         // address to answer as a portmapper on
 	Register   bool           // with the machine's rpcbind
 	NoLocks    bool           // clients cannot lock files
+	Sparse     bool           // serve an image that has not all of its blocks as it is
 	Memory     int64          // bytes for requests; 0 for the default
 	Grace      *time.Duration // to claim locks after a restart; nil if it is left out
 	Exports    []export.Export
@@ -50,6 +51,7 @@ type document struct {
 	Portmap    filled   `toml:"portmap"`
 	Register   bool     `toml:"register"`
 	NoLocks    bool     `toml:"no_locks"`
+	Sparse     bool     `toml:"sparse"`
 	Memory     bytes    `toml:"memory"`
 	Grace      *period  `toml:"grace"`
 	Exports    []stanza `toml:"export"`
@@ -106,7 +108,7 @@ func Parse(text []byte) (*File, error) {
 		return nil, err
 	}
 	c := &File{Image: d.Image.text, NFS: d.NFS.text, NinePUsers: d.NinePUsers.text, Stack: d.Stack.text, Durability: d.Durability.name,
-		Said: said, Portmap: d.Portmap.text, Register: d.Register, NoLocks: d.NoLocks, Memory: d.Memory.n}
+		Said: said, Portmap: d.Portmap.text, Register: d.Register, NoLocks: d.NoLocks, Sparse: d.Sparse, Memory: d.Memory.n}
 	if d.Grace != nil {
 		c.Grace = &d.Grace.Duration
 	}

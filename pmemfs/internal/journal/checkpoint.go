@@ -68,7 +68,9 @@ func (j *Journal) checkpoint(kind int) (err error) {
 	if h.TailPos == tail && kind == checkpointIfDue {
 		return nil
 	}
-	j.takeDirty()
+	if err := j.takeDirty(); err != nil {
+		return err
+	}
 	// What is lost is written down with the lines that are not, before the head lets go of the records that say it.
 	list := func() ([]pmem.Range, error) { return StoreLost(j.region, &h, j.LostBlocks()) }
 	if err := FlushAround(j.region, siteDirty, j.ranges, list, j.lose); err != nil {
@@ -129,8 +131,9 @@ func headOffset(h *layout.Head) int64 {
 	return layout.BlockOffset(layout.JournalHeadA + slot)
 }
 
-// takeDirty moves the dirty sets aside, seals their metadata blocks and collects the lines to flush in j.ranges.
-func (j *Journal) takeDirty() {
+// takeDirty moves the dirty sets aside, seals their metadata blocks and collects the lines to flush in j.ranges. A block that
+// cannot be sealed is lost, unless the host is the reason: that is an error.
+func (j *Journal) takeDirty() error {
 	j.ranges = j.ranges[:0]
 	for i := range j.shards {
 		s := &j.shards[i]
@@ -139,17 +142,22 @@ func (j *Journal) takeDirty() {
 		s.mu.Unlock()
 		for _, d := range j.taken[i].list {
 			if d.seal && !mutation.SealAtCheckpoint.Off() {
-				if err := s.seal(j.region, d.block); err != nil {
+				err := s.seal(j.region, d.block)
+				if pmem.HostReason(err) != nil {
+					return err
+				}
+				if err != nil {
 					j.lose(d.block)
 				}
 				d.lines |= 1
 			}
-			if !j.Lost(d.block) {
+			if !j.gone(d.block) {
 				j.ranges = AppendLines(j.ranges, d.block, d.lines)
 			}
 		}
 		j.taken[i].clear()
 	}
+	return nil
 }
 
 // seal is SealInPlace under the lock under which others store to the block. It returns the fault of the block's memory.

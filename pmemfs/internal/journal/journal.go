@@ -212,7 +212,7 @@ func (j *Journal) fail(cause error) error {
 }
 
 // append gives rec a sequence and a place in the ring and copies it there. It waits for space. On return the record is
-// stored but not durable. ticket names its place in the in-flight queue.
+// stored but not durable. ticket names its place in the in-flight queue. On an error nothing has happened.
 func (j *Journal) append(rec []byte, entries uint32, counts Counts, body uint32) (seq, end, ticket uint64, err error) {
 	need := (uint64(len(rec)) + layout.LineSize - 1) &^ (layout.LineSize - 1)
 	j.mu.Lock()
@@ -233,7 +233,9 @@ func (j *Journal) append(rec []byte, entries uint32, counts Counts, body uint32)
 		Free: counts.Free, Inodes: counts.Inodes, Entries: entries,
 	}
 	layout.EncodeRecordHead(rec, &h, body)
-	j.storeRing(j.pos, rec)
+	if err := j.storeRing(j.pos, rec); err != nil {
+		return 0, 0, 0, err
+	}
 	j.seq++
 	j.pos += need
 	j.queue = append(j.queue, inflight{end: j.pos, seq: h.Seq, counts: counts})
@@ -255,14 +257,39 @@ func (j *Journal) claim() uint64 {
 	return j.fenced.Load()
 }
 
-// storeRing copies rec to logical position pos, in two parts when it wraps.
-func (j *Journal) storeRing(pos uint64, rec []byte) {
+// storeRing copies rec to logical position pos, in two parts when it wraps. It returns an error when the host could not store all of
+// it; then it is no record. Memory that faults ends the call.
+func (j *Journal) storeRing(pos uint64, rec []byte) (err error) {
 	at := pos % j.size
+	defer func() {
+		if cause := recover(); cause != nil {
+			if err = j.refused(at, j.region.Fault(cause)); err == nil {
+				panic(cause)
+			}
+		}
+	}()
 	n := min(uint64(len(rec)), j.size-at)
 	j.region.Write(j.ring+int64(at), rec[:n])
 	if n < uint64(len(rec)) {
 		j.region.Write(j.ring, rec[n:])
 	}
+	return nil
+}
+
+// refused makes a record of which a part was stored in the ring none, and returns why the host did not store the rest; nil if it was
+// the memory that did not.
+func (j *Journal) refused(at uint64, fault *pmem.FaultError) (err error) {
+	if fault.Host == nil {
+		return nil
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			j.region.Fault(cause) // its head is not stored either
+			err = fault
+		}
+	}()
+	j.region.Zero(j.ring+int64(at), layout.RecordHeader)
+	return fault
 }
 
 // applied marks a record as stored in place and advances the low-water mark over all such.

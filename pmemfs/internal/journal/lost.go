@@ -21,22 +21,23 @@ type LostError struct{ Block uint64 }
 
 // Error names the block.
 func (e *LostError) Error() string {
-	return fmt.Sprintf("block %d: its memory refused a store", e.Block)
+	return fmt.Sprintf("block %d: a store to it was refused", e.Block)
 }
 
 // Unwrap makes a LostError a layout.ErrDamaged.
 func (e *LostError) Unwrap() error { return layout.ErrDamaged }
 
-// lostSet is the lost blocks. Readers look at a map that nobody changes any more; there is none while nothing is lost.
+// lostSet is the lost blocks, and those that a failed journal has not stored to for a reason of the host's: true. The next open does
+// that, so they are not written down as lost. Readers look at a map that nobody changes any more; there is none while nothing is lost.
 type lostSet struct {
 	mu  sync.Mutex // of those who change it; leaf
-	set atomic.Pointer[map[uint64]struct{}]
+	set atomic.Pointer[map[uint64]bool]
 }
 
-func (l *lostSet) edit(change func(m map[uint64]struct{})) {
+func (l *lostSet) edit(change func(m map[uint64]bool)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := map[uint64]struct{}{}
+	m := map[uint64]bool{}
 	if p := l.set.Load(); p != nil {
 		m = maps.Clone(*p)
 	}
@@ -77,27 +78,54 @@ func (j *Journal) FirstLost(start, n uint64) (block uint64, ok bool) {
 }
 
 // LostBlocks returns the lost blocks in ascending order, nil for none.
-func (j *Journal) LostBlocks() []uint64 {
+func (j *Journal) LostBlocks() (list []uint64) {
 	m := j.lost.set.Load()
 	if m == nil {
 		return nil
 	}
-	return slices.Sorted(maps.Keys(*m))
+	for block, later := range *m {
+		if !later {
+			list = append(list, block)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// gone reports whether a block is lost for good, so that there is nothing to flush.
+func (j *Journal) gone(block uint64) bool {
+	m := j.lost.set.Load()
+	if m == nil {
+		return false
+	}
+	later, ok := (*m)[block]
+	return ok && !later
 }
 
 // lose remembers a block that a durable record could not be stored to. Readers refuse it from now on, and the next
 // checkpoint writes it down before it lets that record go.
 func (j *Journal) lose(block uint64) {
-	j.lost.edit(func(m map[uint64]struct{}) { m[block] = struct{}{} })
+	j.lost.edit(func(m map[uint64]bool) { m[block] = false })
 	j.verified[block/64].And(^(uint64(1) << (block % 64)))
 	if f := j.onLost.Load(); f != nil {
 		(*f)(block)
 	}
 }
 
+// withhold makes readers refuse a block that the host had no space for. The journal fails; its record is in the window, and
+// the next open stores it.
+func (j *Journal) withhold(block uint64) {
+	j.lost.edit(func(m map[uint64]bool) {
+		if _, lost := m[block]; !lost {
+			m[block] = true
+		}
+	})
+	j.verified[block/64].And(^(uint64(1) << (block % 64)))
+}
+
 // Found says that a block no longer has content that counts: it has been given up, in a record that is durable.
 func (j *Journal) Found(block uint64) {
-	j.lost.edit(func(m map[uint64]struct{}) { delete(m, block) })
+	j.lost.edit(func(m map[uint64]bool) { delete(m, block) })
 }
 
 // OnLost sets the function that is told of each block that is lost. It must not wait for locks or use the journal.
@@ -129,7 +157,7 @@ func FlushAround(region *pmem.Region, site *pmem.Site, ranges []pmem.Range, extr
 		}
 		err = persistGuarded(region, site, append(slices.Clip(ranges), more...))
 		var fault *pmem.FaultError
-		if !errors.As(err, &fault) {
+		if !errors.As(err, &fault) || fault.Host != nil {
 			return err
 		}
 		kept := slices.DeleteFunc(slices.Clone(ranges), func(r pmem.Range) bool {
@@ -152,25 +180,34 @@ func persistGuarded(region *pmem.Region, site *pmem.Site, ranges []pmem.Range) (
 }
 
 // applyAll stores the entries of a durable record in place and notes the lines as dirty. A block whose memory faults is
-// lost, and the others are stored all the same: the record is durable, so the operation has happened.
-func (j *Journal) applyAll(body []byte) error {
+// lost, and the others are stored all the same: the record is durable, so the operation has happened. Where the host is the
+// reason the journal fails: the window, which keeps the record, cannot be emptied before the next open.
+func (j *Journal) applyAll(body []byte) (err error) {
 	for len(body) > 0 {
-		rest, err := j.applySome(body)
-		if err != nil {
-			return err
+		rest, failed := j.applySome(body)
+		if failed != nil && pmem.HostReason(failed) == nil {
+			return failed
+		}
+		if failed != nil {
+			err = j.fail(failed)
 		}
 		body = rest
 	}
-	return nil
+	return err
 }
 
 // applySome stores entries until the end or until memory has faulted, and returns what is left to be stored.
 func (j *Journal) applySome(body []byte) (rest []byte, err error) {
 	defer func() {
-		if cause := recover(); cause != nil {
-			j.region.Fault(cause)
-			rest = j.loseHead(rest)
+		cause := recover()
+		if cause == nil {
+			return
 		}
+		lose := j.lose
+		if fault := j.region.Fault(cause); fault.Host != nil {
+			lose, err = j.withhold, fault
+		}
+		rest = j.giveUp(rest, lose)
 	}()
 	for rest = body; len(rest) > 0; {
 		e, next, ok := layout.NextEntry(rest, j.region.Size())
@@ -186,11 +223,11 @@ func (j *Journal) applySome(body []byte) (rest []byte, err error) {
 	return nil, nil
 }
 
-// loseHead gives up the block of the first entry and returns the entries behind those of that block.
-func (j *Journal) loseHead(body []byte) []byte {
+// giveUp gives the block of the first entry to lose and returns the entries behind those of that block.
+func (j *Journal) giveUp(body []byte, lose func(block uint64)) []byte {
 	e, rest, _ := layout.NextEntry(body, j.region.Size())
 	block := layout.BlockOf(e.Off)
-	j.lose(block)
+	lose(block)
 	for len(rest) > 0 {
 		next, after, ok := layout.NextEntry(rest, j.region.Size())
 		if !ok || layout.BlockOf(next.Off) != block {

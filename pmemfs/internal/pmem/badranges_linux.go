@@ -13,8 +13,9 @@ import (
 // The FIEMAP request. Source: the kernel's Documentation/filesystems/fiemap.rst and include/uapi/linux/fiemap.h.
 const (
 	fiemapRequest = 0xc020660b
-	fiemapSync    = 1 // flush first, so that what has just been allocated is there
-	fiemapLast    = 1 // flag of the last extent
+	fiemapSync    = 1      // flush first, so that what has just been allocated is there
+	fiemapLast    = 1      // flag of the last extent
+	fiemapShared  = 0x2000 // flag of an extent that other files have too
 	fiemapBatch   = 64
 )
 
@@ -45,22 +46,30 @@ func blockDir(st os.FileInfo, sysfs string) (string, error) {
 }
 
 // extentsOf returns where the first size bytes of a file lie on its device.
-func extentsOf(f *os.File, size int64) ([]fileExtent, error) {
-	var list []fileExtent
-	for at := uint64(0); at < uint64(size); {
-		m := fiemap{Start: at, Length: uint64(size) - at, Flags: fiemapSync, Count: fiemapBatch}
+func extentsOf(f *os.File, size int64) (list []fileExtent, err error) {
+	err = eachExtent(f, 0, size, fiemapSync, func(e *fiemapExtent) {
+		list = append(list, fileExtent{int64(e.Logical), int64(e.Physical), int64(e.Length)})
+	})
+	return list, err
+}
+
+// eachExtent calls found with each extent of a file that touches its bytes from off to end, in order.
+func eachExtent(f *os.File, off, end int64, flags uint32, found func(e *fiemapExtent)) error {
+	for at := uint64(off); at < uint64(end); {
+		m := fiemap{Start: at, Length: uint64(end) - at, Flags: flags, Count: fiemapBatch}
 		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), fiemapRequest, uintptr(unsafe.Pointer(&m))); errno != 0 {
-			return list, os.NewSyscallError("fiemap", errno)
+			return os.NewSyscallError("fiemap", errno)
 		}
-		for _, e := range m.Extents[:min(m.Mapped, fiemapBatch)] {
-			list = append(list, fileExtent{int64(e.Logical), int64(e.Physical), int64(e.Length)})
+		for i := range m.Extents[:min(m.Mapped, fiemapBatch)] {
+			e := &m.Extents[i]
+			found(e)
 			if at = e.Logical + e.Length; e.Flags&fiemapLast != 0 {
-				return list, nil
+				return nil
 			}
 		}
 		if m.Mapped == 0 {
 			break
 		}
 	}
-	return list, nil
+	return nil
 }

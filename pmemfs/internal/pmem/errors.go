@@ -49,17 +49,24 @@ var (
 )
 
 // A FaultError says that a load from or store to the mapping raised a memory fault: the memory is
-// poisoned, or the file was truncated under the mapping, or its filesystem had no block to give.
+// poisoned, or, if Host is not nil, the host of the file is the reason.
 type FaultError struct {
 	Path string // the region's path
 	Off  int64  // where in the region, in bytes, rounded down to the page: the CPU reports no better
 	Len  int64  // bytes of the page
+	Host error  // ErrHostSpace, ErrHostIO or ErrHostShort; nil for bad memory
 }
 
-// Error names the image and the offset of the page.
+// Error names the image, the offset of the page and what the host could not do.
 func (e *FaultError) Error() string {
+	if e.Host != nil {
+		return fmt.Sprintf("%s: the page at offset %d: %v", e.Path, e.Off, e.Host)
+	}
 	return fmt.Sprintf("%s: memory fault in the page at offset %d", e.Path, e.Off)
 }
+
+// Unwrap returns Host.
+func (e *FaultError) Unwrap() error { return e.Host }
 
 // boundsError describes a range that is not in the region.
 func (r *Region) boundsError(off, n int64) error {

@@ -40,7 +40,8 @@ func (r *Region) Fault(cause any) *FaultError {
 		panic(cause)
 	}
 	page := uintptr(os.Getpagesize())
-	return &FaultError{Path: r.path, Off: int64((fault.Addr() - r.base) &^ (page - 1)), Len: int64(page)}
+	off := int64((fault.Addr() - r.base) &^ (page - 1))
+	return &FaultError{Path: r.path, Off: off, Len: int64(page), Host: r.hostReason(off)}
 }
 
 // covers says whether an address lies in the mapping, the rest of its last page included.

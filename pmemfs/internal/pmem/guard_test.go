@@ -51,7 +51,7 @@ func TestFault(t *testing.T) {
 			t.Run(d.String()+"/"+test.name, func(t *testing.T) {
 				err := guarded(r, test.access)
 				var fault *FaultError
-				if !errors.As(err, &fault) || *fault != (FaultError{r.Path(), test.off, page}) {
+				if !errors.As(err, &fault) || *fault != (FaultError{r.Path(), test.off, page, ErrHostShort}) {
 					t.Errorf("%v, want a fault at %d", err, test.off)
 				}
 			})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 )
 
@@ -40,6 +41,8 @@ type Region struct {
 	failed atomic.Pointer[error] // first failure of a sync; see the package comment
 	hook   atomic.Pointer[func(Failpoint, Range) error]
 	rec    atomic.Pointer[recorder]
+
+	poisoned sync.Map // offsets of pages that Poison makes fault
 
 	_     [LineSize]byte // the counters change at every fence: keep them off the lines above
 	count counters

@@ -25,6 +25,9 @@ func named(region *pmem.Region, what string, f func() error) error {
 	var err error
 	fault := guarded(region, func() { err = f() })
 	var at *pmem.FaultError
+	if errors.As(fault, &at) && at.Host != nil {
+		return fmt.Errorf("%s, block %d: %w", what, layout.BlockOf(at.Off), fault)
+	}
 	if errors.As(fault, &at) {
 		return fmt.Errorf("%w: %s, block %d: %w", layout.ErrDamaged, what, layout.BlockOf(at.Off), fault)
 	}
@@ -133,7 +136,8 @@ func newReplay(region *pmem.Region, lost []uint64) *replay {
 	return r
 }
 
-// record stores the entries of a record in place. Memory that faults loses a block, and no more than that.
+// record stores the entries of a record in place. Memory that faults loses a block, and no more than that. A host that does not
+// store is an error: the window still counts, and the next attempt may do better.
 func (r *replay) record(rec []byte) error {
 	for body := rec[layout.RecordHeader:]; len(body) > 0; {
 		e, rest, ok := layout.NextEntry(body, r.region.Size())
@@ -148,7 +152,11 @@ func (r *replay) record(rec []byte) error {
 		if r.lost[block] {
 			continue
 		}
-		if guarded(r.region, func() { r.lines[block] |= journal.Apply(r.region, &e) }) != nil {
+		err := guarded(r.region, func() { r.lines[block] |= journal.Apply(r.region, &e) })
+		if pmem.HostReason(err) != nil {
+			return fmt.Errorf("replay of the journal: %w", err)
+		}
+		if err != nil {
 			r.lost[block] = true
 		}
 		r.seals[block] = r.seals[block] || e.Kind.Sealed4K()
@@ -165,7 +173,11 @@ func (r *replay) finish(h *layout.Head, also []pmem.Range) ([]uint64, error) {
 			continue
 		}
 		if r.seals[block] && !mutation.SealAtRecovery.Off() {
-			if guarded(r.region, func() { journal.SealInPlace(r.region, block) }) != nil {
+			err := guarded(r.region, func() { journal.SealInPlace(r.region, block) })
+			if pmem.HostReason(err) != nil {
+				return nil, fmt.Errorf("replay of the journal: %w", err)
+			}
+			if err != nil {
 				r.lost[block] = true
 				continue
 			}

@@ -206,6 +206,9 @@ func (r *replay) begin(sb *layout.Superblock, h *layout.Head, st *journal.State)
 		h.Epoch, h.Salt = h.Epoch+1, salt
 	}
 	carried, err := carry(r.region, sb, h, st.Notes)
+	if pmem.HostReason(err) != nil {
+		return fmt.Errorf("notes in the journal ring: %w", err) // without them nothing may begin
+	}
 	st.NotesErr = errors.Join(st.NotesErr, err)
 	if st.Lost, err = r.finish(h, carried); err != nil {
 		return err
