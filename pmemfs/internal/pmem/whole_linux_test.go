@@ -16,16 +16,6 @@ func init() {
 	helpers["fill"] = fillOnFull
 }
 
-// blocksOf returns how many bytes of blocks a file has.
-func blocksOf(t *testing.T, path string) int64 {
-	t.Helper()
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		t.Fatal(err)
-	}
-	return st.Blocks * 512
-}
-
 // TestMakeWhole makes files with holes in various places whole: content and size stay, and a second time there is nothing to do.
 func TestMakeWhole(t *testing.T) {
 	const size = 8 << 20
