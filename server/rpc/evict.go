@@ -53,6 +53,9 @@ func takePlace(s *Server, places placePool, c *conn, here func(*conn) bool) bool
 			greediest = own
 		}
 		victim := s.budget.longestIdle(greediest, here)
+		if victim == nil && places.Held(own) == 0 { // everybody has little, maybe one each: who has none comes before who does nothing
+			victim = s.budget.longestIdleOfAll(here)
+		}
 		if victim == nil {
 			return false
 		}
@@ -69,30 +72,54 @@ type placePool interface {
 	Held(client netip.Addr) int64
 }
 
-// looksAtMost is among how many connections of a client one is chosen: a map begins anywhere, so that is as good as the longest idle one.
+// looksAtMost is among how many connections one is chosen: a map begins anywhere, so that is as good as the longest idle one.
 const looksAtMost = 256
 
+// idleSearch looks for the connection that has been idle longest.
+type idleSearch struct {
+	here  func(*conn) bool
+	found *conn
+	looks int
+}
+
 // longestIdle is a connection of a client that has long been idle, or at a loss; nil if there is none.
-func (b *Budget) longestIdle(addr netip.Addr, here func(*conn) bool) (found *conn) {
+func (b *Budget) longestIdle(addr netip.Addr, here func(*conn) bool) *conn {
+	s := idleSearch{here: here}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	cl := b.clients[addr]
-	if cl == nil {
-		return nil
+	if cl := b.clients[addr]; cl != nil {
+		s.among(cl)
 	}
-	looks := 0
-	for c := range cl.conns {
-		if looks++; looks > looksAtMost && found != nil {
+	return s.found
+}
+
+// longestIdleOfAll is likewise one of any client.
+func (b *Budget) longestIdleOfAll(here func(*conn) bool) *conn {
+	s := idleSearch{here: here}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, cl := range b.clients {
+		if !s.among(cl) {
 			break
 		}
-		if !here(c) || !c.placed.Load() || !c.spare() {
+	}
+	return s.found
+}
+
+// among looks at a client's connections; false when it has looked at enough. Budget.mu is held.
+func (s *idleSearch) among(cl *client) (more bool) {
+	for c := range cl.conns {
+		if s.looks++; s.looks > looksAtMost && s.found != nil {
+			return false
+		}
+		if !s.here(c) || !c.placed.Load() || !c.spare() {
 			continue
 		}
-		if found == nil || c.since.Load() < found.since.Load() {
-			found = c
+		if s.found == nil || c.since.Load() < s.found.since.Load() {
+			s.found = c
 		}
 	}
-	return found
+	return true
 }
 
 // spare reports whether nobody loses much if the connection is closed.

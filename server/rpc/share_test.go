@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"bytes"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -33,6 +34,29 @@ func TestConnectionShares(t *testing.T) {
 	}
 	good.send(testCall(2, procEcho, nil))
 	good.recv()
+}
+
+// TestConnectionOfEach has as many clients as there are places take one each, and do nothing. Who comes then is let in for one of them, and who works
+// stays.
+func TestConnectionOfEach(t *testing.T) {
+	const places = 8
+	s := startServer(t, rpc.Limits{Connections: places})
+	busy := dialFrom(t, "127.0.0.2", s.addr)
+	busy.send(testCall(1, procSlow, nil))
+	for s.seen.Load() != 1 {
+		time.Sleep(time.Millisecond)
+	}
+	for i := range places - 1 {
+		s.connect(t, fmt.Sprintf("127.0.1.%d", 1+i))
+	}
+	for i := range 2 * places {
+		s.connect(t, fmt.Sprintf("127.0.2.%d", 1+i))
+	}
+	for s.Tally().Evicted < 2*places { // each made room
+		time.Sleep(time.Millisecond)
+	}
+	s.slow <- struct{}{}
+	busy.recv()
 }
 
 // connect connects, and has a call answered. A connection that is made while all others are still about to send a reply may be refused.
