@@ -31,6 +31,8 @@ type fixture struct {
 	addr  string
 	unix  string
 	grace atomic.Bool
+
+	memory *rpc.Budget // nil for the default
 }
 
 // someUsers are a machine's users: 1000 is in groups 1000 and 50.
@@ -48,7 +50,13 @@ func (someUsers) Groups(uid uint32) (uint32, []uint32, bool) {
 // serve serves a new engine with one export, the whole of it, without squashing, unless change says otherwise.
 func serve(t testing.TB, limits ninep.Limits, change ...func(*export.Export)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, unix: filepath.Join(t.TempDir(), "s")}
+	return serveWith(t, nil, limits, change...)
+}
+
+// serveWith is serve with so much memory for requests.
+func serveWith(t testing.TB, memory *rpc.Budget, limits ninep.Limits, change ...func(*export.Export)) *fixture {
+	t.Helper()
+	f := &fixture{t: t, unix: filepath.Join(t.TempDir(), "s"), memory: memory}
 	var err error
 	if f.eng, err = pmemfs.OpenMemory(imageBytes, pmemfs.DomainVolatile, pmemfs.Options{}); err != nil {
 		t.Fatal(err)
@@ -89,7 +97,7 @@ func (f *fixture) listen(limits ninep.Limits) {
 		if network == "tcp" {
 			f.addr = l.Addr().String()
 		}
-		transport := rpc.NewServer(rpc.Config{Session: srv.Session})
+		transport := rpc.NewServer(rpc.Config{Session: srv.Session, Budget: f.memory})
 		wg.Go(func() {
 			if err := transport.Serve(ctx, l); err != nil {
 				f.t.Error(err)

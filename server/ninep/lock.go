@@ -111,10 +111,11 @@ func (c *call) lockOf(id uint32, typ uint8, start, length uint64, process uint32
 	return f, pmemfs.FileLock{Owner: c.s.ownerOf(process, client), Exclusive: typ != lockRead, Start: start, End: end}, ok
 }
 
-// setLock sets a lock. It may wait for other owners, and for the end of a grace.
+// setLock sets a lock. It may wait for other owners, and for the end of a grace. A request for which there is no room beside the others does not:
+// the client is told to ask again.
 func (c *call) setLock(f *fid, want pmemfs.FileLock, block bool) (status uint8, no errno) {
 	asked := lockRequest{f.h, want}
-	wait := block && c.s.mayWaitFor(asked)
+	wait := block && c.r.Beside() && c.s.mayWaitFor(asked)
 	if wait {
 		defer c.s.waitedFor(asked)
 	}
@@ -122,6 +123,7 @@ func (c *call) setLock(f *fid, want pmemfs.FileLock, block bool) (status uint8, 
 		if !wait {
 			return lockGrace, ok
 		}
+		c.r.LeaveSeat()
 		if no := c.pause(time.After(gracePoll)); no != ok {
 			return 0, no
 		}
@@ -138,6 +140,7 @@ func (c *call) setLock(f *fid, want pmemfs.FileLock, block bool) (status uint8, 
 	if err != nil || granted {
 		return lockGranted, c.status(err)
 	}
+	c.r.LeaveSeat()
 	if no := pauseFor(c, told, &err); no != ok && c.s.srv.eng.CancelLock(f.h, want) {
 		return 0, no
 	} else if no != ok {

@@ -8,6 +8,7 @@ import (
 	"pmemfs/pmemfs"
 	"pmemfs/server/ninep"
 	"pmemfs/server/ninetest"
+	"pmemfs/server/rpc"
 )
 
 const (
@@ -155,6 +156,68 @@ func TestLockWaits(t *testing.T) {
 	ask(4) // and the connection ends
 	f.silent(b)
 	f.ok(b.Close())
+}
+
+// TestLockWaitsLeaveRoom has one client wait for more locks than it may have calls at work. What else it asks for is answered at once, and who goes
+// away is not waited for.
+func TestLockWaitsLeaveRoom(t *testing.T) {
+	f := serve(t, ninep.Limits{})
+	a := f.mount(0)
+	f.file(a, 1, "f", "content", 0o644)
+	f.locks(a, lockGranted, 1, lockWrite, 0, 0, 0, 1)
+	const sessions, waits = 6, 32
+	for range sessions {
+		c := f.mount(0)
+		f.walk(c, 0, 1, "f")
+		f.ok(c.Open(1, openRDWR))
+		for process := range uint32(waits) {
+			_, err := c.Send(ninetest.Lock, uint32(1), uint8(lockWrite), uint32(1), uint64(0), uint64(0), process, "host")
+			f.ok(err)
+		}
+		_, err := c.Send(ninetest.Getattr, uint32(0), uint64(0))
+		f.ok(err)
+		if a, err := c.Next(); err != nil {
+			t.Fatal(err)
+		} else if _, err := a.For(ninetest.Getattr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.locks(a, lockBlocked, 1, lockWrite, 0, 0, 0, 2) // which is answered beside the others, too
+}
+
+// TestLockWaitsWithoutRoom has a client wait for more locks than there is memory for. What has no room is told to ask again: its connection does not
+// stand still.
+func TestLockWaitsWithoutRoom(t *testing.T) {
+	f := serveWith(t, rpc.NewBudget(rpc.BudgetMin), ninep.Limits{})
+	a := f.mount(0)
+	f.file(a, 1, "f", "content", 0o644)
+	f.locks(a, lockGranted, 1, lockWrite, 0, 0, 0, 1)
+	blocked := 0
+	for _, asks := range []uint32{31, 31, 4} { // 63 have room
+		c := f.mount(0)
+		f.walk(c, 0, 1, "f")
+		f.ok(c.Open(1, openRDWR))
+		for process := range asks {
+			_, err := c.Send(ninetest.Lock, uint32(1), uint8(lockWrite), uint32(1), uint64(0), uint64(0), process, "host")
+			f.ok(err)
+		}
+		last, err := c.Send(ninetest.Getattr, uint32(0), uint64(0))
+		f.ok(err)
+		for {
+			a, err := c.Next()
+			f.ok(err)
+			if a.Tag == last {
+				break
+			}
+			if r, err := a.For(ninetest.Lock); err != nil || r.Uint8() != lockBlocked {
+				t.Errorf("where there is no room: %v", err)
+			}
+			blocked++
+		}
+	}
+	if blocked == 0 {
+		t.Error("there was room for all")
+	}
 }
 
 // TestFlushOrder flushes one request several times: the answers come in order, behind the request's, as the client takes the last one for all.

@@ -20,6 +20,7 @@ type Request struct {
 	Own any
 
 	conn    *conn    // that the call is answered in place of; nil for others
+	waiter  *waiter  // that answers it beside the connection's other calls; nil for others
 	link    *link    // of the connection that it came on
 	receipt *Receipt // nil until somebody asks for it
 }
@@ -27,6 +28,17 @@ type Request struct {
 // Forgeable reports whether anybody can have sent a call, in the name of its client: over UDP, and from a port that an ordinary user of the
 // client's machine can have as well.
 func Forgeable(r *Request) bool { return r.Datagram && r.Remote.Port() >= 1024 }
+
+// Beside reports whether the call is answered beside the connection's others, so that it may wait for another client. Where there is no room
+// for that the connection stands still meanwhile, and neither what would end the wait nor its end would be noticed.
+func (r *Request) Beside() bool { return r.MayWait && r.conn == nil }
+
+// LeaveSeat is called before such a call waits for another client: who waits for long is not to take the place of a call at work.
+func (r *Request) LeaveSeat() {
+	if r.waiter != nil {
+		r.waiter.leaveSeat()
+	}
+}
 
 // Result is what became of a call: an AcceptStat, Wait, or what Reject returns.
 type Result uint32

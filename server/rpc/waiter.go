@@ -10,6 +10,7 @@ type waiter struct {
 	c      *conn
 	record *buffer
 	large  int64 // bytes of large slots, for the record
+	seated bool  // has one of Budget.seats
 	req    Request
 	answer *answer
 }
@@ -93,19 +94,19 @@ func (c *conn) offload(record []byte) error {
 		return err
 	}
 	w := waiters.Get().(*waiter)
-	w.c, w.large, w.record = c, large, getBuffer(len(record))
+	w.c, w.large, w.seated, w.record = c, large, true, getBuffer(len(record))
 	w.answer = newAnswer(c.srv.budget, c.client, c.srv.slot)
 	w.req.Record = w.record.b[:copy(w.record.b, record)]
 	call, err := c.parse(w.req.Record)
 	if err != nil {
 		w.answer.free()
 		<-c.slots
-		c.srv.budget.seats.give(&c.client.seats, 1)
+		w.leaveSeat()
 		w.free()
 		return err
 	}
 	w.req.Call, w.req.Remote, w.req.Local, w.req.Zone, w.req.MayWait = call, c.req.Remote, c.req.Local, c.req.Zone, true
-	w.req.link = c.link
+	w.req.link, w.req.waiter = c.link, w
 	c.handOn(&w.req)
 	c.inFlight.Add(1)
 	c.waiting.Go("a call that waits", w.run)
@@ -195,11 +196,19 @@ func (w *waiter) run() {
 	if w.req.receipt != nil {
 		w.answer.stamps = append(w.answer.stamps, stamp{w.req.receipt, w.answer.out.Len()})
 	}
-	c.srv.budget.seats.give(&c.client.seats, 1)
+	w.leaveSeat()
 	c.sender.add(w.answer)
 	c.sent(&w.req)
 	c.inFlight.Add(-1)
 	w.free()
+}
+
+// leaveSeat gives the seat back, if the call still has it.
+func (w *waiter) leaveSeat() {
+	if w.seated {
+		w.seated = false
+		w.c.srv.budget.seats.give(&w.c.client.seats, 1)
+	}
 }
 
 // free gives back what the call has held beside its answer.
