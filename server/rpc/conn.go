@@ -51,7 +51,7 @@ type conn struct {
 
 	slots    chan struct{} // one taken by each call that waits, until its reply is sent; made at the first
 	waiting  safego.Group
-	inFlight atomic.Int32
+	inFlight atomic.Int32 // of these, until the reply is sent
 	sender   sender
 	link     *link
 	stamps   []stamp // of replies in out

@@ -136,14 +136,15 @@ func (c *conn) spare() bool {
 // reclaim takes back what others wait for from connections whose clients do not go on.
 func (s *Server) reclaim(now int64, list []*conn) {
 	b := s.budget
+	calls := func(c *conn) bool { return c.inFlight.Load() > 0 } // or replies to them, which may be large
 	for _, k := range []struct {
 		r     *ration
 		of    func(*client) *account
 		holds func(*conn) bool
 	}{
 		{&b.work, func(cl *client) *account { return &cl.work }, func(c *conn) bool { return c.works.Load() }},
-		{&b.large, func(cl *client) *account { return &cl.large }, func(c *conn) bool { return c.large.Load() }},
-		{&b.calls, func(cl *client) *account { return &cl.calls }, func(c *conn) bool { return c.inFlight.Load() > 0 }},
+		{&b.large, func(cl *client) *account { return &cl.large }, func(c *conn) bool { return c.large.Load() || calls(c) }},
+		{&b.calls, func(cl *client) *account { return &cl.calls }, calls},
 	} {
 		if least, wanted := k.r.wanted(); wanted {
 			s.reclaimOf(k.r, k.of, k.holds, least, now, list)

@@ -18,17 +18,18 @@ const testProgram = 0x20000001
 
 // testProc are the procedures of the test program.
 const (
-	procEcho   = iota // returns its argument
-	procPanic         // panics
-	procSlow          // waits for the test, beside other calls
-	procLarge         // returns as many bytes as asked for
-	procBad           // cannot read its arguments
-	procWeak          // refuses the credential
-	procStuck         // asks to wait where it may
-	procDirect        // procLarge, sent from where the bytes lie
-	procTorn          // the same, of memory that faults
-	procBroken        // begins to send directly, and panics
-	procEnds          // returns the address that was called, and whether it was over UDP
+	procEcho       = iota // returns its argument
+	procPanic             // panics
+	procSlow              // waits for the test, beside other calls
+	procLarge             // returns as many bytes as asked for
+	procBad               // cannot read its arguments
+	procWeak              // refuses the credential
+	procStuck             // asks to wait where it may
+	procDirect            // procLarge, sent from where the bytes lie
+	procTorn              // the same, of memory that faults
+	procBroken            // begins to send directly, and panics
+	procEnds              // returns the address that was called, and whether it was over UDP
+	procLargeLater        // waits where it may, and returns a megabyte
 )
 
 // testServer is a server of the test program.
@@ -63,6 +64,11 @@ func (s *testServer) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 			b[i] = byte(i)
 		}
 		e.Pad(n)
+	case procLargeLater:
+		if !r.MayWait {
+			return rpc.Wait
+		}
+		e.Opaque(lying)
 	case procEnds:
 		e.Opaque([]byte(r.Local.String()))
 		e.Bool(r.Datagram)

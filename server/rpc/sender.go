@@ -128,6 +128,7 @@ func (s *sender) writePiled() {
 		for range a.calls {
 			<-s.c.slots
 		}
+		s.c.inFlight.Add(-int32(a.calls))
 		next := a.next
 		a.free()
 		a = next

@@ -120,6 +120,22 @@ func TestRepliesNotTaken(t *testing.T) {
 	}
 }
 
+// TestLateRepliesNotTaken has two clients take nothing of large replies to calls that had to wait, and that have all the memory for such. A third one is
+// answered.
+func TestLateRepliesNotTaken(t *testing.T) {
+	s := startScarce(t, rpc.Limits{Yield: 100 * time.Millisecond})
+	for i := range 6 {
+		dialFrom(t, fmt.Sprintf("127.0.1.%d", 1+i%2), s.addr).send(bytes.Repeat(testCall(1, procLargeLater, nil), 16))
+	}
+	for range 3 {
+		good := dialFrom(t, "127.0.0.2", s.addr)
+		good.send(testCall(2, procLargeLater, nil))
+		if _, b := good.recv(); len(b) < len(lying) {
+			t.Fatalf("%d bytes", len(b))
+		}
+	}
+}
+
 // TestWaitersShare has one client make more calls that wait than there is memory for. Another's wait beside them.
 func TestWaitersShare(t *testing.T) {
 	s := startScarce(t, rpc.Limits{})

@@ -199,7 +199,6 @@ func (w *waiter) run() {
 	w.leaveSeat()
 	c.sender.add(w.answer)
 	c.sent(&w.req)
-	c.inFlight.Add(-1)
 	w.free()
 }
 
