@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // Before somebody is refused, or waits for long, those give back who do nothing with what they have: first those of the client that has most.
@@ -174,8 +176,28 @@ func (s *Server) reclaimOf(r *ration, of func(*client) *account, holds func(*con
 		return cmp.Or(cmp.Compare(y.held, x.held), cmp.Compare(x.c.moved.Load(), y.c.moved.Load()))
 	})
 	for _, h := range slow[:min(len(slow), reclaimAtOnce)] {
-		h.c.abort(errYielded)
+		if !h.c.ready() {
+			h.c.abort(errYielded)
+		}
 	}
+}
+
+// ready reports whether the client has done its part: it has sent something, or has room for what it is sent. Then it is the server that is slow.
+func (c *conn) ready() (yes bool) {
+	if c.raw == nil {
+		return false
+	}
+	events := int16(unix.POLLIN)
+	if c.stuck.Load() != 0 {
+		events = unix.POLLOUT
+	}
+	// Of a connection that is closed nothing is asked any more.
+	_ = c.raw.Control(func(fd uintptr) {
+		p := []unix.PollFd{{Fd: int32(fd), Events: events}}
+		n, err := unix.Poll(p, 0)
+		yes = err == nil && n > 0 && p[0].Revents&events != 0
+	})
+	return yes
 }
 
 // slow reports whether the client neither sends nor takes what it has begun: nothing for Limits.Yield, or not the whole for slowFactor times as long.

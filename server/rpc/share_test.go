@@ -102,7 +102,7 @@ func TestBusyConnectionsStay(t *testing.T) {
 // TestRepliesNotTaken has one client ask for much and take nothing, on more connections than there is memory for; then it sends half a
 // WRITE on as many. Another client is answered meanwhile, also where it needs what the first one has.
 func TestRepliesNotTaken(t *testing.T) {
-	s := startScarce(t, rpc.Limits{Yield: 100 * time.Millisecond})
+	s := startScarce(t, rpc.Limits{Yield: 200 * time.Millisecond})
 	large := testCall(1, procLarge, words(1<<20))
 	for _, greed := range [][]byte{bytes.Repeat(large, 8), bytes.Repeat(testCall(1, procDirect, words(1<<20)), 8), halfRecord()} {
 		for range 40 {
@@ -123,7 +123,7 @@ func TestRepliesNotTaken(t *testing.T) {
 // TestLateRepliesNotTaken has two clients take nothing of large replies to calls that had to wait, and that have all the memory for such. A third one is
 // answered.
 func TestLateRepliesNotTaken(t *testing.T) {
-	s := startScarce(t, rpc.Limits{Yield: 100 * time.Millisecond})
+	s := startScarce(t, rpc.Limits{Yield: 200 * time.Millisecond})
 	for i := range 6 {
 		dialFrom(t, fmt.Sprintf("127.0.1.%d", 1+i%2), s.addr).send(bytes.Repeat(testCall(1, procLargeLater, nil), 16))
 	}
