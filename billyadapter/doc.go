@@ -30,8 +30,7 @@
 //	File.lockMu              whether this File has the advisory lock; held while waiting for it, so Close waits too
 //	  File.life              shared by every operation, alone by Close
 //	    File.pos             the file's offset
-//	      shared.appends     one per inode, only for writes of files opened with O_APPEND
-//	        (engine locks)
+//	      (engine locks)
 //	anchor.mu              the lazily found root of a Chroot; never held while a file's lock is taken
 //
 // File.Lock and Unlock are advisory, exclusive, and hold between all files opened through the filesystems

@@ -95,14 +95,16 @@ func TestSeekAndOffsets(t *testing.T) {
 	}
 }
 
-// TestAppendConcurrently has many files append: every record is there, whole and once.
+// TestAppendConcurrently has many files append, opened through filesystems that have only the engine in common, as the protocols have it too:
+// every record is there, whole and once.
 func TestAppendConcurrently(t *testing.T) {
-	f := newFS(t)
-	const writers, records = 8, 50
+	eng := newEngine(t)
+	f := billyadapter.New(eng, pmemfs.Cred{})
+	const writers, records = 8, 800
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {
-			file, err := f.OpenFile("log", os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+			file, err := billyadapter.New(eng, pmemfs.Cred{}).OpenFile("log", os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 			if err != nil {
 				t.Error(err)
 				return

@@ -26,8 +26,7 @@ type FS struct {
 
 // shared is what all filesystems derived from one New have in common.
 type shared struct {
-	locks   keyedLocks // File.Lock
-	appends keyedLocks // O_APPEND writes
+	locks keyedLocks // File.Lock
 }
 
 var (
