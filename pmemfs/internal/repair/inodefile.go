@@ -141,19 +141,24 @@ func (f *fixer) inImage(e layout.Extent) bool {
 		e.Phys/layout.GroupBlocks == last/layout.GroupBlocks
 }
 
-// findInodeFile finds the blocks of the inode file by the inode numbers in them.
+// findInodeFile finds the blocks of the inode file by the inode numbers in them. Those of which no inode is in use are set aside: the
+// inode file may have given them back, so that they are a file's now, not yet written.
 func (f *fixer) findInodeFile() error {
 	f.owned = newBitset(f.sb.Blocks)
 	f.claimFixed()
 	f.file = inodeFile{}
-	found := map[uint64]uint64{}
+	found, idle := map[uint64]uint64{}, map[uint64]uint64{}
 	last := uint64(1)
 	for b := range f.sb.Blocks {
 		if f.fixed(b) || !f.markedUsed(b) {
 			continue
 		}
-		fileBlock, ok := inodeBlock(f.block(b))
+		fileBlock, inUse, ok := inodeBlock(f.block(b))
 		if !ok || fileBlock >= f.sb.Blocks {
+			continue
+		}
+		if !inUse {
+			idle[fileBlock] = b
 			continue
 		}
 		if prev, twice := found[fileBlock]; twice && !follows(found, fileBlock, b) && follows(found, fileBlock, prev) {
@@ -170,7 +175,7 @@ func (f *fixer) findInodeFile() error {
 	for _, b := range found {
 		taken.set(b)
 	}
-	return f.joinInodeFile(found, taken, last)
+	return f.joinInodeFile(found, idle, taken, last)
 }
 
 func follows(found map[uint64]uint64, fileBlock, b uint64) bool {
@@ -178,26 +183,33 @@ func follows(found map[uint64]uint64, fileBlock, b uint64) bool {
 	return ok && prev+1 == b
 }
 
-// joinInodeFile makes the map of what was found up to a file block. Between the blocks of a run lie those that no inode
-// has used yet; they are zeros and cannot be found by what they hold.
-func (f *fixer) joinInodeFile(found map[uint64]uint64, taken bitset, last uint64) error {
+// unused reports whether a block could be a block of the inode file of which no inode is in use: zeros, or free inodes.
+func (f *fixer) unused(block, fileBlock uint64) bool {
+	b := f.block(block)
+	at, inUse, ok := inodeBlock(b)
+	return ok && !inUse && at == fileBlock || string(b) == string(zeroBlock[:])
+}
+
+// joinInodeFile makes the map of what was found up to a file block. Between the blocks of a run lie those of which no inode
+// is in use.
+func (f *fixer) joinInodeFile(found, idle map[uint64]uint64, taken bitset, last uint64) error {
 	prev, free := uint64(0), uint64(0)
 	missing := 0
 	for b := uint64(0); b <= last; b++ {
 		phys, ok := found[b]
-		if next := prev + 1; !ok && next < f.sb.Blocks && !f.fixed(next) && !taken.has(next) && f.markedUsed(next) &&
-			string(f.block(next)) == string(zeroBlock[:]) {
+		if next := prev + 1; !ok && next < f.sb.Blocks && !f.fixed(next) && !taken.has(next) && f.markedUsed(next) && f.unused(next, b) {
 			phys, ok = next, true
 		}
-		for ; !ok && free < f.sb.Blocks; free++ {
-			if !f.fixed(free) && !taken.has(free) && !f.markedUsed(free) && f.readable(free) {
-				phys, ok = free, true
-				f.fresh(phys)
+		if !ok {
+			idler, seen := idle[b]
+			switch phys, ok = f.empty(&free, taken); {
+			case !ok && seen && !taken.has(idler):
+				phys = idler // on a full image there is nothing else
+			case !ok:
+				return fmt.Errorf("%w: the inode file is damaged, and there is no room to make it anew", ErrUnrepairable)
+			case !seen:
 				missing++
 			}
-		}
-		if !ok {
-			return fmt.Errorf("%w: the inode file is damaged, and there is no room to make it anew", ErrUnrepairable)
 		}
 		taken.set(phys)
 		f.file.add(phys)
@@ -213,10 +225,25 @@ func (f *fixer) joinInodeFile(found map[uint64]uint64, taken bitset, last uint64
 	return nil
 }
 
-// inodeBlock returns which block of the inode file a block looks like.
-func inodeBlock(b []byte) (fileBlock uint64, ok bool) {
+// empty returns a free block from a block on, as zeros, and moves that behind it. ok is false when there is none.
+func (f *fixer) empty(from *uint64, taken bitset) (block uint64, ok bool) {
+	for ; *from < f.sb.Blocks; *from++ {
+		if b := *from; !f.fixed(b) && !taken.has(b) && !f.markedUsed(b) && f.readable(b) {
+			*from++
+			f.fresh(b)
+			return b, true
+		}
+	}
+	return 0, false
+}
+
+// inodeBlock returns which block of the inode file a block looks like, and whether an inode in it is in use.
+func inodeBlock(b []byte) (fileBlock uint64, inUse, ok bool) {
 	if kind, number, ok := layout.BitmapNumber(b); ok {
-		return layout.ChapterBitmap(number), kind == layout.KindInodes && layout.Sealed(b) && number < 1<<40
+		for i := 0; i < layout.BitmapWords && !inUse; i++ {
+			inUse = layout.BitmapWord(b, i) != 0
+		}
+		return layout.ChapterBitmap(number), inUse, kind == layout.KindInodes && layout.Sealed(b) && number < 1<<40
 	}
 	for i := range uint64(layout.InodesPerBlk) {
 		in := layout.Inode(b[i*layout.InodeSize : (i+1)*layout.InodeSize])
@@ -226,11 +253,11 @@ func inodeBlock(b []byte) (fileBlock uint64, ok bool) {
 		}
 		at, within := layout.InodeFileBlock(ino)
 		if within != int64(i)*layout.InodeSize || ok && at != fileBlock {
-			return 0, false
+			return 0, false, false
 		}
-		fileBlock, ok = at, true
+		fileBlock, inUse, ok = at, inUse || !in.Free(), true
 	}
-	return fileBlock, ok
+	return fileBlock, inUse, ok
 }
 
 // writeInodeFile makes inode 1 anew.
