@@ -51,6 +51,7 @@
 //	  sender.mu           what waits to be written
 //	  ration.mu           who has how much, and who waits
 //	Datagrams.mu          calls that wait, in both directions
+//	  share.Pool          their places
 //	  Budget.mu           clients and their connections
 //	  ration.mu
 //	Server.mu             the set of connections

@@ -63,9 +63,10 @@ type peer struct {
 	net.Conn
 }
 
-func dialUDP(t testing.TB, addr string) *peer {
+func dialUDP(t testing.TB, from, addr string) *peer {
 	t.Helper()
-	conn, err := net.Dial("udp", addr)
+	dialer := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(from)}}
+	conn, err := dialer.Dial("udp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func (p *peer) want(xid uint32, reply []byte) {
 // TestPackets: what the server answers over UDP, and what it does not.
 func TestPackets(t *testing.T) {
 	s := startPackets(t, "127.0.0.1:0", rpc.Config{})
-	c := dialUDP(t, s.Addr().String())
+	c := dialUDP(t, "127.0.0.1", s.Addr().String())
 	for _, ignored := range [][]byte{{}, {1}, bytes.Repeat([]byte{0xff}, 100), packetCall(1, procEcho, make([]byte, rpc.DatagramBytes)),
 		append(words(9, 1), make([]byte, 40)...), packetCall(1, procEcho, nil)[:30]} {
 		c.send(ignored)
@@ -146,8 +147,8 @@ func TestPackets(t *testing.T) {
 
 // TestPacketWaits: calls that wait are answered later, once for all their repetitions, and do not keep others waiting.
 func TestPacketWaits(t *testing.T) {
-	s := startPackets(t, "127.0.0.1:0", rpc.Config{Limits: rpc.Limits{Datagrams: 2}})
-	c := dialUDP(t, s.Addr().String())
+	s := startPackets(t, "127.0.0.1:0", rpc.Config{Limits: rpc.Limits{Datagrams: 4}})
+	c := dialUDP(t, "127.0.0.1", s.Addr().String())
 	for range 3 {
 		c.send(packetCall(1, procSlow, words(1)))
 	}
@@ -155,8 +156,15 @@ func TestPacketWaits(t *testing.T) {
 	c.send(packetCall(3, procSlow, words(3))) // one too many
 	c.send(packetCall(4, procEcho, words(4)))
 	c.want(4, accepted(rpc.Success, words(4)...))
-	s.slow <- struct{}{}
-	s.slow <- struct{}{}
+	other := dialUDP(t, "127.0.0.2", s.Addr().String())
+	other.send(packetCall(5, procSlow, words(5)))
+	for s.seen.Load() != 3 { // which the first client has left room for
+		time.Sleep(time.Millisecond)
+	}
+	for range 3 {
+		s.slow <- struct{}{}
+	}
+	other.want(5, accepted(rpc.Success, words(5)...))
 	seen := map[uint32]bool{}
 	for range 2 {
 		x, _ := c.recv()
@@ -166,7 +174,7 @@ func TestPacketWaits(t *testing.T) {
 		t.Fatalf("replies to %v", seen)
 	}
 	c.send(packetCall(3, procSlow, words(3)))
-	for s.seen.Load() != 3 {
+	for s.seen.Load() != 4 {
 		time.Sleep(time.Millisecond)
 	}
 	stopped := make(chan struct{})
@@ -174,7 +182,7 @@ func TestPacketWaits(t *testing.T) {
 	s.slow <- struct{}{}
 	c.want(3, accepted(rpc.Success, words(3)...))
 	<-stopped
-	if n := s.seen.Load(); n != 3 {
+	if n := s.seen.Load(); n != 4 {
 		t.Errorf("%d calls were carried out", n)
 	}
 }

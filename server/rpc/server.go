@@ -18,7 +18,7 @@ import (
 type Limits struct {
 	Connections int           // at once; 16,384
 	InFlight    int           // calls of one connection that wait for the medium or a lock at once; 128
-	Datagrams   int           // calls over one socket of UDP that wait at once; 512
+	Datagrams   int           // calls over one socket of UDP that wait at once, shared by client; 512
 	Record      int           // bytes of a record, 1 MiB and 64 KiB
 	Idle        time.Duration // of silence before a connection is closed; 15 minutes
 	Partial     time.Duration // for a begun record to arrive, and for replies to be taken; 1 minute
