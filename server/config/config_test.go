@@ -174,6 +174,14 @@ func TestWider(t *testing.T) {
 	if err := parse("[[export]]\nname = '/other'\n").Wider(before); err != nil {
 		t.Errorf("another export: %v", err)
 	}
+	for _, cut := range []string{"[[export]]\n", "[[export]]\nclients = ['10.0.0.0/8']\nread_only = true\n"} {
+		if err := parse(cut).Wider(before); err == nil || !strings.Contains(err.Error(), `write name = "/"`) {
+			t.Errorf("%q, without a name: %v", cut, err)
+		}
+		if err := parse(cut).Wider(parse(cut).Exports); err != nil {
+			t.Errorf("%q, as it was: %v", cut, err)
+		}
+	}
 	if err := parse("[[export]]\nname = '/d'\nclients = ['10.0.0.0/8']\nread_only = true\nsecure_port = true\nsquash = 'all'\nsubtree = '/d/e'\n").Wider(before); err != nil {
 		t.Errorf("the same: %v", err)
 	}

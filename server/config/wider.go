@@ -2,15 +2,19 @@ package config
 
 import (
 	"fmt"
+	"slices"
 
 	"pmemfs/server/export"
 )
 
 // Wider refuses what a reload would open by leaving something out: a file that was cut short, or a line that was lost, must not admit anybody. What
-// an export is to allow more than before its stanza has to say.
+// an export is to allow more than before its stanza has to say, and one that was not there its name: without one it would be the whole filesystem.
 func (f *File) Wider(before []export.Export) error {
 	for i := range f.Exports {
 		next := &f.Exports[i]
+		if !f.Said[i]["name"] && !slices.ContainsFunc(before, func(e export.Export) bool { return e.Name == next.Name }) {
+			return fmt.Errorf("export %q was not there before, and does not say so: write name = %q", next.Name, next.Name)
+		}
 		for j := range before {
 			if before[j].Name != next.Name {
 				continue
