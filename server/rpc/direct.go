@@ -41,7 +41,8 @@ func (r *Request) TryDirect() bool {
 		return false
 	}
 	if !c.tryLarge() {
-		c.sender.wmu.Unlock()
+		c.sender.release()
+		c.sender.pump(true) // what has piled up meanwhile was left to us
 		return false
 	}
 	c.sender.direct.begun, c.sender.own = true, true
