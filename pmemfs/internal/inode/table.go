@@ -4,7 +4,7 @@
 // grows by whole runs of blocks, and gives back its end, so there is no fixed number of inodes. Its extents are few and kept in DRAM; everything
 // else is read from the medium. Inode numbers below layout.BootInodeCount are the filesystem's own.
 //
-// A generation is the mount epoch and a counter, so no two inodes ever have the same number and generation.
+// A generation is the mount epoch and a counter, so no two inodes ever have the same number and generation. See claim.
 package inode
 
 import (
@@ -41,6 +41,7 @@ type Table struct {
 	boot    uint64
 	extents atomic.Pointer[[]layout.Extent]
 	gen     atomic.Uint64
+	span    atomic.Uint64 // the upper half of the last generation that may be given out
 
 	top   atomic.Uint64 // no higher number is in use; noTop until somebody has looked
 	loose atomic.Bool   // it may be lower by now
@@ -51,7 +52,6 @@ type Table struct {
 // Open reads the extents of the inode file. boot is the block of inodes 0 to 15.
 func Open(a *alloc.Allocator, boot uint64) (*Table, error) {
 	t := &Table{j: a.J, a: a, boot: boot}
-	t.gen.Store(a.J.Epoch() << 32)
 	t.top.Store(noTop)
 	return t, t.load()
 }
@@ -63,8 +63,44 @@ func (t *Table) load() (err error) {
 	if err != nil {
 		return err
 	}
+	epoch := t.j.Epoch()
+	t.span.Store(epoch)
+	t.gen.Store(epoch << 32)
+	if last := in.Gen() >> 32; last >= epoch {
+		t.gen.Store((last + 1) << 32)
+	}
 	return t.loadExtents(in)
 }
+
+// genAhead is how many generations before they are needed those of another upper half are claimed: more than there are operations at
+// once.
+const genAhead = 1 << 20
+
+// claim makes sure that the next generations are nobody else's. Those of the mount epoch are this mount's by itself. When 2^32 are
+// used up, or an earlier mount has gone into them, inode 1 says, in its generation, which others are. One fence; durable on return.
+func (t *Table) claim() error {
+	t.growMu.Lock()
+	defer t.growMu.Unlock()
+	span := t.nextSpan()
+	if span <= t.span.Load() {
+		return nil
+	}
+	op := t.a.Begin()
+	defer op.Done()
+	in, err := t.Edit(op, layout.InodeFileIno)
+	if err != nil {
+		return err
+	}
+	in.SetGen(span << 32)
+	if err := op.Commit(); err != nil {
+		return err
+	}
+	t.span.Store(span)
+	return nil
+}
+
+// nextSpan returns the upper half of the generation that may be needed next.
+func (t *Table) nextSpan() uint64 { return (t.gen.Load() + genAhead) >> 32 }
 
 func (t *Table) loadExtents(in layout.Inode) error {
 	var list []layout.Extent
@@ -242,6 +278,11 @@ func (t *Table) Free(op *alloc.Op, in layout.Inode) error {
 // Reserve takes a free inode number for op, growing the inode file when there is none. It must be called before op
 // has read anything that the caller's locks do not guard.
 func (t *Table) Reserve(op *alloc.Op) (uint64, error) {
+	if t.nextSpan() > t.span.Load() {
+		if err := t.claim(); err != nil {
+			return 0, err
+		}
+	}
 	// Others may take what grow adds, but not for ever: a count of free numbers that no bitmap bears out is damage.
 	for range reserveTries {
 		ino, err := op.ReserveInode()
