@@ -87,11 +87,12 @@ func (b *Bits) SetLimit(n uint64) {
 			g.clear(from, to-from)
 		}
 	}
-	// Groups that were cut off before have new bitmaps.
+	b.limit.Store(n)
+	// Groups that were cut off before have new bitmaps. From here on nobody takes them for cut off any more, so what is forgotten does not
+	// come back.
 	for i := layout.GroupCount(old); i < layout.GroupCount(n); i++ {
 		b.groups[i].forget(&b.loaded)
 	}
-	b.limit.Store(n)
 }
 
 // AddAvail adds n to the number of free bits.

@@ -28,11 +28,11 @@ func (g *group) fill() {
 	g.free, g.loaded = 0, true
 }
 
-// forget drops the picture of a group that was cut off.
+// forget drops the picture of a group that was cut off. One that differs from the medium has been loaded since.
 func (g *group) forget(loaded *atomic.Int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.loaded {
+	if g.loaded && g.pending == 0 {
 		g.loaded, g.words = false, nil
 		loaded.Add(-1)
 	}
