@@ -148,7 +148,7 @@ func mapErr(err error) error {
 		return ErrStale
 	case errors.Is(err, dir.ErrFull), errors.Is(err, xattr.ErrFull):
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
-	case errors.Is(err, journal.ErrFailed):
+	case errors.Is(err, journal.ErrFailed), errors.Is(err, journal.ErrReadOnly):
 		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	case errors.Is(err, pmem.ErrHostSpace):
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)

@@ -51,6 +51,10 @@ type Options struct {
 	// Sparse opens an image that has not all of its blocks, or shares some with other files, as it is. Otherwise Open gives it blocks of
 	// its own: without them a full disk keeps what is in free space here from being stored.
 	Sparse bool
+	// ReadOnly opens an image for reading, beside others who do, also where it cannot be written. What a replay of the journal would store, and
+	// the beginning of an epoch, stay in this process's memory: nothing reaches the image, and the next Open for writing does it again. Every
+	// change is ErrReadOnly. Files without a name whose removal was interrupted stay as they are.
+	ReadOnly bool
 	// Logger is told what Open found and, at most so often, of memory that turns out to be bad; nil for none.
 	Logger *slog.Logger
 	// NoBackground leaves checkpoints to SyncAll, Close and a full journal.
@@ -79,6 +83,7 @@ type FS struct {
 	gates        [gateCount]gate
 	closed       bool // guarded by all gates
 	noBackground bool // Options.NoBackground
+	readOnly     bool // Options.ReadOnly
 	stripes      stripes
 	renameMu     sync.RWMutex // held to read by who looks up a chain of parents
 	orphanMu     sync.Mutex   // held by operations, see alloc.Op.Own
@@ -107,6 +112,9 @@ func Open(path string, o Options) (*FS, error) {
 	po := pmem.Options{Durability: o.Durability}
 	if o.Volatile {
 		po.Domain = pmem.Volatile
+	}
+	if o.ReadOnly {
+		po = pmem.Options{Private: true}
 	}
 	region, err := pmem.Open(path, po)
 	if err != nil {
@@ -144,11 +152,11 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if bad := sb.ROCompat &^ layout.KnownROCompat; bad != 0 {
+	if bad := sb.ROCompat &^ layout.KnownROCompat; bad != 0 && !o.ReadOnly {
 		return nil, fmt.Errorf("%w: unknown read-only features %#x", layout.ErrVersion, bad)
 	}
 	whole := Missing{}
-	if !o.Sparse {
+	if !o.Sparse && !o.ReadOnly {
 		if whole, err = makeWhole(region, sb); err != nil {
 			return nil, err
 		}
@@ -157,18 +165,17 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	if err != nil {
 		return nil, err
 	}
-	fs = &FS{region: region, sb: sb, noBackground: o.NoBackground, refs: make(map[uint64]int), locks: locks.New(locks.Limits{})}
+	fs = &FS{region: region, sb: sb, noBackground: o.NoBackground, readOnly: o.ReadOnly, refs: make(map[uint64]int), locks: locks.New(locks.Limits{})}
 	fs.media.log = o.Logger
 	if o.Logger == nil {
 		fs.media.log = slog.New(slog.DiscardHandler)
 	}
-	fs.sayWhole(whole)
-	fs.healSuperblock(damage)
 	fs.takeNotes(&st)
 	fs.key = dir.Key{K0: layout.Word(sb.HashKey[:8]), K1: layout.Word(sb.HashKey[8:])}
 	fs.xk0, fs.xk1 = fs.key.K1, fs.key.K0
-	j := journal.New(region, st, journal.Options{NoBackground: o.NoBackground})
+	j := journal.New(region, st, journal.Options{NoBackground: o.NoBackground || o.ReadOnly})
 	fs.j = j
+	fs.settleOpen(whole, damage)
 	j.OnFail(func(err error) { fs.media.log.Error("the filesystem is read-only from now on", "error", err) })
 	built := false
 	defer func() {
@@ -212,6 +219,9 @@ func (fs *FS) build(st journal.State) error {
 	}
 	if err := fs.openRoot(); err != nil {
 		return err
+	}
+	if fs.readOnly {
+		return nil
 	}
 	if err := fs.reapAll(); err != nil {
 		return err
@@ -260,6 +270,10 @@ func (fs *FS) Close() error {
 		return ErrClosed
 	}
 	fs.closed = true
+	if fs.readOnly {
+		fs.j.Close()
+		return mapErr(fs.region.Close())
+	}
 	fs.unstable.end()
 	err := fs.storeAll()
 	fs.j.Close()
@@ -298,7 +312,7 @@ func (fs *FS) CheapFence() bool {
 // WriteUnstable has kept, it otherwise only checks the handle and that the medium has not failed.
 func (fs *FS) Sync(h Handle) (err error) {
 	defer fs.finish(&err, h.Ino)
-	if err := fs.j.Err(); err != nil {
+	if err := fs.j.Err(); err != nil && !fs.readOnly {
 		return err
 	}
 	if fs.unstable.of(h.Ino) != nil {
@@ -317,6 +331,9 @@ func (fs *FS) SyncAll() (err error) {
 		return err
 	}
 	defer g.RUnlock()
+	if fs.readOnly {
+		return nil
+	}
 	fs.reapAgain()
 	return errors.Join(fs.storeAll(), fs.j.Checkpoint())
 }

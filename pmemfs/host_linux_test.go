@@ -12,6 +12,9 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
 )
 
 const enclosedVar = "PMEMFS_TEST_ENCLOSED"
@@ -237,4 +240,70 @@ func TestHostFull(t *testing.T) {
 	}
 	r, err := Check(d.path, CheckOptions{})
 	reportFaults(t, r, err)
+}
+
+// TestHostFullBehindFence fills the disk, and takes a block away, between the fence of a record and its store in place, as a filesystem
+// that copies on write may do. Nothing more is acknowledged and nobody reads the block; the next open stores what the record says.
+func TestHostFullBehindFence(t *testing.T) {
+	const size = 16 << 20
+	dir, inside := onSmallDisk(t, 2*size+1<<20)
+	if !inside {
+		return
+	}
+	d := newDisk(t, dir, size)
+	b := builder{t: t}
+	var log logged
+	o := log.options()
+	o.Sparse = true
+	fs, err := Open(d.path, o)
+	b.ok(err)
+	b.fs = fs
+	h, other := b.file(fs.Root(), "file", 4096), b.file(fs.Root(), "other", 4096)
+	b.ok(fs.SyncAll())
+	off, full := layout.BlockOffset(dataBlock(t, fs, h, 0)), false
+	fs.region.SetPersistHook(func(p pmem.Failpoint, _ pmem.Range) error {
+		if p.After && !full {
+			full = true
+			f, err := os.OpenFile(d.path, os.O_RDWR, 0)
+			b.ok(err)
+			b.ok(unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, 4096))
+			b.ok(f.Close())
+			d.fill()
+		}
+		return nil
+	})
+	content := bytes.Repeat([]byte("new "), 1024)
+	if _, _, err := fs.Write(root, h, content, 0); !errors.Is(err, ErrReadOnly) || !strings.Contains(err.Error(), "no space") {
+		t.Errorf("write: %v", err)
+	}
+	fs.region.SetPersistHook(nil)
+	d.free()
+	if _, _, err := fs.Read(root, h, make([]byte, 4096), 0); !errors.Is(err, ErrIO) {
+		t.Errorf("read of a block that was not stored: %v, want ErrIO", err)
+	}
+	if n, _, err := fs.Read(root, other, make([]byte, 4096), 0); n != 4096 || err != nil {
+		t.Errorf("read of another file: %d bytes, %v", n, err)
+	}
+	if _, _, err := fs.Write(root, other, content, 0); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("a write afterwards: %v", err)
+	}
+	if m := fs.MediaErrors(); m.Lost != 0 || m.Bad != 0 {
+		t.Errorf("media errors %+v", m)
+	}
+	if err := fs.Close(); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("close: %v", err)
+	}
+	d.fill()
+	if _, err := Open(d.path, o); !errors.Is(err, ErrNoSpace) || errors.Is(err, ErrDamaged) {
+		t.Errorf("open on a full disk: %v", err)
+	}
+	d.free()
+	fs, err = Open(d.path, o)
+	b.ok(err)
+	p := make([]byte, 4096)
+	if _, _, err := fs.Read(root, h, p, 0); err != nil || !bytes.Equal(p, content) {
+		t.Errorf("after an open: %v, or another content", err)
+	}
+	checkFS(t, fs)
+	closeFS(t, fs)
 }

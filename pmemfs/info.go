@@ -21,6 +21,7 @@ type Info struct {
 	UsedInodes    uint64 `json:"used_inodes"`
 	Epoch         uint64 `json:"epoch"`
 	Clean         bool   `json:"clean"`     // closed properly: the next open replays nothing
+	ReadOnly      bool   `json:"read_only"` // this process has it open for reading only
 	InUse         bool   `json:"in_use"`    // another process has it open; the figures may be a moment old
 	ReplayRecords uint64 `json:"to_replay"` // records that the next open replays
 	Created       int64  `json:"created_ns"`
@@ -43,7 +44,7 @@ func (fs *FS) Info() Info {
 	i.Path, i.FreeBytes, i.UsedInodes = fs.region.Path(), uint64(c.Free)<<layout.BlockShift, uint64(c.Inodes)
 	m := fs.MediaErrors()
 	i.BadBlocks, i.LostBlocks = m.Bad, m.Lost
-	i.Epoch, i.InUse = fs.j.Epoch(), true
+	i.Epoch, i.InUse, i.ReadOnly = fs.j.Epoch(), true, fs.readOnly
 	i.Domain, i.DomainReason = fs.region.Domain().String(), fs.region.DomainReason()
 	i.Durability = fs.region.Durability().String()
 	if m, err := fs.region.Missing(); err == nil { // else nobody can tell

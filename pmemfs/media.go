@@ -17,12 +17,13 @@ import (
 
 // MediaErrors counts what bad memory, and the host of the image, have done to an open filesystem.
 type MediaErrors struct {
-	Data     uint64 `json:"data"`       // refused accesses to file data or attribute values, since Open
-	Metadata uint64 `json:"metadata"`   // refused accesses to anything else, since Open
-	Sums     uint64 `json:"checksums"`  // calls that met file data with a wrong checksum, since Open
-	Host     uint64 `json:"host"`       // accesses that the host of the image could not do, since Open: no space, I/O errors
-	Lost     uint64 `json:"lost"`       // blocks in use whose content is known not to be the truth, and is refused
-	Bad      uint64 `json:"bad_blocks"` // blocks on the list of bad blocks, which nobody uses
+	Data      uint64 `json:"data"`       // refused accesses to file data or attribute values, since Open
+	Metadata  uint64 `json:"metadata"`   // refused accesses to anything else, since Open
+	Sums      uint64 `json:"checksums"`  // calls that met file data with a wrong checksum, since Open
+	Host      uint64 `json:"host"`       // accesses that the host of the image could not do, since Open: no space, I/O errors
+	Misplaced uint64 `json:"misplaced"`  // looks for the image that did not find it at its path, since Open
+	Lost      uint64 `json:"lost"`       // blocks in use whose content is known not to be the truth, and is refused
+	Bad       uint64 `json:"bad_blocks"` // blocks on the list of bad blocks, which nobody uses
 }
 
 // Limits of what is remembered and logged about bad memory.
@@ -37,6 +38,8 @@ type media struct {
 	log            *slog.Logger
 	data, metadata atomic.Uint64
 	sums, host     atomic.Uint64
+	misplaced      atomic.Uint64
+	place          atomic.Uint32 // pmem.Place at the last look
 	listed         atomic.Uint64 // blocks on the list of bad blocks at open
 	list           *badblocks.List
 
@@ -62,7 +65,7 @@ func (e *mediaError) Unwrap() error { return e.cause }
 // MediaErrors returns the counters of bad memory. The fields need not belong to the same instant.
 func (fs *FS) MediaErrors() MediaErrors {
 	return MediaErrors{
-		Data: fs.media.data.Load(), Metadata: fs.media.metadata.Load(), Sums: fs.media.sums.Load(), Host: fs.media.host.Load(),
+		Data: fs.media.data.Load(), Metadata: fs.media.metadata.Load(), Sums: fs.media.sums.Load(), Host: fs.media.host.Load(), Misplaced: fs.media.misplaced.Load(),
 		Lost: uint64(len(fs.j.LostBlocks())), Bad: fs.media.listed.Load() + fs.a.Retired(),
 	}
 }
@@ -277,6 +280,9 @@ func (fs *FS) openMedia() error {
 	}
 	for _, b := range fs.j.LostBlocks() {
 		fs.media.say(slog.LevelError, "a block has lost its content", "object", fs.objectAt(b, 0, false).name, "block", b)
+	}
+	if fs.readOnly {
+		return nil // what is bad is not to be used, and nothing will be
 	}
 	ranges, err := fs.region.BadRanges()
 	if err != nil {

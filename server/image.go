@@ -1,11 +1,14 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
+	"syscall"
+	"time"
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
@@ -64,12 +67,57 @@ func ensureImage(path string, n NewImage, exports *export.Set) (created bool, er
 	return err == nil, err
 }
 
+// vetImage reports whether the image can be served for reading only, and is to be: it is a file that this process cannot write, for want of permission or since its
+// filesystem is mounted for reading, and nothing would be written by clients. Nothing is changed.
+func (c *Config) vetImage(exports *export.Set) (readOnly bool) {
+	if st, err := os.Stat(c.Image); err != nil || !st.Mode().IsRegular() || !allReadOnly(exports) {
+		return false // Open says what is wrong with it
+	}
+	f, err := os.OpenFile(c.Image, os.O_RDWR, 0)
+	if err == nil {
+		return f.Close() != nil
+	}
+	return errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM)
+}
+
+// allReadOnly reports whether no export allows changes.
+func allReadOnly(exports *export.Set) bool {
+	return !slices.ContainsFunc(exports.All(), func(e export.Export) bool { return !e.ReadOnly })
+}
+
 // openImage opens the image.
-func (c *Config) openImage() (*pmemfs.FS, error) {
-	eng, err := pmemfs.Open(c.Image, pmemfs.Options{Durability: c.Durability, Volatile: c.Volatile, Sparse: c.Sparse, Logger: c.Logger})
+func (c *Config) openImage(readOnly bool) (*pmemfs.FS, error) {
+	eng, err := pmemfs.Open(c.Image, pmemfs.Options{
+		Durability: c.Durability, Volatile: c.Volatile, Sparse: c.Sparse, ReadOnly: readOnly, Logger: c.Logger})
 	var missing *pmemfs.MissingError
 	if errors.As(err, &missing) {
 		return nil, fmt.Errorf("%w (--sparse serves it as it is)", err)
 	}
 	return eng, err
+}
+
+// lookEvery is how long it takes to notice that the image is no longer at its path.
+const lookEvery = 2 * time.Second
+
+// lookForImage looks for the image until ctx ends.
+func (s *Server) lookForImage(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.look()
+		}
+	}
+}
+
+// look looks for the image, and says once that it cannot.
+func (s *Server) look() {
+	err := s.eng.LookForImage()
+	if err != nil && !s.unseen {
+		s.log.Warn("cannot look whether the image is still at its path", "err", err)
+	}
+	s.unseen = err != nil
 }

@@ -81,6 +81,8 @@ type Server struct {
 	log       *slog.Logger
 	budget    *rpc.Budget // of all listeners
 	created   bool
+	readOnly  bool // the image cannot be written
+	unseen    bool // whether the image is still at its path could not be told; of look
 	scrubs    Scrubbing
 
 	reloading sync.Mutex // orders Reloads and what they log
@@ -97,6 +99,11 @@ func Open(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{log: c.Logger, scrubs: c.Scrub}
+	if c.vetImage(exports) {
+		s.readOnly, s.scrubs, c.Locking.Off = true, Scrubbing{}, true
+		s.log.Warn("the image cannot be written and all exports are read-only: it is served as it is, without locks between NFS clients and without scrubs",
+			"image", c.Image)
+	}
 	if err := s.listen(&c); err != nil {
 		return nil, err
 	}
@@ -112,7 +119,7 @@ func (s *Server) open(c *Config, exports *export.Set) (err error) {
 	if s.created, err = ensureImage(c.Image, c.New, exports); err != nil {
 		return err
 	}
-	if s.eng, err = c.openImage(); err != nil {
+	if s.eng, err = c.openImage(s.readOnly); err != nil {
 		return err
 	}
 	s.exports, s.budget = export.NewTable(s.eng), c.budget()
@@ -161,6 +168,9 @@ func (s *Server) Reload(exports []export.Export) error {
 	next, err := export.NewSet(exports)
 	if err != nil {
 		return err
+	}
+	if s.readOnly && !allReadOnly(next) {
+		return errors.New("the image is open for reading only, so exports cannot allow more before the next start")
 	}
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
@@ -311,6 +321,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.scrubs.Every > 0 {
 		wg.Go("scrub", func() { s.scrub(scrubbing, s.scrubs) })
 	}
+	wg.Go("image", func() { s.lookForImage(scrubbing) })
 	err := together(ctx, s.nfs.serve, s.servePortmap, s.serveNineP, s.runLocks, func(ctx context.Context) error {
 		<-ctx.Done()
 		s.withdraw() // before the last calls have been answered: no client is to come any more
@@ -323,6 +334,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	s.closePrograms()
 	wg.Wait() // it notes how far it is
+	s.look()
 	return errors.Join(err, s.eng.Close())
 }
 

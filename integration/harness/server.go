@@ -235,6 +235,24 @@ func (s *Server) StopWith(signal syscall.Signal) {
 	s.cmd = nil
 }
 
+// StopComplaining is Stop for a server that has to say that something is wrong: by its exit status, and in words.
+func (s *Server) StopComplaining(text string) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		s.t.Fatalf("stop: %v\n%s", err, s.log)
+	}
+	select {
+	case err := <-s.end:
+		if err == nil || !strings.Contains(s.Output(), text) {
+			s.t.Errorf("the server ended with %v, and should have said %q\n%s", err, text, s.log)
+		}
+	case <-time.After(20 * time.Second):
+		s.t.Errorf("the server did not end within 20 s\n%s", s.log)
+		s.Kill()
+	}
+	s.cmd = nil
+}
+
 // log is a buffer that one process fills while the test reads.
 type log struct {
 	mu  sync.Mutex

@@ -44,6 +44,9 @@ import (
 // nothing more is acknowledged. The cause is wrapped.
 var ErrFailed = errors.New("journal failed; filesystem is read-only")
 
+// ErrReadOnly is returned by every Commit after Refuse.
+var ErrReadOnly = errors.New("filesystem is open for reading")
+
 // ErrTooBig is returned for a transaction whose record exceeds MaxRecord. Callers bound their transactions, so it is
 // an error in pmemfs.
 var ErrTooBig = errors.New("transaction is larger than a journal record may be")
@@ -201,6 +204,14 @@ func (j *Journal) Err() error {
 	}
 	return nil
 }
+
+// Refuse makes every Commit and Checkpoint return ErrReadOnly from now on.
+func (j *Journal) Refuse() { j.failure.Store(&refused) }
+
+var refused = ErrReadOnly
+
+// Fail makes the journal fail for a reason that its caller has found: nothing is acknowledged any more.
+func (j *Journal) Fail(cause error) { _ = j.fail(cause) }
 
 // fail records the first failure and returns it.
 func (j *Journal) fail(cause error) error {

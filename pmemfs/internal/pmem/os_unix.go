@@ -47,6 +47,12 @@ func protection(o Options) int {
 	return unix.PROT_READ | unix.PROT_WRITE
 }
 
+// nameless reports whether a file is known to have no name left.
+func nameless(f *os.File) bool {
+	var st unix.Stat_t
+	return retry(func() error { return unix.Fstat(int(f.Fd()), &st) }) == nil && st.Nlink == 0
+}
+
 // retry repeats a system call that a signal interrupted before it did anything.
 func retry(call func() error) error {
 	for {

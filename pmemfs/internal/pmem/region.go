@@ -33,6 +33,7 @@ type Region struct {
 	durability Durability
 	reason     string
 	readOnly   bool
+	named      bool // the file had a name when it was opened
 	bypass     bool // copies go past the cache
 	bypassMin  int  // from this many bytes on
 
@@ -136,6 +137,11 @@ func mapFile(f *os.File, path string, o Options) (*Region, error) {
 	}
 	r := newRegion(m.mem, path)
 	r.file, r.unmap, r.readOnly, r.durability, r.sysfs = f, m.unmap, o.ReadOnly, o.Durability, o.Sysfs
+	links, err := r.links()
+	if err != nil {
+		return nil, errors.Join(err, m.unmap())
+	}
+	r.named = !g.device && links > 0
 	domain, reason := o.Domain, "asked for by name"
 	switch {
 	case o.Private:

@@ -73,7 +73,7 @@ func (r *Region) msync(g Range) error {
 	if err := syncPages(r.file, r.mem[g.Off:min(g.Off+g.Len, r.size)]); err != nil {
 		return r.fail(err)
 	}
-	return nil
+	return r.vetNamed()
 }
 
 // fail remembers the first failure of a sync. It is apart from sync so that only a failure allocates.

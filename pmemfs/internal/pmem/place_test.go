@@ -1,0 +1,84 @@
+package pmem
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestPlace moves, replaces, links and removes an image, and looks for it.
+func TestPlace(t *testing.T) {
+	r := image(t, 8192, Options{Domain: PageCache})
+	path, other := r.Path(), filepath.Join(filepath.Dir(r.Path()), "other")
+	if err := os.WriteFile(other, make([]byte, 8192), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name string
+		do   func() error
+		want Place
+		lost error
+	}{
+		{"at first", func() error { return nil }, PlaceKept, nil},
+		{"moved", func() error { return os.Rename(path, path+".moved") }, PlaceMoved, nil},
+		{"replaced", func() error { return os.Link(other, path) }, PlaceMoved, nil},
+		{"put back", func() error { return os.Rename(path+".moved", path) }, PlaceKept, nil},
+		{"linked", func() error { return os.Link(path, path+".link") }, PlaceKept, nil},
+		{"one of two names removed", func() error { return os.Remove(path) }, PlaceMoved, nil},
+		{"removed", func() error { return os.Remove(path + ".link") }, PlaceVanish, ErrNameless},
+		{"another in its place", func() error { return os.Link(other, path) }, PlaceVanish, ErrNameless},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatal(err)
+		}
+		if place, err := r.Place(); err != nil || place != step.want {
+			t.Errorf("%s: place %d, %v, want %d", step.name, place, err, step.want)
+		}
+		r.Write(0, []byte("something"))
+		if err := r.Persist(testSite, []Range{{0, 9}}); !errors.Is(err, step.lost) {
+			t.Errorf("%s: Persist: %v, want %v", step.name, err, step.lost)
+		}
+		if err := proof(r.WriteThrough(testThrough, []Segment{{0, []byte("other")}})); !errors.Is(err, step.lost) {
+			t.Errorf("%s: WriteThrough: %v, want %v", step.name, err, step.lost)
+		}
+	}
+}
+
+// TestPlaceOfMemory: what is no file stays where it is, and so does a draft, which has no name yet.
+func TestPlaceOfMemory(t *testing.T) {
+	d, err := NewDraft(filepath.Join(t.TempDir(), "draft"), 8192, CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(d.Path(), Options{Domain: PageCache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*Region{memory(t, 8192, PageCache), r} {
+		r.Write(0, []byte("something"))
+		if err := r.Persist(testSite, []Range{{0, 9}}); err != nil {
+			t.Errorf("%s: %v", r.Path(), err)
+		}
+		if place, err := r.Place(); err != nil || place != PlaceKept {
+			t.Errorf("%s: place %d, %v", r.Path(), place, err)
+		}
+	}
+	mustClose(t, r)
+	if err := d.Discard(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestVetNamedDoesNotAllocate: a fence is a hot path.
+func TestVetNamedDoesNotAllocate(t *testing.T) {
+	r := image(t, 8192, Options{Domain: PageCache})
+	ranges := []Range{{0, 8}}
+	if n := testing.AllocsPerRun(20, func() {
+		if err := r.Persist(testSite, ranges); err != nil {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations per fence", n)
+	}
+}
