@@ -30,15 +30,7 @@ func (s *Server) scrub(ctx context.Context, c Scrubbing) {
 			s.log.Error("cannot tell when to scrub", "error", err)
 			return
 		}
-		due := time.Unix(0, max(st.Ended, s.eng.Info().Created)).Add(c.Every)
-		// A clock that was wrong then, or is now, must not put it off for longer.
-		if latest := time.Now().Add(c.Every); due.After(latest) {
-			due = latest
-		}
-		if st.Partial {
-			due = time.Now()
-		}
-		if !sleepUntil(ctx, due) {
+		if !sleep(ctx, c.dueIn(st, time.Unix(0, s.eng.Info().Created), time.Now())) {
 			return
 		}
 		if err := s.scrubOnce(ctx, c, st.Partial); err != nil {
@@ -46,16 +38,30 @@ func (s *Server) scrub(ctx context.Context, c Scrubbing) {
 				return
 			}
 			s.log.Error("scrub failed", "error", err)
-			if !sleepUntil(ctx, time.Now().Add(c.Every)) {
+			if !sleep(ctx, c.Every) {
 				return
 			}
 		}
 	}
 }
 
-// sleepUntil waits and returns true, or false when ctx ends first.
-func sleepUntil(ctx context.Context, due time.Time) bool {
-	t := time.NewTimer(time.Until(due))
+// dueIn is how long it is until a pass is due. The wall clock says, as that outlives restarts; but of the past it is believed only what is not in the
+// future. A clock that was wrong then, or is now, costs a pass too many, not that there is none; and once it is known how long, no clock that is set
+// changes that.
+func (c Scrubbing) dueIn(st pmemfs.ScrubStatus, made, now time.Time) time.Duration {
+	last := made
+	if st.Passes > 0 {
+		last = time.Unix(0, st.Ended)
+	}
+	if st.Partial || last.After(now) {
+		return 0
+	}
+	return last.Add(c.Every).Sub(now)
+}
+
+// sleep waits and returns true, or false when ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

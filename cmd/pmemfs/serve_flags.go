@@ -78,7 +78,7 @@ func (f *serveFlags) add(flags *pflag.FlagSet) {
 	flags.Uint32Var(&f.one.anonUID, "anon-uid", export.Anonymous, "user that squashed users become")
 	flags.Uint32Var(&f.one.anonGID, "anon-gid", export.Anonymous, "group that squashed users become")
 	flags.StringSliceVar(&f.one.allow, "allow", nil, "networks that may use the export, such as 10.0.0.0/8 (default: all that can connect)")
-	flags.BoolVar(&f.one.readOnly, "read-only", false, "refuse all changes by clients")
+	flags.BoolVar(&f.one.readOnly, "read-only", false, "refuse all changes by clients; an image that cannot be written can then be served too")
 	flags.BoolVar(&f.one.secure, "secure-port", false, "refuse clients whose port is not below 1024; macOS uses others")
 	flags.StringVar(&f.durability, "durability", "power",
 		"what a reply survives: power (a power cut) or process (the end of this process only, on an ordinary file)")

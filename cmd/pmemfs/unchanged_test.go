@@ -70,6 +70,10 @@ func foreignFolder(t *testing.T) {
 		must(os.WriteFile(name, []byte("foreign "+name), 0o644))
 	}
 	must(os.WriteFile("empty", nil, 0o600))
+	must(os.WriteFile("holes", []byte("foreign"), 0o600))
+	must(os.Truncate("holes", 1<<20))
+	must(os.WriteFile("damaged-holes.img", image, 0o600))
+	must(os.Truncate("damaged-holes.img", 64<<20))
 	for name, target := range map[string]string{"link": "foreign", "dangling": "nothing", "to-good": "good.img", "loop": "loop"} {
 		must(os.Symlink(target, name))
 	}
@@ -105,6 +109,9 @@ func failures(busy string) [][]string {
 		{"serve", "folder", "--nfs", "127.0.0.1:0"},
 		{"serve", "empty", "--nfs", "127.0.0.1:0"},
 		{"serve", "cut.img", "--nfs", "127.0.0.1:0"},
+		{"serve", "holes", "--nfs", "127.0.0.1:0"},
+		{"serve", "damaged-holes.img", "--nfs", "127.0.0.1:0"},
+		{"serve", "none.img", "--nfs", "127.0.0.1:0", "--read-only", "--sparse", "--allow", ""},
 		{"serve", "damaged.img", "--nfs", "127.0.0.1:0"},
 		{"serve", "--config", "bad.toml"},
 		{"serve", "--config", "empty.toml"},

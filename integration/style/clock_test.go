@@ -7,14 +7,21 @@ import (
 	"testing"
 )
 
-// wallClock lists the files of the servers that tell clients what time it is, or keep times on the medium.
-var wallClock = []string{"server/portmap/rpcb.go"}
+// wallClock lists the files that tell clients what time it is, or keep times on the medium, or compare them with such times.
+var wallClock = []string{"server/portmap/rpcb.go", "pmemfs/attr.go", "pmemfs/crashtest/trace.go", "billyadapter/change.go"}
 
-// TestMonotonic finds places of the servers that count on the wall clock: a time as a number has lost the monotonic one, and a clock that is set
+// timed are the folders that must not count on the wall clock.
+func timed(folder string) bool {
+	return slices.ContainsFunc([]string{"server", "pmemfs", "cmd", "billyadapter"}, func(top string) bool {
+		return folder == top || strings.HasPrefix(folder, top+"/")
+	})
+}
+
+// TestMonotonic finds places that count on the wall clock: a time as a number has lost the monotonic one, and a clock that is set
 // then ends, or keeps, what it should not.
 func TestMonotonic(t *testing.T) {
 	for _, f := range goFiles(t) {
-		if f.isTest() || !strings.HasPrefix(f.folder(), "server") || slices.Contains(wallClock, f.path) {
+		if f.isTest() || !timed(f.folder()) || slices.Contains(wallClock, f.path) {
 			continue
 		}
 		ast.Inspect(f.tree, func(n ast.Node) bool {

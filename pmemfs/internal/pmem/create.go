@@ -64,6 +64,9 @@ func newDraft(path string, size int64, o CreateOptions) (*Draft, error) {
 	}
 	err := d.open()
 	if err == nil {
+		err = vetRoom(d.f, size)
+	}
+	if err == nil {
 		err = fill(d.f, size, o.Progress)
 	}
 	if err == nil && d.old != nil {
@@ -216,6 +219,15 @@ func (d *Draft) Discard() (err error) {
 	}
 	d.f, d.old = nil, nil
 	return err
+}
+
+// vetRoom refuses what the filesystem has no room for before it is filled, which others would notice.
+func vetRoom(f *os.File, size int64) error {
+	free, err := room(f)
+	if err != nil || size <= free {
+		return nil // or it will turn out
+	}
+	return fmt.Errorf("%s are wanted, and the disk has %s left: %w", sizeText(size), sizeText(free), syscall.ENOSPC)
 }
 
 // fill allocates the file's blocks.
