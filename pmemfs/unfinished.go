@@ -120,7 +120,7 @@ func (fs *FS) reapAgain() {
 }
 
 // mayGrow makes sure that nothing which a truncation has left can be seen when the file of in gets blocks or a larger size.
-// The stripe of the inode is held exclusively, and no operation has begun. in is not to be used afterwards.
+// The stripe of the inode is held exclusively, and no operation has begun. in is on the medium, and may have changed afterwards.
 func (fs *FS) mayGrow(in layout.Inode) error {
 	ino := in.Ino()
 	if _, may := fs.unfinished.has(ino); !may {

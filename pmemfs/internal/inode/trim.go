@@ -78,7 +78,7 @@ func (t *Table) Trim(all bool, quiesce func()) error {
 	if all {
 		least = 1
 	}
-	for have >= keep+least || have > keep && have < in.Size()>>layout.BlockShift {
+	for have >= keep+least {
 		cut := keep
 		if list := *t.extents.Load(); len(list) > trimPieces {
 			cut = max(cut, list[len(list)-trimPieces].Logical)
