@@ -26,7 +26,8 @@ func newMkfs() *cobra.Command {
 
 The file's blocks are really allocated, so that a full disk is met now and not later. Whatever exists already is
 refused: an image, other data, and always what is in use. With --force it is replaced, once the new image is whole: until then
-there must be room for both. A command that fails, or is killed, changes nothing, except on a device.
+there must be room for both. A command that fails changes nothing, except on a device, and neither does one that is killed, where
+the filesystem can make files without a name; elsewhere that leaves a hidden .draft file behind.
 
 With --data-checksums what is read from a file is what was written to it, or an error: damage in memory is not passed on.
 It takes a thousandth of the space, and time (see the README). Metadata has checksums always.`,

@@ -9,6 +9,7 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/rpc"
+	"pmemfs/server/share"
 )
 
 const (
@@ -37,7 +38,7 @@ type replies struct {
 // replyShard has the histories of some clients.
 type replyShard struct {
 	mu      sync.Mutex
-	clients map[netip.Addr]*history
+	clients map[netip.Addr]*history // by share.Key
 }
 
 // history is what one client was answered. The lock of its shard guards it.
@@ -90,7 +91,7 @@ func (r *replies) of(client netip.Addr) *replyShard {
 // begin looks a call up. Either it is one that was answered: reply is a copy of the answer; or that is under way: busy is closed when it no
 // longer is; or it is new: m is its entry, and the caller, who carries it out, ends it with finish or abandon.
 func (r *replies) begin(call *rpc.Request, digest pmemfs.NoteKey) (m *remembered, reply []byte, busy <-chan struct{}) {
-	client, port := call.Remote.Addr(), call.Remote.Port()
+	client, port := share.Key(call.Remote.Addr()), call.Remote.Port()
 	s := r.of(client)
 	s.mu.Lock()
 	h := s.clients[client]
@@ -125,7 +126,7 @@ func (r *replies) begin(call *rpc.Request, digest pmemfs.NoteKey) (m *remembered
 
 // finish remembers the reply of a call.
 func (r *replies) finish(client netip.Addr, m *remembered, reply []byte) {
-	s := r.of(client)
+	s := r.of(share.Key(client))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m.reply = append(m.reply, reply...)
@@ -135,6 +136,7 @@ func (r *replies) finish(client netip.Addr, m *remembered, reply []byte) {
 
 // abandon forgets a call that came to nothing.
 func (r *replies) abandon(client netip.Addr, m *remembered) {
+	client = share.Key(client)
 	s := r.of(client)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,9 +168,18 @@ func newHistory() *history {
 	return h
 }
 
+// findsAtMost is how many connections are looked at by which the same call has come, the newest first: each takes a system call.
+const findsAtMost = 16
+
 // find returns the entry of which a call is a retransmission, or nil.
 func (h *history) find(call *rpc.Request, digest pmemfs.NoteKey, now time.Time) *remembered {
+	looks := 0
 	for m := h.at[digest]; m != nil; m = m.same {
+		if m.port != call.Remote.Port() {
+			if looks++; looks > findsAtMost {
+				continue
+			}
+		}
 		if m.awaited(call, now) {
 			return m
 		}

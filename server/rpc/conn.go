@@ -80,7 +80,10 @@ func newConn(s *Server, nc net.Conn, cl *client) *conn {
 		}
 	}
 	c.sender.init(c)
-	c.link = &link{raw: c.raw}
+	c.link = new(link)
+	if c.raw != nil {
+		c.link.raw.Store(&c.raw)
+	}
 	c.req.link, c.req.conn, c.req.Remote, c.req.Local, c.req.Zone = c.link, c, addrOf(nc.RemoteAddr()), addrOf(nc.LocalAddr()), zoneOf(nc.RemoteAddr())
 	if s.session != nil {
 		c.session, c.in.messages = s.session(c.req.Local, c.req.Remote), true
@@ -124,7 +127,7 @@ func (c *conn) end() {
 	if c.session != nil {
 		safego.Run("the end of a session", c.session.Close)
 	}
-	c.link.settle()
+	c.link.close()
 	if err := c.nc.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		c.log.Debug("close", "err", err)
 	}

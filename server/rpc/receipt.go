@@ -40,7 +40,7 @@ func (r *Receipt) State() (ended, delivered bool) {
 
 // link is what is known of a connection for longer than that lasts.
 type link struct {
-	raw     syscall.RawConn // nil if it is not a socket
+	raw     atomic.Pointer[syscall.RawConn] // nil if it is not a socket, or closed
 	written atomic.Int64    // bytes that the socket has taken
 	over    atomic.Bool
 	acked   atomic.Int64 // those of them that the client has acknowledged; counts when over
@@ -48,12 +48,13 @@ type link struct {
 
 // look settles a connection that the client has ended.
 func (l *link) look() {
-	if l.over.Load() || l.raw == nil {
+	raw := l.raw.Load()
+	if l.over.Load() || raw == nil {
 		return
 	}
 	open := true
 	// The descriptor is gone when the connection has been closed, and then it is settled.
-	_ = l.raw.Control(func(fd uintptr) { open = isOpen(int(fd)) })
+	_ = (*raw).Control(func(fd uintptr) { open = isOpen(int(fd)) })
 	if !open {
 		l.settle()
 	}
@@ -62,10 +63,16 @@ func (l *link) look() {
 // settle notes that the connection has ended, and what the client has of it until now. It is called before the socket is shut down or
 // closed, and may be called again as long as it is open.
 func (l *link) settle() {
-	if l.raw != nil {
-		_ = l.raw.Control(func(fd uintptr) { l.measure(int(fd)) })
+	if raw := l.raw.Load(); raw != nil {
+		_ = (*raw).Control(func(fd uintptr) { l.measure(int(fd)) })
 	}
 	l.over.Store(true)
+}
+
+// close settles the connection for the last time, before it is closed, and lets go of it: receipts may be kept for long.
+func (l *link) close() {
+	l.settle()
+	l.raw.Store(nil)
 }
 
 // measure is what settle does with the descriptor.
