@@ -33,6 +33,9 @@ func (j *Journal) Checkpoint() error { return j.checkpoint(checkpointIfDue) }
 // CheckpointClean is Checkpoint with a head that says that the filesystem was closed. The caller has stopped commits.
 func (j *Journal) CheckpointClean() error { return j.checkpoint(checkpointClean) }
 
+// errPanicked is why the journal has failed after a panic in the middle of a checkpoint.
+var errPanicked = errors.New("panic in a checkpoint")
+
 // Kinds of checkpoint.
 const (
 	checkpointIfDue  = iota // nothing is written when the window is empty
@@ -47,8 +50,15 @@ func (j *Journal) checkpoint(kind int) (err error) {
 		return err
 	}
 	defer func() {
+		cause := recover() // the process outlives a panic, and the next head must not let these records go
+		if cause != nil {
+			err = errPanicked
+		}
 		if err != nil {
 			err = j.fail(err) // lines that were taken as dirty may never be flushed now
+		}
+		if cause != nil {
+			panic(cause)
 		}
 	}()
 	defer nameHead(&err)

@@ -411,3 +411,26 @@ func TestAppendLines(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckpointPanics: the process outlives a panic in a checkpoint, and the journal must then let no record go any more.
+func TestCheckpointPanics(t *testing.T) {
+	j := testJournal(t, Options{NoBackground: true})
+	if _, err := put(j, dataOff, []byte("data")); err != nil {
+		t.Fatal(err)
+	}
+	j.OnCheckpoint(func(uint64) { panic("as asked") })
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is lost")
+			}
+		}()
+		_ = j.Checkpoint()
+	}()
+	if err := j.Err(); !errors.Is(err, ErrFailed) {
+		t.Errorf("after a panic in a checkpoint: %v", err)
+	}
+	if err := j.Checkpoint(); !errors.Is(err, ErrFailed) {
+		t.Errorf("another checkpoint: %v", err)
+	}
+}
