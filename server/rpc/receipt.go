@@ -41,7 +41,7 @@ func (r *Receipt) State() (ended, delivered bool) {
 // link is what is known of a connection for longer than that lasts.
 type link struct {
 	raw     atomic.Pointer[syscall.RawConn] // nil if it is not a socket, or closed
-	written atomic.Int64    // bytes that the socket has taken
+	written atomic.Int64                    // bytes that the socket has taken
 	over    atomic.Bool
 	acked   atomic.Int64 // those of them that the client has acknowledged; counts when over
 }
