@@ -60,6 +60,9 @@ func ensureImage(path string, n NewImage, exports *export.Set) (created bool, er
 	if !slices.ContainsFunc(exports.All(), func(e export.Export) bool { return e.Subtree == "/" }) {
 		return false, fmt.Errorf("%s: there is no such image, and a new one would have nothing to show: no export is of the root directory", path)
 	}
+	if !slices.ContainsFunc(exports.All(), func(e export.Export) bool { return !e.ReadOnly }) {
+		return false, fmt.Errorf("%s: there is no such image, and nobody could fill a new one: all exports are read-only", path)
+	}
 	err = pmemfs.Format(path, n.FormatOptions())
 	if errors.Is(err, pmemfs.ErrExist) {
 		return false, nil

@@ -38,6 +38,11 @@ It takes a thousandth of the space, and time (see the README). Metadata has chec
 		Args: oneImage,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := args[0]
+			for _, name := range []string{"root-owner", "root-mode", "label"} {
+				if o := cmd.Flags().Lookup(name); o.Changed && o.Value.String() == "" {
+					return fmt.Errorf("--%s is empty: leave it out for the default", name)
+				}
+			}
 			if st, err := os.Stat(path); bytes == 0 && (err != nil || st.Mode()&os.ModeDevice == 0) {
 				return fmt.Errorf("%s: give the size of the new image, for example --size 1GiB", path)
 			}
@@ -48,7 +53,7 @@ It takes a thousandth of the space, and time (see the README). Metadata has chec
 			format := server.NewImage{Size: int64(bytes), Owner: o, Progress: progress(cmd.ErrOrStderr(), "allocating")}.FormatOptions()
 			format.Force, format.Label, format.DataChecksums = force, label, sums
 			if err := pmemfs.Format(path, format); errors.Is(err, pmemfs.ErrExist) {
-				return fmt.Errorf("%w: --force overwrites it", err)
+				return fmt.Errorf("%w: --force replaces it", err)
 			} else if err != nil {
 				return err
 			}

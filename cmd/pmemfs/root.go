@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -48,6 +49,9 @@ func newHelp() *cobra.Command {
 
 // oneImage demands exactly one argument.
 func oneImage(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 && args[0] == "" {
+		return errors.New("no image is named")
+	}
 	if len(args) != 1 {
 		return fmt.Errorf("%s takes one image, not %d: %s", cmd.Name(), len(args), cmd.UseLine())
 	}

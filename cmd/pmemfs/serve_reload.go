@@ -61,6 +61,8 @@ func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
 		{"portmap", f.file.Portmap, next.Portmap},
 		{"register", strconv.FormatBool(f.file.Register), strconv.FormatBool(next.Register)},
 		{"no_locks", strconv.FormatBool(f.file.NoLocks), strconv.FormatBool(next.NoLocks)},
+		{"memory", strconv.FormatInt(f.file.Memory, 10), strconv.FormatInt(next.Memory, 10)},
+		{"sparse", strconv.FormatBool(f.file.Sparse), strconv.FormatBool(next.Sparse)},
 		{"grace", periodText(f.file.Grace), periodText(next.Grace)},
 	} {
 		if k.now != k.next {
@@ -69,7 +71,8 @@ func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
 	}
 	if len(next.Exports) == 0 {
 		if len(f.file.Exports) == 0 {
-			return nil // they are on the command line
+			log.Info("the file names no exports: those of the command line stay", "file", f.configFile)
+			return nil
 		}
 		return errNoExports
 	}

@@ -115,7 +115,13 @@ func TestMistakes(t *testing.T) {
 		{"[[export]]\nsubtree = ''", "2: export.subtree: empty"},
 		{"[[export]]\nsquash = ''", "2: export.squash: "},
 		{"[[export]]\nclients = ['']", "2: export.clients: "},
-		{"[[export]]\nclients = []", "clients: an empty list"},
+		{"[[export]]\nclients = []", "2: export.clients: an empty list"},
+		{"\n9p = []", "2: 9p: an empty list"},
+		{"image = 'x'\n[export]\nclients = ['10.0.0.0/8']", "2: export: "},
+		{"[export]", "1: export: "},
+		{"9p = ':564'", "1: 9p: a value of another kind is wanted: a list in brackets"},
+		{"register = 'yes'", "1: register: a value of another kind is wanted: true or false"},
+		{"\ngrace = 45", "2: grace: "},
 		{"[[export]]\nclients = ['10.0.0.5/8']", "2: export.clients: \"10.0.0.5/8\" is an address in the network 10.0.0.0/8"},
 		{"\nImage = 'x'", "2: Image: unknown key"},
 		{"[[export]]\nname = '/'\nClients = ['10.0.0.0/8']", "3: export.Clients: unknown key"},
@@ -141,7 +147,7 @@ func TestMistakes(t *testing.T) {
 
 func TestParseExportRefuses(t *testing.T) {
 	for _, s := range []string{"", "docs", "/docs=", "/docs=x", "/docs,", "/docs,rx", "/docs,ro=yes", "/docs,squash", "/docs,squash=some",
-		"/docs,anon_uid=-1", "/docs,anon_gid=x", "/docs,client=", "/docs,client=host", "/docs,secure=no", "/docs,directory_offsets=32", "/docs,directory_offsets", "/docs,directory_offsets=x", "/a/../b"} {
+		"/docs,ro,rw", "/docs,rw,squash=all,ro", "/docs,anon_uid=-1", "/docs,anon_gid=x", "/docs,client=", "/docs,client=host", "/docs,secure=no", "/docs,directory_offsets=32", "/docs,directory_offsets", "/docs,directory_offsets=x", "/a/../b"} {
 		if e, err := config.ParseExport(s); err == nil {
 			t.Errorf("%q is %+v", s, e)
 		}

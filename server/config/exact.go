@@ -38,7 +38,13 @@ func exact(text []byte) (stanzas []Keys, err error) {
 	if err := known(text, all, reflect.TypeFor[document](), ""); err != nil {
 		return nil, err
 	}
-	list, _ := all["export"].([]any)
+	list, ok := all["export"].([]any)
+	if _, there := all["export"]; there && !ok {
+		return nil, fmt.Errorf("%d: export: each begins with [[export]], in two brackets", lineOf(text, "export"))
+	}
+	if nine, ok := all["9p"].([]any); ok && len(nine) == 0 {
+		return nil, fmt.Errorf("%d: 9p: an empty list: leave the key out for no 9P", lineOf(text, "9p"))
+	}
 	for _, each := range list {
 		table, _ := each.(map[string]any)
 		if err := known(text, table, reflect.TypeFor[stanza](), "export."); err != nil {
@@ -63,6 +69,9 @@ func known(text []byte, table map[string]any, t reflect.Type, prefix string) err
 		if !isText(value, t.Field(i).Type) {
 			return fmt.Errorf("%d: %s%s: text in quotes is wanted", lineOf(text, key), prefix, key)
 		}
+		if list, ok := value.([]any); ok && key == "clients" && len(list) == 0 {
+			return fmt.Errorf("%d: %s%s: an empty list: leave it out to admit everybody who can connect", lineOf(text, key), prefix, key)
+		}
 	}
 	return nil
 }
@@ -70,7 +79,7 @@ func known(text []byte, table map[string]any, t reflect.Type, prefix string) err
 // isText reports whether a value is text where a field wants that: the decoder would take a number for its digits.
 func isText(value any, t reflect.Type) bool {
 	switch t {
-	case reflect.TypeFor[filled]():
+	case reflect.TypeFor[filled](), reflect.TypeFor[*period]():
 		_, ok := value.(string)
 		return ok
 	case reflect.TypeFor[[]filled]():

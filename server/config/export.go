@@ -40,11 +40,15 @@ func ParseExport(s string) (export.Export, error) {
 	if given {
 		e.Subtree = subtree
 	}
+	said := map[string]bool{}
 	for more {
 		var option string
 		option, options, more = strings.Cut(options, ",")
 		if err := setOption(&e, option); err != nil {
 			return e, fmt.Errorf("export %q: %w", s, err)
+		}
+		if said[option] = true; said["ro"] && said["rw"] {
+			return e, fmt.Errorf("export %q: ro and rw: choose one", s)
 		}
 	}
 	return e, e.Validate()

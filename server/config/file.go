@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -136,9 +137,6 @@ func (s *stanza) export() (e export.Export, err error) {
 	if s.Name.text != "" {
 		e.Name = s.Name.text
 	}
-	if s.Clients != nil && len(s.Clients) == 0 {
-		return e, errors.New("clients: an empty list: leave it out to admit everybody who can connect")
-	}
 	if e.Subtree = s.Subtree.text; e.Subtree == "" {
 		e.Subtree = e.Name
 	}
@@ -168,6 +166,9 @@ func explain(text []byte, err error) error {
 	}
 	var wrong *toml.DecodeError
 	if !errors.As(err, &wrong) {
+		if _, known := exact(text); known != nil {
+			return known // which knows the line
+		}
 		return fmt.Errorf(" %w", err)
 	}
 	line, _ := wrong.Position()
@@ -175,7 +176,27 @@ func explain(text []byte, err error) error {
 	if key == "" {
 		key = keyOn(text, line)
 	}
-	return fmt.Errorf("%d: %s: %s", line, key, strings.TrimPrefix(wrong.Error(), "toml: "))
+	reason := strings.TrimPrefix(wrong.Error(), "toml: ")
+	if m := wrongType.FindStringSubmatch(reason); m != nil {
+		reason = "a value of another kind is wanted: " + kindOf(m[1])
+	}
+	return fmt.Errorf("%d: %s: %s", line, key, reason)
+}
+
+// wrongType is what the decoder says of a value of the wrong type.
+var wrongType = regexp.MustCompile(`^cannot decode TOML .* of type (\S+)`)
+
+// kindOf says what values a type has.
+func kindOf(goType string) string {
+	switch {
+	case strings.HasPrefix(goType, "[]"):
+		return "a list in brackets"
+	case goType == "bool":
+		return "true or false"
+	case strings.Contains(goType, "int"):
+		return "a number"
+	}
+	return "text in quotes"
 }
 
 // keyOn returns the key of a line, or all of it if it has none.
