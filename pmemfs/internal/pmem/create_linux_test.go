@@ -1,6 +1,7 @@
 package pmem
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -99,6 +100,28 @@ func TestCreateWithoutAllocate(t *testing.T) {
 	runHelper(t, inNamespace(helper(t, "no-fallocate", t.TempDir())))
 }
 
+// restIsNotWritten fills the holes of a file of which only the first are known, where nothing can be allocated: what is behind them, content
+// too, is left alone.
+func restIsNotWritten(path string) error {
+	content := bytes.Repeat([]byte("content"), 1000)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	s := &survey{holes: []Range{{Off: 100, Len: 900}}, coarse: true, rest: true}
+	if err := s.fill(f); !errors.Is(err, errNoAllocate) {
+		return fmt.Errorf("filled what is no hole: %v", err)
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, content) {
+		return fmt.Errorf("content is overwritten, %v", err)
+	}
+	return nil
+}
+
 func createWithoutAllocate(dir string) error {
 	if err := unix.Mount("ramfs", dir, "ramfs", 0, ""); err != nil {
 		return fmt.Errorf("mount a ramfs: %w", err)
@@ -109,6 +132,9 @@ func createWithoutAllocate(dir string) error {
 		return err
 	}
 	if err := checkZeros(path, size); err != nil {
+		return err
+	}
+	if err := restIsNotWritten(filepath.Join(dir, "holes")); err != nil {
 		return err
 	}
 	r, err := Open(path, Options{})

@@ -66,6 +66,7 @@ const rangesMax = 1 << 20
 type survey struct {
 	holes, shared []Range
 	coarse        bool // what holes say may have blocks in part: it can be allocated, and not be given back
+	rest          bool // the last of holes has content in part: it can be allocated, and not be written to
 	blocks        int64
 }
 
@@ -77,7 +78,7 @@ func (s *survey) hole(g Range, size int64) {
 		s.holes = append(s.holes, g)
 	default:
 		last := &s.holes[len(s.holes)-1]
-		last.Len, s.coarse = size-last.Off, true
+		last.Len, s.coarse, s.rest = size-last.Off, true, true
 	}
 }
 
@@ -164,7 +165,7 @@ func (s *survey) fill(f *os.File) error {
 	}
 	for i, g := range s.holes {
 		err := allocate(f, g.Off, g.Len)
-		if errors.Is(err, errNoAllocate) {
+		if errors.Is(err, errNoAllocate) && !(s.rest && i == len(s.holes)-1) {
 			err = writeZeros(f, g.Off, g.Len)
 		}
 		if err == nil {
