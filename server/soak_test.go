@@ -56,7 +56,7 @@ func TestSoak(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
-	k := &soaker{addr: s.Addr().String()}
+	k := &soaker{addr: s.Addr().String(), waits: func() int { return s.eng.LockUsage().Waits }}
 	k.soak(t, seed, long)
 	if n := safego.Panics() - before; n > 0 {
 		t.Errorf("%d panics", n)
@@ -73,15 +73,45 @@ func TestSoak(t *testing.T) {
 	if err != nil || len(report.Faults) > 0 {
 		t.Errorf("check: %v, %v", report.Faults, err)
 	}
-	t.Logf("%d connections, %d calls", k.connections, k.calls)
+	t.Logf("%d connections, %d calls, up to %d that wait for a lock", k.connections, k.calls, k.waited)
+	if long > 0 && k.waited == 0 {
+		t.Error("nobody has waited for a lock")
+	}
 }
 
 // soaker is the clients together.
 type soaker struct {
-	addr string
+	addr   string
+	waits  func() int // that are under way
+	waited int        // the most that were seen
 
 	mu                 sync.Mutex
 	connections, calls int
+}
+
+// create makes the file that everybody reads, writes and locks, and returns its handle.
+func (k *soaker) create(root []byte) (file []byte, err error) {
+	conn, err := k.dial("127.0.0.1")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	e := rpc.NewEncoder(nil)
+	e.Opaque(root)
+	e.Opaque([]byte("file"))
+	for _, v := range []uint32{0, 1, 0o666, 0, 0, 0, 0, 0} { // UNCHECKED, a mode and nothing else
+		e.Uint32(v)
+	}
+	results, err := rpc.CallStream(context.Background(), conn, &rpc.OutCall{Prog: 100003, Vers: 3, Proc: 8, Args: e.Bytes()})
+	if err != nil {
+		return nil, err
+	}
+	d := rpc.NewDecoder(results)
+	status, has := d.Uint32(), d.Bool()
+	if file = d.Opaque(64); status != 0 || !has || !d.OK() {
+		return nil, fmt.Errorf("CREATE: %d, % x", status, results)
+	}
+	return file, nil
 }
 
 func (k *soaker) soak(t *testing.T, seed uint64, long time.Duration) {
@@ -90,11 +120,15 @@ func (k *soaker) soak(t *testing.T, seed uint64, long time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	file, err := k.create(root)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var wild, calm sync.WaitGroup
 	for w := range uint64(soakClients) {
 		wild.Go(func() {
 			for i := uint64(0); !t.Failed() && (i < soakConns || time.Now().Before(end)); i++ {
-				k.client(&caller{rand.New(rand.NewPCG(seed, w<<32|i)), root})
+				k.client(&caller{rand.New(rand.NewPCG(seed, w<<32|i)), root, file})
 			}
 		})
 	}
@@ -105,6 +139,7 @@ func (k *soaker) soak(t *testing.T, seed uint64, long time.Duration) {
 				t.Errorf("the client that behaves: %v", err)
 				return
 			}
+			k.waited = max(k.waited, k.waits())
 			select {
 			case <-done:
 				return
@@ -180,7 +215,7 @@ func (k *soaker) client(c *caller) {
 // caller makes up calls.
 type caller struct {
 	*rand.Rand
-	root []byte
+	root, file []byte
 }
 
 // record is a call on its way: mostly whole, sometimes in fragments, cut, or changed.
@@ -213,8 +248,12 @@ func (c *caller) call() []byte {
 	}
 	switch c.IntN(5) {
 	case 0:
-		head(100021, []uint32{1, 3, 4}[c.IntN(3)], c.Uint32N(25))
-		c.lock(e)
+		version, proc := []uint32{1, 3, 4, 4, 4}[c.IntN(5)], c.Uint32N(25)
+		if c.IntN(2) == 0 {
+			proc = 2 + c.Uint32N(3) // LOCK, CANCEL, UNLOCK
+		}
+		head(100021, version, proc)
+		c.lock(e, version, proc)
 	case 1:
 		head(100005, 1+c.Uint32N(3), c.Uint32N(6))
 		e.Opaque([]byte("/"))
@@ -232,7 +271,11 @@ func (c *caller) call() []byte {
 
 // nfs is the arguments of a procedure of NFS, by their general form.
 func (c *caller) nfs(e *rpc.Encoder, proc uint32) {
-	e.Opaque(c.root)
+	if c.IntN(2) == 0 {
+		e.Opaque(c.root)
+	} else {
+		e.Opaque(c.file)
+	}
 	name := []byte{'f', 'a' + byte(c.IntN(8))}
 	switch proc {
 	case 6: // READ
@@ -263,17 +306,30 @@ func (c *caller) nfs(e *rpc.Encoder, proc uint32) {
 	}
 }
 
-// lock is the arguments of LOCK in version 4, which those of CANCEL, UNLOCK and TEST begin as.
-func (c *caller) lock(e *rpc.Encoder) {
+// lock is the arguments of a procedure of NLM, or of its asynchronous form: those of LOCK for all that has no others.
+func (c *caller) lock(e *rpc.Encoder, version, proc uint32) {
+	if proc > 5 && proc < 11 {
+		proc -= 5
+	}
 	e.Opaque([]byte{byte(c.IntN(4))}) // cookie
-	e.Bool(c.IntN(2) == 0)            // to wait
-	e.Bool(c.IntN(2) == 0)            // exclusive
+	if proc != 1 && proc != 4 {
+		e.Bool(c.IntN(4) > 0) // to wait
+	}
+	if proc != 4 {
+		e.Bool(c.IntN(2) == 0) // exclusive
+	}
 	e.Opaque([]byte("host"))
-	e.Opaque(c.root)
+	e.Opaque(c.file)
 	e.Opaque([]byte{byte(c.IntN(4))})
 	e.Uint32(c.Uint32N(4))
-	e.Uint64(c.Uint64N(100))
-	e.Uint64(c.Uint64N(100))
-	e.Bool(false)
-	e.Uint32(0)
+	for range 2 {
+		if version == 4 {
+			e.Uint32(0)
+		}
+		e.Uint32(c.Uint32N(8))
+	}
+	if proc != 1 && proc != 3 && proc != 4 {
+		e.Bool(false)
+		e.Uint32(0)
+	}
 }
