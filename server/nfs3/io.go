@@ -66,9 +66,11 @@ func (c *call) readDirect(off uint64, count uint32) (st nfswire.Status, out bool
 		c.r.EndDirect(c.e)
 		return nfswire.OK, false
 	}
-	_, err := c.s.eng.ReadTo(&c.cred, c.h[0], int(count), off, &c.direct)
+	begun, err := c.s.eng.ReadTo(&c.cred, c.h[0], int(count), off, &c.direct)
+	if begun && err != nil {
+		c.s.copies.Store(true) // before the connection ends: the client may ask again at once
+	}
 	if out = c.r.EndDirect(c.e); out && err != nil {
-		c.s.copies.Store(true)
 		c.s.log.Error("bad memory in the middle of a reply: the connection is closed, and the client will ask again", "inode", c.h[0].Ino, "err", err)
 	}
 	return c.status(err), out
