@@ -23,11 +23,11 @@ bench: build
 
 # NFS servers as ratios to what the socket allows: ours, and as root those of Debian's packages nfs-ganesha, nfs-ganesha-mem,
 # nfs-ganesha-vfs and rpcbind, where they are installed. With BENCHFLAGS='--protocol 9p' those of 9P: ours, the Go library's, and
-# Debian's package diod. BENCHFLAGS are those of the command.
+# Debian's package diod. With BENCHFLAGS='--base PATH' this build beside an older one. BENCHFLAGS are those of the command.
 BENCHFLAGS ?=
 bench-server: build
-	CGO_ENABLED=0 go build -trimpath -o bin/p9mem ./cmd/p9mem
-	bin/pmemfs bench server $(BENCHFLAGS)
+	CGO_ENABLED=0 go build -trimpath -o bin/benchserver ./cmd/benchserver
+	bin/benchserver $(BENCHFLAGS)
 
 # Crash states for CRASHTIME, then KILLS kills of a server. The time is counted over all runs: it goes on where the last one
 # ended. Remove .cache/crash.json, or set CRASHSEED, to begin anew.

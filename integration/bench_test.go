@@ -14,7 +14,7 @@ import (
 	"pmemfs/integration/harness"
 )
 
-// benchCell is what is looked at of a cell of `pmemfs bench server --json`.
+// benchCell is what is looked at of a cell of `benchserver --json`.
 type benchCell struct {
 	Row         string      `json:"row"`
 	Connections int         `json:"connections"`
@@ -42,14 +42,13 @@ func TestBenchServer(t *testing.T) { benchAll(t, "nfs3", 13, "native", "go-nfs")
 
 // TestBenchNineP is the same for 9P, beside Debian's server and the Go library's.
 func TestBenchNineP(t *testing.T) {
-	t.Setenv("PATH", filepath.Dir(harness.P9Mem(t))+":"+os.Getenv("PATH"))
 	benchAll(t, "9p", 7, "native", "p9-mem", "diod")
 }
 
 func benchAll(t *testing.T, protocol string, operations int, stacks ...string) {
 	dir := t.TempDir()
 	svg := filepath.Join(dir, "plot.svg")
-	r := harness.MustRun(t, dir, "bench", "server", "--protocol", protocol, "--quick", "--cell", "5ms", "--rounds", "2",
+	r := harness.Bench(t, dir, "--protocol", protocol, "--quick", "--cell", "5ms", "--rounds", "2",
 		"--targets", strings.Join(stacks, ","), "--json", "--svg", svg)
 	var report struct {
 		Protocol string
@@ -123,9 +122,29 @@ func plotWhole(t *testing.T, name string, operations int, stacks []string) {
 	}
 }
 
+// TestBenchBase measures two builds in the same rounds; here both are the same.
+func TestBenchBase(t *testing.T) {
+	for _, protocol := range []string{"nfs3", "9p"} {
+		r := harness.Bench(t, t.TempDir(), "--protocol", protocol, "--base", harness.Binary(t), "--rows", "getattr", "--depths", "1",
+			"--conns", "1", "--rounds", "1", "--cell", "5ms", "--json")
+		var report struct {
+			Cells []struct {
+				Servers []struct{ Server, Failed string }
+				Lead    float64 `json:"native_to_best_other"`
+			}
+		}
+		if err := json.Unmarshal([]byte(r.Stdout), &report); err != nil {
+			t.Fatalf("%v\n%s", err, r.Stdout)
+		}
+		if len(report.Cells) != 1 || len(report.Cells[0].Servers) != 2 || report.Cells[0].Lead <= 0 {
+			t.Errorf("%s: %+v", protocol, report)
+		}
+	}
+}
+
 // TestBenchIdle looks at the memory of a server with idle connections.
 func TestBenchIdle(t *testing.T) {
-	r := harness.MustRun(t, t.TempDir(), "bench", "server", "--idle", "200", "--targets", "native", "--json")
+	r := harness.Bench(t, t.TempDir(), "--idle", "200", "--targets", "native", "--json")
 	var report struct {
 		Idle []struct {
 			Failed      string

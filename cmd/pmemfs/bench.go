@@ -25,12 +25,11 @@ func newBench() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure",
 		Example: `  pmemfs bench engine
-  pmemfs bench engine --compare tmpfs --json
-  pmemfs bench server --quick`,
+  pmemfs bench engine --compare tmpfs --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newBenchEngine(), newBenchServer(), newBenchEcho())
+	cmd.AddCommand(newBenchEngine())
 	return cmd
 }
 

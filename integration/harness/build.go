@@ -42,10 +42,10 @@ func Guest(t testing.TB) string {
 	return build(t, "guest", "./integration/guest")
 }
 
-// P9Mem returns the path of the peer that serves a tree in memory over 9P.
-func P9Mem(t testing.TB) string {
+// BenchServer returns the path of the program that measures servers.
+func BenchServer(t testing.TB) string {
 	t.Helper()
-	return build(t, "p9mem", "./cmd/p9mem")
+	return build(t, "benchserver", "./cmd/benchserver")
 }
 
 // Cleanup removes what was built. TestMain calls it last.

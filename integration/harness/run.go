@@ -19,22 +19,43 @@ type Result struct {
 }
 
 // Run runs pmemfs with args in folder dir, without input, and returns when it
-// has ended. It fails the test if it runs for over two minutes.
+// has ended. It fails the test if it runs for too long.
 func Run(t testing.TB, dir string, args ...string) Result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	return run(t, dir, Binary(t), args)
+}
+
+// Bench runs the program that measures servers, on the pmemfs that is tested. It fails the test unless that exits with status 0.
+func Bench(t testing.TB, dir string, args ...string) Result {
+	t.Helper()
+	program := BenchServer(t)
+	args = append([]string{"--pmemfs", Binary(t)}, args...)
+	r := run(t, dir, program, args)
+	if r.Status != 0 {
+		t.Fatalf("benchserver %q: status %d\n%s%s", args, r.Status, r.Stdout, r.Stderr)
+	}
+	return r
+}
+
+// runTime is far more than any command of a test takes.
+const runTime = 10 * time.Minute
+
+func run(t testing.TB, dir, program string, args []string) Result {
+	t.Helper()
+	name := filepath.Base(program)
+	ctx, cancel := context.WithTimeout(context.Background(), runTime)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, Binary(t), args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("pmemfs %q: %v", args, err)
+		t.Fatalf("%s %q: %v", name, args, err)
 	}
 	if ctx.Err() != nil {
-		t.Fatalf("pmemfs %q: still running after two minutes\n%s%s", args, &stdout, &stderr)
+		t.Fatalf("%s %q: still running after %s\n%s%s", name, args, runTime, &stdout, &stderr)
 	}
 	return Result{Status: cmd.ProcessState.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String()}
 }

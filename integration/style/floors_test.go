@@ -15,8 +15,8 @@ const floors = `
 	integration/harness  integration/uml  integration/qemu  integration/guest  integration/rawnfs  integration/attack
 	integration/vm  integration/lan  integration/conformance/engine
 	integration/conformance
-	cmd/pmemfs  cmd/p9mem
-	cmd/pmemfs/internal/serverbench  cmd/pmemfs/internal/lossylog
+	cmd/pmemfs  cmd/benchserver
+	cmd/benchserver/internal/serverbench  cmd/benchserver/internal/p9mem  cmd/pmemfs/internal/lossylog
 	server
 	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs
 	server/nsm

@@ -53,25 +53,54 @@ func starter(protocol, name string) func(*Options, string) (*target, error) {
 	case TargetVFS:
 		return startVFS
 	}
-	return func(_ *Options, dir string) (*target, error) {
-		if protocol == ProtocolNineP {
-			return startNineP(dir)
+	return func(o *Options, dir string) (*target, error) {
+		program, err := o.program(name)
+		if err != nil {
+			return nil, err
 		}
-		return startPmemfs(name, dir)
+		if protocol == ProtocolNineP {
+			return startNineP(name, program, dir)
+		}
+		return startPmemfs(name, program, dir)
 	}
 }
 
-// startPmemfs starts this program as a server, on an image in memory.
-func startPmemfs(stack, dir string) (*target, error) {
+// pmemfsProgram is what is measured.
+const pmemfsProgram = "pmemfs"
+
+// program is the path of the pmemfs that a target stands for.
+func (o *Options) program(name string) (string, error) {
+	switch {
+	case name == TargetBase:
+		return filepath.Abs(o.Base)
+	case o.Pmemfs != "":
+		return filepath.Abs(o.Pmemfs)
+	}
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
+	if path, err := exec.LookPath(filepath.Join(filepath.Dir(self), pmemfsProgram)); err == nil {
+		return path, nil
+	}
+	path, err := exec.LookPath(pmemfsProgram)
+	if err != nil {
+		return "", fmt.Errorf("%w: make build builds it, and --pmemfs says where it is", err)
+	}
+	return path, nil
+}
+
+// startPmemfs starts pmemfs with a stack as a server, on an image in memory.
+func startPmemfs(name, program, dir string) (*target, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(addr, self, "serve", filepath.Join(dir, stack+".img"), "--size", "1GiB", "--volatile", "--nfs", addr,
+	stack := name
+	if name == TargetBase {
+		stack = TargetNative
+	}
+	p, err := start(addr, program, "serve", filepath.Join(dir, name+".img"), "--size", "1GiB", "--volatile", "--nfs", addr,
 		"--nfs-stack", stack, "--squash", "none", "--scrub-every", "0")
 	if err != nil {
 		return nil, err
@@ -80,7 +109,16 @@ func startPmemfs(stack, dir string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &target{name: stack, version: "this binary", names: i, data: i}, nil
+	return &target{name: name, version: pmemfsVersion(program), names: i, data: i}, nil
+}
+
+// pmemfsVersion is what a pmemfs says of itself.
+func pmemfsVersion(program string) string {
+	out, err := exec.Command(program, "--version").CombinedOutput()
+	if err != nil {
+		return "version unknown: " + err.Error()
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // startEcho starts this program as one of the echoes.
@@ -93,7 +131,7 @@ func startEcho(protocol, form string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return start(addr, self, "bench", "echo", "--listen", addr, "--protocol", protocol, fmt.Sprintf("--batched=%t", form == EchoBatched))
+	return start(addr, self, EchoCommand, "--listen", addr, "--protocol", protocol, fmt.Sprintf("--batched=%t", form == EchoBatched))
 }
 
 const (

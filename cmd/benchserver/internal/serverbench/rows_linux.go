@@ -132,12 +132,12 @@ func accessSlot(s *site, conn, i, _ int) slot {
 	return slot{calls: [][]byte{seal(e, 0)}}
 }
 
-// place spreads the calls of a connection over a file.
-func place(conn, i, size int) uint64 {
+// firstOffset spreads the calls of a connection over a file.
+func firstOffset(conn, i, size int) uint64 {
 	return uint64((conn+i)%(dataFileBytes/size)) * uint64(size)
 }
 
-// after is the place behind another: the first one again where no more than a part would be left of the file.
+// after is the offset of the part that follows another: 0 again where no more than a part would be left of the file.
 func after(offset uint64, size int) uint64 {
 	if offset += uint64(size); offset+uint64(size) > dataFileBytes {
 		return 0
@@ -145,7 +145,7 @@ func after(offset uint64, size int) uint64 {
 	return offset
 }
 
-// before is the place of which another is the one behind.
+// before is the offset of the part that another follows.
 func before(offset uint64, size int) uint64 {
 	if offset == 0 {
 		offset = uint64(dataFileBytes / size * size)
@@ -155,7 +155,7 @@ func before(offset uint64, size int) uint64 {
 
 func readSlot(s *site, conn, i, size int) slot {
 	e := newCall(progNFS, procRead)
-	offset := place(conn, i, size)
+	offset := firstOffset(conn, i, size)
 	readArgs(e, s.data, offset, size)
 	return slot{calls: [][]byte{seal(e, 0)}, at: e.Len() - 12, offset: offset}
 }
@@ -163,7 +163,7 @@ func readSlot(s *site, conn, i, size int) slot {
 // writeSlot builds the call up to the data, which all calls share.
 func writeSlot(s *site, conn, i, size int) slot {
 	e := newCall(progNFS, procWrite)
-	offset := place(conn, i, size)
+	offset := firstOffset(conn, i, size)
 	writeArgs(e, s.written[conn], offset, size)
 	return slot{calls: [][]byte{seal(e, size)}, at: e.Len() - 20, offset: offset}
 }

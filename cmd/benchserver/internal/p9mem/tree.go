@@ -1,4 +1,4 @@
-package main
+package p9mem
 
 import (
 	"io"

@@ -2,47 +2,34 @@ package serverbench
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 )
 
-const (
-	diodProgram = "diod"
-	// p9Program serves a tree in memory by github.com/hugelgupf/p9. It is built beside this program, and not into it.
-	p9Program = "p9mem"
-)
+const diodProgram = "diod"
 
-// startNineP starts this program as a server of 9P, on an image in memory.
-func startNineP(dir string) (*target, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
+// startNineP starts pmemfs as a server of 9P, on an image in memory.
+func startNineP(name, program, dir string) (*target, error) {
 	nfs, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	return startNine(dir, TargetNative, "/", func(addr string) (string, []string) {
-		return self, []string{"serve", filepath.Join(dir, "nine.img"), "--size", "1GiB", "--volatile", "--nfs", nfs, "--9p", addr,
+	return startNine(dir, name, "/", func(addr string) (string, []string) {
+		return program, []string{"serve", filepath.Join(dir, name+".img"), "--size", "1GiB", "--volatile", "--nfs", nfs, "--9p", addr,
 			"--squash", "none", "--scrub-every", "0"}
-	}, "this binary")
+	}, pmemfsVersion(program))
 }
 
-// startP9 starts the Go library's server.
+// startP9 starts this program as the Go library's server.
 func startP9(dir string) (*target, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	program, err := exec.LookPath(filepath.Join(filepath.Dir(self), p9Program))
-	if err != nil {
-		if program, err = exec.LookPath(p9Program); err != nil {
-			return nil, fmt.Errorf("%w: make bench-server builds it", err)
-		}
-	}
-	return startNine(dir, TargetP9, "", func(addr string) (string, []string) { return program, []string{"--listen", addr} }, "github.com/hugelgupf/p9")
+	return startNine(dir, TargetP9, "", func(addr string) (string, []string) {
+		return self, []string{P9MemCommand, "--listen", addr}
+	}, "github.com/hugelgupf/p9")
 }
 
 // startDiod starts diod over a folder.

@@ -94,7 +94,7 @@ func nineReadSlot(_ *site, conn, i, size int) slot {
 	return slot{
 		calls:  [][]byte{nineCall(tRead, 0, fidWork, uint64(0), uint32(size))},
 		at:     markBytes + nineHead + 4,
-		offset: place(conn, i, size),
+		offset: firstOffset(conn, i, size),
 	}
 }
 
@@ -103,7 +103,7 @@ func nineWriteSlot(_ *site, conn, i, size int) slot {
 	return slot{
 		calls:  [][]byte{nineCall(tWrite, size, fidWork, uint64(0), uint32(size))},
 		at:     markBytes + nineHead + 4,
-		offset: place(conn, i, size),
+		offset: firstOffset(conn, i, size),
 	}
 }
 

@@ -90,8 +90,8 @@ func TestFill(t *testing.T) {
 	}
 }
 
-// TestSettle takes medians of ratios within rounds, not ratios of medians.
-func TestSettle(t *testing.T) {
+// TestMedians takes medians of ratios within rounds, not ratios of medians.
+func TestMedians(t *testing.T) {
 	c := Cell{
 		Echo: Figure{Rounds: []float64{100, 200, 400}},
 		Servers: []Entry{
@@ -100,7 +100,7 @@ func TestSettle(t *testing.T) {
 			{Server: TargetMem, Figure: Figure{Rounds: []float64{30, 16}}}, // failed in the third round
 		},
 	}
-	c.settle()
+	c.takeMedians()
 	if n := c.Servers[0]; n.Ratio != 0.9 || n.OpsPerSec != 160 {
 		t.Errorf("native: %+v", n)
 	}

@@ -29,7 +29,7 @@ const (
 	procReaddirplus = 17
 )
 
-// Places in a record, counted from behind its mark.
+// Offsets in a record, counted from behind its mark.
 const (
 	replyHead  = 24 // of an accepted reply with an empty verifier (RFC 5531 section 9)
 	statusAt   = replyHead

@@ -22,15 +22,15 @@ func gather(pid int) (undo func() error, err error) {
 			one.Set(cpu) // in the end the last one, as interrupts prefer the first
 		}
 	}
-	undo = func() error { return settleOn(pid, &all) }
-	if err := settleOn(pid, &one); err != nil {
+	undo = func() error { return runOn(pid, &all) }
+	if err := runOn(pid, &one); err != nil {
 		return nil, errors.Join(err, undo())
 	}
 	return undo, nil
 }
 
-// settleOn puts the calling thread and all threads of a process on some processors.
-func settleOn(pid int, where *unix.CPUSet) error {
+// runOn puts the calling thread and all threads of a process on some processors.
+func runOn(pid int, where *unix.CPUSet) error {
 	if err := unix.SchedSetaffinity(0, where); err != nil {
 		return err
 	}

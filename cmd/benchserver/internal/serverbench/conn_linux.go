@@ -202,7 +202,7 @@ func (c *conn) piece(p []byte) error {
 	return nil
 }
 
-// compare looks at the data in a part of a reply with data that begins at a place in the record: at its last word, and in
+// compare looks at the data in a part of a reply with data that begins at an offset in the record: at its last word, and in
 // some replies at all words.
 func (c *conn) compare(p []byte, at int) error {
 	start := c.wire.dataAt(c.head)

@@ -30,6 +30,7 @@ var Protocols = []string{ProtocolNFS, ProtocolNineP}
 // Names of the targets, in the order in which they are measured.
 const (
 	TargetNative = "native"
+	TargetBase   = "base"
 	TargetGoNFS  = "go-nfs"
 	TargetMem    = "ganesha-mem"
 	TargetVFS    = "ganesha-vfs"
@@ -37,17 +38,25 @@ const (
 	TargetDiod   = "diod"
 )
 
-// Targets returns all servers of a protocol that can be measured beside the echo.
+// Targets returns all servers of a protocol that can be measured beside the echo; the base only where there is one.
 func Targets(protocol string) []string {
 	if protocol == ProtocolNineP {
-		return []string{TargetNative, TargetP9, TargetDiod}
+		return []string{TargetNative, TargetBase, TargetP9, TargetDiod}
 	}
-	return []string{TargetNative, TargetGoNFS, TargetMem, TargetVFS}
+	return []string{TargetNative, TargetBase, TargetGoNFS, TargetMem, TargetVFS}
 }
+
+// Commands of this program that serve: it starts itself with them.
+const (
+	EchoCommand  = "echo"
+	P9MemCommand = "p9mem"
+)
 
 // Options select what is measured. Empty lists stand for everything.
 type Options struct {
 	Protocol string // one of Protocols; empty for NFS
+	Pmemfs   string // the program to be measured; empty for the one beside this program, or in PATH
+	Base     string // another build of it; empty for none
 
 	Rows    []string
 	Depths  []int // outstanding calls on each connection
@@ -79,7 +88,7 @@ func (o *Options) Fill() error {
 		o.Rows = rows
 	}
 	if len(o.Targets) == 0 {
-		o.Targets = targets
+		o.Targets = o.defaultTargets(targets)
 	}
 	if len(o.Depths) == 0 {
 		o.Depths = []int{1, 16, 128}
@@ -101,6 +110,9 @@ func (o *Options) Fill() error {
 			return fmt.Errorf("unknown target %q: targets of %s are %s", name, o.Protocol, strings.Join(targets, ", "))
 		}
 	}
+	if slices.Contains(o.Targets, TargetBase) && o.Base == "" {
+		return fmt.Errorf("target %q needs the path of another build: --base", TargetBase)
+	}
 	if err := within("outstanding calls", o.Depths, depthMax); err != nil {
 		return err
 	}
@@ -116,6 +128,14 @@ func (o *Options) Fill() error {
 		return fmt.Errorf("idle connections are up to %d, not %d", idleMax, o.Idle)
 	}
 	return nil
+}
+
+// defaultTargets are those that are measured where none is named. Beside a base, others would only take time.
+func (o *Options) defaultTargets(all []string) []string {
+	if o.Base != "" {
+		return []string{TargetNative, TargetBase}
+	}
+	return slices.DeleteFunc(all, func(name string) bool { return name == TargetBase })
 }
 
 func within(what string, list []int, limit int) error {

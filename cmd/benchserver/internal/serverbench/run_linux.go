@@ -85,7 +85,7 @@ func (b *bench) start(dir string) error {
 			return err
 		}
 		b.echoes[form] = p
-		b.report.Servers = append(b.report.Servers, Server{Name: form, Version: "this binary"})
+		b.report.Servers = append(b.report.Servers, Server{Name: form, Version: "this program"})
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ func (b *bench) measure(ctx context.Context) error {
 		}
 	}
 	for i := range b.report.Cells {
-		b.report.Cells[i].settle()
+		b.report.Cells[i].takeMedians()
 	}
 	return nil
 }

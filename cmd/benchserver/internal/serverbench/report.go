@@ -80,7 +80,7 @@ func (f *Figure) add(s sample) {
 	f.Verified += s.replies
 }
 
-func (f *Figure) settle() { f.OpsPerSec, f.CPUMicros = median(f.Rounds), median(f.cpu) }
+func (f *Figure) takeMedians() { f.OpsPerSec, f.CPUMicros = median(f.Rounds), median(f.cpu) }
 
 // sample is what one server did in one round of a cell.
 type sample struct {
@@ -162,14 +162,14 @@ func (r *Report) present() []string {
 	return names
 }
 
-// settle makes medians of the rounds.
-func (c *Cell) settle() {
-	c.Echo.settle()
+// takeMedians makes medians of the rounds.
+func (c *Cell) takeMedians() {
+	c.Echo.takeMedians()
 	var native []float64
 	best := make([]float64, len(c.Echo.Rounds))
 	for i := range c.Servers {
 		e := &c.Servers[i]
-		e.settle()
+		e.takeMedians()
 		ratios := make([]float64, len(e.Rounds))
 		for j, ops := range e.Rounds {
 			ratios[j] = ops / c.Echo.Rounds[j]

@@ -1,43 +1,46 @@
 package main
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"pmemfs/cmd/pmemfs/internal/serverbench"
+	"pmemfs/cmd/benchserver/internal/serverbench"
 )
 
-// serverFlags are the options of bench server.
-type serverFlags struct {
+// benchFlags are the options of the command.
+type benchFlags struct {
 	serverbench.Options
 	json  bool
 	svg   string
 	quick bool
 }
 
-func newBenchServer() *cobra.Command {
-	var f serverFlags
+func newRoot() *cobra.Command {
+	var f benchFlags
 	cmd := &cobra.Command{
-		Use:   "server",
+		Use:   "benchserver",
 		Short: "NFS or 9P operations per second, as ratios to what the socket allows, beside other servers",
-		Long: `Measure servers of NFSv3 or 9P2000.L with one load generator. Of NFSv3: both stacks of this program, and nfs-ganesha over
-memory and over a tmpfs where it is installed and this command runs as root (it then runs in namespaces of its own). Of 9P: this
-program, the Go library p9 over memory (its server is a program of its own, p9mem, beside this one), and diod over a tmpfs where it is
-installed. Figures are operations per second, as ratios to an echo that answers messages of the same sizes and does nothing else. Rounds are interleaved, and
-the median counts. Every reply is verified. What cannot be measured is named with the reason.`,
-		Example: `  pmemfs bench server --quick
-  pmemfs bench server --protocol 9p --depths 1,16 --conns 1
-  pmemfs bench server --json --svg plot.svg
-  pmemfs bench server --rows getattr,read-4k --depths 16 --conns 1 --targets native,go-nfs
-  pmemfs bench server --idle 10000               memory that idle connections take`,
-		Args: cobra.NoArgs,
+		Long: `Measure servers of NFSv3 or 9P2000.L with one load generator. Of NFSv3: both stacks of pmemfs, and nfs-ganesha over memory
+and over a tmpfs where it is installed and root runs this command (it then runs in namespaces of its own). Of 9P: pmemfs, the
+Go library p9 over memory, and diod over a tmpfs where it is installed. Figures are operations per second, as ratios to an
+echo that answers messages of the same sizes and does nothing else. Rounds are interleaved, and the median counts. Every reply
+is verified. What cannot be measured is named with the reason.`,
+		Example: `  benchserver --quick
+  benchserver --protocol 9p --depths 1,16 --conns 1
+  benchserver --json --svg plot.svg
+  benchserver --rows getattr,read-4k --depths 16 --conns 1 --targets native,go-nfs
+  benchserver --base /path/to/older/pmemfs       what a change of pmemfs costs: lead is new to old
+  benchserver --idle 10000                       memory that idle connections take`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.quick {
 				f.hurry(cmd)
@@ -59,15 +62,26 @@ the median counts. Every reply is verified. What cannot be measured is named wit
 				}
 			}
 			if f.json {
-				return printJSON(cmd.OutOrStdout(), report)
+				e := json.NewEncoder(cmd.OutOrStdout())
+				e.SetIndent("", "  ")
+				return e.Encode(report)
 			}
 			return report.Print(cmd.OutOrStdout())
 		},
 	}
-	flags := cmd.Flags()
+	cmd.CompletionOptions.HiddenDefaultCmd = true
+	cmd.AddCommand(newEcho(), newP9Mem())
+	f.add(cmd.Flags())
+	return cmd
+}
+
+// add declares the flags.
+func (f *benchFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.json, "json", false, "print JSON")
 	flags.StringVar(&f.svg, "svg", "", "also write a plot to this file")
 	flags.BoolVar(&f.quick, "quick", false, "one short round with few cells, to see that it works")
+	flags.StringVar(&f.Pmemfs, "pmemfs", "", "program to measure (default: pmemfs in the folder of this program, or in PATH)")
+	flags.StringVar(&f.Base, "base", "", "another build of pmemfs, which is measured in the same rounds; alone beside native unless --targets are given")
 	flags.StringVar(&f.Protocol, "protocol", serverbench.ProtocolNFS, strings.Join(serverbench.Protocols, " or "))
 	flags.StringSliceVar(&f.Rows, "rows", nil, "operations (default all): "+choices(serverbench.RowNames))
 	flags.StringSliceVar(&f.Targets, "targets", nil, "servers (default all): "+choices(serverbench.Targets))
@@ -82,7 +96,6 @@ the median counts. Every reply is verified. What cannot be measured is named wit
 	if err := flags.MarkHidden("enclosed"); err != nil {
 		panic(err) // it was added one line above
 	}
-	return cmd
 }
 
 // choices lists what there is to choose from in each protocol.
@@ -95,7 +108,7 @@ func choices(of func(protocol string) []string) string {
 }
 
 // hurry shortens what was not asked for by name.
-func (f *serverFlags) hurry(cmd *cobra.Command) {
+func (f *benchFlags) hurry(cmd *cobra.Command) {
 	for name, shorten := range map[string]func(){
 		"depths": func() { f.Depths = []int{1, 16} },
 		"conns":  func() { f.Conns = []int{1, 4} },
@@ -108,37 +121,17 @@ func (f *serverFlags) hurry(cmd *cobra.Command) {
 	}
 }
 
-// newBenchEcho is the floor that bench server starts for itself.
-func newBenchEcho() *cobra.Command {
-	var listen, protocol string
-	var batched bool
-	cmd := &cobra.Command{
-		Use:     "echo",
-		Short:   "Answer messages of one size with messages of another",
-		Long:    "What bench server compares servers with. A connection begins with the answers that it is to give.",
-		Example: "  pmemfs bench echo --listen 127.0.0.1:12049 --batched",
-		Hidden:  true,
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := net.Listen("tcp", listen)
-			if err != nil {
-				return err
-			}
-			return errors.Join(serverbench.Echo(l, protocol, batched), l.Close())
-		},
-	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address, host:port")
-	cmd.Flags().StringVar(&protocol, "protocol", serverbench.ProtocolNFS, strings.Join(serverbench.Protocols, " or "))
-	cmd.Flags().BoolVar(&batched, "batched", false, "answer all that was read in one write")
-	return cmd
-}
+const (
+	progressAfter = time.Second
+	progressEvery = 5 * time.Second
+)
 
-// progressLine returns a function that prints what is being done, every five seconds.
+// progressLine returns a function that prints what is being done, when it has taken a while and then every few seconds.
 func progressLine(w io.Writer) func(string) {
 	next := time.Now().Add(progressAfter)
 	return func(what string) {
 		if now := time.Now(); now.After(next) {
-			next = now.Add(5 * time.Second)
+			next = now.Add(progressEvery)
 			fmt.Fprintln(w, what)
 		}
 	}
