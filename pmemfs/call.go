@@ -92,7 +92,7 @@ func (fs *FS) takeNotes(st *journal.State) {
 		fs.notes = append(fs.notes, Note{Key: n.Key, Made: Handle{n.Ino, n.Gen}})
 	}
 	if st.NotesErr != nil {
-		fs.media.log.Warn("some notes of earlier calls cannot be read or kept", "error", st.NotesErr)
+		fs.log.Warn("some notes of earlier calls cannot be read or kept", "error", st.NotesErr)
 	}
 }
 

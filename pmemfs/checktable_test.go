@@ -74,19 +74,19 @@ var bitmapDamage = []damage{
 	{"chapter checksum", func(s *surgery) (string, int64) {
 		b := s.sb.InodeBoot - 1
 		s.block(b)[100] ^= 1
-		return "bitmap of inode chapter 0", layout.BlockOffset(b)
+		return "bitmap of inode group 0", layout.BlockOffset(b)
 	}},
 	{"chapter identity", func(s *surgery) (string, int64) {
 		b := s.sb.InodeBoot - 1
 		layout.InitBitmap(s.block(b), layout.KindBlocks, 0)
 		layout.Seal(s.block(b))
-		return "bitmap of inode chapter 0", layout.BlockOffset(b)
+		return "bitmap of inode group 0", layout.BlockOffset(b)
 	}},
 	{"reserved inode number", func(s *surgery) (string, int64) {
-		return "bitmap of inode chapter 0", s.bit(s.sb.InodeBoot-1, 9, false)
+		return "bitmap of inode group 0", s.bit(s.sb.InodeBoot-1, 9, false)
 	}},
 	{"inode number past the end", func(s *surgery) (string, int64) {
-		return "bitmap of inode chapter 0", s.bit(s.sb.InodeBoot-1, layout.GroupBits-1, true)
+		return "bitmap of inode group 0", s.bit(s.sb.InodeBoot-1, layout.GroupBits-1, true)
 	}},
 	{"inode not marked used", func(s *surgery) (string, int64) {
 		s.bit(s.sb.InodeBoot-1, int(s.plain), false)

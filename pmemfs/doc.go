@@ -16,7 +16,7 @@
 //	            the locks of alloc and journal (see there)
 //	refsMu                  open files; leaf
 //	unstable.mu             which files have data in memory alone; leaf
-//	media.mu                what is known of bad memory; leaf
+//	media.Health.mu         what is known of bad memory; leaf
 //	locks.Table.mu          byte-range locks; leaf
 //	states.mu               before gate: how many states the image has; held over a change of them
 //

@@ -14,6 +14,7 @@ import (
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/locks"
+	"pmemfs/pmemfs/internal/media"
 	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/recovery"
 	"pmemfs/pmemfs/internal/xattr"
@@ -159,14 +160,14 @@ func mapErr(err error) error {
 }
 
 // damaged reports whether an error of an operation is about one damaged or unreadable object.
-func damaged(err error) bool { return errors.Is(err, ErrIO) && passable(err) }
+func damaged(err error) bool { return errors.Is(err, ErrIO) && media.Confined(err) }
 
 // finish is deferred by every operation, before the guard, so that it runs after it and after the locks are released. ino
 // is the inode that the operation was about, 0 for none: a fault of the medium is named after it.
 func (fs *FS) finish(errp *error, ino uint64) {
 	if *errp != nil {
-		fs.noteSum(*errp)
-		*errp = mapErr(fs.noteFault(*errp, ino, false))
+		fs.media.ReportSum(*errp)
+		*errp = mapErr(fs.media.Report(*errp, ino, false))
 	}
 }
 

@@ -143,7 +143,7 @@ func (fs *FS) writeSteps(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr
 	for moves := 0; ; {
 		m, b, err := fs.writeStep(c, h, p[n:], off+uint64(n))
 		if err != nil {
-			if moves++; moves <= movesMax && fs.absorb(&err, h.Ino) {
+			if moves++; moves <= movesMax && fs.media.RetryWrite(&err, h.Ino) {
 				continue
 			}
 			return n, a, err

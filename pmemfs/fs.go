@@ -14,8 +14,10 @@ import (
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/locks"
+	"pmemfs/pmemfs/internal/media"
 	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/recovery"
+	"pmemfs/pmemfs/internal/volume"
 )
 
 // Durability says what a reply stands for on an ordinary file.
@@ -88,7 +90,9 @@ type FS struct {
 	renameMu     sync.RWMutex // held to read by who looks up a chain of parents
 	orphanMu     sync.Mutex   // held by operations, see alloc.Op.Own
 
-	media media
+	log   *slog.Logger
+	vol   *volume.Volume // the same, as its parts see it
+	media *media.Health
 
 	refsMu sync.Mutex
 	refs   map[uint64]int // open files by inode number
@@ -166,17 +170,19 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 		return nil, err
 	}
 	fs = &FS{region: region, sb: sb, noBackground: o.NoBackground, readOnly: o.ReadOnly, refs: make(map[uint64]int), locks: locks.New(locks.Limits{})}
-	fs.media.log = o.Logger
+	fs.log = o.Logger
 	if o.Logger == nil {
-		fs.media.log = slog.New(slog.DiscardHandler)
+		fs.log = slog.New(slog.DiscardHandler)
 	}
 	fs.takeNotes(&st)
 	fs.key = dir.Key{K0: layout.Word(sb.HashKey[:8]), K1: layout.Word(sb.HashKey[8:])}
 	fs.xk0, fs.xk1 = fs.key.K1, fs.key.K0
 	j := journal.New(region, st, journal.Options{NoBackground: o.NoBackground || o.ReadOnly})
 	fs.j = j
-	fs.settleOpen(whole, damage)
-	j.OnFail(func(err error) { fs.media.log.Error("the filesystem is read-only from now on", "error", err) })
+	fs.vol = fs.volume()
+	fs.media = media.New(fs.vol)
+	fs.logOpen(whole, damage)
+	j.OnFail(func(err error) { fs.log.Error("the filesystem is read-only from now on", "error", err) })
 	built := false
 	defer func() {
 		if !built { // an error or a memory fault: the region is about to be unmapped under the checkpointer
@@ -187,9 +193,25 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 		return nil, err
 	}
 	built = true
-	fs.media.log.Info("filesystem open", "domain", region.Domain().String(), "why", region.DomainReason(),
+	fs.log.Info("filesystem open", "domain", region.Domain().String(), "why", region.DomainReason(),
 		"durability", region.Durability().String(), "epoch", st.Head.Epoch, "took", time.Since(start).Round(time.Microsecond))
 	return fs, nil
+}
+
+// volume returns the filesystem as its parts see it, as far as it exists before the journal is searched for allocators and inodes.
+func (fs *FS) volume() *volume.Volume {
+	return &volume.Volume{
+		Region: fs.region, Super: fs.sb, Journal: fs.j, Log: fs.log, ReadOnly: fs.readOnly,
+		XattrKey0: fs.xk0, XattrKey1: fs.xk1, OwnMu: &fs.orphanMu,
+		Enter: func(ino uint64) (*sync.RWMutex, error) {
+			g, err := fs.enter(ino)
+			if err != nil {
+				return nil, err
+			}
+			return &g.RWMutex, nil
+		},
+		Stripe: func(ino uint64) *sync.RWMutex { return &fs.stripes.of(ino).RWMutex },
+	}
 }
 
 // build makes the allocators and the inode table, and reaps what a crash left behind.
@@ -202,6 +224,7 @@ func (fs *FS) build(st journal.State) error {
 		return fmt.Errorf("the inode file: %w", err)
 	}
 	fs.inodes = table
+	fs.vol.Alloc, fs.vol.Inodes = fs.a, table
 	capacity, err := table.Capacity()
 	if err != nil {
 		return err
@@ -209,12 +232,12 @@ func (fs *FS) build(st journal.State) error {
 	fs.a.Inodes = alloc.NewBits(fs.j, layout.KindInodes, capacity, capacity-st.Head.UsedInodes, table.Chapter)
 	fs.j.OnCheckpoint(fs.a.Blocks.Checkpointed)
 	fs.j.OnLost(func(block uint64) {
-		fs.media.say(slog.LevelError, "a store was refused by bad memory: its block has lost its content", "block", block)
+		fs.media.Say(slog.LevelError, "a store was refused by bad memory: its block has lost its content", "block", block)
 	})
 	if err := fs.openVerifier(); err != nil {
 		return err
 	}
-	if err := fs.openMedia(); err != nil {
+	if err := fs.media.Open(); err != nil {
 		return err
 	}
 	if err := fs.openRoot(); err != nil {
@@ -250,7 +273,7 @@ func (fs *FS) openRoot() error {
 	var fault *pmem.FaultError
 	var lost *journal.LostError
 	if errors.As(err, &fault) || errors.As(err, &lost) {
-		fs.media.log.Error("the root directory cannot be read", "error", fs.noteFault(err, layout.RootIno, false))
+		fs.log.Error("the root directory cannot be read", "error", fs.media.Report(err, layout.RootIno, false))
 		return nil
 	}
 	if err != nil {

@@ -184,7 +184,7 @@ func (k *kept) touch(in layout.Inode) {
 // to change it. What cannot be stored is lost, which the verifier says.
 func (fs *FS) settle(ino uint64) {
 	if err := fs.store(ino); err != nil {
-		fs.media.say(slog.LevelError, "data that was not committed is lost", "inode", ino, "error", err)
+		fs.media.Say(slog.LevelError, "data that was not committed is lost", "inode", ino, "error", err)
 	}
 }
 
@@ -204,7 +204,7 @@ func (fs *FS) store(ino uint64) error {
 			return nil // the file is gone, and its data with it
 		}
 		if err != nil {
-			if moves++; moves <= movesMax && fs.absorb(&err, ino) {
+			if moves++; moves <= movesMax && fs.media.RetryWrite(&err, ino) {
 				continue
 			}
 			fs.unstable.gen.Add(1)

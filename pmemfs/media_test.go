@@ -68,7 +68,7 @@ var victims = []victim{
 	{name: "link target", blocks: one(func(f *mediaFixture, fs *FS) uint64 { return dataBlock(f.t, fs, f.link, 0) }),
 		hurts: func(f *mediaFixture, k key) bool { return k.what == "link" }, min: 1, max: 1, object: "data block 0 of inode "},
 	{name: "block bitmap", blocks: fixed(1), object: "bitmap of block group 0", works: eio},
-	{name: "inode bitmap", blocks: one(func(f *mediaFixture, fs *FS) uint64 { return fs.sb.InodeBoot - 1 }), object: "bitmap of inode chapter 0", works: eio},
+	{name: "inode bitmap", blocks: one(func(f *mediaFixture, fs *FS) uint64 { return fs.sb.InodeBoot - 1 }), object: "bitmap of inode group 0", works: eio},
 	{name: "inode file", blocks: one(func(f *mediaFixture, fs *FS) uint64 { return fs.sb.InodeBoot }), opens: "the inode file"},
 	{name: "journal ring", blocks: ring, opens: "journal ring, block ", object: "journal ring, block ", works: "EROFS"},
 	{name: "journal head A", blocks: fixed(layout.JournalHeadA), opens: "journal head, block 2", object: "journal head, block 2", works: "EROFS"},

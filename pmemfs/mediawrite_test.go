@@ -13,7 +13,7 @@ import (
 // badBlocks returns the blocks on the list of bad blocks.
 func badBlocks(t *testing.T, fs *FS) (blocks []uint64) {
 	t.Helper()
-	if err := fs.media.list.Each(func(start, n uint64) error {
+	if err := fs.media.EachBad(func(start, n uint64) error {
 		for b := start; b < start+n; b++ {
 			blocks = append(blocks, b)
 		}

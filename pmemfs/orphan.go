@@ -7,6 +7,7 @@ import (
 	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/media"
 	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/tree"
 	"pmemfs/pmemfs/internal/xattr"
@@ -153,8 +154,8 @@ func (fs *FS) reapStep(ino uint64) (done bool, err error) {
 func (fs *FS) reapAll() error {
 	for from := uint64(0); ; {
 		ino, ok, err := fs.firstOrphan(from)
-		if err != nil && fs.j.Err() == nil && passable(err) {
-			fs.media.log.Warn("removed or truncated files could not be freed", "error", fs.noteFault(err, layout.OrphanIno, false))
+		if err != nil && fs.j.Err() == nil && media.Confined(err) {
+			fs.log.Warn("removed or truncated files could not be freed", "error", fs.media.Report(err, layout.OrphanIno, false))
 			fs.unfinished.doubt()
 			return nil
 		}
@@ -166,11 +167,11 @@ func (fs *FS) reapAll() error {
 			continue
 		}
 		if err := fs.reap(ino); err != nil {
-			if fs.j.Err() != nil || !passable(err) && !errors.Is(err, alloc.ErrNoSpace) {
+			if fs.j.Err() != nil || !media.Confined(err) && !errors.Is(err, alloc.ErrNoSpace) {
 				return err
 			}
 			fs.unfinished.add(ino)
-			fs.media.log.Warn("a removed or truncated file could not be freed", "inode", ino, "error", fs.noteFault(err, ino, false))
+			fs.log.Warn("a removed or truncated file could not be freed", "inode", ino, "error", fs.media.Report(err, ino, false))
 		}
 	}
 }

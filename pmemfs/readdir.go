@@ -6,6 +6,7 @@ import (
 
 	"pmemfs/pmemfs/internal/dir"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/media"
 )
 
 // Cookies of the names that are not stored.
@@ -41,7 +42,7 @@ func (fs *FS) Readdir(c *Cred, h Handle, cookie uint64, withAttr bool, emit func
 	defer batchPool.Put(b)
 	for wait := c.call().waits(); ; wait = true {
 		more, err := fs.readBatch(c, h, cookie, withAttr, wait, b)
-		if err != nil && withAttr && passable(err) {
+		if err != nil && withAttr && media.Confined(err) {
 			// It may be the memory of one child's inode that faults, which must not hide the others' names.
 			more, err = fs.readBatch(c, h, cookie, false, wait, b)
 		}

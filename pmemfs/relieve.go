@@ -14,7 +14,13 @@ type retry struct {
 
 // again is told of an error of an attempt that has changed nothing, by who holds the gate and no stripe. It returns true when
 // another attempt may end better.
-func (fs *FS) again(err error, r *retry) bool { return fs.elsewhere(err, r) || fs.relieve(err, r) }
+func (fs *FS) again(err error, r *retry) bool {
+	if r.moves < movesMax && fs.media.RetryElsewhere(err) {
+		r.moves++
+		return true
+	}
+	return fs.relieve(err, r)
+}
 
 // relieve is again for want of space. Before anybody is told that there is none, what is promised to others is stored, which
 // may take less, and what could not be freed before is tried again. True once in a call, and only if there was something
@@ -47,7 +53,7 @@ func (fs *FS) trim(all bool) (trimmed bool) {
 		return fs.inodes.Trim(all, fs.stripes.quiesce)
 	}()
 	if err != nil {
-		fs.media.log.Warn("the inode file could not give back its end", "error", fs.noteFault(err, 0, true))
+		fs.log.Warn("the inode file could not give back its end", "error", fs.media.Report(err, 0, true))
 	}
 	return fs.a.Inodes.Limit() < before
 }

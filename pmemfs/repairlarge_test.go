@@ -9,7 +9,7 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 )
 
-// TestRepairLarge repairs an image of several block groups and inode chapters, in which what is found by searching is
+// TestRepairLarge repairs an image of several block groups and inode groups, in which what is found by searching is
 // spread out.
 func TestRepairLarge(t *testing.T) {
 	t.Parallel()

@@ -272,7 +272,7 @@ func (s *scrubber) found(f ScrubFinding) {
 // held.
 func (s *scrubber) tell() {
 	for _, f := range s.faults {
-		_ = s.fs.noteFault(f.cause, f.Ino, false) // only its name is in what it returns
+		_ = s.fs.media.Report(f.cause, f.Ino, false) // only its name is in what it returns
 	}
 	s.faults = s.faults[:0]
 	for ; s.told < len(s.report.Findings); s.told++ {

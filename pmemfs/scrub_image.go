@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/media"
 	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/recovery"
 )
@@ -44,7 +45,7 @@ func unopened(path string, err error) (*ScrubReport, error) {
 	if errors.Is(err, layout.ErrVersion) || !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrIO) {
 		return nil, err
 	}
-	f := ScrubFinding{Object: "image", Offset: faultOffset(err, 0), Problem: fmt.Sprintf("cannot be opened: %v", err)}
+	f := ScrubFinding{Object: "image", Offset: media.FaultOffset(err, 0), Problem: fmt.Sprintf("cannot be opened: %v", err)}
 	return &ScrubReport{Findings: []ScrubFinding{f}}, nil
 }
 

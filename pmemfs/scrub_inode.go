@@ -9,6 +9,7 @@ import (
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/media"
 	"pmemfs/pmemfs/internal/tree"
 	"pmemfs/pmemfs/internal/xattr"
 )
@@ -128,7 +129,7 @@ func (s *scrubber) holdInode(ino uint64, step scrubStep) (done bool, err error) 
 		return true, err
 	case err != nil:
 		done = true
-		s.found(ScrubFinding{Object: fmt.Sprintf("inode %d", ino), Offset: faultOffset(err, off), Ino: ino, Problem: err.Error(), cause: err})
+		s.found(ScrubFinding{Object: fmt.Sprintf("inode %d", ino), Offset: media.FaultOffset(err, off), Ino: ino, Problem: err.Error(), cause: err})
 	}
 	if read > 0 {
 		err = s.read(read)
@@ -193,7 +194,7 @@ func (s *scrubber) nodes(in layout.Inode, kind uint8, attrs bool) (done bool, re
 
 func (s *scrubber) badValue(ino uint64, name []byte, err error) {
 	off, _ := s.fs.inodes.Offset(ino) // it has been found before
-	s.found(ScrubFinding{Object: fmt.Sprintf("attribute %q of inode %d", name, ino), Offset: faultOffset(err, off), Ino: ino, Problem: err.Error(), cause: err})
+	s.found(ScrubFinding{Object: fmt.Sprintf("attribute %q of inode %d", name, ino), Offset: media.FaultOffset(err, off), Ino: ino, Problem: err.Error(), cause: err})
 }
 
 // dataScrub is where the scrub of a file's data is: in the extent of a key, at a block.

@@ -49,7 +49,7 @@ func (s *surgery) targets() []target {
 		{"journal head in block 2", layout.BlockOffset(2) + 20, true},
 		{"journal head in block 3", layout.BlockOffset(3) + 20, true},
 		{"bitmap of block group 0", layout.BlockOffset(1) + 1000, false},
-		{"bitmap of inode chapter 0", layout.BlockOffset(s.sb.InodeBoot-1) + 80, false},
+		{"bitmap of inode group 0", layout.BlockOffset(s.sb.InodeBoot-1) + 80, false},
 		{"inode 1", s.at(1) + 30, false},
 		{"inode 9", s.at(9) + 30, false},
 		{"inode 16", s.at(16) + 200, false},

@@ -2,10 +2,10 @@ package pmemfs
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/media"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -48,7 +48,7 @@ func (s *scrubber) hold(ino uint64, f func() error) (err error) {
 
 // ends reports whether an error ends the scrub: it is not about a damaged object.
 func ends(err error) bool {
-	return err != nil && !passable(err)
+	return err != nil && !media.Confined(err)
 }
 
 // superblocks verifies both copies, and writes a damaged one anew from the other.
@@ -113,9 +113,9 @@ func (s *scrubber) journal() error {
 		return err
 	}
 	if err != nil {
-		off := faultOffset(err, layout.BlockOffset(layout.JournalHeadA))
-		o, _ := s.fs.fixedObject(layout.BlockOf(off))
-		s.found(ScrubFinding{Object: o.name, Offset: off, Problem: err.Error(), cause: err})
+		off := media.FaultOffset(err, layout.BlockOffset(layout.JournalHeadA))
+		name, _ := s.fs.media.FixedName(layout.BlockOf(off))
+		s.found(ScrubFinding{Object: name, Offset: off, Problem: err.Error(), cause: err})
 	} else if len(list) > 0 {
 		renewed := s.hold(0, s.fs.j.Renew)
 		for _, f := range list {
@@ -126,15 +126,6 @@ func (s *scrubber) journal() error {
 		}
 	}
 	return s.read(uint64(n))
-}
-
-// faultOffset returns where a memory fault was, or the given offset for another error.
-func faultOffset(err error, off int64) int64 {
-	var fault *pmem.FaultError
-	if errors.As(err, &fault) {
-		return fault.Off
-	}
-	return off
 }
 
 // metadata verifies one block with a deferred checksum. The locks of its owner are held, or it has none.
@@ -181,7 +172,7 @@ func (s *scrubber) inodeFile() error {
 		return err
 	}
 	for c := uint64(0); c*layout.GroupBits < s.limit(); c++ {
-		object := fmt.Sprintf("bitmap of inode chapter %d", c)
+		object := fmt.Sprintf("bitmap of inode group %d", c)
 		err := s.hold(layout.InodeFileIno, func() error {
 			if c*layout.GroupBits >= s.limit() {
 				return nil // given back meanwhile

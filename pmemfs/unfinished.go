@@ -88,7 +88,7 @@ func (u *unfinished) list() []uint64 {
 func (fs *FS) reapOrKeep(ino uint64) {
 	if err := fs.reapGuarded(ino); err != nil {
 		fs.unfinished.add(ino)
-		fs.media.log.Warn("a removed or truncated file could not be freed yet", "inode", ino, "error", fs.noteFault(err, ino, true))
+		fs.log.Warn("a removed or truncated file could not be freed yet", "inode", ino, "error", fs.media.Report(err, ino, true))
 	}
 }
 

@@ -25,9 +25,9 @@ const floors = `
 	server/share
 	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest
 	pmemfs
-	pmemfs/internal/recovery
+	pmemfs/internal/media  pmemfs/internal/recovery  pmemfs/internal/volumetest
 	pmemfs/internal/dir  pmemfs/internal/xattr
-	pmemfs/internal/data  pmemfs/internal/badblocks
+	pmemfs/internal/data  pmemfs/internal/badblocks  pmemfs/internal/volume
 	pmemfs/internal/inode
 	pmemfs/internal/extent
 	pmemfs/internal/tree  pmemfs/internal/alloctest

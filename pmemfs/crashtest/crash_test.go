@@ -122,7 +122,7 @@ var passes = map[string]string{
 	"data: blocks of a large write": "mix:0", "format: bitmaps, inodes and first head": "format:0",
 	"format: end of what was there": "format:0", "format: superblock": "format:0", "inode: zeros of a grown inode file": "growth:0",
 	"journal: dirty lines of a checkpoint": "mix:0", "journal: head of a checkpoint": "mix:0", "journal: record": "mix:0",
-	"pmemfs: superblock written again": "heal:0", "recovery: head of the new epoch": "restarts:1", "recovery: replayed lines": "restarts:1",
+	"media: superblock written again": "heal:0", "recovery: head of the new epoch": "restarts:1", "recovery: replayed lines": "restarts:1",
 	"xattr: blocks of a long value": "mix:0",
 	"repair: replayed blocks":       "repair:0", "repair: heads without a window": "repair:1", "repair: record": "repair:5",
 	"repair: blocks of a record": "repair:1", "repair: head behind a record": "repair:4", "repair: superblock": "repair:0",

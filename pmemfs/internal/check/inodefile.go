@@ -21,7 +21,7 @@ func (f *inodeFile) phys(b uint64) uint64 {
 }
 
 // chapterName names the bitmap of a chapter.
-func chapterName(ch uint64) string { return fmt.Sprintf("bitmap of inode chapter %d", ch) }
+func chapterName(ch uint64) string { return fmt.Sprintf("bitmap of inode group %d", ch) }
 
 func inodeName(ino uint64) string { return fmt.Sprintf("inode %d", ino) }
 

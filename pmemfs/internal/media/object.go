@@ -1,4 +1,4 @@
-package pmemfs
+package media
 
 import (
 	"fmt"
@@ -25,90 +25,96 @@ type object struct {
 
 // objectAt says what a block is part of that an access about inode ino has hit. It reads metadata, of which more may be bad:
 // then the name says less. locked says that the caller holds the stripe of ino, else he holds no lock.
-func (fs *FS) objectAt(block, ino uint64, locked bool) object {
-	if o, ok := fs.fixedObject(block); ok {
+func (h *Health) objectAt(block, ino uint64, locked bool) object {
+	if o, ok := h.fixedObject(block); ok {
 		return o
 	}
-	if o, ok := fs.media.known(block, ino); ok {
+	if o, ok := h.known(block, ino); ok {
 		return o
 	}
 	o := object{name: fmt.Sprintf("block %d", block)}
 	if ino >= layout.RootIno {
-		if err := fs.ownedBy(&o, block, ino, locked); err != nil {
+		if err := h.ownedBy(&o, block, ino, locked); err != nil {
 			o.name = fmt.Sprintf("block %d, in use by inode %d or one near it", block, ino)
 		}
 	}
 	if !o.data && o.ino == 0 && !locked {
-		if err := fs.ownedByFS(&o, block); err != nil {
+		if err := h.ownedByFS(&o, block); err != nil {
 			o.name = fmt.Sprintf("block %d, in use", block)
 		}
 	}
 	if o.ino == 0 {
-		if err := fs.unowned(&o, block); err != nil {
+		if err := h.nameFree(&o, block); err != nil {
 			o.name = fmt.Sprintf("block %d", block)
 		}
 	}
 	o.ino = ino
 	if !o.free {
-		fs.media.remember(block, o)
+		h.remember(block, o)
 	}
 	return o
 }
 
+// FixedName names a block that is known without reading anything.
+func (h *Health) FixedName(block uint64) (name string, ok bool) {
+	o, ok := h.fixedObject(block)
+	return o.name, ok
+}
+
 // fixedObject names a block that is known without reading anything.
-func (fs *FS) fixedObject(block uint64) (o object, ok bool) {
+func (h *Health) fixedObject(block uint64) (o object, ok bool) {
 	group := block / layout.GroupBlocks
 	switch {
 	case block == layout.SuperBlock:
 		o.name = "superblock"
-	case block == fs.sb.Backup:
+	case block == h.Super.Backup:
 		o.name = "backup superblock"
 	case block == layout.JournalHeadA || block == layout.JournalHeadB:
 		o.name = fmt.Sprintf("journal head, block %d", block)
-	case block >= layout.JournalRing && block < layout.JournalRing+fs.sb.RingBlocks:
+	case block >= layout.JournalRing && block < layout.JournalRing+h.Super.RingBlocks:
 		o.name = fmt.Sprintf("journal ring, block %d", block)
 	case block == layout.BitmapBlock(group):
-		o = object{name: fmt.Sprintf("bitmap of block group %d", group), bits: fs.a.Blocks, group: group}
-	case fs.sb.Sums().Holds(block):
+		o = object{name: fmt.Sprintf("bitmap of block group %d", group), bits: h.Alloc.Blocks, group: group}
+	case h.Super.Sums().Holds(block):
 		o = object{name: fmt.Sprintf("checksums of block group %d, block %d", group, block), data: true}
 	default:
-		n, bitmap, ok := fs.inodes.Holds(block)
+		n, bitmap, ok := h.Inodes.Holds(block)
 		if !ok {
 			return o, false
 		}
 		o.name = fmt.Sprintf("inodes %d to %d", n, n+layout.InodesPerBlk-1)
 		if bitmap {
-			o = object{name: fmt.Sprintf("bitmap of inode chapter %d", n), bits: fs.a.Inodes, group: n}
+			o = object{name: fmt.Sprintf("bitmap of inode group %d", n), bits: h.Alloc.Inodes, group: n}
 		}
 	}
 	return o, true
 }
 
 // ownedBy looks for a block among those of an inode and sets o.ino when it is there.
-func (fs *FS) ownedBy(o *object, block, ino uint64, locked bool) (err error) {
-	defer fs.region.Unguard(fs.region.Guard(), &err)
+func (h *Health) ownedBy(o *object, block, ino uint64, locked bool) (err error) {
+	defer h.Region.Unguard(h.Region.Guard(), &err)
 	if !locked {
-		s := fs.stripes.of(ino)
+		s := h.Stripe(ino)
 		s.RLock()
 		defer s.RUnlock()
 	}
-	in, err := fs.inodes.View(nil, ino)
+	in, err := h.Inodes.View(nil, ino)
 	if err != nil {
 		return err
 	}
-	set := xattr.Open(fs.j, nil, in, fs.xk0, fs.xk1)
+	set := xattr.Open(h.Journal, nil, in, h.XattrKey0, h.XattrKey1)
 	if node, err := set.HasNode(block); err != nil || node {
 		o.set(ino, "attribute node at block %d (inode %d)", block, ino)
 		return err
 	}
 	if in.IsDir() {
 		root, height := in.DataRoot()
-		t := tree.Tree{J: fs.j, Kind: layout.TreeDir, Owner: ino, Root: tree.Root{Block: root, Height: height}}
+		t := tree.Tree{J: h.Journal, Kind: layout.TreeDir, Owner: ino, Root: tree.Root{Block: root, Height: height}}
 		if node, err := t.Has(block); err != nil || node {
 			o.set(ino, "directory node at block %d (inode %d)", block, ino)
 			return err
 		}
-	} else if err := fs.mappedBy(o, block, in); err != nil || o.ino != 0 {
+	} else if err := h.mappedBy(o, block, in); err != nil || o.ino != 0 {
 		return err
 	}
 	name, err := set.Holds(block)
@@ -120,11 +126,11 @@ func (fs *FS) ownedBy(o *object, block, ino uint64, locked bool) (err error) {
 }
 
 // mappedBy is ownedBy for the data of a file or a long symbolic link.
-func (fs *FS) mappedBy(o *object, block uint64, in layout.Inode) error {
+func (h *Health) mappedBy(o *object, block uint64, in layout.Inode) error {
 	if typ := in.Mode() & layout.ModeType; typ != layout.ModeRegular && (typ != layout.ModeSymlink || in.Flags()&layout.FlagInlineTarget != 0) {
 		return nil
 	}
-	m := extent.Open(fs.j, nil, in)
+	m := extent.Open(h.Journal, nil, in)
 	if node, err := m.HasNode(block); err != nil || node {
 		o.set(in.Ino(), "extent node at block %d (inode %d)", block, in.Ino())
 		return err
@@ -142,10 +148,10 @@ func (o *object) set(ino uint64, format string, args ...any) {
 }
 
 // ownedByFS is ownedBy for the filesystem's own inodes.
-func (fs *FS) ownedByFS(o *object, block uint64) (err error) {
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	fs.orphanMu.Lock()
-	defer fs.orphanMu.Unlock()
+func (h *Health) ownedByFS(o *object, block uint64) (err error) {
+	defer h.Region.Unguard(h.Region.Guard(), &err)
+	h.OwnMu.Lock()
+	defer h.OwnMu.Unlock()
 	for _, own := range []struct {
 		ino  uint64
 		kind uint8
@@ -155,12 +161,12 @@ func (fs *FS) ownedByFS(o *object, block uint64) (err error) {
 		{layout.InodeFileIno, layout.TreeExtent, "extent node at block %d of the inode file"},
 		{layout.BadBlocksIno, layout.TreeExtent, "node at block %d of the list of bad blocks"},
 	} {
-		in, err := fs.inodes.View(nil, own.ino)
+		in, err := h.Inodes.View(nil, own.ino)
 		if err != nil {
 			continue // the list may not exist, and what is damaged is reported by those who need it
 		}
 		root, height := in.DataRoot()
-		t := tree.Tree{J: fs.j, Kind: own.kind, Owner: own.ino, Root: tree.Root{Block: root, Height: height}}
+		t := tree.Tree{J: h.Journal, Kind: own.kind, Owner: own.ino, Root: tree.Root{Block: root, Height: height}}
 		if found, err := t.Has(block); err != nil || found {
 			o.set(own.ino, own.what, block)
 			return err
@@ -169,10 +175,10 @@ func (fs *FS) ownedByFS(o *object, block uint64) (err error) {
 	return nil
 }
 
-// unowned says whether a block that has not been found anywhere is free.
-func (fs *FS) unowned(o *object, block uint64) (err error) {
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	free, err := fs.a.Blocks.Free(block)
+// nameFree says whether a block that has not been found anywhere is free.
+func (h *Health) nameFree(o *object, block uint64) (err error) {
+	defer h.Region.Unguard(h.Region.Guard(), &err)
+	free, err := h.Alloc.Blocks.Free(block)
 	if free {
 		o.free, o.name = true, fmt.Sprintf("free block %d", block)
 	}

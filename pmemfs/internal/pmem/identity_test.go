@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestPlace moves, replaces, links and removes an image, and looks for it.
-func TestPlace(t *testing.T) {
+// TestIdentity moves, replaces, links and removes an image, and looks for it.
+func TestIdentity(t *testing.T) {
 	r := image(t, 8192, Options{Domain: PageCache})
 	path, other := r.Path(), filepath.Join(filepath.Dir(r.Path()), "other")
 	if err := os.WriteFile(other, make([]byte, 8192), 0o600); err != nil {
@@ -17,23 +17,23 @@ func TestPlace(t *testing.T) {
 	for _, step := range []struct {
 		name string
 		do   func() error
-		want Place
+		want Identity
 		lost error
 	}{
-		{"at first", func() error { return nil }, PlaceKept, nil},
-		{"moved", func() error { return os.Rename(path, path+".moved") }, PlaceMoved, nil},
-		{"replaced", func() error { return os.Link(other, path) }, PlaceMoved, nil},
-		{"put back", func() error { return os.Rename(path+".moved", path) }, PlaceKept, nil},
-		{"linked", func() error { return os.Link(path, path+".link") }, PlaceKept, nil},
-		{"one of two names removed", func() error { return os.Remove(path) }, PlaceMoved, nil},
-		{"removed", func() error { return os.Remove(path + ".link") }, PlaceVanish, ErrNameless},
-		{"another in its place", func() error { return os.Link(other, path) }, PlaceVanish, ErrNameless},
+		{"at first", func() error { return nil }, Same, nil},
+		{"moved", func() error { return os.Rename(path, path+".moved") }, Replaced, nil},
+		{"replaced", func() error { return os.Link(other, path) }, Replaced, nil},
+		{"put back", func() error { return os.Rename(path+".moved", path) }, Same, nil},
+		{"linked", func() error { return os.Link(path, path+".link") }, Same, nil},
+		{"one of two names removed", func() error { return os.Remove(path) }, Replaced, nil},
+		{"removed", func() error { return os.Remove(path + ".link") }, Unlinked, ErrNameless},
+		{"another in its place", func() error { return os.Link(other, path) }, Unlinked, ErrNameless},
 	} {
 		if err := step.do(); err != nil {
 			t.Fatal(err)
 		}
-		if place, err := r.Place(); err != nil || place != step.want {
-			t.Errorf("%s: place %d, %v, want %d", step.name, place, err, step.want)
+		if got, err := r.Identity(); err != nil || got != step.want {
+			t.Errorf("%s: identity %d, %v, want %d", step.name, got, err, step.want)
 		}
 		r.Write(0, []byte("something"))
 		if err := r.Persist(testSite, []Range{{0, 9}}); !errors.Is(err, step.lost) {
@@ -45,8 +45,8 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// TestPlaceOfMemory: what is no file stays where it is, and so does a draft, which has no name yet.
-func TestPlaceOfMemory(t *testing.T) {
+// TestIdentityOfMemory: what is no file stays the same, and so does a draft, which has no name yet.
+func TestIdentityOfMemory(t *testing.T) {
 	d, err := NewDraft(filepath.Join(t.TempDir(), "draft"), 8192, CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -60,8 +60,8 @@ func TestPlaceOfMemory(t *testing.T) {
 		if err := r.Persist(testSite, []Range{{0, 9}}); err != nil {
 			t.Errorf("%s: %v", r.Path(), err)
 		}
-		if place, err := r.Place(); err != nil || place != PlaceKept {
-			t.Errorf("%s: place %d, %v", r.Path(), place, err)
+		if got, err := r.Identity(); err != nil || got != Same {
+			t.Errorf("%s: identity %d, %v", r.Path(), got, err)
 		}
 	}
 	mustClose(t, r)

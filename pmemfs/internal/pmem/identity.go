@@ -13,14 +13,14 @@ import (
 // opened, has none any more: what is stored is gone when the last process closes it. It is for ever, as no such file gets a name again.
 var ErrNameless = errors.New("the image has been removed and has no name left: it is gone when this process ends")
 
-// A Place says what has become of an image's path.
-type Place uint8
+// An Identity says whether an image's path still leads to the image.
+type Identity uint8
 
-// The places.
+// The identities.
 const (
-	PlaceKept   Place = iota // the path leads to the image
-	PlaceMoved               // it does not, or to another file; the image has a name elsewhere
-	PlaceVanish              // the image has no name any more
+	Same     Identity = iota // the path leads to the image
+	Replaced                 // it leads nowhere or to another file, since the image was moved or replaced; the image has a name elsewhere
+	Unlinked                 // the image has no name any more
 )
 
 // links returns how many names the region's file has; 1 for what is no file of a filesystem.
@@ -35,29 +35,29 @@ func (r *Region) links() (uint64, error) {
 	return uint64(st.Sys().(*syscall.Stat_t).Nlink), nil
 }
 
-// Place looks whether the region's path still leads to its file. A file that had no name when it was opened, a device and memory stay where they are. It
-// costs two system calls. Safe for any number of goroutines.
-func (r *Region) Place() (Place, error) {
+// Identity returns whether the region's path still leads to its file. It is always Same for memory, a device, and a file that had no name
+// when it was opened. It costs two system calls. Safe for any number of goroutines.
+func (r *Region) Identity() (Identity, error) {
 	if !r.named {
-		return PlaceKept, nil
+		return Same, nil
 	}
 	own, err := r.file.Stat()
 	if err != nil {
-		return PlaceKept, err
+		return Same, err
 	}
 	if own.Sys().(*syscall.Stat_t).Nlink == 0 {
-		return PlaceVanish, nil
+		return Unlinked, nil
 	}
 	st, err := os.Stat(r.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return PlaceMoved, nil
+		return Replaced, nil
 	case err != nil:
-		return PlaceKept, err
+		return Same, err
 	case !os.SameFile(own, st):
-		return PlaceMoved, nil
+		return Replaced, nil
 	}
-	return PlaceKept, nil
+	return Same, nil
 }
 
 // Descriptor is a path by which others can read the image while this process has it open; empty where there is none.
