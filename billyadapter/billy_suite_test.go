@@ -1,6 +1,7 @@
 package billyadapter_test
 
 import (
+	"pmemfs/pmemfs/testpart"
 	"testing"
 
 	billytest "github.com/go-git/go-billy/v5/test"
@@ -9,6 +10,7 @@ import (
 
 // TestBilly runs go-billy's own conformance tests, all of them, each on a fresh image.
 func TestBilly(t *testing.T) {
+	testpart.NotRace(t)
 	suite := &billySuite{t: t}
 	result := check.Run(suite, &check.RunConf{Output: testWriter{t}})
 	if !result.Passed() {

@@ -15,6 +15,7 @@ import (
 	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"pmemfs/billyadapter"
+	"pmemfs/pmemfs/testpart"
 )
 
 const commits = 5
@@ -54,6 +55,7 @@ func commit(t *testing.T, w *git.Worktree, message string) plumbing.Hash {
 
 // TestGoGit clones a repository onto pmemfs, commits to it, opens it again and reads every object back.
 func TestGoGit(t *testing.T) {
+	testpart.NotRace(t)
 	src, head := sourceRepo(t)
 	f := newFS(t)
 	tree := chroot(t, f, "repo")
@@ -91,6 +93,7 @@ func TestGoGit(t *testing.T) {
 
 // TestGoGitInit starts a repository on pmemfs itself.
 func TestGoGitInit(t *testing.T) {
+	testpart.NotRace(t)
 	tree := chroot(t, newFS(t), "fresh")
 	repo, err := git.Init(store(t, tree), tree)
 	must(t, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"pmemfs/pmemfs/testpart"
 	"slices"
 	"testing"
 	"testing/fstest"
@@ -12,6 +13,7 @@ import (
 )
 
 func TestIOFS(t *testing.T) {
+	testpart.NotRace(t)
 	f := newFS(t)
 	names := []string{"a", "empty", "dir/b", "dir/deep/er/c", "dir/z"}
 	for i, n := range names {
@@ -27,6 +29,7 @@ func TestIOFS(t *testing.T) {
 
 // TestIOFSPages reads a directory in pieces while entries vanish from it: the rest is seen once each.
 func TestIOFSPages(t *testing.T) {
+	testpart.NotRace(t)
 	f := newFS(t)
 	const count = 1000
 	for i := range count {

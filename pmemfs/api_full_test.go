@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"pmemfs/pmemfs/testpart"
 	"testing"
 )
 
@@ -98,6 +99,7 @@ func TestFull(t *testing.T) {
 
 // TestFullEachWay fills a filesystem to the brim with each kind of thing alone; each can be removed again.
 func TestFullEachWay(t *testing.T) {
+	testpart.NotRace(t)
 	long := bytes.Repeat([]byte{'x'}, 240)
 	for what, add := range map[string]func(b *bench, name []byte) error{
 		"names": func(b *bench, n []byte) error {

@@ -2,6 +2,7 @@ package pmemfs
 
 import (
 	"errors"
+	"pmemfs/pmemfs/testpart"
 	"testing"
 )
 
@@ -101,6 +102,7 @@ var callOps = []callOp{
 
 // TestSaw makes each call and compares what it saw with the attributes before and after.
 func TestSaw(t *testing.T) {
+	testpart.NotRace(t)
 	for _, op := range callOps {
 		t.Run(op.name, func(t *testing.T) {
 			f := newFixture(t, false)

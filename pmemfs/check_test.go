@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/testpart"
 )
 
 // image makes a file with a rich filesystem in it.
@@ -27,6 +28,7 @@ func image(t testing.TB, size int64) string {
 }
 
 func TestCheckOfHealthyImages(t *testing.T) {
+	testpart.NotRace(t)
 	path := image(t, 64<<20)
 	checkImage(t, path)
 	r, err := Check(path, CheckOptions{})
@@ -55,6 +57,7 @@ func TestCheckOfHealthyImages(t *testing.T) {
 
 // A copy of the medium at any moment is what a kill leaves behind.
 func TestCheckAfterKill(t *testing.T) {
+	testpart.NotRace(t)
 	fs, err := OpenMemory(64<<20, DomainVolatile, Options{NoBackground: true})
 	if err != nil {
 		t.Fatal(err)

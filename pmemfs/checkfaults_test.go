@@ -9,6 +9,7 @@ import (
 
 	"pmemfs/pmemfs/internal/check"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/testpart"
 )
 
 // surgery is a healthy medium with known objects, to be damaged one byte or field at a time.
@@ -200,6 +201,7 @@ func atRest() []damage {
 func inWindow() []damage { return slices.Concat(journalDamage, windowDamage) }
 
 func TestCheckFindsFaults(t *testing.T) {
+	testpart.NotRace(t)
 	healthy := operate(t, false)
 	checkMedium(t, healthy.medium)
 	for _, d := range atRest() {

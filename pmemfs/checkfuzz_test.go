@@ -11,6 +11,7 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/repair"
+	"pmemfs/pmemfs/testpart"
 )
 
 // Bounds of one execution on an image of 4 MiB. The time is for a machine that does a hundred other things.
@@ -50,6 +51,7 @@ func seeds(f *testing.F) {
 
 // FuzzCheck checks mutated images, and the program itself as one. The check must end, without a panic, whatever it finds.
 func FuzzCheck(f *testing.F) {
+	testpart.NotRace(f)
 	m := [2]*mutant{newMutant(f, false), newMutant(f, true)}
 	seeds(f)
 	f.Fuzz(func(t *testing.T, program []byte) { fuzzCheck(t, m[len(program)%2], program) })
@@ -70,6 +72,7 @@ func fuzzCheck(t *testing.T, m *mutant, program []byte) {
 // FuzzRepair repairs mutated images. A repair must end, and the check finds nothing afterwards, unless there was nothing to
 // begin with or there is no room.
 func FuzzRepair(f *testing.F) {
+	testpart.NotRace(f)
 	m := [2]*mutant{newMutant(f, false), newMutant(f, true)}
 	seeds(f)
 	f.Fuzz(func(t *testing.T, program []byte) {
@@ -127,6 +130,7 @@ func commitAndMount(t *testing.T, medium []byte, p *repair.Plan) {
 
 // FuzzOpen opens mutated images and uses what can be opened. Any error will do.
 func FuzzOpen(f *testing.F) {
+	testpart.NotRace(f)
 	m := [2]*mutant{newMutant(f, false), newMutant(f, true)}
 	seeds(f)
 	f.Fuzz(func(t *testing.T, program []byte) { fuzzOpen(t, m[len(program)%2], program) })

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"pmemfs/pmemfs/testpart"
 	"sync"
 	"testing"
 )
 
 // A filesystem that runs full again and again must account for every block.
 func TestCheckWhenFull(t *testing.T) {
+	testpart.NotRace(t)
 	for seed := range uint64(4) {
 		fs := memFSWith(t, MinSize+int64(seed)*(1<<20), seed%2 == 1)
 		fillUp(t, fs, rand.New(rand.NewPCG(seed, 3)))

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/testpart"
 )
 
 // fixture is a filesystem with something of everything, its window empty.
@@ -185,7 +186,10 @@ var operations = []operation{
 // TestFences asserts the exact number of fences of every operation, and that the lines flushed are the record's own: its
 // bytes, header and padding to a line, each line once. Checksums of data take no further fence; those of a bulk copy are
 // in lines of the table, of which the first and the last are flushed and the others, if they are many, go past the cache.
-func TestFences(t *testing.T) { bothWays(t, testFences) }
+func TestFences(t *testing.T) {
+	testpart.NotRace(t)
+	bothWays(t, testFences)
+}
 
 func testFences(t *testing.T, sums bool) {
 	for _, op := range operations {
@@ -238,6 +242,7 @@ func TestCheckpointFlushesOnce(t *testing.T) {
 
 // TestFencesAmortised asserts the budget over many operations, splits, inode file growth and checkpoints included.
 func TestFencesAmortised(t *testing.T) {
+	testpart.NotRace(t)
 	fs := memFS(t, 64<<20)
 	c := &Cred{}
 	const n = 20_000

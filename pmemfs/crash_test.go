@@ -6,6 +6,7 @@ import (
 
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/testpart"
 )
 
 // memFS returns a filesystem in memory whose checkpoints happen when the test says.
@@ -68,6 +69,7 @@ func powerCut(fs *FS, sure []byte, seed uint64) []byte {
 
 // TestModel runs random operations with every kind of restart between them.
 func TestModel(t *testing.T) {
+	testpart.NotRace(t)
 	t.Parallel()
 	bothWays(t, func(t *testing.T, sums bool) {
 		for seed := range uint64(4) {

@@ -7,6 +7,7 @@ import (
 
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/testpart"
 )
 
 // cutter cuts the power at fences: of operations, of their bulk data, of checkpoints and of recoveries.
@@ -58,6 +59,7 @@ func (c *cutter) cut(now, sure []byte, depth int) {
 
 // TestPowerCutAtFences cuts the power before one fence in a few, also while it recovers from a cut.
 func TestPowerCutAtFences(t *testing.T) {
+	testpart.NotRace(t)
 	t.Parallel()
 	bothWays(t, func(t *testing.T, sums bool) {
 		for seed := range uint64(3) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/testpart"
 )
 
 // stirrer does random operations on a few names of the root directory. What they answer does not matter to it.
@@ -90,6 +91,7 @@ func (s *stirrer) release() error {
 // whole, in memory and, when it has become read-only, at the next open. When a block is lost, because a checkpoint came upon
 // it, that is remembered although its memory is well again; a new filesystem takes over.
 func TestFaultAnywhere(t *testing.T) {
+	testpart.NotRace(t)
 	for seed := range uint64(6) {
 		faultAnywhere(t, seed)
 	}

@@ -2,12 +2,14 @@ package pmemfs
 
 import (
 	"bytes"
+	"pmemfs/pmemfs/testpart"
 	"testing"
 )
 
 // TestOverwriteFragments writes over a file of thousands of extents in one call, on the smallest journal: a record must
 // stay within its bound however much it replaces.
 func TestOverwriteFragments(t *testing.T) {
+	testpart.NotRace(t)
 	const blocks = 6000
 	fs := memFS(t, 64<<20)
 	c := &Cred{}

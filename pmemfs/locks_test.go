@@ -2,6 +2,7 @@ package pmemfs
 
 import (
 	"errors"
+	"pmemfs/pmemfs/testpart"
 	"testing"
 )
 
@@ -128,6 +129,7 @@ func TestLocksOfRemovedFiles(t *testing.T) {
 
 // TestLockErrors: the table's errors are the filesystem's.
 func TestLockErrors(t *testing.T) {
+	testpart.NotRace(t)
 	fs := memFS(t, 16<<20)
 	var h [2]Handle
 	for i := range h {

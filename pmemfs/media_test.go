@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/testpart"
 )
 
 // victim is a kind of object whose memory goes bad.
@@ -115,6 +116,7 @@ func freeRun(f *mediaFixture, fs *FS) (blocks []uint64) {
 // TestMediaFaults lets the memory of each kind of object go bad, before the image is opened and while it is in use. What
 // cannot be read is EIO and no more than it has to be, nothing reads as anything else, and the log says what was hit.
 func TestMediaFaults(t *testing.T) {
+	testpart.NotRace(t)
 	for _, v := range victims {
 		t.Run(v.name+"/before", func(t *testing.T) {
 			f := newMediaFixture(t)

@@ -10,6 +10,7 @@ import (
 	"pmemfs/pmemfs/internal/extent"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/testpart"
 )
 
 // badFile is a file of the model and what it holds.
@@ -192,6 +193,7 @@ func (m *badModel) drop(f *badFile) {
 // TestMediaModel lets memory go bad at random beneath random reads and writes, and become well again with whatever content
 // it has at each reopening. Every read is right or EIO.
 func TestMediaModel(t *testing.T) {
+	testpart.NotRace(t)
 	domains := []pmem.Domain{pmem.PageCache}
 	if cacheFlush() {
 		domains = append(domains, pmem.CacheFlush)

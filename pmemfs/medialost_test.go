@@ -10,6 +10,7 @@ import (
 
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/testpart"
 )
 
 // lostFixture is a filesystem with a file of which block 1 has old content on the medium and, in a way of the test's, lost
@@ -164,6 +165,7 @@ func cacheFlush() bool {
 // TestLostCrash cuts the power at every fence from the record whose block is lost on: whatever the medium holds then, nobody
 // gets the old content of the block, which its memory has when it is well again.
 func TestLostCrash(t *testing.T) {
+	testpart.NotRace(t)
 	f := newLostFixture(t, pmem.PageCache)
 	region := f.fs.region
 	sure := bytes.Clone(region.Bytes())

@@ -3,6 +3,7 @@ package pmemfs
 import (
 	"flag"
 	"math/rand/v2"
+	"pmemfs/pmemfs/testpart"
 	"testing"
 )
 
@@ -14,6 +15,7 @@ var (
 // TestMutations is the fuzz targets' loop with programs that a seed makes, of steps that make sense: it finds in seconds
 // what a fuzzer that knows nothing of the steps finds in hours.
 func TestMutations(t *testing.T) {
+	testpart.NotRace(t)
 	m := [2]*mutant{newMutant(t, false), newMutant(t, true)}
 	for i := range *mutations {
 		seed := *mutationSeed + uint64(i)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/testpart"
 )
 
 // keyOf returns the n-th key.
@@ -67,6 +68,7 @@ func made(a Attr, err error) (Handle, error) {
 // TestNotes makes each operation that logs a note and looks for it after a kill, after another one, after a checkpoint, and
 // after a clean end.
 func TestNotes(t *testing.T) {
+	testpart.NotRace(t)
 	t.Parallel()
 	for name, run := range noted {
 		t.Run(name, func(t *testing.T) {
@@ -102,6 +104,7 @@ func must(t testing.TB, err error) {
 
 // TestNotesOfNothing makes calls that log no note though they have one: they fail, or change nothing, or may be repeated.
 func TestNotesOfNothing(t *testing.T) {
+	testpart.NotRace(t)
 	f := newFixture(t, false)
 	f.c.Call = &Call{Note: keyOf(1)}
 	for _, op := range callOps {
@@ -121,6 +124,7 @@ func TestNotesOfNothing(t *testing.T) {
 
 // TestNoteCosts compares every operation without and with a note: no further fence, and at most one more line.
 func TestNoteCosts(t *testing.T) {
+	testpart.NotRace(t)
 	for _, op := range operations {
 		var cost [2]Counters
 		for i := range cost {
@@ -143,6 +147,7 @@ func TestNoteCosts(t *testing.T) {
 
 // TestNotesFence counts the fences of opening: notes take one where there is nothing to replay, and share one where there is.
 func TestNotesFence(t *testing.T) {
+	testpart.NotRace(t)
 	for _, c := range []struct {
 		note, window bool
 		fences       uint64
@@ -168,6 +173,8 @@ func TestNotesFence(t *testing.T) {
 // TestNotesBound makes more operations with notes than are kept, or than the ring has room for, through restarts of which
 // one has a window that fills the ring.
 func TestNotesBound(t *testing.T) {
+	testpart.NotRace(t)
+	testpart.NotInvariants(t)
 	t.Parallel()
 	for _, c := range []struct {
 		size  int64
@@ -202,6 +209,7 @@ func TestNotesBound(t *testing.T) {
 
 // TestNotesOnce logs one key twice: the note is that of the later operation.
 func TestNotesOnce(t *testing.T) {
+	testpart.NotRace(t)
 	f := newFixture(t, false)
 	f.c.Call = &Call{Note: keyOf(1)}
 	for _, name := range []string{"one", "two"} {
@@ -219,6 +227,7 @@ func TestNotesOnce(t *testing.T) {
 
 // TestNotesFullWindow restarts with windows of every length up to the ring's, twice.
 func TestNotesFullWindow(t *testing.T) {
+	testpart.NotRace(t)
 	for _, used := range []uint64{80, 87, 88, 90, 95, 99} {
 		fs := memFS(t, 4<<20)
 		call := &Call{}
@@ -298,6 +307,7 @@ func benchOpen(b *testing.B, notes, window bool) {
 // TestNotesReach notes calls between writes that fill the ring again and again: after a crash there are at least those whose records are in the
 // newest three quarters of the ring, as DESIGN.md promises.
 func TestNotesReach(t *testing.T) {
+	testpart.NotRace(t)
 	fs := memFS(t, 64<<20)
 	call := &Call{}
 	noted, plain := &Cred{Call: call}, &Cred{}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"pmemfs/pmemfs/testpart"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,8 @@ func residentKiB(t testing.TB) int {
 // TestOpenAfterKill opens filesystems of a thousand and of a million files that were not closed. Open must not read what
 // it does not need: the journal records replayed are counted, the times only logged.
 func TestOpenAfterKill(t *testing.T) {
+	testpart.NotRace(t)
+	testpart.NotInvariants(t)
 	for _, n := range []int{1000, 1_000_000} {
 		path := filepath.Join(t.TempDir(), "img")
 		if err := Format(path, FormatOptions{Size: 1 << 30}); err != nil {

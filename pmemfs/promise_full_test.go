@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/testpart"
 )
 
 // leave allocates all space to a new file but so many blocks.
@@ -19,6 +20,7 @@ func leave(t *testing.T, fs *FS, blocks uint64) {
 // TestPromiseUnwritten keeps bytes for blocks that are allocated and were never written, on a filesystem that is full but for these: each takes an
 // extent apart, so there must be nodes for that, or the write itself says that there is no space.
 func TestPromiseUnwritten(t *testing.T) {
+	testpart.NotRace(t)
 	for _, left := range []uint64{0, 40, 200} {
 		fs := lazyFS(t, 64<<20)
 		h := mkfile(t, fs, "f")
@@ -43,6 +45,7 @@ func TestPromiseUnwritten(t *testing.T) {
 // TestPromiseBesideOverwrites leaves no space but what is promised for one file's data, and stores another's, which overwrites: that is
 // done in place then, as copies would take the promised blocks.
 func TestPromiseBesideOverwrites(t *testing.T) {
+	testpart.NotRace(t)
 	fs := lazyFS(t, 64<<20)
 	h, other := mkfile(t, fs, "f"), mkfile(t, fs, "other")
 	for off := uint64(0); off < 32<<20; off += 1 << 20 {

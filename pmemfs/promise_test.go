@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/testpart"
 )
 
 // TestPromise writes unstable in many ways and asserts what is promised: the blocks that the file does not have, each once, and
 // nodes for their extents. The answer's space is what the file has when all is stored, nodes excepted.
 func TestPromise(t *testing.T) {
+	testpart.NotRace(t)
 	const block = layout.BlockSize
 	for name, c := range map[string]struct {
 		writes       int
@@ -102,6 +104,7 @@ func make200() []byte { return fmt.Appendf(nil, "%0200d", 1) }
 // TestPromiseOfOthers leaves no space but what is promised for another's data, and more is promised than needed: every call that
 // needs some gets it, after that data has been stored, and nobody is told that there is none.
 func TestPromiseOfOthers(t *testing.T) {
+	testpart.NotRace(t)
 	for name, call := range wanting {
 		fs := lazyFS(t, 32<<20)
 		d, err := fs.Mkdir(superuser, fs.Root(), []byte("d"), nil)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/internal/check"
+	"pmemfs/pmemfs/testpart"
 )
 
 // repaired repairs a copy of a medium in memory, and returns the copy and what was done.
@@ -26,6 +27,8 @@ func repaired(t testing.TB, medium []byte) ([]byte, *RepairReport) {
 }
 
 func TestRepairFaults(t *testing.T) {
+	testpart.NotRace(t)
+	testpart.NotInvariants(t)
 	t.Parallel()
 	bothWays(t, testRepairFaults)
 }

@@ -11,6 +11,7 @@ import (
 	"pmemfs/pmemfs/internal/check"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/repair"
+	"pmemfs/pmemfs/testpart"
 )
 
 // classes returns the classes of fault by their source.
@@ -68,6 +69,7 @@ func TestClassesDocumented(t *testing.T) {
 
 // TestClassesInjected sees to it that the tables of damage have every class.
 func TestClassesInjected(t *testing.T) {
+	testpart.NotRace(t)
 	missing := classes(t)
 	delete(missing, string(check.Unreadable))   // TestUnreadable
 	delete(missing, string(check.DataChecksum)) // TestSumsOnRead
@@ -95,6 +97,7 @@ func TestClassesInjected(t *testing.T) {
 // TestUnreadable makes each metadata block unreadable in turn: the check says so once and goes on, and a repair leaves
 // nothing to find.
 func TestUnreadable(t *testing.T) {
+	testpart.NotRace(t)
 	healthy := operate(t, false)
 	before := picture(t, mountKept(t, healthy.medium))
 	gone := errors.New("gone")

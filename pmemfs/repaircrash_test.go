@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/testpart"
 )
 
 var errCut = errors.New("power cut")
@@ -49,6 +50,8 @@ func thorough() bool { return os.Getenv("PMEMFS_THOROUGH") != "" }
 // TestRepairInterrupted cuts the power at fences of a repair: a second repair must come to the same end. Every fence is
 // passed by the crash job "repair"; here it is many kinds of damage, and at each of them every fence if asked for, else two.
 func TestRepairInterrupted(t *testing.T) {
+	testpart.NotRace(t)
+	testpart.NotInvariants(t)
 	t.Parallel()
 	healthy, window := operate(t, false), operate(t, true)
 	seen := map[string]bool{}

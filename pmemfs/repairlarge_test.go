@@ -7,11 +7,14 @@ import (
 
 	"pmemfs/pmemfs/internal/check"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/testpart"
 )
 
 // TestRepairLarge repairs an image of several block groups and inode groups, in which what is found by searching is
 // spread out.
 func TestRepairLarge(t *testing.T) {
+	testpart.NotRace(t)
+	testpart.NotInvariants(t)
 	t.Parallel()
 	fs := memFS(t, 300<<20)
 	b := builder{t: t, fs: fs}

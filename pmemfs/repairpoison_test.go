@@ -7,11 +7,13 @@ import (
 	"pmemfs/pmemfs/internal/check"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/testpart"
 )
 
 // TestRepairPoison repairs images in memory that really faults. What has a place of its own cannot be repaired until the
 // memory takes stores again; anything else is put elsewhere.
 func TestRepairPoison(t *testing.T) {
+	testpart.NotRace(t)
 	healthy := operate(t, false)
 	before := picture(t, mountKept(t, healthy.medium))
 	for _, x := range []struct {

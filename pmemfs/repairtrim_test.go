@@ -7,11 +7,13 @@ import (
 
 	"pmemfs/pmemfs/internal/check"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/testpart"
 )
 
 // TestRepairTrimmed destroys the inode of an inode file that has given back its end, grown again elsewhere or not, while a file has
 // the old blocks allocated and unwritten: they hold free inodes with the same numbers, and are not the inode file's.
 func TestRepairTrimmed(t *testing.T) {
+	testpart.NotRace(t)
 	for _, again := range []int{0, 100, 4000} {
 		t.Run(fmt.Sprint(again), func(t *testing.T) {
 			fs := memFS(t, 64<<20)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/testpart"
 )
 
 // newSumMutant is newMutant with checksums of data.
@@ -17,6 +18,7 @@ func newSumMutant(t testing.TB) *mutant {
 
 // FuzzScrub scrubs mutated images. What cannot be opened is none of its business.
 func FuzzScrub(f *testing.F) {
+	testpart.NotRace(f)
 	m := newSumMutant(f)
 	seeds(f)
 	f.Fuzz(func(t *testing.T, program []byte) { fuzzScrub(t, m, program) })

@@ -5,11 +5,13 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/testpart"
 )
 
 // TestSizesAroundAGroup formats images whose last block group has no or few blocks, and opens them by either superblock. The
 // open writes the damaged one again.
 func TestSizesAroundAGroup(t *testing.T) {
+	testpart.NotRace(t)
 	for _, d := range []int64{-1, 0, 1, 2, 3, 32, 33, 34, 35} {
 		fs := memFSWith(t, (layout.GroupBlocks+d)*layout.BlockSize, d%2 == 0 || d > 3)
 		b := builder{t: t, fs: fs}

@@ -10,10 +10,12 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/testpart"
 )
 
 // TestStates: what servers keep is there after a restart, apart from all files, and bounded.
 func TestStates(t *testing.T) {
+	testpart.NotRace(t)
 	path := filepath.Join(t.TempDir(), "image")
 	if err := Format(path, FormatOptions{Size: 16 << 20}); err != nil {
 		t.Fatal(err)

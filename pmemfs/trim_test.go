@@ -11,6 +11,7 @@ import (
 
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/testpart"
 )
 
 // makeMany makes empty files in a directory and returns their handles.
@@ -42,6 +43,7 @@ func inodeBlocks(t *testing.T, fs *FS) uint64 {
 // TestTrim makes and removes many files in several orders, again and again: the space comes back, is told as free, can be used for data, and no
 // handle of a removed file ever means another one.
 func TestTrim(t *testing.T) {
+	testpart.NotRace(t)
 	const n = 40_000 // more than a chapter
 	for _, c := range []string{"as they were made", "the other way round", "in any order", "all but some at the beginning"} {
 		t.Run(c, func(t *testing.T) {
@@ -51,8 +53,7 @@ func TestTrim(t *testing.T) {
 			before, err := fs.Statfs()
 			must(t, err)
 			blocks := inodeBlocks(t, fs)
-			var gone []Handle
-			seen := map[Handle]bool{}
+			gone, seen := []Handle(nil), map[Handle]bool{}
 			for round := range 2 {
 				made := makeMany(t, fs, d.Handle, n)
 				for _, h := range made {
@@ -125,6 +126,7 @@ func TestTrim(t *testing.T) {
 // TestTrimKeeps holds the last file of many: the file behind it goes, what is before stays until that one is removed. Its
 // neighbours' numbers are used first.
 func TestTrimKeeps(t *testing.T) {
+	testpart.NotRace(t)
 	fs := memFS(t, 64<<20)
 	d, err := fs.Mkdir(root, fs.Root(), []byte("d"), nil)
 	must(t, err)
@@ -158,6 +160,7 @@ const trimmed = 100
 // TestTrimAtOpen cuts the power between the removal of the last file and what it sets off, and opens an image of an earlier
 // version, which did not give back: the open does.
 func TestTrimAtOpen(t *testing.T) {
+	testpart.NotRace(t)
 	fs := memFS(t, 64<<20)
 	makeMany(t, fs, fs.Root(), 5000)
 	var medium []byte
@@ -193,6 +196,7 @@ func TestTrimAtOpen(t *testing.T) {
 
 // TestTrimWhenFull fills an image with empty files, removes most of them, less than is worth giving back by itself, and needs the space.
 func TestTrimWhenFull(t *testing.T) {
+	testpart.NotRace(t)
 	fs := memFS(t, 8<<20)
 	big := mkfile(t, fs, "big")
 	makeMany(t, fs, fs.Root(), 2000)
@@ -290,6 +294,7 @@ func TestTrimBeside(t *testing.T) {
 // TestTrimRefused refuses the fence of the record that cuts the inode file: the removal has happened, the filesystem has failed, and
 // the image is whole.
 func TestTrimRefused(t *testing.T) {
+	testpart.NotRace(t)
 	fs := memFS(t, 64<<20)
 	made := makeMany(t, fs, fs.Root(), 3000)
 	for i := range 2999 {

@@ -8,6 +8,7 @@ import (
 
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/testpart"
 )
 
 // splitExtents is how many extents the files of these tests have: to free them takes three records.
@@ -60,6 +61,7 @@ var growths = map[string]func(fs *FS, h Handle) error{
 // TestTruncateUnfinished lets memory go bad that only the second record of a truncation needs. The truncation has happened. The
 // file does not grow before the rest is done, as its old bytes would be back, and is empty then.
 func TestTruncateUnfinished(t *testing.T) {
+	testpart.NotRace(t)
 	for name, grow := range growths {
 		t.Run(name, func(t *testing.T) {
 			fs, path := faulty(t, 32<<20)
@@ -97,6 +99,7 @@ func TestTruncateUnfinished(t *testing.T) {
 // TestRemoveUnfinished lets memory go bad that only the second record of a removal needs: the name is gone, so the call has
 // succeeded. The space comes back when the memory does.
 func TestRemoveUnfinished(t *testing.T) {
+	testpart.NotRace(t)
 	for name, remove := range map[string]func(fs *FS) error{
 		"unlink": func(fs *FS) error { return fs.Unlink(root, fs.Root(), []byte("f")) },
 		"rename over it": func(fs *FS) error {
@@ -151,6 +154,7 @@ func TestRemoveUnfinished(t *testing.T) {
 
 // TestRemoveRefused refuses the fence of the second record of a removal. The filesystem has failed, and the removal has happened.
 func TestRemoveRefused(t *testing.T) {
+	testpart.NotRace(t)
 	fs := memFS(t, 32<<20)
 	splitFile(t, fs, "f")
 	fences := 0
@@ -182,6 +186,7 @@ func TestRemoveRefused(t *testing.T) {
 // TestOpenUnfinished opens an image on which a truncation cannot be finished, as its extents are damaged: everything else works,
 // and the file does not grow.
 func TestOpenUnfinished(t *testing.T) {
+	testpart.NotRace(t)
 	fs, path := faulty(t, 32<<20)
 	h := splitFile(t, fs, "f")
 	leaf := lastLeaf(t, fs, h)

@@ -10,46 +10,12 @@ import (
 
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/testpart"
 )
-
-// lazyFS is a filesystem in memory where a fence is dear.
-func lazyFS(t testing.TB, size int64) *FS {
-	t.Helper()
-	fs, err := OpenMemory(size, DomainPageCache, Options{NoBackground: true})
-	must(t, err)
-	return fs
-}
-
-// lazyBytes mounts a copy of a medium where a fence is dear.
-func lazyBytes(t testing.TB, medium []byte) *FS {
-	t.Helper()
-	region, err := pmem.NewMemory(int64(len(medium)), pmem.PageCache)
-	must(t, err)
-	region.Write(0, medium)
-	fs, err := mount(region, Options{NoBackground: true})
-	must(t, err)
-	return fs
-}
-
-// keep writes unstable, and says so if that was not what happened.
-func keepData(t testing.TB, fs *FS, h Handle, p []byte, off uint64) Attr {
-	t.Helper()
-	n, stable, a, err := fs.WriteUnstable(superuser, h, p, off)
-	if err != nil || n != len(p) || stable {
-		t.Fatalf("%d of %d bytes, stable %v, %v", n, len(p), stable, err)
-	}
-	return a
-}
-
-func mkfile(t testing.TB, fs *FS, name string) Handle {
-	t.Helper()
-	a, err := fs.Create(superuser, fs.Root(), []byte(name), &CreateOptions{})
-	must(t, err)
-	return a.Handle
-}
 
 // TestUnstableStable asks for it where a fence is cheap.
 func TestUnstableStable(t *testing.T) {
+	testpart.NotRace(t)
 	fs := memFS(t, 8<<20)
 	h := mkfile(t, fs, "f")
 	if n, stable, a, err := fs.WriteUnstable(superuser, h, make([]byte, 5000), 7); n != 5000 || !stable || a.Size != 5007 || err != nil {
@@ -101,6 +67,7 @@ func (fs *FS) stat(h Handle, err error) (Attr, error) {
 // TestUnstableSeen writes unstable and looks at the file in every way: size, times and change counter are those that the
 // write was answered with.
 func TestUnstableSeen(t *testing.T) {
+	testpart.NotRace(t)
 	for name, see := range sights {
 		fs := lazyFS(t, 8<<20)
 		h := mkfile(t, fs, "f")
@@ -122,6 +89,7 @@ func TestUnstableSeen(t *testing.T) {
 
 // TestUnstableChanges lets every call that changes a file follow an unstable write.
 func TestUnstableChanges(t *testing.T) {
+	testpart.NotRace(t)
 	for name, change := range map[string]func(fs *FS, h Handle) error{
 		"write": func(fs *FS, h Handle) error { _, _, err := fs.Write(superuser, h, []byte("x"), 2); return err },
 		"truncate": func(fs *FS, h Handle) error {
@@ -164,6 +132,7 @@ func TestUnstableChanges(t *testing.T) {
 
 // TestUnstableVerifier ends lives in every way and compares the verifiers.
 func TestUnstableVerifier(t *testing.T) {
+	testpart.NotRace(t)
 	fs := lazyFS(t, 8<<20)
 	h := mkfile(t, fs, "f")
 	v := fs.Verifier()
@@ -216,6 +185,7 @@ func TestUnstableVerifier(t *testing.T) {
 
 // TestUnstableRefused writes what must be refused at once, as a stable write would be.
 func TestUnstableRefused(t *testing.T) {
+	testpart.NotRace(t)
 	fs := lazyFS(t, 8<<20)
 	h := mkfile(t, fs, "f")
 	user := &Cred{UID: 5}
@@ -250,6 +220,7 @@ func TestUnstableRefused(t *testing.T) {
 
 // TestUnstableBounds keeps more than may be kept.
 func TestUnstableBounds(t *testing.T) {
+	testpart.NotRace(t)
 	fs := lazyFS(t, 256<<20)
 	for i := range 4 {
 		h := mkfile(t, fs, fmt.Sprint(i))
@@ -280,6 +251,7 @@ func TestUnstableBounds(t *testing.T) {
 // TestUnstableModel writes random pieces, reads and commits now and then, and cuts the power: what was committed is there,
 // and of each block what some write since had made of it, or nothing had.
 func TestUnstableModel(t *testing.T) {
+	testpart.NotRace(t)
 	t.Parallel()
 	for seed := range uint64(20) {
 		unstableModel(t, seed)
@@ -362,6 +334,7 @@ func afterCut(t *testing.T, fs *FS, h Handle, committed []byte, versions map[int
 // TestUnstableFences counts: one fence in a life for the first unstable write, none for others, and a commit costs those of
 // one write.
 func TestUnstableFences(t *testing.T) {
+	testpart.NotRace(t)
 	fs := lazyFS(t, 64<<20)
 	h := mkfile(t, fs, "f")
 	for i, want := range []uint64{1 + 2, 2, 2} {
@@ -426,6 +399,7 @@ func TestUnstableAtOnce(t *testing.T) {
 
 // TestUnstableLost refuses the fence that a commit needs: the commit says so, and the verifier changes.
 func TestUnstableLost(t *testing.T) {
+	testpart.NotRace(t)
 	fs := lazyFS(t, 8<<20)
 	h := mkfile(t, fs, "f")
 	keepData(t, fs, h, make([]byte, layout.BlockSize), 0)
@@ -449,6 +423,7 @@ func TestUnstableLost(t *testing.T) {
 // TestUnstableSpace fills a filesystem beside data that is kept: what was answered finds its space all the same, and the free
 // space that is told is what others can have.
 func TestUnstableSpace(t *testing.T) {
+	testpart.NotRace(t)
 	fs := lazyFS(t, 32<<20)
 	before, err := fs.Statfs()
 	must(t, err)

@@ -35,7 +35,7 @@ const floors = `
 	pmemfs/internal/journal  pmemfs/internal/repair
 	pmemfs/internal/check
 	pmemfs/internal/pmem  pmemfs/internal/layout  pmemfs/internal/locks
-	pmemfs/internal/invariants  pmemfs/internal/mutation  pmemfs/safego
+	pmemfs/internal/invariants  pmemfs/internal/mutation  pmemfs/safego  pmemfs/testpart
 `
 
 // narrow lists packages that may import even less than their floor allows.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/config"
 	"pmemfs/server/export"
 )
@@ -195,6 +196,7 @@ func TestWider(t *testing.T) {
 
 // FuzzParse: no text does worse than an error.
 func FuzzParse(f *testing.F) {
+	testpart.NotRace(f)
 	f.Add(whole)
 	f.Add("[[export]]\nclients = [")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/handle"
 )
 
@@ -110,6 +111,7 @@ func BenchmarkDecode(b *testing.B) {
 
 // FuzzDecode: only what Append makes is a handle.
 func FuzzDecode(f *testing.F) {
+	testpart.NotRace(f)
 	c := codec(f)
 	f.Add([]byte{})
 	f.Add(c.Append(nil, 0, pmemfs.Handle{}))

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/export"
 	"pmemfs/server/handle"
 	"pmemfs/server/mount3"
@@ -400,6 +401,7 @@ func TestRefusals(t *testing.T) {
 
 // FuzzServe answers whatever it is asked, and twice the same.
 func FuzzServe(f *testing.F) {
+	testpart.NotRace(f)
 	s := newSite(f)
 	for proc := range uint32(7) {
 		f.Add(proc, uint32(3), uint32(0), []byte{}, dirpath("/docs/open"))

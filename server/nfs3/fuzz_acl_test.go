@@ -5,12 +5,14 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/pmemfstest"
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
 )
 
 // FuzzACL gives NFSACL arguments of all kinds, with handles that are good.
 func FuzzACL(f *testing.F) {
+	testpart.NotRace(f)
 	target := newFixture(f)
 	all := aclSamples(target)
 	for proc, e := range all {

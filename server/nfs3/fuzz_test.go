@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/pmemfstest"
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
 )
@@ -39,6 +40,7 @@ func (f *fuzzTarget) send(t *testing.T, proc uint32, uid uint32, b []byte) {
 // FuzzArguments gives every procedure arguments of all kinds. The handles in the seeds are good ones, so that what follows
 // them counts.
 func FuzzArguments(f *testing.F) {
+	testpart.NotRace(f)
 	target := &fuzzTarget{fixture: newFixture(f)}
 	all := samples(f, target.fixture)
 	names := slices.Sorted(func(yield func(string) bool) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/export"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
@@ -118,6 +119,7 @@ func TestOnceConcurrent(t *testing.T) {
 
 // TestOnceIsBounded asks for more than is remembered, and comes from more clients than are.
 func TestOnceIsBounded(t *testing.T) {
+	testpart.NotRace(t)
 	f := newFixture(t, func(e *export.Export) { e.Clients = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
 	send := func(r *rpc.Request) nfswire.Status {
 		_, d := f.send(r)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
 )
@@ -212,6 +213,7 @@ func TestReaddirCookies(t *testing.T) {
 
 // TestReaddirLarge lists many names. No state is kept between pages: they are asked for as by different clients.
 func TestReaddirLarge(t *testing.T) {
+	testpart.NotRace(t)
 	f := newFixtureOf(t, int64(*entriesFlag)*1024+imageBytes)
 	f.create("%d", 0, *entriesFlag)
 	n := 0

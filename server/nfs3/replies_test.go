@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/rpc"
 )
 
@@ -103,6 +104,7 @@ func TestRepliesUnderWay(t *testing.T) {
 
 // TestRepliesOfMany comes from ever more clients: one who has asked for little keeps what it was answered.
 func TestRepliesOfMany(t *testing.T) {
+	testpart.NotRace(t)
 	m := newMemory(t)
 	m.ask(from(1<<20, 700), 1)
 	greedy := from(2<<20, 700)
@@ -152,6 +154,7 @@ func TestRepliesOfMany(t *testing.T) {
 
 // TestNotesLapse asks for what an earlier life has done: from the same port, from another one, and too late.
 func TestNotesLapse(t *testing.T) {
+	testpart.NotRace(t)
 	made := pmemfs.Handle{Ino: 7, Gen: 8}
 	m := newMemory(t, pmemfs.Note{Key: noteKey(digestOf(1), 700), Made: made})
 	if h, ok := m.earlier(noteKey(digestOf(1), 700)); !ok || h != made {

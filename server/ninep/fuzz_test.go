@@ -8,6 +8,7 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/pmemfstest"
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/export"
 	"pmemfs/server/ninetest"
 	"pmemfs/server/rpc"
@@ -156,6 +157,7 @@ func (f *fuzzTarget) send(t *testing.T, s rpc.Session, e *rpc.Encoder, m []byte)
 
 // FuzzMessages gives a session two requests of any kind with any fields.
 func FuzzMessages(f *testing.F) {
+	testpart.NotRace(f)
 	target := newFuzzTarget(f)
 	kinds := slices.Sorted(func(yield func(uint8) bool) {
 		for k := range fuzzSeeds() {

@@ -5,12 +5,14 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/export"
 	"pmemfs/server/ninep"
 )
 
 // TestShortOffsets lists so many names by offsets of 31 bits that some have the same: each comes once, wherever an answer ends.
 func TestShortOffsets(t *testing.T) {
+	testpart.NotRace(t)
 	f := serve(t, ninep.Limits{}, func(e *export.Export) { e.ShortOffsets = true })
 	names := 0
 	for f.sharedOffsets() == 0 {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/ninetest"
 )
 
@@ -122,6 +123,7 @@ func work(c *ninetest.Client, i int) error {
 
 // FuzzConnections has three clients at once do what the fuzzer says: requests of every kind, flushes of them, and ends of connections.
 func FuzzConnections(f *testing.F) {
+	testpart.NotRace(f)
 	s := newStorm(f, pmemfs.DomainVolatile)
 	for seed := range uint64(8) {
 		r := rand.New(rand.NewPCG(seed, 0))

@@ -4,12 +4,14 @@ import (
 	"net/netip"
 	"testing"
 
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/rpc"
 )
 
 // FuzzServe calls any procedure of the lock manager and of the status monitor with any arguments: nothing panics, and the table of locks is
 // empty when the clients are gone.
 func FuzzServe(f *testing.F) {
+	testpart.NotRace(f)
 	x := newSite(f)
 	a := x.client(1, 4)
 	for _, proc := range []uint32{procTest, procLock, procCancel, procUnlock, procNMLock} {

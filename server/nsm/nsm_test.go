@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/peer"
 	"pmemfs/server/rpc"
 )
@@ -213,6 +214,7 @@ func TestTold(t *testing.T) {
 
 // FuzzRecord holds decode to encode.
 func FuzzRecord(f *testing.F) {
+	testpart.NotRace(f)
 	f.Add(encode(hostAt(1, "a"), netip.Addr{}, 7))
 	f.Add(encode(Host{netip.MustParseAddr("fd00::1"), strings.Repeat("n", NameMax)}, netip.MustParseAddr("fd00::2"), 1<<31))
 	f.Fuzz(func(t *testing.T, b []byte) {

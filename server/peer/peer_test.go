@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/rpc"
 )
 
@@ -187,6 +188,7 @@ func TestAbsent(t *testing.T) {
 
 // FuzzPort reads a portmapper's answers.
 func FuzzPort(f *testing.F) {
+	testpart.NotRace(f)
 	f.Add([]byte{0, 0, 8, 1}, true)
 	f.Add([]byte("\x00\x00\x00\x07::1.8.1\x00"), false)
 	f.Fuzz(func(t *testing.T, b []byte, old bool) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/rpc"
 )
 
@@ -290,6 +291,7 @@ func TestUaddr(t *testing.T) {
 
 // FuzzServe: no arguments of any procedure do worse than an error.
 func FuzzServe(f *testing.F) {
+	testpart.NotRace(f)
 	s := New(Config{Services: testServices})
 	for proc := range uint32(procsOf4) {
 		f.Add(uint32(4), proc, args(100003, 3, "tcp", "127.0.0.1.0.111", "x"))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"pmemfs/pmemfs/testpart"
 	"testing"
 	"time"
 )
@@ -13,6 +14,7 @@ import (
 // FuzzRecords cuts a stream into records in two ways, one of them as a connection does, in reads of any size: both find
 // the same.
 func FuzzRecords(f *testing.F) {
+	testpart.NotRace(f)
 	mark := func(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 	f.Add([]byte{}, byte(1))
 	f.Add(append(mark(1<<31|3), 1, 2, 3), byte(2))
@@ -65,6 +67,7 @@ func FuzzRecords(f *testing.F) {
 
 // FuzzReply gives the server any record: what comes back is one record with a reply to it, in the form of RFC 5531 section 9.
 func FuzzReply(f *testing.F) {
+	testpart.NotRace(f)
 	s := NewServer(Config{Programs: []Program{{Number: 7, Low: 2, High: 3, Serve: func(r *Request, e *Encoder) Result {
 		if r.Proc == 1 {
 			return GarbageArgs
@@ -117,6 +120,7 @@ func FuzzReply(f *testing.F) {
 
 // FuzzXDR decodes any bytes as any sequence of items: no more is read than there is, and what failed stays failed.
 func FuzzXDR(f *testing.F) {
+	testpart.NotRace(f)
 	f.Add([]byte("48bo0f"), []byte{0, 0, 0, 1, 0, 0, 0, 5, 'h', 'e', 'l', 'l', 'o', 0, 0, 0})
 	f.Add([]byte("ooo"), []byte{0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, items, b []byte) {
@@ -150,6 +154,7 @@ func FuzzXDR(f *testing.F) {
 
 // FuzzParseReply: any bytes are results, a refusal, or no reply.
 func FuzzParseReply(f *testing.F) {
+	testpart.NotRace(f)
 	for _, ws := range [][]uint32{{1, 1, 0, 0, 0, 0, 7}, {1, 1, 0, 0, 0, 2, 3, 4}, {1, 1, 1, 0, 2, 2}, {1, 1, 1, 1, 5}, {1, 1, 0, 6, 4, 9, 5}} {
 		e := NewEncoder(nil)
 		for _, w := range ws {

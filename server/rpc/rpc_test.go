@@ -7,6 +7,7 @@ import (
 	"io"
 	"testing"
 
+	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/rpc"
 )
 
@@ -106,6 +107,7 @@ func TestXDRRoundTrip(t *testing.T) {
 }
 
 func FuzzParseCall(f *testing.F) {
+	testpart.NotRace(f)
 	e := rpc.NewEncoder(nil)
 	for _, v := range []uint32{1, 0, 2, 100003, 3, 1, 1, 20, 0, 0, 5, 5, 0, 0, 0} {
 		e.Uint32(v)

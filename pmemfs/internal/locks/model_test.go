@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"pmemfs/pmemfs/testpart"
 	"slices"
 	"testing"
 )
@@ -148,6 +149,7 @@ func (x *trial) fatalf(format string, args ...any) {
 // TestModel makes random calls and holds the table to the model: what is held after each call, whether each grant was right when
 // it was made, and that nobody waits who need not.
 func TestModel(t *testing.T) {
+	testpart.NotRace(t)
 	seeds := []uint64{1, 2, 3, 4, 5, 6, 7, 8}
 	if *modelSeed != 0 {
 		seeds = []uint64{*modelSeed}

@@ -9,12 +9,14 @@ import (
 	"pmemfs/pmemfs/internal/check"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/recovery"
+	"pmemfs/pmemfs/testpart"
 )
 
 // FuzzRecord makes a ring of records and reads it as recovery does. The input is a list of records: flags u8, length of the
 // body u16, body. Flags: 1 leaves the checksum wrong, 2 makes the body one well-formed entry of so many bytes, 4 skips a
 // line before the record, 8 lets it vouch for those before, 16 is of another epoch, 32 adds a note.
 func FuzzRecord(f *testing.F) {
+	testpart.NotRace(f)
 	m := newRing(f)
 	f.Add([]byte{})
 	f.Add([]byte{2, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8})

@@ -14,6 +14,7 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/recovery"
 	"pmemfs/pmemfs/internal/tree"
+	"pmemfs/pmemfs/testpart"
 )
 
 const (
@@ -139,6 +140,7 @@ func TestReplay(t *testing.T) {
 
 // TestTornRecord damages each line of the last record: what is before it counts, nothing of it does.
 func TestTornRecord(t *testing.T) {
+	testpart.NotRace(t)
 	for _, skew := range []int{0, lap - 4, lap - 3, lap - 2, lap - 1} {
 		h := record(t, 20, skew)
 		start, end := h.ends[18], h.ends[19]

@@ -1,0 +1,5 @@
+//go:build !invariants
+
+package testpart
+
+const invariants = false

@@ -1,0 +1,5 @@
+//go:build race
+
+package testpart
+
+const race = true
