@@ -92,80 +92,90 @@ func (fs *FS) Setattr(c *Cred, h Handle, s *SetAttr) (Attr, error) {
 }
 
 // setattr is Setattr; made is what the note of the call says that it made.
-func (fs *FS) setattr(c *Cred, h Handle, s *SetAttr, made Handle) (a Attr, err error) {
+func (fs *FS) setattr(c *Cred, h Handle, s *SetAttr, made Handle) (Attr, error) {
 	s = s.withoutNoID()
-	defer fs.finish(&err, h.Ino)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(h.Ino)
-	if err != nil {
-		return a, err
+	x := setting{change: change{fs: fs, call: c.call(), ino: h.Ino}, h: h, made: made}
+	if err := x.run(func() error { return x.attempt(c, s) }); err != nil {
+		return Attr{}, err
 	}
-	defer g.RUnlock()
-	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
-	defer ls.unlock()
-	fs.settle(h.Ino)
-	old, err := fs.inodes.Get(nil, h.Ino, h.Gen)
-	if err != nil {
-		return a, err
+	return x.attr, nil
+}
+
+// setting is a Setattr under way.
+type setting struct {
+	change
+	h    Handle
+	made Handle
+	attr Attr // what the attributes are then
+	more bool // blocks behind the new end are left to be freed
+}
+
+func (x *setting) attempt(c *Cred, s *SetAttr) error {
+	x.lock(x.h.Ino)
+	x.flush(x.h.Ino)
+	if err := x.record(func() error { return x.body(c, s) }); err != nil || !x.more {
+		return err
 	}
-	call := c.call()
-	call.see(0, old)
+	x.fs.reapOrKeep(x.h.Ino) // what can be seen has shrunk, and cannot come back (mayGrow)
+	x.learn()
+	return nil
+}
+
+func (x *setting) body(c *Cred, s *SetAttr) error {
+	fs := x.fs
+	old, err := fs.inodes.Get(nil, x.h.Ino, x.h.Gen)
+	if err != nil {
+		return err
+	}
+	x.call.see(0, old)
 	if err := fs.maySetattr(c, old, s); err != nil {
-		return a, err
+		return err
 	}
 	if s.Mask&^SetGuard == 0 {
-		return attrOf(old), nil
+		x.attr = attrOf(old)
+		return nil
 	}
 	if s.Mask&SetSize != 0 && s.Size > old.Size() {
 		if err := fs.mayGrow(old); err != nil {
-			return a, err
+			return err
 		}
 	}
-	op := fs.a.Begin()
-	defer op.Done()
-	in, err := fs.inodes.Shadow(op, h.Ino)
+	op := x.begin()
+	in, err := fs.inodes.Shadow(op, x.h.Ino)
 	if err != nil {
-		return a, err
+		return err
 	}
 	t := now()
-	more := false
 	if s.Mask&SetSize != 0 {
-		if more, err = fs.resize(c, op, in, s.Size, t); err != nil {
-			return a, err
+		if x.more, err = fs.resize(c, op, in, s.Size, t); err != nil {
+			return err
 		}
 	}
 	applyAttr(c, in, s, t)
 	if s.Mask&SetMode != 0 {
 		if err := fs.chmodACL(op, in); err != nil {
-			return a, err
+			return err
 		}
 	}
-	if more && !mutation.CutIsOrphan.Off() {
-		if err := fs.orphan(op, h.Ino); err != nil {
-			return a, err
+	if x.more && !mutation.CutIsOrphan.Off() {
+		if err := fs.orphan(op, x.h.Ino); err != nil {
+			return err
 		}
 	}
-	a = attrOf(in)
-	call.expect(0, in)
-	call.note(op, made)
-	if err := call.commit(op); err != nil {
-		return Attr{}, err
-	}
-	if more {
-		fs.reapOrKeep(h.Ino) // what can be seen has shrunk, and cannot come back (mayGrow)
-		now := fs.mustView(h.Ino, in)
-		call.see(0, now)
-		a = attrOf(now)
-	}
-	return a, nil
+	x.attr = attrOf(in)
+	x.call.expect(0, in)
+	x.call.note(op, x.made)
+	return nil
 }
 
-// mustView returns the inode as it is on the medium, or the given bytes if it cannot be read.
-func (fs *FS) mustView(ino uint64, in layout.Inode) layout.Inode {
-	if now, err := fs.inodes.View(nil, ino); err == nil {
-		return now
+// learn reads the attributes again, which the freeing of blocks has changed. An inode that cannot be read is as it was.
+func (x *setting) learn() {
+	var err error
+	defer x.fs.region.Unguard(x.fs.region.Guard(), &err)
+	if in, err := x.fs.inodes.View(nil, x.h.Ino); err == nil {
+		x.call.see(0, in)
+		x.attr = attrOf(in)
 	}
-	return in
 }
 
 // maySetattr checks a change of attributes.

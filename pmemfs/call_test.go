@@ -176,7 +176,7 @@ func TestNoWait(t *testing.T) {
 	f.c.Call = &Call{}
 	for name, w := range waiters {
 		f.c.Call.NoWait = true
-		ls := f.fs.stripes.lock(w.lock(f).Ino, 0, 0, 0)
+		ls := f.fs.stripes.lock(w.lock(f).Ino)
 		err := w.run(f)
 		ls.unlock()
 		if !errors.Is(err, ErrWouldBlock) {

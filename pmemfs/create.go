@@ -11,6 +11,8 @@ import (
 
 // making is a new file on its way into a directory.
 type making struct {
+	change
+	dir    Handle
 	typ    FileType
 	attr   *SetAttr
 	target []byte // of a symbolic link
@@ -18,6 +20,7 @@ type making struct {
 	minor  uint32
 	verify bool // keep verifier
 	verif  uint64
+	made   Attr
 }
 
 // Create makes a regular file, or returns the one that is there as mode says. It needs write and execute permission on
@@ -109,88 +112,79 @@ func (fs *FS) Mknod(c *Cred, dir Handle, name []byte, t FileType, major, minor u
 	return fs.makeCall(c, dir, name, &making{typ: t, attr: s, major: major, minor: minor})
 }
 
-func (fs *FS) makeCall(c *Cred, dir Handle, name []byte, m *making) (a Attr, err error) {
-	defer fs.finish(&err, dir.Ino)
-	g, err := fs.enter(dir.Ino)
-	if err != nil {
-		return a, err
-	}
-	defer g.RUnlock()
-	for r := (retry{}); ; {
-		if a, err = fs.make(c, dir, name, m); err == nil || !fs.again(err, &r) {
-			return a, err
-		}
-	}
-}
-
-// make makes a file of any type under a name that must be absent.
-func (fs *FS) make(c *Cred, h Handle, name []byte, m *making) (a Attr, err error) {
-	defer fs.region.Unguard(fs.region.Guard(), &err)
+// makeCall makes a file of any type under a name that must be absent.
+func (fs *FS) makeCall(c *Cred, dir Handle, name []byte, m *making) (Attr, error) {
 	if err := vetName(name); err != nil {
 		if string(name) == "." || string(name) == ".." {
-			return a, ErrExist // "." and ".." are always there
+			return Attr{}, ErrExist // "." and ".." are always there
 		}
-		return a, err
+		return Attr{}, err
 	}
-	op := fs.a.Begin()
-	defer op.Done()
+	m.change = change{fs: fs, call: c.call(), ino: dir.Ino}
+	m.dir = dir
+	attempt := func() error { return m.record(func() error { return m.body(c, name) }) }
+	if err := m.run(attempt); err != nil {
+		return Attr{}, err
+	}
+	return m.made, nil
+}
+
+// body reserves an inode number first, since its stripe is locked in order with the directory's.
+func (m *making) body(c *Cred, name []byte) error {
+	fs, h := m.fs, m.dir
+	op := m.begin()
 	ino, err := fs.inodes.Reserve(op)
 	if errors.Is(err, alloc.ErrNoSpace) {
-		return a, fs.whyNot(c, h, name) // a name that is there says so on a full filesystem too
+		return fs.whyNot(c, h, name) // a name that is there says so on a full filesystem too
 	}
 	if err != nil {
-		return a, err
+		return err
 	}
-	ls := fs.stripes.lock(h.Ino, ino, 0, 0)
-	defer ls.unlock()
-	call := c.call()
-	d, err := fs.directory(call, 0, h)
+	m.lock(h.Ino, ino)
+	d, err := fs.directory(m.call, 0, h)
 	if err != nil {
-		return a, err
+		return err
 	}
 	view := dir.Open(fs.j, nil, d, fs.key)
 	_, found, free, err := view.Lookup(name)
 	switch {
 	case err != nil:
-		return a, err
+		return err
 	case d.Nlink() == 0:
-		return a, ErrNotExist // removed while open
+		return ErrNotExist // removed while open
 	case fs.refuses(c, d, AccessExec, &err):
-		return a, err
+		return err
 	case found:
-		return a, ErrExist
+		return ErrExist
 	case fs.refuses(c, d, AccessWrite|AccessExec, &err):
-		return a, err
+		return err
 	case m.typ == TypeDir && d.Nlink() >= layout.LinkMax:
-		return a, ErrTooManyLinks
+		return ErrTooManyLinks
 	}
 	t := now()
 	parent, err := fs.inodes.Shadow(op, h.Ino)
 	if err != nil {
-		return a, err
+		return err
 	}
 	in, err := fs.inodes.New(op, ino)
 	if err != nil {
-		return a, err
+		return err
 	}
 	if err := fs.fill(c, op, in, parent, m, t); err != nil {
-		return a, err
+		return err
 	}
 	dd := dir.Open(fs.j, op, parent, fs.key)
 	if err := dd.Insert(free, name, ino, uint8(m.typ)); err != nil {
-		return a, err
+		return err
 	}
 	if m.typ == TypeDir {
 		parent.SetNlink(parent.Nlink() + 1)
 	}
 	touch(parent, t)
-	a = attrOf(in)
-	call.expect(0, parent)
-	call.note(op, a.Handle)
-	if err := call.commit(op); err != nil {
-		return Attr{}, err
-	}
-	return a, nil
+	m.made = attrOf(in)
+	m.call.expect(0, parent)
+	m.call.note(op, m.made.Handle)
+	return nil
 }
 
 // whyNot returns what keeps a full filesystem from making a file, the lack of space last.

@@ -110,100 +110,106 @@ func (fs *FS) Append(c *Cred, h Handle, p []byte) (n int, a Attr, err error) {
 const atEnd = math.MaxUint64
 
 func (fs *FS) write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
-	defer fs.finish(&err, h.Ino)
-	g, err := fs.enter(h.Ino)
-	if err != nil {
-		return 0, a, err
-	}
-	defer g.RUnlock()
-	for r := (retry{}); ; {
-		m := 0
-		m, a, err = fs.writeSteps(c, h, p[n:], off+uint64(n))
-		// What is appended lies together, so of that the rest cannot come later.
-		if n += m; err == nil || off == atEnd && n > 0 || !fs.relieve(err, &r) {
-			return n, a, err
-		}
-		c.call().anew()
-	}
+	w := writing{change: change{fs: fs, call: c.call(), ino: h.Ino}, h: h, p: p, off: off}
+	err = w.run(func() error { return w.attempt(c) })
+	return w.n, w.attr, err
 }
 
-// writeSteps writes record by record under the stripe, as far as it gets.
-func (fs *FS) writeSteps(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
-	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
-	defer ls.unlock()
-	fs.settle(h.Ino)
-	if off == atEnd {
-		if off, err = fs.endOf(h); err != nil {
-			return 0, a, err
+// writing is a Write or an Append under way.
+type writing struct {
+	change
+	h    Handle
+	p    []byte
+	off  uint64 // where p goes, or atEnd
+	n    int    // bytes of p that are durable
+	m    int    // bytes of the record that is being made
+	attr Attr   // after the last record
+	next Attr   // after the record that is being made
+}
+
+// attempt writes record by record under one hold of the lock, as far as it gets.
+func (w *writing) attempt(c *Cred) error {
+	w.lock(w.h.Ino)
+	w.flush(w.h.Ino)
+	appends := w.off == atEnd
+	if appends {
+		if err := w.findEnd(); err != nil {
+			return err
 		}
 	}
-	if uint64(len(p)) > data.SizeMax-off {
-		return 0, a, ErrFileTooBig
+	if uint64(len(w.p)) > data.SizeMax-w.off {
+		return ErrFileTooBig
 	}
-	for moves := 0; ; {
-		m, b, err := fs.writeStep(c, h, p[n:], off+uint64(n))
-		if err != nil {
-			if moves++; moves <= movesMax && fs.media.RetryWrite(&err, h.Ino) {
-				continue
+	for {
+		err := w.record(func() error { return w.body(c) })
+		switch {
+		case err == nil:
+			w.n, w.attr = w.n+w.m, w.next
+			if w.n == len(w.p) {
+				return nil
 			}
-			return n, a, err
-		}
-		n, a = n+m, b
-		if n == len(p) {
-			return n, a, nil
+		case w.absorb(&err):
+		case appends && w.n > 0:
+			w.tries.over = true // what is appended lies together, so the rest cannot come later
+			return err
+		default:
+			if appends {
+				w.off = atEnd
+			}
+			return err
 		}
 	}
 }
 
-// endOf returns the size of a file, whose stripe is held.
-func (fs *FS) endOf(h Handle) (n uint64, err error) {
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+// findEnd sets off to the size of the file, whose stripe is held.
+func (w *writing) findEnd() (err error) {
+	defer w.fs.region.Unguard(w.fs.region.Guard(), &err)
+	in, err := w.fs.inodes.Get(nil, w.h.Ino, w.h.Gen)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return in.Size(), vetRegular(in)
+	if err := vetRegular(in); err != nil {
+		return err
+	}
+	w.off = in.Size()
+	return nil
 }
 
-// movesMax bounds how often a write is tried again, elsewhere, because memory has faulted.
+// movesMax bounds how often a call is tried again, elsewhere, because memory has faulted.
 const movesMax = 16
 
-// writeStep is one record of a write.
-func (fs *FS) writeStep(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	old, err := fs.writable(c, h)
+// body is one record of a write.
+func (w *writing) body(c *Cred) error {
+	fs, p, off := w.fs, w.p[w.n:], w.off+uint64(w.n)
+	old, err := fs.writable(c, w.h)
 	if err != nil {
-		return 0, a, err
+		return err
 	}
 	if len(p) == 0 {
-		return 0, attrOf(old), nil
+		w.m, w.next = 0, attrOf(old)
+		return nil
 	}
 	if off+uint64(len(p)) > old.Size() {
 		if err := fs.mayGrow(old); err != nil {
-			return 0, a, err
+			return err
 		}
 	}
-	op := fs.a.Begin()
-	defer op.Done()
-	in, err := fs.inodes.Shadow(op, h.Ino)
+	op := w.begin()
+	in, err := fs.inodes.Shadow(op, w.h.Ino)
 	if err != nil {
-		return 0, a, err
+		return err
 	}
-	if n, err = data.Write(op, in, p, off); err != nil {
-		return 0, a, err
+	if w.m, err = data.Write(op, in, p, off); err != nil {
+		return err
 	}
-	if end := off + uint64(n); end > in.Size() {
+	if end := off + uint64(w.m); end > in.Size() {
 		in.SetSize(end)
 	}
 	if c.UID != 0 {
 		in.SetMode(in.Mode() &^ killBits(in))
 	}
 	touch(in, now())
-	a = attrOf(in)
-	call := c.call()
-	call.expect(0, in)
-	if err := call.commit(op); err != nil {
-		return 0, Attr{}, err
-	}
-	return n, a, nil
+	w.next = attrOf(in)
+	w.call.expect(0, in)
+	return nil
 }

@@ -270,7 +270,7 @@ func (r *keptRun) sharesBlock(next *keptRun) bool {
 
 // settleFile is settle for who holds no stripe.
 func (fs *FS) settleFile(ino uint64) {
-	ls := fs.stripes.lock(ino, 0, 0, 0)
+	ls := fs.stripes.lock(ino)
 	defer ls.unlock()
 	fs.settle(ino)
 }
@@ -281,7 +281,7 @@ func (fs *FS) storeAll() (err error) {
 		return nil
 	}
 	for _, ino := range fs.unstable.inos() {
-		ls := fs.stripes.lock(ino, 0, 0, 0)
+		ls := fs.stripes.lock(ino)
 		err = errors.Join(err, fs.store(ino))
 		ls.unlock()
 	}

@@ -47,19 +47,22 @@ type lockSet struct {
 	n   int
 }
 
-// lock takes the stripes of the given inodes exclusively, in ascending order, each once. 0 stands for no inode.
-func (s *stripes) lock(a, b, c, d uint64) lockSet {
-	set := lockSet{s: s}
-	for _, ino := range [4]uint64{a, b, c, d} {
-		if ino != 0 {
-			set.insert(stripeOf(ino))
-		}
-	}
-	for i := range set.n {
-		invariants.Check(i == 0 || set.idx[i-1] < set.idx[i], "stripes %v out of order", set.idx)
-		s[set.idx[i]].Lock()
-	}
+// lock takes the stripes of the given inodes, at most four, exclusively, in ascending order, each once.
+func (s *stripes) lock(inos ...uint64) (set lockSet) {
+	set.lock(s, inos...)
 	return set
+}
+
+func (l *lockSet) lock(s *stripes, inos ...uint64) {
+	invariants.Check(l.n == 0, "stripes %v are held already", l.idx)
+	l.s = s
+	for _, ino := range inos {
+		l.insert(stripeOf(ino))
+	}
+	for i := range l.n {
+		invariants.Check(i == 0 || l.idx[i-1] < l.idx[i], "stripes %v out of order", l.idx)
+		s[l.idx[i]].Lock()
+	}
 }
 
 func (l *lockSet) insert(x int) {
@@ -82,6 +85,7 @@ func (l *lockSet) unlock() {
 	for i := l.n - 1; i >= 0; i-- {
 		l.s[l.idx[i]].Unlock()
 	}
+	l.n = 0
 }
 
 // try adds the stripe of one more inode without waiting, since it is out of order. False means that it is taken.

@@ -158,7 +158,7 @@ func (fs *FS) lookupSlow(c *Cred, dir Handle, name []byte, ino uint64) (Attr, er
 }
 
 func (fs *FS) lookupBoth(c *Cred, dir Handle, name []byte, guess uint64) (a Attr, ino uint64, err error) {
-	ls := fs.stripes.lock(dir.Ino, guess, 0, 0)
+	ls := fs.stripes.lock(dir.Ino, guess)
 	defer ls.unlock()
 	d, err := fs.directory(c.call(), 0, dir)
 	if err != nil {

@@ -57,9 +57,9 @@ func (fs *FS) editOrphans(op *alloc.Op, ino uint64, add bool) error {
 }
 
 // dropLink logs one name less of in, whose stripe is held. When it was the last one the inode is freed in the same
-// record, or, when the file is open or too big for that, becomes an orphan. later is true when reap is to be called
-// after the locks are released.
-func (fs *FS) dropLink(op *alloc.Op, in layout.Inode, t int64) (later bool, err error) {
+// record, or, when the file is open or too big for that, becomes an orphan; unless it is open, run frees it then.
+func (ch *change) dropLink(in layout.Inode, t int64) error {
+	fs, op := ch.fs, ch.op
 	op.Frees = true
 	n := in.Nlink() - 1
 	if in.IsDir() {
@@ -69,20 +69,23 @@ func (fs *FS) dropLink(op *alloc.Op, in layout.Inode, t int64) (later bool, err 
 	in.SetCtime(t)
 	in.BumpChange()
 	if n > 0 {
-		return false, nil
+		return nil
 	}
 	held := fs.held(in.Ino())
 	// What could not be finished before is in the index, and will hardly go better now.
 	if unfinished, _ := fs.unfinished.has(in.Ino()); !held && !unfinished {
 		done, err := fs.strip(op, in)
 		if err != nil {
-			return false, err
+			return err
 		}
 		if done {
-			return false, fs.inodes.Free(op, in)
+			return fs.inodes.Free(op, in)
 		}
 	}
-	return !held, fs.orphan(op, in.Ino())
+	if !held {
+		ch.orphan = in.Ino()
+	}
+	return fs.orphan(op, in.Ino())
 }
 
 // strip frees what an inode without a name owns, as much as fits one record.
@@ -98,7 +101,7 @@ func (fs *FS) strip(op *alloc.Op, in layout.Inode) (done bool, err error) {
 
 // reap finishes an orphan, unless it is open.
 func (fs *FS) reap(ino uint64) error {
-	ls := fs.stripes.lock(ino, 0, 0, 0)
+	ls := fs.stripes.lock(ino)
 	defer ls.unlock()
 	return fs.reapGuarded(ino)
 }

@@ -10,6 +10,7 @@ import (
 type retry struct {
 	moves    int  // for bad memory
 	relieved bool // for want of space
+	over     bool // what the call has done so far is all that it may do
 }
 
 // again is told of an error of an attempt that has changed nothing, by who holds the gate and no stripe. It returns true when

@@ -1,28 +1,16 @@
 package pmemfs
 
 import (
-	"errors"
-	"fmt"
+	"cmp"
 
+	"pmemfs/pmemfs/internal/dir"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/mutation"
 )
 
-// moving is one attempt at a rename: the places and the inode numbers that were there a moment ago.
-type moving struct {
-	c                *Cred
-	from, to         Handle
-	fromName, toName []byte
-	flags            RenameFlags
-	src, dst         uint64 // inode numbers; 0 for none, or not looked at
-	ancestry         bool   // renameMu is held
-}
-
 // Rename moves a name, atomically: a crash leaves the old or the new state. An existing target is replaced unless flags
 // say otherwise. One fence; durable on return.
-func (fs *FS) Rename(c *Cred, from Handle, fromName []byte, to Handle, toName []byte, flags RenameFlags) (err error) {
-	defer fs.finish(&err, from.Ino)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
+func (fs *FS) Rename(c *Cred, from Handle, fromName []byte, to Handle, toName []byte, flags RenameFlags) error {
 	if err := vetName(fromName); err != nil {
 		return err
 	}
@@ -32,154 +20,159 @@ func (fs *FS) Rename(c *Cred, from Handle, fromName []byte, to Handle, toName []
 	if flags&^(RenameNoReplace|RenameExchange) != 0 || flags == RenameNoReplace|RenameExchange {
 		return ErrInvalid
 	}
-	g, err := fs.enter(from.Ino)
-	if err != nil {
-		return err
+	m := renaming{
+		change: change{fs: fs, call: c.call(), ino: from.Ino, trims: true},
+		from:   side{dir: from}, to: side{dir: to}, flags: flags, crosses: from != to,
 	}
-	defer g.RUnlock()
-	m := moving{c: c, from: from, to: to, fromName: fromName, toName: toName, flags: flags}
-	if err := fs.renameLoop(&m); err != errAncestry {
-		return err
-	}
-	fs.renameMu.Lock()
-	defer fs.renameMu.Unlock()
-	m.ancestry = true
-	return fs.renameLoop(&m)
+	names := pair{fromName, toName}
+	return m.run(func() error { return m.attempt(c, &names) })
 }
 
-// errAncestry says that a directory changes its parent, which takes renameMu: two such moves could each make the other's
-// target its own descendant.
-var errAncestry = errors.New("rename needs to look at the ancestors")
+// pair is the old name and the new one.
+type pair struct{ from, to []byte }
 
-func (fs *FS) peekBoth(m *moving) (err error) {
-	if m.src, err = fs.peek(m.from, m.fromName); err != nil {
+// renaming is a Rename under way: what is asked, what has been found under the locks, and what the next attempt has to know.
+//
+// An attempt locks the directories and what it takes for the files, resolves the names again under the locks, checks, and
+// changes. It ends with errRetry when a name has a file that it could not lock, and the next attempt locks that; or when it
+// finds that a directory changes its parent, and the next attempt holds renameMu.
+type renaming struct {
+	change
+	from, to side
+	flags    RenameFlags
+	crosses  bool   // from one directory to another
+	free     uint64 // the key of the new name, when there is no target
+
+	// ancestry says that renameMu is held: two moves of directories could each make the other's target its own descendant.
+	ancestry bool
+}
+
+// side is one end of a rename.
+type side struct {
+	dir Handle
+	ino uint64 // the inode that the name has, 0 for none; before the locks are held, that it had a moment ago
+
+	// Found by resolve, and then, as shadows, by edit.
+	parent layout.Inode
+	names  dir.Dir
+	entry  dir.Entry
+	child  layout.Inode // nil for none
+}
+
+// typ returns the type of the file, as an entry of a directory has it.
+func (s *side) typ() uint8 { return uint8(s.child.Mode() >> 12) }
+
+// isDir reports whether the name is a directory's.
+func (s *side) isDir() bool { return s.child != nil && s.child.IsDir() }
+
+func (m *renaming) attempt(c *Cred, names *pair) error {
+	if m.ancestry {
+		m.fs.renameMu.Lock()
+		defer m.fs.renameMu.Unlock()
+		if err := m.vetAncestry(names); err != nil {
+			return err
+		}
+	}
+	m.lock(m.from.dir.Ino, m.to.dir.Ino, cmp.Or(m.from.ino, m.from.dir.Ino), cmp.Or(m.to.ino, m.to.dir.Ino))
+	return m.record(func() error { return m.body(c, names) })
+}
+
+// body renames under the locks of both directories and both files.
+func (m *renaming) body(c *Cred, names *pair) error {
+	if err := m.resolve(c, names); err != nil {
 		return err
 	}
-	m.dst, err = fs.peek(m.to, m.toName)
-	return err
-}
-
-func (fs *FS) renameLoop(m *moving) error {
-	m.src, m.dst = 0, 0
-	for r := (retry{}); ; {
-		if m.ancestry {
-			if err := fs.peekBoth(m); err != nil {
-				return err
-			}
-			if err := fs.vetAncestry(m); err != nil {
-				return err
-			}
-		}
-		later, again, err := fs.rename(m)
-		if again || err != nil && fs.again(err, &r) {
-			continue
-		}
-		if later && err == nil {
-			fs.reapLater(m.dst)
-		}
-		fs.trim(false)
+	if err := m.call.about(m.from.child); err != nil {
 		return err
 	}
-}
-
-// vetAncestry returns ErrInvalid when the target directory is the moved directory or below it, and ErrNotEmpty when the
-// replaced one holds the source. renameMu is held, so no directory changes its parent meanwhile.
-func (fs *FS) vetAncestry(m *moving) error {
-	below, err := fs.isBelow(m.to.Ino, m.src)
-	if err != nil {
+	if (m.from.isDir() || m.to.isDir()) && m.crosses && !m.ancestry {
+		m.ancestry = true
+		return errRetry
+	}
+	if m.from.ino == m.to.ino && m.flags&RenameNoReplace == 0 {
+		return nil // two names of one file: nothing to do, says POSIX
+	}
+	if err := m.mayRename(c); err != nil {
 		return err
 	}
-	if below {
-		return ErrInvalid
-	}
-	if m.dst == 0 {
-		return nil
-	}
-	if below, err = fs.isBelow(m.from.Ino, m.dst); err != nil || !below {
+	if err := m.edit(); err != nil {
 		return err
-	}
-	if m.flags&RenameExchange != 0 {
-		return ErrInvalid
-	}
-	return ErrNotEmpty
-}
-
-// isBelow reports whether directory ino is top or has it among its ancestors.
-func (fs *FS) isBelow(ino, top uint64) (bool, error) {
-	// No path is longer than there are inodes: a longer one is a circle, on a damaged image.
-	for left := fs.j.Counts().Inodes; ino != top; left-- {
-		if ino == layout.RootIno {
-			return false, nil
-		}
-		if left < 0 {
-			return false, fmt.Errorf("%w: the parents of directory %d go in a circle", layout.ErrDamaged, ino)
-		}
-		parent, err := fs.parentOf(ino)
-		if err != nil {
-			return false, err
-		}
-		ino = parent
-	}
-	return true, nil
-}
-
-func (fs *FS) parentOf(ino uint64) (uint64, error) {
-	s := fs.stripes.of(ino)
-	s.RLock()
-	defer s.RUnlock()
-	in, err := fs.inodes.View(nil, ino)
-	if err != nil {
-		return 0, err
-	}
-	return in.Parent(), nil
-}
-
-// rename does it under the stripes of both directories and both inodes. again is true when the names have other inodes
-// by now, which m then has.
-func (fs *FS) rename(m *moving) (later, again bool, err error) {
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	ls := fs.stripes.lock(m.from.Ino, m.to.Ino, m.src, m.dst)
-	defer ls.unlock()
-	op := fs.a.Begin()
-	defer op.Done()
-	x, again, err := fs.renamePlaces(op, m, &ls)
-	if again || err != nil {
-		return false, again, err
-	}
-	if err := m.c.call().about(x.src); err != nil {
-		return false, false, err
-	}
-	if (x.src.IsDir() || x.dst != nil && x.dst.IsDir()) && m.from != m.to && !m.ancestry {
-		return false, false, errAncestry
-	}
-	if m.src == m.dst && m.flags&RenameNoReplace == 0 {
-		return false, false, nil // two names of one file: nothing to do, says POSIX
-	}
-	if err := fs.vetMove(x, m); err != nil {
-		return false, false, err
 	}
 	t := now()
+	var err error
 	if m.flags&RenameExchange != 0 {
-		err = x.exchange()
+		err = m.exchange(t)
 	} else {
-		later, err = fs.move(op, m, x, t)
+		err = m.replace(names.to, t)
 	}
 	if err != nil {
-		return false, false, err
+		return err
 	}
-	x.src.SetCtime(t)
-	x.src.BumpChange()
-	if m.flags&RenameExchange != 0 {
-		x.dst.SetCtime(t)
-		x.dst.BumpChange()
-	}
-	touch(x.fromIn, t)
+	m.from.child.SetCtime(t)
+	m.from.child.BumpChange()
+	touch(m.from.parent, t)
 	if m.flags&RenameExchange == 0 || !mutation.ExchangeStamps.Off() {
-		touch(x.toIn, t)
+		touch(m.to.parent, t)
 	}
-	call := m.c.call()
-	call.expect(0, x.fromIn)
-	call.expect(1, x.toIn)
-	call.note(op, Handle{})
-	return later, false, call.commit(op)
+	m.call.expect(0, m.from.parent)
+	m.call.expect(1, m.to.parent)
+	m.call.note(m.op, Handle{})
+	return nil
+}
+
+// target returns the names of the directory that the new name is in, which may be that of the old one.
+func (m *renaming) target() *dir.Dir {
+	if m.crosses {
+		return &m.to.names
+	}
+	return &m.from.names
+}
+
+// replace makes the new name mean the source and drops the old one; what the new name meant loses a name.
+func (m *renaming) replace(name []byte, t int64) (err error) {
+	from, to := &m.from, &m.to
+	if to.child != nil {
+		err = m.target().Replace(to.entry, from.ino, from.typ())
+	} else {
+		err = m.target().Insert(m.free, name, from.ino, from.typ())
+	}
+	if err != nil {
+		return err
+	}
+	if err := from.names.Remove(from.entry); err != nil {
+		return err
+	}
+	m.reparent(from, to)
+	if to.child == nil {
+		return nil
+	}
+	if to.isDir() {
+		to.parent.SetNlink(to.parent.Nlink() - 1)
+	}
+	return m.dropLink(to.child, t)
+}
+
+// exchange makes each name mean what the other did.
+func (m *renaming) exchange(t int64) error {
+	from, to := &m.from, &m.to
+	if err := from.names.Replace(from.entry, to.ino, to.typ()); err != nil {
+		return err
+	}
+	if err := m.target().Replace(to.entry, from.ino, from.typ()); err != nil {
+		return err
+	}
+	m.reparent(from, to)
+	m.reparent(to, from)
+	to.child.SetCtime(t)
+	to.child.BumpChange()
+	return nil
+}
+
+// reparent gives what has one name, if it is a directory, the directory of the other name for a parent.
+func (m *renaming) reparent(one, other *side) {
+	if one.isDir() && m.crosses {
+		one.child.SetParent(other.dir.Ino)
+		one.parent.SetNlink(one.parent.Nlink() - 1)
+		other.parent.SetNlink(other.parent.Nlink() + 1)
+	}
 }

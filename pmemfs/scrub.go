@@ -161,7 +161,7 @@ func (fs *FS) saveScrubState(state *layout.ScrubState) (err error) {
 		return err
 	}
 	defer g.RUnlock()
-	ls := fs.stripes.lock(layout.ScrubIno, 0, 0, 0)
+	ls := fs.stripes.lock(layout.ScrubIno)
 	defer ls.unlock()
 	op := fs.a.Begin()
 	defer op.Done()

@@ -32,66 +32,47 @@ func (fs *FS) PunchHole(c *Cred, h Handle, off, n uint64) error {
 type spaceStep func(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64, err error)
 
 // spaceCall makes a change of [off, off+n) record by record. grows says that it maps blocks, maybe behind the end.
-func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, grows bool, step spaceStep) (err error) {
-	defer fs.finish(&err, h.Ino)
+func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, grows bool, step spaceStep) error {
 	switch {
 	case n == 0:
 		return ErrInvalid
 	case off > data.SizeMax || n > data.SizeMax-off:
 		return ErrFileTooBig
 	}
-	g, err := fs.enter(h.Ino)
-	if err != nil {
-		return err
-	}
-	defer g.RUnlock()
-	r, end := retry{}, off+n
-	for {
-		if off, err = fs.spaceSteps(c, h, off, end, grows, step); err == nil || !fs.again(err, &r) {
+	end, next := off+n, off
+	ch := change{fs: fs, call: c.call(), ino: h.Ino}
+	body := func() error {
+		old, err := fs.writable(c, h)
+		if err == nil && grows {
+			err = fs.mayGrow(old)
+		}
+		if err != nil {
 			return err
 		}
-		c.call().anew()
+		op := ch.begin()
+		in, err := fs.inodes.Shadow(op, h.Ino)
+		if err != nil {
+			return err
+		}
+		next, err = step(op, in, off, end)
+		if err != nil {
+			return err
+		}
+		touch(in, now())
+		ch.call.expect(0, in)
+		return nil
 	}
-}
-
-// spaceSteps goes on with a spaceCall under the stripe, as far as it gets.
-func (fs *FS) spaceSteps(c *Cred, h Handle, off, end uint64, grows bool, step spaceStep) (next uint64, err error) {
-	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
-	defer ls.unlock()
-	fs.settle(h.Ino)
-	for off < end && err == nil {
-		off, err = fs.spaceStep(c, h, off, end, grows, step)
-	}
-	return off, err
-}
-
-func (fs *FS) spaceStep(c *Cred, h Handle, off, end uint64, grows bool, step spaceStep) (next uint64, err error) {
-	next = off // also when memory faults
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	old, err := fs.writable(c, h)
-	if err == nil && grows {
-		err = fs.mayGrow(old)
-	}
-	if err != nil {
-		return off, err
-	}
-	op := fs.a.Begin()
-	defer op.Done()
-	in, err := fs.inodes.Shadow(op, h.Ino)
-	if err != nil {
-		return off, err
-	}
-	until, err := step(op, in, off, end)
-	if err != nil {
-		return off, err
-	}
-	touch(in, now())
-	call := c.call()
-	call.expect(0, in)
-	if err := call.commit(op); err != nil {
-		return off, err
-	}
-	return until, nil
+	return ch.run(func() error {
+		ch.lock(h.Ino)
+		ch.flush(h.Ino)
+		for off < end {
+			if err := ch.record(body); err != nil {
+				return err // another attempt goes on from off
+			}
+			off = next
+		}
+		return nil
+	})
 }
 
 // SeekData returns the first offset at or after off that holds data, ErrNoData when there is none. No fence.

@@ -136,7 +136,7 @@ func (fs *FS) editStates(f func(*xattr.Set) error) (err error) {
 // editState is one attempt of editStates.
 func (fs *FS) editState(f func(*xattr.Set) error) (err error) {
 	defer fs.region.Unguard(fs.region.Guard(), &err)
-	ls := fs.stripes.lock(layout.StateIno, 0, 0, 0)
+	ls := fs.stripes.lock(layout.StateIno)
 	defer ls.unlock()
 	op := fs.a.Begin()
 	defer op.Done()

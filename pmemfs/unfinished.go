@@ -94,7 +94,7 @@ func (fs *FS) reapOrKeep(ino uint64) {
 
 // reapLater is reapOrKeep for who holds no stripe.
 func (fs *FS) reapLater(ino uint64) {
-	ls := fs.stripes.lock(ino, 0, 0, 0)
+	ls := fs.stripes.lock(ino)
 	defer ls.unlock()
 	fs.reapOrKeep(ino)
 }

@@ -116,7 +116,7 @@ func (fs *FS) keep(c *Cred, h Handle, p []byte, off uint64) (ok bool, a Attr, er
 		return false, a, err
 	}
 	defer g.RUnlock()
-	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
+	ls := fs.stripes.lock(h.Ino)
 	defer ls.unlock()
 	in, err := fs.writable(c, h)
 	if err == nil {
@@ -188,7 +188,7 @@ func (fs *FS) Commit(c *Cred, h Handle, off, n uint64) (err error) {
 		return err
 	}
 	defer g.RUnlock()
-	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
+	ls := fs.stripes.lock(h.Ino)
 	defer ls.unlock()
 	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
 	if err != nil {
@@ -237,7 +237,7 @@ func (fs *FS) markUnstable() (err error) {
 // saveVerifier writes the slot of the verifier. The caller holds a gate. One fence; durable on return.
 func (fs *FS) saveVerifier(unclean bool) (err error) {
 	defer fs.region.Unguard(fs.region.Guard(), &err)
-	ls := fs.stripes.lock(layout.VerifierIno, 0, 0, 0)
+	ls := fs.stripes.lock(layout.VerifierIno)
 	defer ls.unlock()
 	if fs.unstable.marked.Load() == unclean {
 		return nil

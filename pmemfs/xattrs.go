@@ -109,48 +109,30 @@ func (fs *FS) mayWrite(c *Cred) func(layout.Inode) error {
 
 // editXattr changes attributes of a file, and maybe other fields of its inode, in one record: f gets the shadow of the
 // inode, when may has nothing against it.
-func (fs *FS) editXattr(c *Cred, h Handle, may func(layout.Inode) error, f func(layout.Inode, *xattr.Set) error) (err error) {
-	defer fs.finish(&err, h.Ino)
-	g, err := fs.enter(h.Ino)
-	if err != nil {
-		return err
-	}
-	defer g.RUnlock()
-	for r := (retry{}); ; {
-		if err = fs.editXattrs(c, h, may, f); err == nil || !fs.again(err, &r) {
+func (fs *FS) editXattr(c *Cred, h Handle, may func(layout.Inode) error, f func(layout.Inode, *xattr.Set) error) error {
+	ch := change{fs: fs, call: c.call(), ino: h.Ino}
+	return ch.single(func() error {
+		old, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+		if err != nil {
 			return err
 		}
-	}
-}
-
-// editXattrs is one attempt of editXattr.
-func (fs *FS) editXattrs(c *Cred, h Handle, may func(layout.Inode) error, f func(layout.Inode, *xattr.Set) error) (err error) {
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	ls := fs.stripes.lock(h.Ino, 0, 0, 0)
-	defer ls.unlock()
-	fs.settle(h.Ino)
-	op := fs.a.Begin()
-	defer op.Done()
-	old, err := fs.inodes.Get(nil, h.Ino, h.Gen)
-	if err != nil {
-		return err
-	}
-	call := c.call()
-	call.see(0, old)
-	if err := may(old); err != nil {
-		return err
-	}
-	in, err := fs.inodes.Shadow(op, h.Ino)
-	if err != nil {
-		return err
-	}
-	set := xattr.Open(fs.j, op, in, fs.xk0, fs.xk1)
-	if err := f(in, &set); err != nil {
-		return err
-	}
-	in.SetCtime(now())
-	in.BumpChange()
-	call.expect(0, in)
-	call.note(op, Handle{})
-	return call.commit(op)
+		ch.call.see(0, old)
+		if err := may(old); err != nil {
+			return err
+		}
+		op := ch.begin()
+		in, err := fs.inodes.Shadow(op, h.Ino)
+		if err != nil {
+			return err
+		}
+		set := xattr.Open(fs.j, op, in, fs.xk0, fs.xk1)
+		if err := f(in, &set); err != nil {
+			return err
+		}
+		in.SetCtime(now())
+		in.BumpChange()
+		ch.call.expect(0, in)
+		ch.call.note(op, Handle{})
+		return nil
+	}, h.Ino)
 }
