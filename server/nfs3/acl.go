@@ -28,11 +28,11 @@ func (s *Server) serveACL(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 
 // getACL tells the lists of a file, to anybody who may have its attributes. Where there is none the mode says what the access list
 // is, as Solaris and Linux have it.
-func (c *call) getACL() bool {
+func (c *call) getACL() rpc.Result {
 	c.fh(0)
 	mask := c.d.Uint32()
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	st := c.admit(1)
 	if st == nfswire.OK && mask&^nfswire.ACLMaskAll != 0 {
@@ -44,10 +44,13 @@ func (c *call) getACL() bool {
 		acls, err = c.s.eng.GetACLs(&c.cred, c.h[0])
 		st = c.status(err)
 	}
+	if st == wait {
+		return rpc.Wait
+	}
 	ok := c.put(st)
 	c.putPost(0)
-	if !ok || c.again {
-		return true
+	if !ok {
+		return rpc.Success
 	}
 	c.e.Uint32(mask)
 	if mask&(nfswire.ACLAccess|nfswire.ACLAccessCount) == 0 {
@@ -59,18 +62,18 @@ func (c *call) getACL() bool {
 	a := &c.call.Saw[0].After
 	nfswire.PutACL(c.e, a, acls.Access, mask&nfswire.ACLAccess != 0, false)
 	nfswire.PutACL(c.e, a, acls.Default, mask&nfswire.ACLDefault != 0, true)
-	return true
+	return rpc.Success
 }
 
 // setACL sets the lists that the mask names, in one step; an empty one removes. The bits of counts mean nothing here. A call that is
 // repeated must not take back what another client has set since, so it is carried out once, as SETATTR is.
-func (c *call) setACL() bool {
+func (c *call) setACL() rpc.Result {
 	c.fh(0)
 	mask := c.d.Uint32()
 	access, def := nfswire.ACLBytes(&c.d), nfswire.ACLBytes(&c.d)
 	// Linux makes room for an access list of four entries even where it sends none, and leaves that behind the arguments.
 	if !c.d.OK() || len(c.d.Rest()) > 4*nfswire.ACLEntryBytes {
-		return false
+		return rpc.GarbageArgs
 	}
 	st := c.admit(1)
 	if st == nfswire.OK && mask&^nfswire.ACLMaskAll != 0 {
@@ -79,9 +82,12 @@ func (c *call) setACL() bool {
 	if st == nfswire.OK && !c.replayed(nil) {
 		st = c.status(c.setACLs(mask, access, def))
 	}
+	if st == wait {
+		return rpc.Wait
+	}
 	c.put(st)
 	c.putPost(0)
-	return true
+	return rpc.Success
 }
 
 func (c *call) setACLs(mask uint32, access, def []byte) (err error) {

@@ -4,31 +4,40 @@ import (
 	"pmemfs/pmemfs"
 	"pmemfs/server/handle"
 	"pmemfs/server/nfswire"
+	"pmemfs/server/rpc"
 )
 
 const handleBytes = handle.Bytes
 
 // null does nothing (RFC 1813 section 3.3.0).
-func (c *call) null() bool { return c.d.Done() }
+func (c *call) null() rpc.Result {
+	if !c.d.Done() {
+		return rpc.GarbageArgs
+	}
+	return rpc.Success
+}
 
 // getattr : RFC 1813 section 3.3.1.
-func (c *call) getattr() bool {
+func (c *call) getattr() rpc.Result {
 	c.fh(0)
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	st := c.admit(1)
 	if st == nfswire.OK {
 		st = c.status(c.s.eng.See(&c.call, c.h[0]))
 	}
+	if st == wait {
+		return rpc.Wait
+	}
 	if c.put(st) {
 		nfswire.PutFattr(c.e, c.s.fsid, &c.call.Saw[0].After)
 	}
-	return true
+	return rpc.Success
 }
 
 // setattr changes all attributes at once, if the guard allows (RFC 1813 section 3.3.2).
-func (c *call) setattr() bool {
+func (c *call) setattr() rpc.Result {
 	c.fh(0)
 	var set pmemfs.SetAttr
 	nfswire.DecodeSattr(&c.d, &set)
@@ -37,25 +46,28 @@ func (c *call) setattr() bool {
 		set.GuardCtime = nfswire.DecodeTime(&c.d)
 	}
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	st := c.admit(1)
 	if st == nfswire.OK && !c.replayed(nil) {
 		_, err := c.s.eng.Setattr(&c.cred, c.h[0], &set)
 		st = c.status(err)
 	}
+	if st == wait {
+		return rpc.Wait
+	}
 	c.put(st)
 	c.putWcc(0)
-	return true
+	return rpc.Success
 }
 
 // access : RFC 1813 section 3.3.4. The truth is what the operation itself would say: to change a directory one has to be
 // able to search it as well.
-func (c *call) access() bool {
+func (c *call) access() rpc.Result {
 	c.fh(0)
 	want := c.d.Uint32()
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	st := c.admit(1)
 	var got uint32
@@ -64,17 +76,16 @@ func (c *call) access() bool {
 		got, err = c.s.eng.Access(&c.cred, c.h[0], pmemfs.AccessRead|pmemfs.AccessWrite|pmemfs.AccessExec|pmemfs.AccessChange)
 		st = c.status(err)
 	}
+	if st == wait {
+		return rpc.Wait
+	}
 	c.put(st)
 	a := c.post(0)
 	nfswire.PutPostOp(c.e, c.s.fsid, a)
-	if st != nfswire.OK {
-		return true
+	if st == nfswire.OK {
+		c.e.Uint32(c.granted(a, got) & want)
 	}
-	if a == nil {
-		return true // only when the call is to be repeated
-	}
-	c.e.Uint32(c.granted(a, got) & want)
-	return true
+	return rpc.Success
 }
 
 // granted are the bits of ACCESS that the engine's permission bits amount to.

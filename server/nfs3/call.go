@@ -30,7 +30,6 @@ type call struct {
 
 	known [2]known // handles seen lately, one for each argument
 
-	again  bool // the engine would have had to wait
 	direct pmemfs.Direct
 
 	replay     bool // an earlier life of the server has carried it out
@@ -44,7 +43,7 @@ func (c *call) begin(s *Server, p *procedure, r *rpc.Request, e *rpc.Encoder) {
 	c.d = *rpc.NewDecoder(r.Args)
 	c.call.Reset()
 	c.call.NoWait = !r.MayWait
-	c.n, c.again, c.replay, c.exp = 0, false, false, nil
+	c.n, c.replay, c.exp = 0, false, nil
 }
 
 // end lets go of what belongs to the request.
@@ -53,17 +52,6 @@ func (c *call) end() {
 	c.d = rpc.Decoder{}
 	c.raw = [2][]byte{}
 	c.cred = pmemfs.Cred{}
-}
-
-// run carries the call out.
-func (c *call) run() rpc.Result {
-	switch {
-	case !c.p.serve(c):
-		return rpc.GarbageArgs
-	case c.again:
-		return rpc.Wait
-	}
-	return rpc.Success
 }
 
 // fh reads handle argument i.
@@ -153,14 +141,17 @@ func vetName(name []byte) nfswire.Status {
 	return nfswire.OK
 }
 
-// status maps an error of the engine and notes when it only says that the call has to wait.
+// wait is the status of a call for which the engine would have had to wait. Nothing has happened and nothing is answered: the
+// transport serves the call once more, beside the others, where it may wait.
+const wait nfswire.Status = 1<<32 - 1
+
+// status maps an error of the engine.
 func (c *call) status(err error) nfswire.Status {
 	if err == nil {
 		return nfswire.OK
 	}
-	if err == error(pmemfs.ErrWouldBlock) {
-		c.again = true
-		return nfswire.OK
+	if err == error(pmemfs.ErrWouldBlock) && c.call.NoWait {
+		return wait
 	}
 	return nfswire.StatusOf(err)
 }
@@ -174,7 +165,7 @@ func (c *call) put(st nfswire.Status) bool {
 // post returns the attributes after the call of the file that handle i names: what the engine has seen, or, where it was not
 // asked, what they are now. nil if there are none to be had, or the caller may not know.
 func (c *call) post(i int) *pmemfs.Attr {
-	if i >= c.n || c.again {
+	if i >= c.n {
 		return nil
 	}
 	if c.call.Saw[i].HasAfter {
@@ -195,7 +186,7 @@ func (c *call) putPost(i int) { nfswire.PutPostOp(c.e, c.s.fsid, c.post(i)) }
 // after, so a call that fails behind that has both.
 func (c *call) putWcc(i int) {
 	var pre *pmemfs.Attr
-	if i < c.n && !c.again {
+	if i < c.n {
 		pre = c.call.Saw[i].Pre()
 	}
 	nfswire.PutWcc(c.e, c.s.fsid, pre, c.post(i))

@@ -8,7 +8,6 @@ import (
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
 	"pmemfs/server/nfswire"
-	"pmemfs/server/rpc"
 )
 
 var superuser = &pmemfs.Cred{}
@@ -171,56 +170,4 @@ func TestSquash(t *testing.T) {
 			t.Errorf("%+v: status %d, belongs to %d:%d, %v", k, st, a.UID, a.GID, err)
 		}
 	}
-}
-
-// TestNoWaiting holds a lock, as a change does, under calls that may not wait: they say so, and what they wrote counts for
-// nothing.
-func TestNoWaiting(t *testing.T) {
-	f := newFixture(t)
-	h := benchFile(t, f, 100_000)
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		big := make([]byte, 8<<20)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			if _, _, err := f.eng.Write(superuser, h, big, 0); err != nil {
-				t.Error(err)
-				return
-			}
-		}
-	}()
-	waits := 0
-	for range 5000 {
-		for _, r := range []*rpc.Request{
-			f.request(nfswire.ProcGetattr, args(f.fh(h))),
-			f.request(nfswire.ProcAccess, args(f.fh(h), 0x3f)),
-			f.request(nfswire.ProcRead, args(f.fh(h), uint64(0), 512)),
-			f.request(nfswire.ProcLookup, args(f.root(), "file")),
-			f.request(nfswire.ProcFsinfo, args(f.fh(h))),
-		} {
-			r.MayWait = false
-			result, d := f.send(r)
-			switch result {
-			case rpc.Wait:
-				waits++
-			case rpc.Success:
-				if err := wellFormed(r.Proc, d.Rest()); err != nil {
-					t.Fatal(err)
-				}
-			default:
-				t.Fatalf("result %d", result)
-			}
-		}
-	}
-	close(stop)
-	<-stopped
-	if waits == 0 {
-		t.Error("no call met the lock")
-	}
-	t.Logf("%d calls would have waited", waits)
 }

@@ -5,49 +5,53 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/nfswire"
+	"pmemfs/server/rpc"
 )
 
-// about is the frame of the procedures that tell of the filesystem: a handle, its attributes.
-func (c *call) about() (ok, args bool) {
+// about is the frame of the procedures that tell of the filesystem: a handle, its attributes. Unless it returns OK, the call has its result.
+func (c *call) about() (nfswire.Status, rpc.Result) {
 	c.fh(0)
 	if !c.d.Done() {
-		return false, false
+		return nfswire.ErrInval, rpc.GarbageArgs
 	}
 	st := c.admit(1)
 	if st == nfswire.OK {
 		st = c.status(c.s.eng.See(&c.call, c.h[0]))
 	}
-	ok = c.put(st)
+	if st == wait {
+		return st, rpc.Wait
+	}
+	c.put(st)
 	c.putPost(0)
-	return ok && !c.again, true
+	return st, rpc.Success
 }
 
 // fsstat : RFC 1813 section 3.3.18.
-func (c *call) fsstat() bool {
+func (c *call) fsstat() rpc.Result {
 	at := c.e.Len()
-	ok, args := c.about()
-	if !ok {
-		return args
+	status, result := c.about()
+	if status != nfswire.OK {
+		return result
 	}
 	st, err := c.s.eng.Statfs()
 	if err != nil {
 		c.e.Truncate(at)
 		c.put(c.status(err))
 		c.putPost(0)
-		return true
+		return rpc.Success
 	}
 	for _, v := range [...]uint64{st.TotalBytes, st.FreeBytes, st.AvailBytes, st.TotalFiles, st.FreeFiles, st.FreeFiles} {
 		c.e.Uint64(v)
 	}
 	c.e.Uint32(0) // invarsec: it changes all the time
-	return true
+	return rpc.Success
 }
 
 // fsinfo : RFC 1813 section 3.3.19.
-func (c *call) fsinfo() bool {
-	ok, args := c.about()
-	if !ok {
-		return args
+func (c *call) fsinfo() rpc.Result {
+	st, result := c.about()
+	if st != nfswire.OK {
+		return result
 	}
 	for range 2 { // rtmax, rtpref, rtmult; wtmax, wtpref, wtmult
 		c.e.Uint32(ioBytes)
@@ -59,14 +63,14 @@ func (c *call) fsinfo() bool {
 	c.e.Uint32(0)             // time_delta: a nanosecond
 	c.e.Uint32(1)
 	c.e.Uint32(nfswire.FSFLink | nfswire.FSFSymlink | nfswire.FSFHomogeneous | nfswire.FSFCanSetTime)
-	return true
+	return rpc.Success
 }
 
 // pathconf : RFC 1813 section 3.3.20.
-func (c *call) pathconf() bool {
-	ok, args := c.about()
-	if !ok {
-		return args
+func (c *call) pathconf() rpc.Result {
+	st, result := c.about()
+	if st != nfswire.OK {
+		return result
 	}
 	c.e.Uint32(math.MaxInt32) // linkmax
 	c.e.Uint32(pmemfs.NameMax)
@@ -74,5 +78,5 @@ func (c *call) pathconf() bool {
 	c.e.Bool(true)  // chown_restricted
 	c.e.Bool(false) // case_insensitive
 	c.e.Bool(true)  // case_preserving
-	return true
+	return rpc.Success
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"pmemfs/server/nfswire"
+	"pmemfs/server/rpc"
 )
 
 const (
@@ -15,11 +16,11 @@ const (
 )
 
 // read : RFC 1813 section 3.3.6.
-func (c *call) read() bool {
+func (c *call) read() rpc.Result {
 	c.fh(0)
 	off, count := c.d.Uint64(), c.d.Uint32()
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	st := c.admit(1)
 	if count > largeBytes {
@@ -28,18 +29,22 @@ func (c *call) read() bool {
 	}
 	if st == nfswire.OK && count >= directBytes && c.r.TryDirect() {
 		var out bool
-		if st, out = c.readDirect(off, min(count, ioBytes)); out || c.again {
-			return true
+		if st, out = c.readDirect(off, min(count, ioBytes)); out {
+			return rpc.Success
 		}
 	}
 	if st == nfswire.OK {
 		st = c.readCopy(off, count)
 	}
-	if st != nfswire.OK {
+	switch st {
+	case nfswire.OK:
+	case wait:
+		return rpc.Wait
+	default:
 		c.put(st)
 		c.putPost(0)
 	}
-	return true
+	return rpc.Success
 }
 
 const readHead = 4 + nfswire.PostOpBytes + 3*4 // status, attributes, count, eof, length
@@ -88,7 +93,7 @@ func (c *call) readCopy(off uint64, count uint32) nfswire.Status {
 	c.e.Grow(readHead + n + 3)
 	b := c.e.Extend(readHead + n)
 	n, eof, err := c.s.eng.Read(&c.cred, c.h[0], b[readHead:], off)
-	if st := c.status(err); st != nfswire.OK || c.again {
+	if st := c.status(err); st != nfswire.OK {
 		c.e.Truncate(at)
 		return st
 	}
@@ -112,12 +117,12 @@ func (c *call) fits(off uint64, count uint32) int {
 }
 
 // write : RFC 1813 section 3.3.7. The answer says how durable the data is, which may be more than was asked for.
-func (c *call) write() bool {
+func (c *call) write() rpc.Result {
 	c.fh(0)
 	off, count, how := c.d.Uint64(), c.d.Uint32(), c.d.Uint32()
 	data := c.d.Opaque(len(c.r.Args))
 	if !c.d.Done() || how > nfswire.FileSync {
-		return false
+		return rpc.GarbageArgs
 	}
 	st := c.admit(1)
 	if st == nfswire.OK && uint64(count) != uint64(len(data)) {
@@ -133,10 +138,13 @@ func (c *call) write() bool {
 			st = c.status(err) // what was written before an error is answered; the client learns of it with the rest
 		}
 	}
+	if st == wait {
+		return rpc.Wait
+	}
 	ok := c.put(st)
 	c.putWcc(0)
 	if !ok {
-		return true
+		return rpc.Success
 	}
 	c.e.Uint32(uint32(n))
 	if stable {
@@ -145,7 +153,7 @@ func (c *call) write() bool {
 		c.e.Uint32(nfswire.Unstable)
 	}
 	c.e.Uint64(verifier)
-	return true
+	return rpc.Success
 }
 
 // store writes as durably as was asked for, or more so.
@@ -159,20 +167,23 @@ func (c *call) store(data []byte, off uint64, how uint32) (n int, stable bool, e
 }
 
 // commit : RFC 1813 section 3.3.21.
-func (c *call) commit() bool {
+func (c *call) commit() rpc.Result {
 	c.fh(0)
 	off, count := c.d.Uint64(), c.d.Uint32()
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	st := c.admit(1)
 	if st == nfswire.OK {
 		st = c.status(c.s.eng.Commit(&c.cred, c.h[0], off, uint64(count)))
+	}
+	if st == wait {
+		return rpc.Wait
 	}
 	ok := c.put(st)
 	c.putWcc(0)
 	if ok {
 		c.e.Uint64(c.s.eng.Verifier())
 	}
-	return true
+	return rpc.Success
 }

@@ -3,10 +3,11 @@ package nfs3
 import (
 	"pmemfs/pmemfs"
 	"pmemfs/server/nfswire"
+	"pmemfs/server/rpc"
 )
 
 // create makes a file in one step, in all three modes (RFC 1813 section 3.3.8).
-func (c *call) create() bool {
+func (c *call) create() rpc.Result {
 	c.fh(0)
 	name := c.name()
 	var o pmemfs.CreateOptions
@@ -22,41 +23,41 @@ func (c *call) create() bool {
 		o.Mode, o.Verifier = pmemfs.Exclusive, c.d.Uint64()
 		o.Attr = pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o600}
 	default:
-		return false
+		return rpc.GarbageArgs
 	}
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	return c.made(c.admitName(name), func() (pmemfs.Attr, error) { return c.s.eng.Create(&c.cred, c.h[0], name, &o) })
 }
 
 // mkdir : RFC 1813 section 3.3.9.
-func (c *call) mkdir() bool {
+func (c *call) mkdir() rpc.Result {
 	c.fh(0)
 	name := c.name()
 	var set pmemfs.SetAttr
 	nfswire.DecodeSattr(&c.d, &set)
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	return c.made(c.admitName(name), func() (pmemfs.Attr, error) { return c.s.eng.Mkdir(&c.cred, c.h[0], name, &set) })
 }
 
 // symlink : RFC 1813 section 3.3.10.
-func (c *call) symlink() bool {
+func (c *call) symlink() rpc.Result {
 	c.fh(0)
 	name := c.name()
 	var set pmemfs.SetAttr
 	nfswire.DecodeSattr(&c.d, &set)
 	target := c.d.Opaque(len(c.r.Args))
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	return c.made(c.admitName(name), func() (pmemfs.Attr, error) { return c.s.eng.Symlink(&c.cred, c.h[0], name, target, &set) })
 }
 
 // mknod makes devices, sockets and FIFOs (RFC 1813 section 3.3.11).
-func (c *call) mknod() bool {
+func (c *call) mknod() rpc.Result {
 	c.fh(0)
 	name := c.name()
 	var set pmemfs.SetAttr
@@ -78,7 +79,7 @@ func (c *call) mknod() bool {
 		nfswire.DecodeSattr(&c.d, &set)
 	}
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	st := c.admitName(name)
 	if st == nfswire.OK && typ == 0 {
@@ -99,12 +100,15 @@ func (c *call) admitName(name []byte) nfswire.Status {
 
 // made makes an object, if nothing has been said against it and it was not made before, and appends the reply that all
 // procedures share that do.
-func (c *call) made(st nfswire.Status, create func() (pmemfs.Attr, error)) bool {
+func (c *call) made(st nfswire.Status, create func() (pmemfs.Attr, error)) rpc.Result {
 	var a pmemfs.Attr
 	if st == nfswire.OK && !c.replayed(&a) {
 		var err error
 		a, err = create()
 		st = c.status(err)
+	}
+	if st == wait {
+		return rpc.Wait
 	}
 	if c.put(st) {
 		c.e.Bool(true)
@@ -116,5 +120,5 @@ func (c *call) made(st nfswire.Status, create func() (pmemfs.Attr, error)) bool 
 		nfswire.PutPostOp(c.e, c.s.fsid, after)
 	}
 	c.putWcc(0)
-	return true
+	return rpc.Success
 }

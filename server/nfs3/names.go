@@ -1,13 +1,16 @@
 package nfs3
 
-import "pmemfs/server/nfswire"
+import (
+	"pmemfs/server/nfswire"
+	"pmemfs/server/rpc"
+)
 
 // remove is REMOVE and RMDIR (RFC 1813 sections 3.3.12 and 3.3.13).
-func (c *call) remove() bool {
+func (c *call) remove() rpc.Result {
 	c.fh(0)
 	name := c.name()
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	st := c.admitName(name)
 	switch {
@@ -19,19 +22,22 @@ func (c *call) remove() bool {
 	default:
 		st = c.status(c.s.eng.Rmdir(&c.cred, c.h[0], name))
 	}
+	if st == wait {
+		return rpc.Wait
+	}
 	c.put(st)
 	c.putWcc(0)
-	return true
+	return rpc.Success
 }
 
 // rename : RFC 1813 section 3.3.14.
-func (c *call) rename() bool {
+func (c *call) rename() rpc.Result {
 	c.fh(0)
 	from := c.name()
 	c.fh(1)
 	to := c.name()
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	st := c.admit(2)
 	if st == nfswire.OK {
@@ -43,19 +49,22 @@ func (c *call) rename() bool {
 	if st == nfswire.OK && !c.replayed(nil) {
 		st = c.status(c.s.eng.Rename(&c.cred, c.h[0], from, c.h[1], to, 0))
 	}
+	if st == wait {
+		return rpc.Wait
+	}
 	c.put(st)
 	c.putWcc(0)
 	c.putWcc(1)
-	return true
+	return rpc.Success
 }
 
 // link : RFC 1813 section 3.3.15.
-func (c *call) link() bool {
+func (c *call) link() rpc.Result {
 	c.fh(0)
 	c.fh(1)
 	name := c.name()
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	st := c.admit(2)
 	if st == nfswire.OK {
@@ -65,8 +74,11 @@ func (c *call) link() bool {
 		_, err := c.s.eng.Link(&c.cred, c.h[0], c.h[1], name)
 		st = c.status(err)
 	}
+	if st == wait {
+		return rpc.Wait
+	}
 	c.put(st)
 	c.putPost(0)
 	c.putWcc(1)
-	return true
+	return rpc.Success
 }

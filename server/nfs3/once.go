@@ -28,13 +28,13 @@ import (
 func (c *call) serveOnce() rpc.Result {
 	client := c.r.Remote.Addr()
 	if !c.s.exports.Admits(client) {
-		return c.run()
+		return c.p.serve(c)
 	}
 	digest := c.digest()
 	note := noteKey(digest, c.r.Remote.Port())
 	if made, ok := c.s.replies.earlier(note); ok {
 		c.replay, c.madeBefore = true, made
-		return c.run()
+		return c.p.serve(c)
 	}
 	m, reply, busy := c.s.replies.begin(c.r, digest)
 	for busy != nil {
@@ -56,7 +56,7 @@ func (c *call) serveOnce() rpc.Result {
 	}()
 	c.call.Note = note
 	at := c.e.Len()
-	result := c.run()
+	result := c.p.serve(c)
 	if result == rpc.Success {
 		c.s.replies.finish(client, m, c.e.Bytes()[at:])
 		done = true

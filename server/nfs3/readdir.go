@@ -22,7 +22,7 @@ const (
 //
 // dircount of READDIRPLUS bounds the names alone and is only a hint, which clients have set far too low for years; maxcount is
 // what counts.
-func (c *call) readdir() bool {
+func (c *call) readdir() rpc.Result {
 	plus := c.r.Proc == nfswire.ProcReaddirPlus
 	c.fh(0)
 	cookie, verf, count := c.d.Uint64(), c.d.Uint64(), c.d.Uint32()
@@ -30,7 +30,7 @@ func (c *call) readdir() bool {
 		count = c.d.Uint32()
 	}
 	if !c.d.Done() {
-		return false
+		return rpc.GarbageArgs
 	}
 	st := c.admit(1)
 	if st == nfswire.OK && cookie != 0 && verf != 0 {
@@ -40,13 +40,16 @@ func (c *call) readdir() bool {
 		at := c.e.Len()
 		c.e.Grow(4 + readdirBytes)
 		if st = c.list(cookie, int(min(count, readdirBytes)), plus); st == nfswire.OK {
-			return true
+			return rpc.Success
 		}
 		c.e.Truncate(at)
 	}
+	if st == wait {
+		return rpc.Wait
+	}
 	c.put(st)
 	c.putPost(0)
-	return true
+	return rpc.Success
 }
 
 // list appends the status and as many entries as fit in budget bytes after it.
@@ -60,7 +63,7 @@ func (c *call) list(cookie uint64, budget int, plus bool) nfswire.Status {
 	c.e.Uint64(0)                   // the verifier
 	l := lister{c: c, plus: plus, end: start + budget - listEndBytes}
 	eof, err := l.run(cookie)
-	if st := c.status(err); st != nfswire.OK || c.again {
+	if st := c.status(err); st != nfswire.OK {
 		return st
 	}
 	if c.e.Len() == start+listBeginBytes && !eof {

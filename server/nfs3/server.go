@@ -60,8 +60,8 @@ func (s *Server) Program() rpc.Program {
 
 // procedure is one of the 22, or of those of NFSACL.
 type procedure struct {
-	// serve decodes the arguments and appends the results; false if the arguments are not what they should be.
-	serve   func(*call) bool
+	// serve decodes the arguments and appends the results. It returns rpc.Success, rpc.GarbageArgs or rpc.Wait.
+	serve   func(*call) rpc.Result
 	changes bool // refused on a read-only export; may wait for the medium
 	once    bool // not to be carried out twice
 }
@@ -117,7 +117,7 @@ func (s *Server) answer(p *procedure, r *rpc.Request, e *rpc.Encoder) rpc.Result
 	if p.once {
 		result = c.serveOnce()
 	} else {
-		result = c.run()
+		result = c.p.serve(c)
 	}
 	c.end()
 	if !own {

@@ -22,7 +22,6 @@ type call struct {
 	cred   pmemfs.Cred
 	call   pmemfs.Call // what cred.Call points to
 	groups []uint32    // what cred.Groups may point to
-	again  bool        // the engine would have had to wait
 	direct pmemfs.Direct
 }
 
@@ -32,8 +31,8 @@ func newCall() *call {
 	return c
 }
 
-// serve answers a request, unless again says that it has to wait. p is nil for one that is answered in place.
-func (c *call) serve(s *session, p *pending, r *rpc.Request, e *rpc.Encoder, m *message) (again bool) {
+// serve answers a request, or returns rpc.Wait: then nothing has happened. p is nil for a request that is answered in place.
+func (c *call) serve(s *session, p *pending, r *rpc.Request, e *rpc.Encoder, m *message) rpc.Result {
 	c.begin(s, p, r, e)
 	defer c.end()
 	return c.run(m, kind(r.Record[0]), le.Uint16(r.Record[1:]))
@@ -44,7 +43,7 @@ func (c *call) begin(s *session, p *pending, r *rpc.Request, e *rpc.Encoder) {
 	c.d = decoder{b: r.Record[headBytes:]}
 	c.call.Reset()
 	c.call.NoWait = !r.MayWait
-	c.n, c.again, c.exp = 0, false, nil
+	c.n, c.exp = 0, nil
 }
 
 // end lets go of what belongs to the request.
@@ -59,8 +58,8 @@ func (c *call) end() {
 	c.d, c.cred = decoder{}, pmemfs.Cred{}
 }
 
-// run answers the request, unless again says that it has to wait.
-func (c *call) run(m *message, k kind, tag uint16) (again bool) {
+// run answers the request, or returns rpc.Wait.
+func (c *call) run(m *message, k kind, tag uint16) rpc.Result {
 	b := c.e.Extend(headBytes)
 	b[0] = byte(k + 1)
 	le.PutUint16(b[1:], tag)
@@ -78,8 +77,8 @@ func (c *call) run(m *message, k kind, tag uint16) (again bool) {
 	default:
 		no = m.serve(c)
 	}
-	if c.again && !c.r.MayWait {
-		return true
+	if no == wait {
+		return rpc.Wait
 	}
 	if no == ok && k != tVersion && c.e.Len() > int(msize) {
 		no = eMsgSize
@@ -88,7 +87,7 @@ func (c *call) run(m *message, k kind, tag uint16) (again bool) {
 		c.e.Truncate(lengthBytes)
 		answerError(c.e, tag, no)
 	}
-	return false
+	return rpc.Success
 }
 
 // answerError appends Rlerror.
@@ -99,14 +98,17 @@ func answerError(e *rpc.Encoder, tag uint16, no errno) {
 	le.PutUint32(b[headBytes:], uint32(no))
 }
 
-// status maps an error of the engine and notes when it only says that the request has to wait.
+// wait is the outcome of a request for which the engine would have had to wait. Nothing has happened and nothing is answered: the
+// transport serves the request once more, beside the others, where it may wait.
+const wait errno = 1<<32 - 1
+
+// status maps an error of the engine.
 func (c *call) status(err error) errno {
 	if err == nil {
 		return ok
 	}
-	if err == error(pmemfs.ErrWouldBlock) {
-		c.again = true
-		return eIO
+	if err == error(pmemfs.ErrWouldBlock) && c.call.NoWait {
+		return wait
 	}
 	return errnoOf(err)
 }

@@ -80,7 +80,7 @@ type fuzzTarget struct {
 	count int
 }
 
-func newFuzzTarget(f *testing.F) *fuzzTarget {
+func newFuzzTarget(f testing.TB) *fuzzTarget {
 	eng, err := pmemfs.OpenMemory(64<<20, pmemfs.DomainVolatile, pmemfs.Options{})
 	if err != nil {
 		f.Fatal(err)
@@ -102,7 +102,7 @@ func newFuzzTarget(f *testing.F) *fuzzTarget {
 	return &fuzzTarget{eng: eng, srv: New(Config{Engine: eng, Exports: table, MessageMax: 1 << 20})}
 }
 
-// fuzzSession is a session with some fids: 0 a directory, 1 an open file, 2 a file, 3 an open directory, 4 an attribute, 5 one that is
+// session is a session with some fids: 0 a directory, 1 an open file, 2 a file, 3 an open directory, 4 an attribute, 5 one that is
 // being written, 6 a link.
 func (f *fuzzTarget) session(t *testing.T, uid uint32) (rpc.Session, *rpc.Encoder) {
 	s, e := f.srv.Session(netip.AddrPort{}, netip.MustParseAddrPort("127.0.0.1:1000")), rpc.NewEncoder(nil)

@@ -115,12 +115,12 @@ func (c *call) lockOf(id uint32, typ uint8, start, length uint64, process uint32
 // the client is told to ask again.
 func (c *call) setLock(f *fid, want pmemfs.FileLock, block bool) (status uint8, no errno) {
 	asked := lockRequest{f.h, want}
-	wait := block && c.r.Beside() && c.s.mayWaitFor(asked)
-	if wait {
+	mayWait := block && c.r.Beside() && c.s.mayWaitFor(asked)
+	if mayWait {
 		defer c.s.waitedFor(asked)
 	}
 	for c.s.srv.grace() {
-		if !wait {
+		if !mayWait {
 			return lockGrace, ok
 		}
 		c.r.LeaveSeat()
@@ -128,7 +128,7 @@ func (c *call) setLock(f *fid, want pmemfs.FileLock, block bool) (status uint8, 
 			return 0, no
 		}
 	}
-	if !wait {
+	if !mayWait {
 		err := c.s.srv.eng.TryLock(&c.cred, f.h, want)
 		if errors.Is(err, pmemfs.ErrConflict) {
 			return lockBlocked, ok

@@ -60,8 +60,7 @@ func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 		m = &messages[k]
 	}
 	if r.MayWait {
-		s.serveBeside(r, e, m)
-		return rpc.Success
+		return s.serveBeside(r, e, m)
 	}
 	switch {
 	case s.find(tag) != nil:
@@ -73,20 +72,21 @@ func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 	case k == tFlush && s.laterFlush(r):
 		return rpc.Wait
 	}
-	if s.own.serve(s, nil, r, e, m) {
+	result = s.own.serve(s, nil, r, e, m)
+	if result == rpc.Wait {
 		s.later(r)
-		return rpc.Wait
 	}
-	return rpc.Success
+	return result
 }
 
 // serveBeside answers a request beside the others. A call that panics is not used again.
-func (s *session) serveBeside(r *rpc.Request, e *rpc.Encoder, m *message) {
+func (s *session) serveBeside(r *rpc.Request, e *rpc.Encoder, m *message) rpc.Result {
 	p := r.Own.(*pending)
 	defer s.answered(p)
 	c := s.srv.calls.Get().(*call)
-	c.serve(s, p, r, e, m)
+	result := c.serve(s, p, r, e, m)
 	s.srv.calls.Put(c)
+	return result
 }
 
 // costly reports whether a Tclunk is one for which others would have to wait, if it were answered in place.

@@ -36,7 +36,7 @@ func (c *call) walk() errno {
 		a, err := c.find(f, at, names[i])
 		if err != nil {
 			no := c.inDir(err)
-			if c.again || i == 0 {
+			if no == wait || i == 0 {
 				return no
 			}
 			le.PutUint16(c.e.Bytes()[lengthBytes+headBytes:], uint16(i))
@@ -115,7 +115,7 @@ func (c *call) remove() errno {
 	if no == ok {
 		no = c.removeFile(f)
 	}
-	if c.again {
+	if no == wait {
 		return no
 	}
 	if err := c.s.remove(id, f); no == ok {
