@@ -50,7 +50,7 @@ func serveStack(t *testing.T, s stack, d pmemfs.Domain) (addr string, end func()
 		t.Fatal(err)
 	}
 	all := export.Default()
-	all.Squashing = export.SquashNone
+	all.Squash = export.SquashNone
 	set, err := export.NewSet([]export.Export{all})
 	if err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ func TestPortmapTools(t *testing.T) {
 		return
 	}
 	server := harness.ServeAt(t, "127.0.0.1", 2049, filepath.Join(t.TempDir(), "fs.img"), "--size", "64MiB", "--portmap", ":111",
-		"--export", "/,client=127.0.0.1", "--export", "/docs=/,ro,client=127.0.0.0/8")
+		"--export", "/,clients=127.0.0.1", "--export", "/docs=/,ro,clients=127.0.0.0/8")
 	list := ask(t, "rpcinfo", "-p", "127.0.0.1")
 	listed(t, list, "100000 2 tcp 111 portmapper", "100000 4 udp 111 portmapper", "100003 3 tcp 2049 nfs", "100005 3 tcp 2049 mountd",
 		"100005 3 udp 2049 mountd", "100005 1 udp 2049 mountd")

@@ -57,7 +57,7 @@ func TestLocking(t *testing.T) {
 	fh := codec.Append(nil, x.ID(), a.Handle)
 	must(t, eng.Close())
 	for _, stack := range []string{server.StackNative, server.StackGoNFS} {
-		c.Stack = stack
+		c.NFSStack = stack
 		for _, again := range []bool{false, true} {
 			s, err := server.Open(c)
 			must(t, err)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,9 +106,7 @@ func (s *Server) answerNineP(c *Config) error {
 		return nil
 	}
 	limits := c.Limits
-	if limits.Record <= 0 {
-		limits.Record = rpc.DefaultRecord
-	}
+	limits.Record = cmp.Or(limits.Record, rpc.DefaultRecord)
 	users, err := c.ninePUsers()
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ func TestNineP(t *testing.T) {
 	image, socket := filepath.Join(dir, "image"), filepath.Join(dir, "socket")
 	c := config(image)
 	c.NineP = []string{":0", "unix:" + socket}
-	c.Exports[0].Squashing = 2
+	c.Exports[0].Squash = 2
 	for round := range 2 {
 		s, err := server.Open(c)
 		must(t, err)

@@ -14,6 +14,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,8 +46,8 @@ type Config struct {
 	Image string   // path of a file or device
 	New   NewImage // used if Image does not exist
 
-	NFS   string // address to listen on, host:port; port 0 for any
-	Stack string // StackNative, which "" means too, or StackGoNFS
+	NFS      string // address to listen on, host:port; port 0 for any
+	NFSStack string // StackNative, which "" means too, or StackGoNFS
 	// NinePUsers is a folder with the files passwd and group of the users of 9P; empty for the machine's own.
 	NinePUsers string
 	NineP      []string // addresses to serve 9P on: host:port, :port for the host of NFS, or unix:PATH; none for no 9P
@@ -91,9 +92,7 @@ type Server struct {
 // Open gets everything ready to serve. Until Serve is called clients wait. It listens, and is registered, before it touches the image, so
 // one that fails for that has changed nothing.
 func Open(c Config) (*Server, error) {
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	exports, err := c.vet()
 	if err != nil {
 		return nil, err
@@ -135,10 +134,10 @@ func (s *Server) open(c *Config, exports *export.Set) (err error) {
 
 // vet refuses a configuration that could not work before anything is made.
 func (c *Config) vet() (*export.Set, error) {
-	switch c.Stack {
+	switch c.NFSStack {
 	case "", StackNative, StackGoNFS:
 	default:
-		return nil, fmt.Errorf("unknown NFS stack %q: it is %s or %s", c.Stack, StackNative, StackGoNFS)
+		return nil, fmt.Errorf("unknown NFS stack %q: it is %s or %s", c.NFSStack, StackNative, StackGoNFS)
 	}
 	if err := vetAddress(c.NFS); err != nil {
 		return nil, fmt.Errorf("cannot listen on %q: %w", c.NFS, err)
@@ -200,7 +199,7 @@ func (s *Server) listen(c *Config) (err error) {
 // services are what clients look for, as it is known before there is an image.
 func (s *Server) services(c *Config) []portmap.Service {
 	programs := []rpc.Program{new(mount3.Server).Program(), new(nfs3.Server).Program()}
-	if c.Stack != StackGoNFS {
+	if c.NFSStack != StackGoNFS {
 		programs = append(programs, new(nfs3.Server).ACLProgram())
 	}
 	if !c.Locking.Off {
@@ -255,7 +254,7 @@ func (s *Server) answer(c *Config) error {
 func (s *Server) programs(c *Config) []rpc.Program {
 	mounts := mount3.New(mount3.Config{Engine: s.eng, Exports: s.exports, Handles: handle.New(s.eng), Logger: c.Logger})
 	programs := append(s.lockPrograms(c), mounts.Program())
-	if c.Stack == StackGoNFS {
+	if c.NFSStack == StackGoNFS {
 		s.goNFS = gonfs.New(gonfs.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger})
 		return append(programs, s.goNFS.Program())
 	}

@@ -145,7 +145,7 @@ func TestRefusals(t *testing.T) {
 	must(t, err)
 	defer busy.Close()
 	for name, change := range map[string]func(*server.Config){
-		"stack":     func(c *server.Config) { c.Stack = "knfsd" },
+		"stack":     func(c *server.Config) { c.NFSStack = "knfsd" },
 		"address":   func(c *server.Config) { c.NFS = "nowhere" },
 		"port":      func(c *server.Config) { c.NFS = "127.0.0.1:99999" },
 		"portmap":   func(c *server.Config) { c.Finding.Portmap = "nowhere" },

@@ -321,7 +321,7 @@ func TestUsage(t *testing.T) {
 		{1, "big", []string{"serve", "--size", "big"}},
 		{1, "loud", []string{"serve", "--log-level", "loud"}},
 		{1, "xml", []string{"serve", "--log-format", "xml"}},
-		{1, "10.0.0", []string{"serve", "--allow", "10.0.0"}},
+		{1, "10.0.0", []string{"serve", "--clients", "10.0.0"}},
 		{1, "ext4", []string{"bench", "engine", "--compare", "ext4"}},
 		{1, "--count", []string{"bench", "engine", "--count", "0"}},
 		{1, "--rounds", []string{"bench", "engine", "--rounds", "0"}},

@@ -43,13 +43,13 @@ machine's rpcbind does. MOUNT is then served over UDP too, on the port of NFS.
 With --9p the same exports are served over 9P2000.L too, on TCP and on sockets that are the user's alone who runs this command.
 
 --config names a file in TOML with what the options say, and any number of exports; SIGHUP reads the exports anew. An
-option on the command line counts more than the file. --squash, --read-only, --allow, --secure-port and the --anon options
+option on the command line counts more than the file. --squash, --read-only, --clients, --secure-port and the --anon options
 are about the one export, /, that there is when neither the file nor --export names any.`,
 		Example: `  pmemfs serve                                     ./pmemfs.img on 127.0.0.1:2049
   pmemfs serve fs.img --size 64GiB                 the size counts if fs.img is missing
-  pmemfs serve /dev/dax0.0 --nfs 10.0.0.5:2049 --allow 10.0.0.0/24
+  pmemfs serve /dev/dax0.0 --nfs 10.0.0.5:2049 --clients 10.0.0.0/24
   pmemfs serve fs.img --squash none --nfs 127.0.0.1:12049 --log-format json
-  pmemfs serve fs.img --export / --export /docs=/srv/docs,ro,squash=all,client=10.0.0.0/24
+  pmemfs serve fs.img --export / --export /docs=/srv/docs,ro,squash=all,clients=10.0.0.0/24
   pmemfs serve fs.img --nfs 10.0.0.5:2049 --portmap :111
   pmemfs serve fs.img --9p :564 --9p unix:/run/pmemfs.sock
   pmemfs serve --config pmemfs.toml`,
@@ -118,7 +118,7 @@ func announce(w io.Writer, s *server.Server) {
 		if e.ReadOnly {
 			access = "read-only"
 		}
-		fmt.Fprintf(w, "NFSv3 export %s on %s, %s, squash %s\n", e.Name, addr, access, e.Squashing)
+		fmt.Fprintf(w, "NFSv3 export %s on %s, %s, squash %s\n", e.Name, addr, access, e.Squash)
 		for _, l := range server.MountLines(addr, e.Name, s.Found()) {
 			fmt.Fprintf(w, "  %-6s %s\n", l.System+":", l.Command)
 		}

@@ -49,11 +49,11 @@ type oneExport struct {
 	secure   bool
 	anonUID  uint32
 	anonGID  uint32
-	allow    []string
+	clients  []string
 }
 
 // oneExportFlags are their names. They mean nothing where exports are named, so there they are refused.
-var oneExportFlags = []string{"squash", "read-only", "secure-port", "anon-uid", "anon-gid", "allow"}
+var oneExportFlags = []string{"squash", "read-only", "secure-port", "anon-uid", "anon-gid", "clients"}
 
 func newServeFlags() *serveFlags {
 	return &serveFlags{size: defaultSize, scrubRate: defaultScrubRate}
@@ -73,11 +73,11 @@ func (f *serveFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.stack, "nfs-stack", server.StackNative,
 		"implementation of NFS: "+server.StackNative+" or "+server.StackGoNFS)
 	flags.StringArrayVar(&f.exports, "export", nil,
-		"an export as NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,client=NETWORK][,secure][,directory_offsets=31]; may be repeated")
+		"an export as NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,clients=NETWORK][,secure_port][,directory_offsets=31]; may be repeated")
 	flags.StringVar(&f.one.squash, "squash", "root", "whose identity is taken away: none, root or all")
 	flags.Uint32Var(&f.one.anonUID, "anon-uid", export.Anonymous, "user that squashed users become")
 	flags.Uint32Var(&f.one.anonGID, "anon-gid", export.Anonymous, "group that squashed users become")
-	flags.StringSliceVar(&f.one.allow, "allow", nil, "networks that may use the export, such as 10.0.0.0/8 (default: all that can connect)")
+	flags.StringSliceVar(&f.one.clients, "clients", nil, "networks that may use the export, such as 10.0.0.0/8 (default: all that can connect)")
 	flags.BoolVar(&f.one.readOnly, "read-only", false, "refuse all changes by clients; an image that cannot be written can then be served too")
 	flags.BoolVar(&f.one.secure, "secure-port", false, "refuse clients whose port is not below 1024; macOS uses others")
 	flags.StringVar(&f.durability, "durability", "power",
@@ -128,7 +128,7 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 	if c.Memory = int64(f.memory); !flags.Changed("memory") {
 		c.Memory = f.file.Memory
 	}
-	c.Stack = choose(flags, "nfs-stack", f.stack, f.file.Stack)
+	c.NFSStack = choose(flags, "nfs-stack", f.stack, f.file.NFSStack)
 	if c.Durability, err = pmemfs.ParseDurability(choose(flags, "durability", f.durability, f.file.Durability)); err != nil {
 		return c, fmt.Errorf("--durability is power or process, not %q", f.durability)
 	}
@@ -141,7 +141,7 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 }
 
 // mayBeEmpty are the options for which an empty value means what leaving them out does, and nothing wider.
-var mayBeEmpty = map[string]bool{"allow": true} // which has its own answer
+var mayBeEmpty = map[string]bool{"clients": true} // which has its own answer
 
 // filled refuses options that were given nothing, such as a variable that was not set: for most that would choose, or guess.
 func (f *serveFlags) filled(flags *pflag.FlagSet) (err error) {
@@ -217,17 +217,17 @@ func (f *serveFlags) chooseExports(flags *pflag.FlagSet) ([]export.Export, error
 // export is the whole filesystem as the options say.
 func (o *oneExport) export() (e export.Export, err error) {
 	e = export.Default()
-	e.ReadOnly, e.AnonUID, e.AnonGID, e.Secure = o.readOnly, o.anonUID, o.anonGID, o.secure
-	if e.Squashing, err = export.ParseSquash(o.squash); err != nil {
+	e.ReadOnly, e.AnonUID, e.AnonGID, e.SecurePort = o.readOnly, o.anonUID, o.anonGID, o.secure
+	if e.Squash, err = export.ParseSquash(o.squash); err != nil {
 		return e, err
 	}
-	if o.allow != nil && len(o.allow) == 0 {
-		return e, errors.New("--allow is empty: leave it out to admit everybody who can connect")
+	if o.clients != nil && len(o.clients) == 0 {
+		return e, errors.New("--clients is empty: leave it out to admit everybody who can connect")
 	}
-	for _, n := range o.allow {
+	for _, n := range o.clients {
 		p, err := export.ParseNetwork(n)
 		if err != nil {
-			return e, fmt.Errorf("--allow: %w", err)
+			return e, fmt.Errorf("--clients: %w", err)
 		}
 		e.Clients = append(e.Clients, p)
 	}

@@ -11,7 +11,7 @@ import (
 func TestServeExports(t *testing.T) {
 	dir := t.TempDir()
 	image := filepath.Join(dir, "fs.img")
-	s := serve(t, image, "--size", "64MiB", "--export", "/,squash=none", "--export", "/docs=/srv/docs,ro,squash=all,client=10.0.0.0/8,secure")
+	s := serve(t, image, "--size", "64MiB", "--export", "/,squash=none", "--export", "/docs=/srv/docs,ro,squash=all,clients=10.0.0.0/8,secure_port")
 	for _, text := range []string{"export / on ", ", read-write, squash none", "export /docs on ", ", read-only, squash all", "before its directory is made"} {
 		if !strings.Contains(s.out.String(), text) {
 			t.Errorf("by options: the output lacks %q:\n%s", text, s.out)
@@ -37,7 +37,7 @@ func TestServeExports(t *testing.T) {
 func TestServeRefuses(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{
-		"exports": "[[export]]\nname = '/'\n", "typo": "image = 'x'\n[[export]]\nnam = '/'\n", "stack": "stack = 'knfsd'\n",
+		"exports": "[[export]]\nname = '/'\n", "typo": "image = 'x'\n[[export]]\nnam = '/'\n", "stack": "nfs_stack = 'knfsd'\n",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -56,11 +56,11 @@ func TestServeRefuses(t *testing.T) {
 		{"unknown option", []string{"--export", "/,quick"}},
 		{"two exports are named", []string{"--export", "/", "--export", "/=/x"}},
 		{"squash is", []string{"--squash", "some"}},
-		{"no network", []string{"--allow", "here"}},
-		{"--allow is empty", []string{"--allow", ""}},
-		{"no network", []string{"--allow", "10.0.0.0/8,"}},
-		{"give one of the two", []string{"--allow", "10.0.0.5/8"}},
-		{"give one of the two", []string{"--export", "/,client=10.0.0.5/8"}},
+		{"no network", []string{"--clients", "here"}},
+		{"--clients is empty", []string{"--clients", ""}},
+		{"no network", []string{"--clients", "10.0.0.0/8,"}},
+		{"give one of the two", []string{"--clients", "10.0.0.5/8"}},
+		{"give one of the two", []string{"--export", "/,clients=10.0.0.5/8"}},
 		{"--nfs is empty", []string{"--nfs", ""}},
 		{"--squash is empty", []string{"--squash", ""}},
 		{"--export is empty", []string{"--export", ""}},

@@ -19,7 +19,7 @@ image = "data/fs.img"
 nfs = "10.0.0.5:2049"
 9p = [":564", "unix:/run/s"]
 9p_users = "users"
-stack = "go-nfs"
+nfs_stack = "go-nfs"
 durability = "process"
 portmap = ":111"
 register = true
@@ -57,11 +57,11 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || !slices.Equal(c.NineP, []string{":564", "unix:/run/s"}) || c.NinePUsers != filepath.Join(dir, "users") || c.Stack != "go-nfs" || c.Durability != "process" ||
+	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || !slices.Equal(c.NineP, []string{":564", "unix:/run/s"}) || c.NinePUsers != filepath.Join(dir, "users") || c.NFSStack != "go-nfs" || c.Durability != "process" ||
 		c.Portmap != ":111" || !c.Register || c.Grace == nil || *c.Grace != 90*time.Second || !c.NoLocks || !c.Sparse || c.Memory != 96<<20 {
 		t.Errorf("%+v", c)
 	}
-	docs, err := config.ParseExport("/docs=/srv/docs,ro,squash=all,anon_uid=4294967294,anon_gid=0,client=10.0.0.0/8,client=fd00::1,secure,directory_offsets=31")
+	docs, err := config.ParseExport("/docs=/srv/docs,ro,squash=all,anon_uid=4294967294,anon_gid=0,clients=10.0.0.0/8,clients=fd00::1,secure_port,directory_offsets=31")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestRead(t *testing.T) {
 			t.Errorf("%+v, want %+v", c.Exports[i], want[i])
 		}
 	}
-	if docs.Subtree != "/srv/docs" || !docs.ReadOnly || !docs.Secure || len(docs.Clients) != 2 || home.Subtree != "/home" {
+	if docs.Subtree != "/srv/docs" || !docs.ReadOnly || !docs.SecurePort || len(docs.Clients) != 2 || home.Subtree != "/home" {
 		t.Errorf("%+v, %+v", docs, home)
 	}
 	if _, err := config.Read(filepath.Join(dir, "none")); !os.IsNotExist(err) {
@@ -86,6 +86,22 @@ func TestRead(t *testing.T) {
 	}
 	if c, err := config.Parse(nil); err != nil || c.Image != "" || c.Exports != nil {
 		t.Errorf("an empty file: %+v, %v", c, err)
+	}
+}
+
+// TestExportNames holds the options of an export in one word to the names that they have in a file.
+func TestExportNames(t *testing.T) {
+	_, keys := config.Names()
+	for _, key := range keys {
+		switch key {
+		case "name", "subtree": // which come first, without a name
+			continue
+		case "read_only":
+			key = "ro" // and rw, as in fstab(5)
+		}
+		if _, err := config.ParseExport("/x," + key); err != nil && strings.Contains(err.Error(), "unknown option") {
+			t.Errorf("%s: %v", key, err)
+		}
 	}
 }
 
@@ -108,7 +124,7 @@ func TestMistakes(t *testing.T) {
 		{"nfs = ''", "1: nfs: empty"},
 		{"9p = ['']", "1: 9p: empty"},
 		{"9p_users = ''", "1: 9p_users: empty"},
-		{"stack = ''", "1: stack: empty"},
+		{"nfs_stack = ''", "1: nfs_stack: empty"},
 		{"portmap = ''", "1: portmap: empty"},
 		{"durability = ''", "1: durability: "},
 		{"grace = ''", "1: grace: "},
@@ -148,7 +164,7 @@ func TestMistakes(t *testing.T) {
 
 func TestParseExportRefuses(t *testing.T) {
 	for _, s := range []string{"", "docs", "/docs=", "/docs=x", "/docs,", "/docs,rx", "/docs,ro=yes", "/docs,squash", "/docs,squash=some",
-		"/docs,ro,rw", "/docs,rw,squash=all,ro", "/docs,anon_uid=-1", "/docs,anon_gid=x", "/docs,client=", "/docs,client=host", "/docs,secure=no", "/docs,directory_offsets=32", "/docs,directory_offsets", "/docs,directory_offsets=x", "/a/../b"} {
+		"/docs,ro,rw", "/docs,rw,squash=all,ro", "/docs,anon_uid=-1", "/docs,anon_gid=x", "/docs,clients=", "/docs,clients=host", "/docs,secure_port=no", "/docs,directory_offsets=32", "/docs,directory_offsets", "/docs,directory_offsets=x", "/a/../b"} {
 		if e, err := config.ParseExport(s); err == nil {
 			t.Errorf("%q is %+v", s, e)
 		}

@@ -28,6 +28,19 @@ var errEmpty = errors.New("empty: leave the key out for the default")
 // Keys are the keys that a stanza has.
 type Keys map[string]bool
 
+// Names returns the keys of a file, and those of one of its exports. They are those of the command line's options, with an underscore
+// for each hyphen.
+func Names() (file, export []string) {
+	return keysOf(reflect.TypeFor[document]()), keysOf(reflect.TypeFor[stanza]())
+}
+
+func keysOf(t reflect.Type) (keys []string) {
+	for _, f := range reflect.VisibleFields(t) {
+		keys = append(keys, f.Tag.Get("toml"))
+	}
+	return keys
+}
+
 // exact reads a text once more and demands that its keys are those of the document, letter by letter, which the decoder does not. It
 // returns the keys of each [[export]].
 func exact(text []byte) (stanzas []Keys, err error) {
@@ -62,7 +75,7 @@ func exact(text []byte) (stanzas []Keys, err error) {
 // known demands that the keys of a table are those of a type's fields.
 func known(text []byte, table map[string]any, t reflect.Type, prefix string) error {
 	for key, value := range table {
-		i := slices.IndexFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool { return f.Tag.Get("toml") == key })
+		i := slices.Index(keysOf(t), key)
 		if i < 0 {
 			return fmt.Errorf("%d: %s%s: unknown key", lineOf(text, key), prefix, key)
 		}

@@ -29,7 +29,7 @@ func (n *network) UnmarshalText(text []byte) (err error) {
 
 // ParseExport reads an export in one word of a command line:
 //
-//	NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,client=NETWORK]...[,secure][,directory_offsets=31]
+//	NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,clients=NETWORK]...[,secure_port][,directory_offsets=31]
 //
 // The subtree is the one of the export's own name if it is left out. Paths with a comma or an equals sign need a file.
 func ParseExport(s string) (export.Export, error) {
@@ -57,7 +57,7 @@ func ParseExport(s string) (export.Export, error) {
 func setOption(e *export.Export, option string) (err error) {
 	key, value, _ := strings.Cut(option, "=")
 	switch key {
-	case "ro", "rw", "secure":
+	case "ro", "rw", "secure_port":
 		if option != key {
 			return fmt.Errorf("%s takes no value", key)
 		}
@@ -67,10 +67,10 @@ func setOption(e *export.Export, option string) (err error) {
 		e.ReadOnly = true
 	case "rw":
 		e.ReadOnly = false
-	case "secure":
-		e.Secure = true
+	case "secure_port":
+		e.SecurePort = true
 	case "squash":
-		e.Squashing, err = export.ParseSquash(value)
+		e.Squash, err = export.ParseSquash(value)
 	case "anon_uid":
 		e.AnonUID, err = parseID(value)
 	case "anon_gid":
@@ -80,7 +80,7 @@ func setOption(e *export.Export, option string) (err error) {
 		if bits, err = strconv.Atoi(value); err == nil {
 			e.ShortOffsets, err = shortOffsets(bits)
 		}
-	case "client":
+	case "clients":
 		var p netip.Prefix
 		p, err = export.ParseNetwork(value)
 		e.Clients = append(e.Clients, p)

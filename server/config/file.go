@@ -29,7 +29,7 @@ type File struct {
 	NFS        string         // address to listen on, host:port
 	NineP      []string       // addresses to serve 9P on
 	NinePUsers string         // folder with passwd and group
-	Stack      string         // implementation of NFS
+	NFSStack   string         // implementation of NFS
 	Durability string         // checked
 	Portmap    string         // address to answer as a portmapper on
 	Register   bool           // with the machine's rpcbind
@@ -47,7 +47,7 @@ type document struct {
 	NFS        filled   `toml:"nfs"`
 	NineP      []filled `toml:"9p"`
 	NinePUsers filled   `toml:"9p_users"`
-	Stack      filled   `toml:"stack"`
+	NFSStack   filled   `toml:"nfs_stack"`
 	Durability level    `toml:"durability"`
 	Portmap    filled   `toml:"portmap"`
 	Register   bool     `toml:"register"`
@@ -108,7 +108,7 @@ func Parse(text []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &File{Image: d.Image.text, NFS: d.NFS.text, NinePUsers: d.NinePUsers.text, Stack: d.Stack.text, Durability: d.Durability.name,
+	c := &File{Image: d.Image.text, NFS: d.NFS.text, NinePUsers: d.NinePUsers.text, NFSStack: d.NFSStack.text, Durability: d.Durability.name,
 		Said: said, Portmap: d.Portmap.text, Register: d.Register, NoLocks: d.NoLocks, Sparse: d.Sparse, Memory: d.Memory.n}
 	if d.Grace != nil {
 		c.Grace = &d.Grace.Duration
@@ -149,7 +149,7 @@ func (s *stanza) export() (e export.Export, err error) {
 	for _, n := range s.Clients {
 		e.Clients = append(e.Clients, n.Prefix)
 	}
-	e.ReadOnly, e.Squashing, e.Secure = s.ReadOnly, s.Squash.Squash, s.SecurePort
+	e.ReadOnly, e.Squash, e.SecurePort = s.ReadOnly, s.Squash.Squash, s.SecurePort
 	if s.Offsets != nil {
 		e.ShortOffsets, err = shortOffsets(*s.Offsets)
 	}

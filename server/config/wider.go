@@ -40,8 +40,8 @@ func wider(before, next *export.Export) (all []widening) {
 	}
 	add(len(before.Clients) > 0 && len(next.Clients) == 0, "clients", `["0.0.0.0/0", "::/0"]`)
 	add(before.ReadOnly && !next.ReadOnly, "read_only", "false")
-	add(before.Secure && !next.Secure, "secure_port", "false")
-	add(before.Squashing == export.SquashAll && next.Squashing != export.SquashAll, "squash", fmt.Sprintf("%q", next.Squashing))
+	add(before.SecurePort && !next.SecurePort, "secure_port", "false")
+	add(before.Squash == export.SquashAll && next.Squash != export.SquashAll, "squash", fmt.Sprintf("%q", next.Squash))
 	add(before.Subtree != next.Subtree, "subtree", fmt.Sprintf("%q", next.Subtree))
 	return all
 }

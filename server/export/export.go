@@ -61,14 +61,14 @@ func (q Squash) String() string {
 
 // Export is one directory tree offered to clients.
 type Export struct {
-	Name      string // what clients mount: an absolute, cleaned path
-	Subtree   string // the directory of the filesystem it shows: an absolute, cleaned path; "/" for all of it
-	ReadOnly  bool
-	Squashing Squash
-	AnonUID   uint32
-	AnonGID   uint32
-	Clients   []netip.Prefix // who may use it; empty for everyone who can connect
-	Secure    bool           // only from ports below 1024, which a client's ordinary users cannot have
+	Name       string // what clients mount: an absolute, cleaned path
+	Subtree    string // the directory of the filesystem it shows: an absolute, cleaned path; "/" for all of it
+	ReadOnly   bool
+	Squash     Squash
+	AnonUID    uint32
+	AnonGID    uint32
+	Clients    []netip.Prefix // who may use it; empty for everyone who can connect
+	SecurePort bool           // only from ports below 1024, which a client's ordinary users cannot have
 
 	ShortOffsets bool // directory offsets have 31 bits, for 32-bit programs
 
@@ -88,8 +88,8 @@ func (e *Export) Validate() error {
 			return fmt.Errorf("export %q: %s %q is not an absolute, cleaned path of at most %d bytes", e.Name, p.what, p.path, PathMax)
 		}
 	}
-	if e.Squashing > SquashNone {
-		return fmt.Errorf("export %q: unknown squash %d", e.Name, e.Squashing)
+	if e.Squash > SquashNone {
+		return fmt.Errorf("export %q: unknown squash %d", e.Name, e.Squash)
 	}
 	if e.AnonUID == pmemfs.NoID || e.AnonGID == pmemfs.NoID {
 		return fmt.Errorf("export %q: %d is no id for anonymous users", e.Name, pmemfs.NoID)
@@ -104,8 +104,8 @@ func (e *Export) Validate() error {
 
 // Same reports whether e and o say the same.
 func (e *Export) Same(o *Export) bool {
-	return e.Name == o.Name && e.Subtree == o.Subtree && e.ReadOnly == o.ReadOnly && e.Squashing == o.Squashing &&
-		e.AnonUID == o.AnonUID && e.AnonGID == o.AnonGID && e.Secure == o.Secure && e.ShortOffsets == o.ShortOffsets && slices.Equal(e.Clients, o.Clients)
+	return e.Name == o.Name && e.Subtree == o.Subtree && e.ReadOnly == o.ReadOnly && e.Squash == o.Squash &&
+		e.AnonUID == o.AnonUID && e.AnonGID == o.AnonGID && e.SecurePort == o.SecurePort && e.ShortOffsets == o.ShortOffsets && slices.Equal(e.Clients, o.Clients)
 }
 
 // ID is the number by which handles name the export. It depends on the name and the subtree alone, so it survives a restart;
@@ -128,13 +128,13 @@ func idOf(name, subtree string) uint32 {
 	return h
 }
 
-// securePorts is the number of ports that Secure takes for safe.
+// securePorts is the number of ports that SecurePort takes for safe.
 const securePorts = 1024
 
 // Allows reports whether a client at addr may use the export. An IPv4 address inside an IPv6 one counts as IPv4, and a zone
 // does not count. A client without an address is in no network and has no port.
 func (e *Export) Allows(addr netip.AddrPort) bool {
-	if e.Secure && (!addr.IsValid() || addr.Port() >= securePorts) {
+	if e.SecurePort && (!addr.IsValid() || addr.Port() >= securePorts) {
 		return false
 	}
 	if len(e.Clients) == 0 {
@@ -147,40 +147,4 @@ func (e *Export) Allows(addr netip.AddrPort) bool {
 		}
 	}
 	return false
-}
-
-// Anon returns the anonymous caller.
-func (e *Export) Anon() pmemfs.Cred { return pmemfs.Cred{UID: e.AnonUID, GID: e.AnonGID} }
-
-// Squash turns whom a client says is calling into whom that is taken for. What is no id is the anonymous one. It changes c and what c.Groups points to, in
-// place and without allocating; c.Call it leaves alone.
-func (e *Export) Squash(c *pmemfs.Cred) {
-	if c.UID == pmemfs.NoID {
-		c.UID = e.AnonUID
-	}
-	if c.GID == pmemfs.NoID {
-		c.GID = e.AnonGID
-	}
-	for i, g := range c.Groups {
-		if g == pmemfs.NoID {
-			c.Groups[i] = e.AnonGID
-		}
-	}
-	switch e.Squashing {
-	case SquashNone:
-	case SquashRoot:
-		if c.UID == 0 {
-			c.UID = e.AnonUID
-		}
-		if c.GID == 0 {
-			c.GID = e.AnonGID
-		}
-		for i, g := range c.Groups {
-			if g == 0 {
-				c.Groups[i] = e.AnonGID
-			}
-		}
-	default:
-		c.UID, c.GID, c.Groups = e.AnonUID, e.AnonGID, c.Groups[:0]
-	}
 }

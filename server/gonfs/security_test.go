@@ -61,7 +61,7 @@ func TestSquash(t *testing.T) {
 	for squash, want := range map[export.Squash][2]uint32{
 		export.SquashNone: {0, 1000}, export.SquashRoot: {65534, 1000}, export.SquashAll: {65534, 65534},
 	} {
-		s := newSite(t, func(s *site) { s.exports[0].Squashing = squash })
+		s := newSite(t, func(s *site) { s.exports[0].Squash = squash })
 		c := s.dial()
 		root := c.root()
 		r, u := c.create(root, "root", 0o600), c.as(1000, 1000).create(root, "user", 0o600)

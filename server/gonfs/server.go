@@ -1,6 +1,7 @@
 package gonfs
 
 import (
+	"cmp"
 	"log/slog"
 	"sync"
 
@@ -37,12 +38,8 @@ var quietGoNFS sync.Once
 
 // New returns a server. The engine stays the caller's to close, after Close.
 func New(c Config) *Server {
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Workers <= 0 {
-		c.Workers = workersDefault
-	}
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	c.Workers = cmp.Or(c.Workers, workersDefault)
 	// go-nfs's logger is global and prints what clients do wrong to standard error. This package logs for itself.
 	quietGoNFS.Do(func() { nfs.Log.SetLevel(nfs.PanicLevel) })
 	s := &Server{eng: c.Engine, exports: c.Exports, log: c.Logger, handles: handle.New(c.Engine)}

@@ -27,7 +27,7 @@ const (
 // mnt answers MNT (RFC 1813 section 5.2.1) of an export or of any directory below one. The way to the export's own
 // directory is the administrator's choice; below it the caller needs the permission to go there, since a handle, once given
 // out, is not asked how it was come by.
-func (s *Server) mnt(remote netip.AddrPort, dir string, c *caller, e *rpc.Encoder) {
+func (s *Server) mnt(remote netip.AddrPort, dir string, c export.Caller, e *rpc.Encoder) {
 	dir, _, _ = strings.Cut(dir, "\x00")
 	x, attr, status := s.find(remote, dir, c)
 	e.Uint32(status)
@@ -46,7 +46,7 @@ func (s *Server) mnt(remote netip.AddrPort, dir string, c *caller, e *rpc.Encode
 }
 
 // find leads to the directory that a client may mount by a name.
-func (s *Server) find(remote netip.AddrPort, dir string, c *caller) (*export.Export, pmemfs.Attr, uint32) {
+func (s *Server) find(remote netip.AddrPort, dir string, c export.Caller) (*export.Export, pmemfs.Attr, uint32) {
 	var none pmemfs.Attr
 	switch {
 	case dir == "":
@@ -61,7 +61,7 @@ func (s *Server) find(remote netip.AddrPort, dir string, c *caller) (*export.Exp
 	}
 	attr, err := s.exports.Root(x)
 	if err == nil && rest != "" {
-		attr, err = s.descend(c.on(x), attr, rest)
+		attr, err = s.descend(x.Cred(c), attr, rest)
 	}
 	return x, attr, statusOf(err)
 }

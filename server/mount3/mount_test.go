@@ -214,7 +214,7 @@ func TestMnt(t *testing.T) {
 // TestMntAs: below an export, who asks is who goes.
 func TestMntAs(t *testing.T) {
 	none := export.Default()
-	none.Name, none.Squashing = "/believed", export.SquashNone
+	none.Name, none.Squash = "/believed", export.SquashNone
 	s := newSite(t, none)
 	for name, c := range map[string]struct {
 		r    *rpc.Request

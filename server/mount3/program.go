@@ -23,6 +23,7 @@
 package mount3
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 
@@ -71,9 +72,7 @@ type Server struct {
 
 // New returns a server. The engine stays the caller's to close, after the last call has been answered.
 func New(c Config) *Server {
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	return &Server{eng: c.Engine, exports: c.Exports, handles: c.Handles, log: c.Logger}
 }
 
@@ -103,7 +102,7 @@ func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 	}
 	switch r.Proc {
 	case procMnt:
-		s.mnt(r.Remote, string(dir), &caller, e)
+		s.mnt(r.Remote, string(dir), caller, e)
 	case procDump:
 		s.mounts.encode(hostOf(r.Remote), e)
 	case procUmnt:
@@ -125,34 +124,19 @@ func decodeArgs(proc uint32, args []byte) (dir []byte, ok bool) {
 	return dir, d.Done()
 }
 
-// credential is who says to be calling: with AUTH_NONE nobody in particular, whom Squash does not know (see mnt).
-func credential(r *rpc.Request) (caller, rpc.Result) {
+// credential is who says to be calling: with AUTH_NONE nobody in particular.
+func credential(r *rpc.Request) (export.Caller, rpc.Result) {
 	switch r.CredFlavor {
 	case rpc.AuthNone:
-		return caller{nobody: true}, rpc.Success
+		return export.Caller{Anonymous: true}, rpc.Success
 	case rpc.AuthSys:
 		c, ok := rpc.ParseSys(r.CredBody)
 		if !ok {
-			return caller{}, rpc.Reject(rpc.AuthBadCred)
+			return export.Caller{}, rpc.Reject(rpc.AuthBadCred)
 		}
-		return caller{cred: pmemfs.Cred{UID: c.UID, GID: c.GID, Groups: c.Groups}}, rpc.Success
+		return export.Caller{UID: c.UID, GID: c.GID, Groups: c.Groups}, rpc.Success
 	}
-	return caller{}, rpc.Reject(rpc.AuthTooWeak)
-}
-
-// caller is who a client says is calling.
-type caller struct {
-	nobody bool // AUTH_NONE
-	cred   pmemfs.Cred
-}
-
-// on returns whom the caller is taken for on an export.
-func (c *caller) on(x *export.Export) pmemfs.Cred {
-	if c.nobody {
-		return x.Anon()
-	}
-	x.Squash(&c.cred)
-	return c.cred
+	return export.Caller{}, rpc.Reject(rpc.AuthTooWeak)
 }
 
 // encodeExports writes exports (RFC 1813 section 5.2.5): those that a host may mount from some port, with the networks among their clients' that it is in as

@@ -271,7 +271,7 @@ func TestACLRefused(t *testing.T) {
 	f.none = false
 
 	f.uid = 0
-	f.exp.Squashing = export.SquashRoot
+	f.exp.Squash = export.SquashRoot
 	f.serve(f.exp)
 	do("root, squashed", nfswire.ErrPerm, file, 1, bare, noList)
 	f.uid = 10

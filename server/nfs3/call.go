@@ -80,12 +80,8 @@ func (c *call) admit(n int) nfswire.Status {
 		}
 		c.h[i], c.exp, c.n = h, exp, i+1
 	}
-	if c.r.CredFlavor == rpc.AuthSys {
-		c.cred = pmemfs.Cred{UID: c.r.Sys.UID, GID: c.r.Sys.GID, Groups: c.r.Sys.Groups}
-		c.exp.Squash(&c.cred)
-	} else {
-		c.cred = c.exp.Anon()
-	}
+	sys := &c.r.Sys
+	c.cred = c.exp.Cred(export.Caller{Anonymous: c.r.CredFlavor != rpc.AuthSys, UID: sys.UID, GID: sys.GID, Groups: sys.Groups})
 	c.cred.Call = &c.call
 	if c.p.changes && c.exp.ReadOnly {
 		return nfswire.ErrROFS

@@ -25,7 +25,7 @@ func (f *fixture) mkdir(parent pmemfs.Handle, name string) pmemfs.Handle {
 // named is an export of a subtree.
 func named(name, subtree string) export.Export {
 	e := export.Default()
-	e.Name, e.Subtree, e.Squashing = name, subtree, export.SquashNone
+	e.Name, e.Subtree, e.Squash = name, subtree, export.SquashNone
 	return e
 }
 
@@ -123,7 +123,7 @@ func TestReadOnly(t *testing.T) {
 func TestWhoMay(t *testing.T) {
 	f := newFixture(t, func(e *export.Export) {
 		e.Clients = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}
-		e.Secure = true
+		e.SecurePort = true
 	})
 	for from, want := range map[string]nfswire.Status{
 		"10.1.2.3:700": nfswire.OK, "10.2.0.1:700": nfswire.ErrAcces, "10.1.2.3:1024": nfswire.ErrAcces, "[::ffff:10.1.9.9]:1": nfswire.OK,
@@ -159,7 +159,7 @@ func TestSquash(t *testing.T) {
 		{export.SquashRoot, 0, false, anon}, {export.SquashRoot, 7, false, 7}, {export.SquashRoot, 0, true, anon},
 		{export.SquashAll, 0, false, anon}, {export.SquashAll, 7, false, anon}, {export.SquashAll, 7, true, anon},
 	} {
-		f := newFixture(t, func(e *export.Export) { e.Squashing, e.AnonUID, e.AnonGID = k.squash, anon, anon })
+		f := newFixture(t, func(e *export.Export) { e.Squash, e.AnonUID, e.AnonGID = k.squash, anon, anon })
 		if _, err := f.eng.Setattr(superuser, f.eng.Root(), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o777}); err != nil {
 			t.Fatal(err)
 		}

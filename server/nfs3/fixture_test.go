@@ -48,7 +48,7 @@ func newFixtureOf(t testing.TB, size int64, change ...func(*export.Export)) *fix
 	})
 	f := &fixture{t: t, eng: eng, handles: handle.New(eng), table: export.NewTable(eng), exp: export.Default(),
 		from: netip.MustParseAddrPort("127.0.0.1:700")}
-	f.exp.Squashing = export.SquashNone
+	f.exp.Squash = export.SquashNone
 	for _, c := range change {
 		c(&f.exp)
 	}

@@ -22,7 +22,7 @@ func reopen(t *testing.T, path string) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{t: t, eng: eng, handles: handle.New(eng), table: export.NewTable(eng), exp: export.Default()}
-	f.exp.Squashing = export.SquashNone
+	f.exp.Squash = export.SquashNone
 	f.serve(f.exp)
 	f.srv = nfs3.New(nfs3.Config{Engine: eng, Exports: f.table})
 	return f

@@ -1,6 +1,7 @@
 package nfs3
 
 import (
+	"cmp"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -36,9 +37,7 @@ type Server struct {
 
 // New returns a server. The engine stays the caller's to close, after the last call has been answered.
 func New(c Config) *Server {
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	s := &Server{
 		eng: c.Engine, exports: c.Exports, log: c.Logger, handles: handle.New(c.Engine),
 		cheap: c.Engine.CheapFence(), replies: newReplies(c.Engine.Notes()),

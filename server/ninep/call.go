@@ -180,13 +180,8 @@ func (c *call) changeBoth(id, other uint32) (f, g *fid, no errno) {
 
 // as makes the call one of a user, as the export has it.
 func (c *call) as(u *owner) {
-	if u.anonymous {
-		c.cred = c.exp.Anon()
-	} else {
-		c.groups = append(c.groups[:0], u.groups...)
-		c.cred = pmemfs.Cred{UID: u.uid, GID: u.gid, Groups: c.groups}
-		c.exp.Squash(&c.cred)
-	}
+	c.groups = append(c.groups[:0], u.groups...) // which Cred changes
+	c.cred = c.exp.Cred(export.Caller{Anonymous: u.anonymous, UID: u.uid, GID: u.gid, Groups: c.groups})
 	c.cred.Call = &c.call
 }
 
@@ -196,6 +191,6 @@ func (c *call) withGroup(f *fid, gid uint32) {
 		return
 	}
 	c.groups = append(append(c.groups[:0], f.user.groups...), f.user.gid)
-	c.cred = pmemfs.Cred{UID: f.user.uid, GID: gid, Groups: c.groups, Call: &c.call}
-	c.exp.Squash(&c.cred)
+	c.cred = c.exp.Cred(export.Caller{UID: f.user.uid, GID: gid, Groups: c.groups})
+	c.cred.Call = &c.call
 }

@@ -274,7 +274,7 @@ func TestReadOnly(t *testing.T) {
 	f.walk(c, 0, 2, "f")
 	f.walk(c, 0, 3, "f")
 	e := export.Default()
-	e.Squashing, e.ReadOnly = export.SquashNone, true
+	e.Squash, e.ReadOnly = export.SquashNone, true
 	f.export(e)
 	for _, kind := range []uint8{ninetest.Lcreate, ninetest.Symlink, ninetest.Mknod, ninetest.Rename, ninetest.Setattr,
 		ninetest.Xattrcreate, ninetest.Link, ninetest.Mkdir, ninetest.Renameat, ninetest.Unlinkat, ninetest.Write} {
@@ -299,7 +299,7 @@ func TestExportClosed(t *testing.T) {
 	f.walk(c, 0, 3, "f")
 	f.ok(c.Do(ninetest.Xattrcreate, uint32(3), "user.a", uint64(0), uint32(0)))
 	open, closed := export.Default(), export.Default()
-	open.Squashing = export.SquashNone
+	open.Squash = export.SquashNone
 	closed.Clients = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	f.export(closed)
 	_, err := c.Read(1, 0, 1)

@@ -71,7 +71,7 @@ func (f *fixture) exportWhole(change ...func(*export.Export)) {
 	f.t.Helper()
 	f.table = export.NewTable(f.eng)
 	e := export.Default()
-	e.Squashing = export.SquashNone
+	e.Squash = export.SquashNone
 	for _, c := range change {
 		c(&e)
 	}

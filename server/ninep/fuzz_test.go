@@ -92,7 +92,7 @@ func newFuzzTarget(f testing.TB) *fuzzTarget {
 		}
 	})
 	e := export.Default()
-	e.Squashing = export.SquashNone
+	e.Squash = export.SquashNone
 	set, err := export.NewSet([]export.Export{e})
 	if err != nil {
 		f.Fatal(err)

@@ -1,6 +1,7 @@
 package ninep
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -26,15 +27,14 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	for _, f := range []struct {
-		v   *int
-		def int
-	}{{&l.Fids, 1 << 22}, {&l.SessionFids, 1 << 21}, {&l.XattrBytes, 64 << 20}, {&l.LockWaits, 32}, {&l.AllWaits, 1024}, {&l.Lockers, 1 << 16}} {
-		if *f.v <= 0 {
-			*f.v = f.def
-		}
+	return Limits{
+		Fids:        cmp.Or(l.Fids, 1<<22),
+		SessionFids: cmp.Or(l.SessionFids, 1<<21),
+		XattrBytes:  cmp.Or(l.XattrBytes, 64<<20),
+		LockWaits:   cmp.Or(l.LockWaits, 32),
+		AllWaits:    cmp.Or(l.AllWaits, 1024),
+		Lockers:     cmp.Or(l.Lockers, 1<<16),
 	}
-	return l
 }
 
 // Config is what a Server needs.
@@ -73,9 +73,7 @@ type Server struct {
 
 // New returns a server. The engine stays the caller's to close, after the last session has ended.
 func New(c Config) *Server {
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	if c.InGrace == nil {
 		c.InGrace = func() bool { return false }
 	}

@@ -63,7 +63,7 @@ func TestAttach(t *testing.T) {
 	_, err = root.Made(ninetest.Mkdir, uint32(1), "below", uint32(0o700), uint32(0))
 	f.ok(err)
 	whole, sub, closed := export.Default(), export.Default(), export.Default()
-	sub.Name, sub.Subtree, sub.Squashing, sub.AnonUID, sub.AnonGID = "/s", "/sub", export.SquashAll, 500, 501
+	sub.Name, sub.Subtree, sub.Squash, sub.AnonUID, sub.AnonGID = "/s", "/sub", export.SquashAll, 500, 501
 	closed.Name, closed.Clients = "/closed", []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	f.export(whole, sub, closed)
 	c := f.dial()

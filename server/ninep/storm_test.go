@@ -50,8 +50,8 @@ func newStorm(t testing.TB, domain pmemfs.Domain) *storm {
 		t.Fatal(err)
 	}
 	whole, open := export.Default(), export.Default()
-	whole.Squashing, whole.Clients = export.SquashNone, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
-	open.Squashing, open.Name, open.Subtree = export.SquashNone, "/storm", "/storm"
+	whole.Squash, whole.Clients = export.SquashNone, []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	open.Squash, open.Name, open.Subtree = export.SquashNone, "/storm", "/storm"
 	set, err := export.NewSet([]export.Export{whole, open})
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package ninep
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,10 +23,7 @@ type fileUsers struct {
 
 // UsersFrom returns the users in the files passwd (passwd(5)) and group (group(5)) of a folder, or why these cannot be read now.
 func UsersFrom(dir string, log *slog.Logger) (Users, error) {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	f := &fileUsers{dir, log}
+	f := &fileUsers{dir, cmp.Or(log, slog.New(slog.DiscardHandler))}
 	_, err := f.users(func(passwdLine) bool { return true })
 	if err == nil {
 		_, err = f.groups(func(groupLine) bool { return true })

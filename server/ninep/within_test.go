@@ -30,7 +30,7 @@ func TestClimbWhileMoved(t *testing.T) {
 	inside[mkdir(4, "deep", 5)] = true
 	whole, sub := export.Default(), export.Default()
 	sub.Name, sub.Subtree = "/x", "/top"
-	whole.Squashing, sub.Squashing = export.SquashNone, export.SquashNone
+	whole.Squash, sub.Squash = export.SquashNone, export.SquashNone
 	f.export(whole, sub)
 	var wg sync.WaitGroup
 	var stop atomic.Bool

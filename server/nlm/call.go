@@ -121,12 +121,8 @@ func (c *call) enter(exp *export.Export) status {
 		return failed
 	}
 	c.exp = exp
-	if c.r.CredFlavor == rpc.AuthSys {
-		c.cred = pmemfs.Cred{UID: c.r.Sys.UID, GID: c.r.Sys.GID, Groups: c.r.Sys.Groups}
-		exp.Squash(&c.cred)
-	} else {
-		c.cred = exp.Anon()
-	}
+	sys := &c.r.Sys
+	c.cred = exp.Cred(export.Caller{Anonymous: c.r.CredFlavor != rpc.AuthSys, UID: sys.UID, GID: sys.GID, Groups: sys.Groups})
 	return granted
 }
 

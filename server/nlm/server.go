@@ -1,6 +1,7 @@
 package nlm
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
@@ -57,9 +58,7 @@ type Server struct {
 // New returns a server that knows the clients of the life before, whom Run tells of the restart. Its errors are the engine's. The engine
 // stays the caller's to close, after Close.
 func New(c Config) (*Server, error) {
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	s := &Server{
 		eng: c.Engine, exports: c.Exports, handles: handle.New(c.Engine), peers: c.Peers, log: c.Logger, answer: c.Timing.WithDefaults().Answer,
 		busy: share.New(callsMax), grants: map[grantKey]*grant{}, cookie: map[string]*grant{},

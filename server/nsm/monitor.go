@@ -1,6 +1,7 @@
 package nsm
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -78,18 +79,15 @@ type Timing struct {
 
 // WithDefaults returns t without zero fields.
 func (t Timing) WithDefaults() Timing {
-	for _, f := range []struct {
-		v   *time.Duration
-		def time.Duration
-	}{
-		{&t.Quiet, 10 * time.Second}, {&t.Settle, 2 * time.Second}, {&t.Idle, time.Minute}, {&t.GiveUp, 15 * time.Minute}, {&t.Retry, 2 * time.Second},
-		{&t.Tick, time.Second}, {&t.Answer, 10 * time.Second},
-	} {
-		if *f.v <= 0 {
-			*f.v = f.def
-		}
+	return Timing{
+		Quiet:  cmp.Or(t.Quiet, 10*time.Second),
+		Settle: cmp.Or(t.Settle, 2*time.Second),
+		Idle:   cmp.Or(t.Idle, time.Minute),
+		GiveUp: cmp.Or(t.GiveUp, 15*time.Minute),
+		Retry:  cmp.Or(t.Retry, 2*time.Second),
+		Tick:   cmp.Or(t.Tick, time.Second),
+		Answer: cmp.Or(t.Answer, 10*time.Second),
 	}
-	return t
 }
 
 // Monitor knows the hosts that have locks.
@@ -127,9 +125,7 @@ type host struct {
 // again. Errors are the engine's.
 func Open(c Config) (*Monitor, error) {
 	c.Timing = c.Timing.WithDefaults()
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	m := &Monitor{c: c, log: c.Logger, start: time.Now(), hosts: map[Host]*host{}, at: map[netip.Addr]int{}, near: map[netip.Prefix]int{}}
 	if err := m.load(); err != nil {
 		return nil, err

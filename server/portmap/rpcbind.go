@@ -1,6 +1,7 @@
 package portmap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,9 +25,7 @@ func (b Rpcbind) withDefaults() Rpcbind {
 	if b.Sockets == nil {
 		b.Sockets = []string{"/run/rpcbind.sock", "/var/run/rpcbind.sock"}
 	}
-	if !b.TCP.IsValid() {
-		b.TCP = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), Port)
-	}
+	b.TCP = cmp.Or(b.TCP, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), Port))
 	return b
 }
 

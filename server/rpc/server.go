@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -32,23 +33,16 @@ const budgetDefault = 256 << 20
 // DefaultRecord is the default of Limits.Record.
 const DefaultRecord = 1<<20 + 64<<10
 
-func orDefault[T int | time.Duration](v, def T) T {
-	if v <= 0 {
-		return def
-	}
-	return v
-}
-
 func (l Limits) withDefaults() Limits {
 	return Limits{
-		Connections: orDefault(l.Connections, 16384),
-		InFlight:    orDefault(l.InFlight, 128),
-		Datagrams:   orDefault(l.Datagrams, 512),
-		Record:      orDefault(l.Record, DefaultRecord),
-		Idle:        orDefault(l.Idle, 15*time.Minute),
-		Partial:     orDefault(l.Partial, time.Minute),
-		Yield:       orDefault(l.Yield, time.Second),
-		Drain:       orDefault(l.Drain, 10*time.Second),
+		Connections: cmp.Or(l.Connections, 16384),
+		InFlight:    cmp.Or(l.InFlight, 128),
+		Datagrams:   cmp.Or(l.Datagrams, 512),
+		Record:      cmp.Or(l.Record, DefaultRecord),
+		Idle:        cmp.Or(l.Idle, 15*time.Minute),
+		Partial:     cmp.Or(l.Partial, time.Minute),
+		Yield:       cmp.Or(l.Yield, time.Second),
+		Drain:       cmp.Or(l.Drain, 10*time.Second),
 	}
 }
 
@@ -85,9 +79,7 @@ type Server struct {
 
 // NewServer returns a server.
 func NewServer(c Config) *Server {
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	l := c.Limits.withDefaults()
 	s := &Server{
 		programs: c.Programs, log: c.Logger, limits: l, admit: c.Admit, session: c.Session,
