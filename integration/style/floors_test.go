@@ -20,7 +20,7 @@ const floors = `
 	server
 	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs
 	server/nsm
-	server/nfswire  server/peer
+	server/nfswire  server/peer  server/filedata
 	server/rpc  server/export  server/handle  server/ninetest
 	server/share
 	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest

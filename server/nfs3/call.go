@@ -7,6 +7,7 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
+	"pmemfs/server/filedata"
 	"pmemfs/server/handle"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
@@ -30,7 +31,7 @@ type call struct {
 
 	known [2]known // handles seen lately, one for each argument
 
-	direct pmemfs.Direct
+	reader filedata.Reader
 
 	replay     bool // an earlier life of the server has carried it out
 	madeBefore pmemfs.Handle

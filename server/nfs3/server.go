@@ -10,6 +10,7 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
+	"pmemfs/server/filedata"
 	"pmemfs/server/handle"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
@@ -32,7 +33,7 @@ type Server struct {
 	cheap   bool // a change does not wait for a system call
 	replies *replies
 	calls   sync.Pool
-	copies  atomic.Bool // READ has met bad memory: see readDirect
+	copies  atomic.Bool // a READ has met bad memory in the middle of its reply: see filedata.Reader
 }
 
 // New returns a server. The engine stays the caller's to close, after the last call has been answered.
@@ -46,7 +47,7 @@ func New(c Config) *Server {
 	secret := c.Engine.HandleKey() // the image's: a key means the same in every life of the server
 	s.calls.New = func() any {
 		c := &call{hash: siphash.New128(secret[:])}
-		c.direct.Send = c.sendDirect
+		c.reader = filedata.Reader{Engine: s.eng, Logger: s.log, HeadBytes: readHead, FillHead: c.fillRead, Retries: &s.copies}
 		return c
 	}
 	return s

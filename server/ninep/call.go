@@ -5,6 +5,7 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
+	"pmemfs/server/filedata"
 	"pmemfs/server/rpc"
 )
 
@@ -22,13 +23,11 @@ type call struct {
 	cred   pmemfs.Cred
 	call   pmemfs.Call // what cred.Call points to
 	groups []uint32    // what cred.Groups may point to
-	direct pmemfs.Direct
+	reader filedata.Reader
 }
 
-func newCall() *call {
-	c := new(call)
-	c.direct.Send, c.direct.Look = c.sendDirect, true
-	return c
+func (s *Server) newCall() *call {
+	return &call{reader: filedata.Reader{Engine: s.eng, Logger: s.log, HeadBytes: countBytes, FillHead: fillCount}}
 }
 
 // serve answers a request, or returns rpc.Wait: then nothing has happened. p is nil for a request that is answered in place.

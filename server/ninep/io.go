@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/filedata"
 )
 
 // lopen opens the file of a fid. What it is opened for is allowed from then on, whatever becomes of the mode, and the file is there
@@ -158,13 +159,6 @@ func (c *call) lcreate() errno {
 	return c.status(err)
 }
 
-const (
-	// largeBytes is from how much data on memory is needed that had better not be asked for in vain.
-	largeBytes = 64 << 10
-	// directBytes is from how much data on it is sent from the medium: for less, the system call costs more than the copy.
-	directBytes = 32 << 10
-)
-
 // readData is Tread, of a file or an attribute.
 func (c *call) readData() errno {
 	id, off, count := c.d.u32(), c.d.u64(), c.d.u32()
@@ -185,64 +179,14 @@ func (c *call) readData() errno {
 		return eBadF
 	}
 	c.call.Open = true
-	if n > largeBytes {
-		// It may hold up the requests behind it rather than run beside them, which would take a large buffer more.
-		c.call.NoWait = false
-	}
-	if n >= directBytes && c.r.TryDirect() {
-		if no, out := c.readDirect(f, off, n); out || no != ok {
-			return no
-		}
-	}
-	return c.readCopy(f, off, n)
+	q := filedata.Read{Request: c.r, Encoder: c.e, Cred: &c.cred, File: f.h, Offset: off, Bytes: n}
+	_, _, err := c.reader.Read(q)
+	return c.status(err)
 }
 
-// readDirect sends the data from where it lies on the medium. out says that the answer has gone, or the connection with it: a client of 9P
-// does not connect again, so the memory is looked at before the answer begins. Where that finds it bad there is no answer yet, and the
-// copy tells how much of the data is good.
-func (c *call) readDirect(f *fid, off uint64, n int) (no errno, out bool) {
-	out, err := c.sendFrom(f, off, n)
-	switch {
-	case out && err != nil:
-		c.s.srv.log.Error("bad memory in the middle of an answer: the connection is closed", "client", c.s.client, "inode", f.h.Ino, "err", err)
-		return ok, true
-	case out, errors.Is(err, pmemfs.ErrIO):
-		return ok, out
-	}
-	return c.status(err), false
-}
+const countBytes = 4 // of data, in front of it
 
-// sendFrom sends data from where it lies. Whatever happens, others can send then.
-func (c *call) sendFrom(f *fid, off uint64, n int) (out bool, err error) {
-	defer func() { out = c.r.EndDirect(c.e) }()
-	_, err = c.s.srv.eng.ReadTo(&c.cred, f.h, n, off, &c.direct)
-	return false, err
-}
-
-func (c *call) sendDirect(parts [][]byte, n int, _ bool) {
-	put32(c.e, uint32(n))
-	c.r.Direct(c.e, parts, n)
-}
-
-// readCopy appends the answer with a copy of the data.
-func (c *call) readCopy(f *fid, off uint64, n int) errno {
-	if n > largeBytes {
-		a, err := c.s.srv.eng.Getattr(f.h)
-		if err != nil {
-			return c.status(err)
-		}
-		n = int(min(uint64(n), a.Size-min(off, a.Size)))
-	}
-	at := c.e.Len()
-	b := c.e.Extend(4 + n)
-	n, _, err := c.s.srv.eng.Read(&c.cred, f.h, b[4:], off)
-	if err != nil {
-		return c.status(err)
-	}
-	le.PutUint32(b, uint32(n))
-	c.e.Truncate(at + 4 + n)
-	return ok
-}
+func fillCount(b []byte, n int, _ bool) { le.PutUint32(b, uint32(n)) }
 
 // writeData is Twrite, of a file or an attribute. The data of a file is durable when it is answered. It goes to the end of a file that was opened
 // for appending, whatever the offset, which is where the client believes the end to be.

@@ -87,7 +87,7 @@ func New(c Config) *Server {
 		fids: share.New(int64(limits.Fids)), xattrBytes: share.New(int64(limits.XattrBytes)),
 		lockWaits: share.New(int64(limits.AllWaits)), lockers: share.New(int64(limits.Lockers)),
 	}
-	s.calls.New = func() any { return newCall() }
+	s.calls.New = func() any { return s.newCall() }
 	return s
 }
 
@@ -97,7 +97,7 @@ func (s *Server) Session(_, remote netip.AddrPort) rpc.Session {
 	if remote.IsValid() {
 		client = share.Key(remote.Addr()).String()
 	}
-	return &session{srv: s, remote: remote, client: client, id: s.sessions.Add(1), own: newCall(), stopped: make(chan struct{})}
+	return &session{srv: s, remote: remote, client: client, id: s.sessions.Add(1), own: s.newCall(), stopped: make(chan struct{})}
 }
 
 // gracePoll is how often a request that waits for the end of the grace looks for it.

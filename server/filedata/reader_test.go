@@ -1,0 +1,135 @@
+package filedata
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/pmemfstest"
+	"pmemfs/server/rpc"
+)
+
+const headBytes = 8 // how much follows, and whether it ends at the file's end
+
+// fixture is a file, and a reader for a protocol of its own.
+type fixture struct {
+	t      *testing.T
+	eng    *pmemfs.FS
+	file   pmemfs.Handle
+	reader Reader
+	e      *rpc.Encoder
+}
+
+func newFixture(t *testing.T, content []byte) *fixture {
+	t.Helper()
+	eng, err := pmemfs.OpenMemory(16<<20, pmemfs.DomainVolatile, pmemfs.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		pmemfstest.CheckFS(t, eng)
+		if err := eng.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	root := pmemfs.Cred{}
+	a, err := eng.Create(&root, eng.Root(), []byte("file"), &pmemfs.CreateOptions{Attr: pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o600}})
+	if err == nil {
+		_, _, err = eng.Write(&root, a.Handle, content, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill := func(b []byte, n int, eof bool) {
+		binary.BigEndian.PutUint32(b, uint32(n))
+		b[4] = 0
+		if eof {
+			b[4] = 1
+		}
+	}
+	reader := Reader{Engine: eng, Logger: slog.New(slog.DiscardHandler), HeadBytes: headBytes, FillHead: fill}
+	return &fixture{t: t, eng: eng, file: a.Handle, reader: reader, e: rpc.NewEncoder(nil)}
+}
+
+// read reads behind something that is in the encoder already.
+func (f *fixture) read(off uint64, n int) (data []byte, eof bool, err error) {
+	f.t.Helper()
+	f.e.Truncate(0)
+	f.e.Uint64(42)
+	q := Read{Request: &rpc.Request{}, Encoder: f.e, Cred: &pmemfs.Cred{Call: &pmemfs.Call{}}, File: f.file, Offset: off, Bytes: n}
+	got, sent, err := f.reader.Read(q)
+	b := f.e.Bytes()[8:]
+	switch {
+	case sent:
+		f.t.Fatal("sent, without a connection")
+	case err != nil && len(b) > 0:
+		f.t.Fatalf("%v, and %d bytes", err, len(b))
+	case err != nil:
+		return nil, false, err
+	case len(b) != headBytes+got || binary.BigEndian.Uint32(b) != uint32(got):
+		f.t.Fatalf("%d bytes for %d of data", len(b), got)
+	}
+	return b[headBytes:], b[4] == 1, nil
+}
+
+// TestReadSizes reads around the limits from which on data travels in another way.
+func TestReadSizes(t *testing.T) {
+	content := bytes.Repeat([]byte("content!"), 40<<10)
+	f := newFixture(t, content)
+	for _, n := range []int{0, 1, 4096, directBytes - 1, directBytes, largeBytes, largeBytes + 1, 1 << 20} {
+		for _, off := range []int{0, 1, len(content) - 10, len(content), len(content) + 1} {
+			at := min(off, len(content))
+			end := min(at+n, len(content))
+			got, eof, err := f.read(uint64(off), n)
+			if err != nil || !bytes.Equal(got, content[at:end]) || eof != (end == len(content)) {
+				t.Errorf("%d bytes at %d: %d bytes, eof %v, %v", n, off, len(got), eof, err)
+			}
+		}
+	}
+}
+
+// TestLargeReadOfSmallFile: a large read of a small file takes no large buffer.
+func TestLargeReadOfSmallFile(t *testing.T) {
+	f := newFixture(t, []byte("little"))
+	got, eof, err := f.read(0, 1<<20)
+	if err != nil || string(got) != "little" || !eof {
+		t.Errorf("%q, eof %v, %v", got, eof, err)
+	}
+	if n := cap(f.e.Bytes()); n > largeBytes {
+		t.Errorf("it took %d bytes", n)
+	}
+}
+
+// TestBadMemory: a copy ends in front of bad memory, and the read behind that fails and appends nothing.
+func TestBadMemory(t *testing.T) {
+	const bad = 100 << 10
+	content := bytes.Repeat([]byte("content!"), 40<<10)
+	f := newFixture(t, content)
+	heal, err := f.eng.Poison(f.file, bad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, eof, err := f.read(0, 1<<20); err != nil || eof || !bytes.Equal(got, content[:bad]) {
+		t.Errorf("up to the bad block: %d bytes, eof %v, %v", len(got), eof, err)
+	}
+	if _, _, err := f.read(bad, 1<<20); !errors.Is(err, pmemfs.ErrIO) {
+		t.Errorf("at the bad block: %v", err)
+	}
+	if err := heal(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMayNotRead: who may not read gets the engine's error.
+func TestMayNotRead(t *testing.T) {
+	f := newFixture(t, []byte("secret"))
+	for _, n := range []int{10, 1 << 20} {
+		q := Read{Request: &rpc.Request{}, Encoder: f.e, Cred: &pmemfs.Cred{UID: 1, GID: 1, Call: &pmemfs.Call{}}, File: f.file, Bytes: n}
+		if _, _, err := f.reader.Read(q); !errors.Is(err, pmemfs.ErrAccess) || f.e.Len() != 0 {
+			t.Errorf("%d bytes: %v, and %d bytes", n, err, f.e.Len())
+		}
+	}
+}
