@@ -217,7 +217,7 @@ func followACL(c *Cred, in layout.Inode, acl layout.ACL) (minimal bool) {
 	mode, minimal := acl.Mode()
 	in.SetMode(in.Mode()&^0o777 | mode)
 	if c.UID != 0 && !c.inGroup(in.GID()) {
-		in.SetMode(in.Mode() &^ 0o2000)
+		in.SetMode(in.Mode() &^ layout.ModeSetGID)
 	}
 	return minimal
 }

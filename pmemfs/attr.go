@@ -47,14 +47,14 @@ func (fs *FS) readStable(ino uint64, wait bool) (*stripe, error) {
 		if !s.read(wait) {
 			return nil, ErrWouldBlock
 		}
-		if fs.unstable.of(ino) == nil {
+		if fs.dirty.Of(ino) == nil {
 			return s, nil
 		}
 		s.RUnlock()
 		if !wait {
 			return nil, ErrWouldBlock
 		}
-		fs.settleFile(ino)
+		fs.dirty.FlushFile(ino)
 	}
 }
 
@@ -240,27 +240,18 @@ func (fs *FS) resize(c *Cred, op *alloc.Op, in layout.Inode, size uint64, t int6
 		more = !done
 	}
 	if size != in.Size() && c.UID != 0 {
-		in.SetMode(in.Mode() &^ killBits(in))
+		in.KillSetID()
 	}
 	in.SetSize(size)
 	in.SetMtime(t)
 	return more, nil
 }
 
-// killBits returns the set-id bits that a change of content takes away: setuid, and setgid of a file its group can run.
-func killBits(in layout.Inode) uint16 {
-	kill := uint16(0o4000)
-	if in.Mode()&0o010 != 0 {
-		kill |= 0o2000
-	}
-	return kill & in.Mode()
-}
-
 // applyAttr sets the fields of s that c may set, size excepted.
 func applyAttr(c *Cred, in layout.Inode, s *SetAttr, t int64) {
 	if s.Mask&(SetUID|SetGID) != 0 {
-		if !in.IsDir() && (c.UID != 0 || in.Mode()&0o111 != 0) {
-			in.SetMode(in.Mode() &^ killBits(in))
+		if !in.IsDir() && (c.UID != 0 || in.Mode()&layout.ModeAnyExec != 0) {
+			in.KillSetID()
 		}
 		if s.Mask&SetUID != 0 {
 			in.SetUID(s.UID)
@@ -272,12 +263,12 @@ func applyAttr(c *Cred, in layout.Inode, s *SetAttr, t int64) {
 	if s.Mask&SetMode != 0 {
 		mode := uint16(s.Mode) & layout.ModePerm
 		if c.UID != 0 && !c.inGroup(in.GID()) && !in.IsDir() {
-			mode &^= 0o2000
+			mode &^= layout.ModeSetGID
 		}
 		in.SetMode(in.Mode()&layout.ModeType | mode)
 	}
 	if s.Mask&SetDropID != 0 {
-		in.SetMode(in.Mode() &^ (0o6000 &^ uint16(s.Mode)))
+		in.SetMode(in.Mode() &^ ((layout.ModeSetUID | layout.ModeSetGID) &^ uint16(s.Mode)))
 	}
 	switch {
 	case s.Mask&SetAtimeNow != 0:

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/media"
 )
 
 // change is the frame of every call that changes something, as view is that of the calls that only read. A call embeds it or
@@ -100,7 +101,7 @@ func (ch *change) also(ino uint64) bool { return ch.held.try(ino) }
 // flush flushes what is dirty of locked inodes.
 func (ch *change) flush(inos ...uint64) {
 	for _, ino := range inos {
-		ch.fs.settle(ino)
+		ch.fs.dirty.FlushOrLose(ino)
 	}
 }
 
@@ -141,5 +142,5 @@ func (ch *change) again(err error) bool {
 // memory was the cause and will now be avoided. The locks are held.
 func (ch *change) absorb(errp *error) bool {
 	ch.tries.moves++
-	return ch.tries.moves <= movesMax && ch.fs.media.RetryWrite(errp, ch.ino)
+	return ch.tries.moves <= media.RetriesMax && ch.fs.media.RetryWrite(errp, ch.ino)
 }

@@ -236,7 +236,7 @@ func (fs *FS) fill(c *Cred, op *alloc.Op, in, parent layout.Inode, m *making, t 
 	in.SetNlink(1)
 	in.SetUID(c.UID)
 	in.SetGID(c.GID)
-	setgid := parent.Mode() & 0o2000
+	setgid := parent.Mode() & layout.ModeSetGID
 	if setgid != 0 {
 		in.SetGID(parent.GID())
 	}

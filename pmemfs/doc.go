@@ -11,11 +11,12 @@
 //	  gate                  one shared hold per call; Close takes all of them
 //	    renameMu            renames that move a directory to another parent; to read, lookups that must not leave a directory
 //	      inode.Table.growMu
-//	        stripes         of inodes, in ascending order of stripe; what WriteUnstable keeps of a file
+//	        stripes         of inodes, in ascending order of stripe; and what WriteUnstable has buffered of a file
 //	          orphanMu      the orphan index and the list of bad blocks, held by an operation until it ends (alloc.Op.Own)
 //	            the locks of alloc and journal (see there)
 //	refsMu                  open files; leaf
-//	unstable.mu             which files have data in memory alone; leaf
+//	writeback.Buffers.mu    which files are dirty; leaf
+//	writeback.Buffers.markMu before gate: one call makes the image say that a crash may lose data
 //	media.Health.mu         what is known of bad memory; leaf
 //	locks.Table.mu          byte-range locks; leaf
 //	states.mu               before gate: how many states the image has; held over a change of them

@@ -175,9 +175,6 @@ func (w *writing) findEnd() (err error) {
 	return nil
 }
 
-// movesMax bounds how often a call is tried again, elsewhere, because memory has faulted.
-const movesMax = 16
-
 // body is one record of a write.
 func (w *writing) body(c *Cred) error {
 	fs, p, off := w.fs, w.p[w.n:], w.off+uint64(w.n)
@@ -206,7 +203,7 @@ func (w *writing) body(c *Cred) error {
 		in.SetSize(end)
 	}
 	if c.UID != 0 {
-		in.SetMode(in.Mode() &^ killBits(in))
+		in.KillSetID()
 	}
 	touch(in, now())
 	w.next = attrOf(in)

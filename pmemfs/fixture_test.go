@@ -24,8 +24,8 @@ func lazyBytes(t testing.TB, medium []byte) *FS {
 	return fs
 }
 
-// keep writes unstable, and says so if that was not what happened.
-func keepData(t testing.TB, fs *FS, h Handle, p []byte, off uint64) Attr {
+// writeUnstable writes unstable, and says so if that was not what happened.
+func writeUnstable(t testing.TB, fs *FS, h Handle, p []byte, off uint64) Attr {
 	t.Helper()
 	n, stable, a, err := fs.WriteUnstable(superuser, h, p, off)
 	if err != nil || n != len(p) || stable {

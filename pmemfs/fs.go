@@ -18,6 +18,7 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/recovery"
 	"pmemfs/pmemfs/internal/volume"
+	"pmemfs/pmemfs/internal/writeback"
 )
 
 // Durability says what a reply stands for on an ordinary file.
@@ -103,8 +104,8 @@ type FS struct {
 	locks  *locks.Table
 	states states
 
-	notes    []Note // of the life before
-	unstable unstable
+	notes []Note // of the mounts before
+	dirty *writeback.Buffers
 
 	xk0, xk1 uint64 // hash key of extended attributes
 }
@@ -225,6 +226,7 @@ func (fs *FS) build(st journal.State) error {
 	}
 	fs.inodes = table
 	fs.vol.Alloc, fs.vol.Inodes = fs.a, table
+	fs.dirty = writeback.New(fs.vol, fs.media, !fs.noBackground)
 	capacity, err := table.Capacity()
 	if err != nil {
 		return err
@@ -234,7 +236,7 @@ func (fs *FS) build(st journal.State) error {
 	fs.j.OnLost(func(block uint64) {
 		fs.media.Say(slog.LevelError, "a store was refused by bad memory: its block has lost its content", "block", block)
 	})
-	if err := fs.openVerifier(); err != nil {
+	if err := fs.dirty.OpenVerifier(); err != nil {
 		return err
 	}
 	if err := fs.media.Open(); err != nil {
@@ -297,11 +299,11 @@ func (fs *FS) Close() error {
 		fs.j.Close()
 		return mapErr(fs.region.Close())
 	}
-	fs.unstable.end()
-	err := fs.storeAll()
+	fs.dirty.End()
+	err := fs.dirty.FlushAll()
 	fs.j.Close()
 	if fs.j.Err() == nil {
-		err = errors.Join(err, fs.saveVerifier(false))
+		err = errors.Join(err, fs.dirty.MarkClean())
 	}
 	return mapErr(errors.Join(err, fs.j.CheckpointClean(), fs.region.Close()))
 }
@@ -332,20 +334,20 @@ func (fs *FS) CheapFence() bool {
 }
 
 // Sync makes everything durable that was acknowledged about a file. As every acknowledged change is durable, but for what
-// WriteUnstable has kept, it otherwise only checks the handle and that the medium has not failed.
+// WriteUnstable has buffered, it otherwise only checks the handle and that the medium has not failed.
 func (fs *FS) Sync(h Handle) (err error) {
 	defer fs.finish(&err, h.Ino)
 	if err := fs.j.Err(); err != nil && !fs.readOnly {
 		return err
 	}
-	if fs.unstable.of(h.Ino) != nil {
+	if fs.dirty.Of(h.Ino) != nil {
 		return fs.Commit(nil, h, 0, 0)
 	}
 	_, err = fs.Getattr(h)
 	return err
 }
 
-// SyncAll makes durable what WriteUnstable has kept, tries again to free what could not be freed, and checkpoints: the journal window is empty on return unless calls are
+// SyncAll makes durable what WriteUnstable has buffered, tries again to free what could not be freed, and checkpoints: the journal window is empty on return unless calls are
 // in progress.
 func (fs *FS) SyncAll() (err error) {
 	defer fs.finish(&err, 0)
@@ -358,7 +360,7 @@ func (fs *FS) SyncAll() (err error) {
 		return nil
 	}
 	fs.reapAgain()
-	return errors.Join(fs.storeAll(), fs.j.Checkpoint())
+	return errors.Join(fs.dirty.FlushAll(), fs.j.Checkpoint())
 }
 
 // Statfs returns the size of the filesystem.
@@ -368,8 +370,8 @@ func (fs *FS) Statfs() (Statfs, error) {
 		return Statfs{}, err
 	}
 	defer g.RUnlock()
-	free := max(fs.a.Blocks.Avail()+fs.a.Blocks.Quarantined()-fs.a.Promised(), 0)
-	avail := max(free-fs.a.Reserve(), 0)
+	free := max(fs.a.Blocks.Avail()+fs.a.Blocks.Quarantined()-fs.a.Reserved(), 0)
+	avail := max(free-fs.a.EmergencyReserve(), 0)
 	files := uint64(avail)*layout.InodesPerBlk + uint64(max(fs.a.Inodes.Avail(), 0))
 	return Statfs{
 		TotalBytes: fs.sb.Blocks << layout.BlockShift, FreeBytes: uint64(free) << layout.BlockShift,

@@ -135,7 +135,7 @@ func (fs *FS) childAttr(held *stripe, ino uint64, a *Attr) error {
 		}
 		defer t.RUnlock()
 	}
-	if fs.unstable.of(ino) != nil {
+	if fs.dirty.Of(ino) != nil {
 		return errContended // it has to be made stable, which takes the stripe exclusively
 	}
 	in, err := fs.child(ino)
@@ -170,7 +170,7 @@ func (fs *FS) lookupBoth(c *Cred, dir Handle, name []byte, guess uint64) (a Attr
 	if ino, err = fs.find(d, name); err != nil || ino != guess {
 		return a, ino, err
 	}
-	fs.settle(ino)
+	fs.dirty.FlushOrLose(ino)
 	in, err := fs.child(ino)
 	if err != nil {
 		return a, ino, err

@@ -32,7 +32,7 @@ func (fs *FS) rights(c *Cred, in layout.Inode, want uint32) (got uint32, all boo
 	switch {
 	case c.UID == 0:
 		got = want
-		if !in.IsDir() && mode&0o111 == 0 {
+		if !in.IsDir() && mode&layout.ModeAnyExec == 0 {
 			got &^= AccessExec
 		}
 	case c.UID == in.UID():
@@ -105,7 +105,7 @@ func (fs *FS) refuses(c *Cred, in layout.Inode, want uint32, errp *error) bool {
 
 // maySticky returns ErrPerm when the sticky bit of directory d keeps c from removing or renaming child.
 func maySticky(c *Cred, d, child layout.Inode) error {
-	if d.Mode()&0o1000 != 0 && !c.owns(d) && !c.owns(child) {
+	if d.Mode()&layout.ModeSticky != 0 && !c.owns(d) && !c.owns(child) {
 		return ErrPerm
 	}
 	return nil

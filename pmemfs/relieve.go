@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/media"
 )
 
 // retry counts the attempts of one call.
@@ -16,14 +17,14 @@ type retry struct {
 // again is told of an error of an attempt that has changed nothing, by who holds the gate and no stripe. It returns true when
 // another attempt may end better.
 func (fs *FS) again(err error, r *retry) bool {
-	if r.moves < movesMax && fs.media.RetryElsewhere(err) {
+	if r.moves < media.RetriesMax && fs.media.RetryElsewhere(err) {
 		r.moves++
 		return true
 	}
 	return fs.relieve(err, r)
 }
 
-// relieve is again for want of space. Before anybody is told that there is none, what is promised to others is stored, which
+// relieve is again for want of space. Before anybody is told that there is none, dirty data of others is flushed, which
 // may take less, and what could not be freed before is tried again. True once in a call, and only if there was something
 // to do. The caller holds the gate and no stripe.
 func (fs *FS) relieve(err error, r *retry) bool {
@@ -31,12 +32,10 @@ func (fs *FS) relieve(err error, r *retry) bool {
 		return false
 	}
 	r.relieved = true
-	if fs.unstable.count.Load() == 0 && fs.unfinished.n.Load() == 0 {
+	if !fs.dirty.Dirty() && fs.unfinished.n.Load() == 0 {
 		return fs.trim(true)
 	}
-	for _, ino := range fs.unstable.inos() {
-		fs.settleFile(ino)
-	}
+	fs.dirty.FreeSpace()
 	fs.reapAgain()
 	fs.trim(true)
 	return true

@@ -43,8 +43,8 @@ func (r *removal) attempt(c *Cred, name []byte) error {
 	if err := r.record(func() error { return r.body(c, name) }); err != nil {
 		return err
 	}
-	if r.last && r.fs.unstable.of(r.child) != nil {
-		r.fs.forget(r.child)
+	if r.last {
+		r.fs.dirty.Drop(r.child)
 	}
 	return nil
 }

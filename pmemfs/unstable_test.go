@@ -10,6 +10,7 @@ import (
 
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/internal/writeback"
 	"pmemfs/pmemfs/testpart"
 )
 
@@ -71,7 +72,7 @@ func TestUnstableSeen(t *testing.T) {
 	for name, see := range sights {
 		fs := lazyFS(t, 8<<20)
 		h := mkfile(t, fs, "f")
-		keepData(t, fs, h, []byte{7, 7, 7}, 0)
+		writeUnstable(t, fs, h, []byte{7, 7, 7}, 0)
 		call := &Call{}
 		n, stable, want, err := fs.WriteUnstable(&Cred{UID: 0, Call: call}, h, []byte{7, 7, 7, 7, 7}, 8000)
 		if n != 5 || stable || err != nil || want.Size != 8005 || call.Saw[0].After != want || call.Saw[0].Before.Size != 3 || !call.Saw[0].HasBefore {
@@ -109,7 +110,7 @@ func TestUnstableChanges(t *testing.T) {
 		for i, fs := range []*FS{a, b} {
 			h := mkfile(t, fs, "f")
 			if i == 0 {
-				keepData(t, fs, h, []byte("hello"), 0)
+				writeUnstable(t, fs, h, []byte("hello"), 0)
 			} else {
 				_, _, err := fs.Write(superuser, h, []byte("hello"), 0)
 				must(t, err)
@@ -130,7 +131,7 @@ func TestUnstableChanges(t *testing.T) {
 	}
 }
 
-// TestUnstableVerifier ends lives in every way and compares the verifiers.
+// TestUnstableVerifier ends mounts in every way and compares the verifiers.
 func TestUnstableVerifier(t *testing.T) {
 	testpart.NotRace(t)
 	fs := lazyFS(t, 8<<20)
@@ -151,7 +152,7 @@ func TestUnstableVerifier(t *testing.T) {
 	}
 	kill()
 	expect("killed without an unstable write", true)
-	keepData(t, fs, h, []byte("lost"), 0)
+	writeUnstable(t, fs, h, []byte("lost"), 0)
 	expect("an unstable write", true)
 	kill()
 	expect("killed after an unstable write", false)
@@ -160,15 +161,15 @@ func TestUnstableVerifier(t *testing.T) {
 	}
 	kill()
 	expect("killed without another one", true)
-	keepData(t, fs, h, []byte("kept"), 0)
+	writeUnstable(t, fs, h, []byte("kept"), 0)
 	must(t, fs.Commit(superuser, h, 0, 0))
 	kill()
 	expect("killed after a commit", false)
 	if a, err := fs.Getattr(h); err != nil || a.Size != 4 {
 		t.Errorf("%+v, %v", a, err)
 	}
-	keepData(t, fs, h, []byte("closed"), 0)
-	fs.unstable.gen.Add(1) // as if some had been lost
+	writeUnstable(t, fs, h, []byte("closed"), 0)
+	fs.dirty.Lost() // as if some had been lost
 	v = fs.Verifier()
 	region := fs.region
 	sure := shadowMedium(fs)
@@ -205,7 +206,7 @@ func TestUnstableRefused(t *testing.T) {
 	// More than there is space for, in pieces.
 	var err error
 	for i := uint64(0); i < 400 && err == nil; i++ {
-		_, _, _, err = fs.WriteUnstable(superuser, h, make([]byte, keptPiece), i*keptPiece)
+		_, _, _, err = fs.WriteUnstable(superuser, h, make([]byte, writeback.WriteMax), i*writeback.WriteMax)
 	}
 	if !errors.Is(err, ErrNoSpace) {
 		t.Errorf("a full filesystem: %v", err)
@@ -218,31 +219,28 @@ func TestUnstableRefused(t *testing.T) {
 	closeFS(t, fs)
 }
 
-// TestUnstableBounds keeps more than may be kept.
+// TestUnstableBounds writes more than may be buffered.
 func TestUnstableBounds(t *testing.T) {
 	testpart.NotRace(t)
 	fs := lazyFS(t, 256<<20)
 	for i := range 4 {
 		h := mkfile(t, fs, fmt.Sprint(i))
-		for off := uint64(0); off < 48<<20; off += keptPiece {
-			_, _, _, err := fs.WriteUnstable(superuser, h, make([]byte, keptPiece), off)
+		for off := uint64(0); off < 48<<20; off += writeback.WriteMax {
+			_, _, _, err := fs.WriteUnstable(superuser, h, make([]byte, writeback.WriteMax), off)
 			must(t, err)
-			if n := fs.unstable.bytes.Load(); n > keptAll {
-				t.Fatalf("%d bytes are kept", n)
+			if n := fs.dirty.Bytes(); n > writeback.TotalMax {
+				t.Fatalf("%d bytes are buffered", n)
 			}
 		}
 	}
 	h := mkfile(t, fs, "pieces")
-	for i := range uint64(3 * keptRuns) {
+	for i := range uint64(3 * writeback.RunsMax) {
 		_, _, _, err := fs.WriteUnstable(superuser, h, []byte{1}, i*2)
 		must(t, err)
-		if k := fs.unstable.of(h.Ino); k != nil && len(k.runs) > keptRuns {
-			t.Fatalf("%d pieces are kept", len(k.runs))
-		}
 	}
 	must(t, fs.SyncAll())
-	if fs.unstable.bytes.Load() != 0 || fs.unstable.count.Load() != 0 {
-		t.Error("something is still kept")
+	if fs.dirty.Bytes() != 0 || fs.dirty.Dirty() {
+		t.Error("a file is still dirty")
 	}
 	checkFS(t, fs)
 	closeFS(t, fs)
@@ -279,7 +277,7 @@ func unstableModel(t *testing.T, seed uint64) {
 			copy(committed, now) // it has made the others stable
 			clear(versions)
 		} else {
-			keepData(t, fs, h, p, uint64(off))
+			writeUnstable(t, fs, h, p, uint64(off))
 			for b := off / 4096; b <= (off+n-1)/4096; b++ {
 				versions[b] = append(versions[b], bytes.Clone(now[b*4096:(b+1)*4096]))
 			}
@@ -331,7 +329,7 @@ func afterCut(t *testing.T, fs *FS, h Handle, committed []byte, versions map[int
 	}
 }
 
-// TestUnstableFences counts: one fence in a life for the first unstable write, none for others, and a commit costs those of
+// TestUnstableFences counts: one fence in a mount for the first unstable write, none for others, and a commit costs those of
 // one write.
 func TestUnstableFences(t *testing.T) {
 	testpart.NotRace(t)
@@ -340,7 +338,7 @@ func TestUnstableFences(t *testing.T) {
 	for i, want := range []uint64{1 + 2, 2, 2} {
 		before := fs.Counters().Fences
 		for off := range uint64(256) {
-			keepData(t, fs, h, make([]byte, 4096), (off^7)*4096)
+			writeUnstable(t, fs, h, make([]byte, 4096), (off^7)*4096)
 		}
 		must(t, fs.Commit(superuser, h, 0, 0))
 		if got := fs.Counters().Fences - before; got != want {
@@ -350,7 +348,7 @@ func TestUnstableFences(t *testing.T) {
 	// Small pieces that have blocks of their own share a record.
 	before := fs.Counters().Fences
 	for i := range uint64(20) {
-		keepData(t, fs, h, []byte("piece"), i*8192)
+		writeUnstable(t, fs, h, []byte("piece"), i*8192)
 	}
 	must(t, fs.Commit(superuser, h, 0, 0))
 	if got := fs.Counters().Fences - before; got != 1 {
@@ -402,7 +400,7 @@ func TestUnstableLost(t *testing.T) {
 	testpart.NotRace(t)
 	fs := lazyFS(t, 8<<20)
 	h := mkfile(t, fs, "f")
-	keepData(t, fs, h, make([]byte, layout.BlockSize), 0)
+	writeUnstable(t, fs, h, make([]byte, layout.BlockSize), 0)
 	v := fs.Verifier()
 	fs.region.SetPersistHook(pmem.Before(func(pmem.Range) error { return errors.New("refused by the test") }))
 	if err := fs.Commit(superuser, h, 0, 0); !errors.Is(err, ErrReadOnly) {
@@ -420,7 +418,7 @@ func TestUnstableLost(t *testing.T) {
 	}
 }
 
-// TestUnstableSpace fills a filesystem beside data that is kept: what was answered finds its space all the same, and the free
+// TestUnstableSpace fills a filesystem beside dirty data: what was answered finds its space all the same, and the free
 // space that is told is what others can have.
 func TestUnstableSpace(t *testing.T) {
 	testpart.NotRace(t)
@@ -433,13 +431,13 @@ func TestUnstableSpace(t *testing.T) {
 		h := mkfile(t, fs, fmt.Sprint("kept", i))
 		files = append(files, h)
 		for off := 0; off < 3<<20; off += len(piece) {
-			keepData(t, fs, h, piece, uint64(off))
+			writeUnstable(t, fs, h, piece, uint64(off))
 		}
 	}
 	after, err := fs.Statfs()
 	must(t, err)
 	if used := before.FreeBytes - after.FreeBytes; used < 9<<20 || used > 10<<20 {
-		t.Errorf("9 MiB that are kept take %d bytes of the free space", used)
+		t.Errorf("9 MiB of dirty data take %d bytes of the free space", used)
 	}
 	greedy := mkfile(t, fs, "greedy")
 	for off := uint64(0); ; off += 64 << 10 {
@@ -453,16 +451,16 @@ func TestUnstableSpace(t *testing.T) {
 	for _, h := range files {
 		must(t, fs.Commit(superuser, h, 0, 0))
 	}
-	if n := fs.a.Promised(); n != 0 {
-		t.Errorf("%d blocks are promised for nothing", n)
+	if n := fs.a.Reserved(); n != 0 {
+		t.Errorf("%d blocks are reserved for nothing", n)
 	}
-	// What is forgotten gives its promise back.
+	// What is dropped gives its reservation back.
 	must(t, fs.Unlink(superuser, fs.Root(), []byte("greedy")))
 	h := mkfile(t, fs, "gone")
-	keepData(t, fs, h, piece, 0)
+	writeUnstable(t, fs, h, piece, 0)
 	must(t, fs.Unlink(superuser, fs.Root(), []byte("gone")))
-	if n := fs.a.Promised(); n != 0 {
-		t.Errorf("%d blocks are promised to a file that is gone", n)
+	if n := fs.a.Reserved(); n != 0 {
+		t.Errorf("%d blocks are reserved for a file that is gone", n)
 	}
 	checkFS(t, fs)
 	closeFS(t, fs)

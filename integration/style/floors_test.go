@@ -25,6 +25,7 @@ const floors = `
 	server/share
 	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest
 	pmemfs
+	pmemfs/internal/writeback
 	pmemfs/internal/media  pmemfs/internal/recovery  pmemfs/internal/volumetest
 	pmemfs/internal/dir  pmemfs/internal/xattr
 	pmemfs/internal/data  pmemfs/internal/badblocks  pmemfs/internal/volume

@@ -208,7 +208,7 @@ func TestQuarantineOrder(t *testing.T) {
 // any number of times.
 func TestReserve(t *testing.T) {
 	m := alloctest.New(t, 4096, false)
-	before, reserve := m.Used(), m.A.Reserve()
+	before, reserve := m.Used(), m.A.EmergencyReserve()
 	if reserve != alloc.ReserveBlocks {
 		t.Fatalf("%d in reserve", reserve)
 	}

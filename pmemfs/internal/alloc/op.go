@@ -37,9 +37,9 @@ type Allocator struct {
 	// locks of the operation. It is set before the first use; nil for nobody.
 	Gone func(ino uint64)
 
-	suspects suspects
-	retired  atomic.Uint64
-	promised atomic.Int64 // blocks
+	suspects    suspects
+	retired     atomic.Uint64
+	reservation atomic.Int64 // blocks
 }
 
 // BirthEpoch is the snapshot epoch that new nodes and extents carry; snapshots will raise it.
@@ -58,12 +58,12 @@ type Op struct {
 	retiring bool // Retire is at work
 	self     *Op  // for Retire: handing op itself to a function that the compiler cannot see would move its users' structs to the heap
 	owned    *sync.Mutex
-	// Frees marks an operation that gives space back, which may use the reserve.
+	// Frees marks an operation that gives space back, which may use the emergency reserve.
 	Frees bool
 	// Trims marks an operation that cuts the inode file.
 	Trims bool
-	// Redeems is how many blocks of what is promised (Allocator.Promise) are the operation's. It leaves the others.
-	Redeems int64
+	// Reservation is how many of the reserved blocks (Allocator.AddReservation) are the operation's own. It leaves the others.
+	Reservation int64
 }
 
 // Begin starts an operation.
@@ -76,19 +76,19 @@ func (a *Allocator) Begin() *Op {
 // Allocator returns the allocator that op belongs to.
 func (op *Op) Allocator() *Allocator { return op.a }
 
-// Reserve returns how many blocks ordinary operations leave free.
-func (a *Allocator) Reserve() int64 { return min(reserveBlocks, int64(a.Blocks.Limit()/64)) }
+// EmergencyReserve returns how many blocks ordinary operations leave free, for those that free others.
+func (a *Allocator) EmergencyReserve() int64 { return min(reserveBlocks, int64(a.Blocks.Limit()/64)) }
 
-// Promise makes ordinary operations leave n more blocks free (or fewer, if n is negative), for those that redeem them. It lasts
-// as long as the process.
-func (a *Allocator) Promise(n int64) { a.promised.Add(n) }
+// AddReservation reserves n blocks more for data that is still to be flushed (or fewer, if n is negative): operations leave so many free,
+// except for their own Op.Reservation. It lasts as long as the process.
+func (a *Allocator) AddReservation(n int64) { a.reservation.Add(n) }
 
-// Promised returns how many blocks are promised.
-func (a *Allocator) Promised() int64 { return a.promised.Load() }
+// Reserved returns how many blocks are reserved for data that is still to be flushed.
+func (a *Allocator) Reserved() int64 { return a.reservation.Load() }
 
 // take reserves up to want blocks, checkpointing once when only the quarantine has any. keep blocks are left free.
 func (op *Op) take(goal, want uint64, large bool, keep int64) (Run, error) {
-	if keep += op.a.Promised() - op.Redeems; op.Frees {
+	if keep += op.a.Reserved() - op.Reservation; op.Frees {
 		keep = 0
 	}
 	for try := 0; ; try++ {
@@ -123,17 +123,17 @@ func (op *Op) take(goal, want uint64, large bool, keep int64) (Run, error) {
 	}
 }
 
-// AllocNode is AllocBlocks for one tree node. It may use half of the reserve, so that a write into blocks that are
+// AllocNode is AllocBlocks for one tree node. It may use half of the emergency reserve, so that a write into blocks that are
 // allocated already, or over what is there, finds room for the extent that it splits.
 func (op *Op) AllocNode(goal uint64) (uint64, error) {
-	r, err := op.alloc(goal, 1, false, op.a.Reserve()/2)
+	r, err := op.alloc(goal, 1, false, op.a.EmergencyReserve()/2)
 	return r.Start, err
 }
 
 // AllocBlocks reserves between 1 and want blocks in one run near goal (0 for anywhere) and logs them as used. large
 // asks for 2 MiB alignment when goal is taken. Returns ErrNoSpace when nothing is free.
 func (op *Op) AllocBlocks(goal, want uint64, large bool) (Run, error) {
-	return op.alloc(goal, want, large, op.a.Reserve())
+	return op.alloc(goal, want, large, op.a.EmergencyReserve())
 }
 
 func (op *Op) alloc(goal, want uint64, large bool, keep int64) (Run, error) {

@@ -8,7 +8,7 @@ var opPool = sync.Pool{New: func() any { return new(Op) }}
 func (op *Op) recycle() {
 	op.reserved, op.freed = op.reserved[:0], op.freed[:0]
 	op.inodes, op.gone = op.inodes[:0], op.gone[:0]
-	op.retired, op.Frees, op.Redeems, op.Trims = op.retired[:0], false, 0, false
+	op.retired, op.Frees, op.Reservation, op.Trims = op.retired[:0], false, 0, false
 	op.release()
 }
 

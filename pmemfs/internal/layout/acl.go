@@ -103,7 +103,7 @@ func (a ACL) Mode() (mode uint16, minimal bool) {
 		case ACLGroupObj:
 			mode |= e.Perm << 3
 		case ACLMask:
-			mode = mode&^0o070 | e.Perm<<3
+			mode = mode&^ModeGroupAll | e.Perm<<3
 			minimal = false
 		case ACLOther:
 			mode |= e.Perm

@@ -42,19 +42,6 @@ const (
 	FlagDefaultACL   = 1 << 3 // directory: there is a default one, in the attribute ACLDefault
 )
 
-// Type bits of Inode.Mode, as in stat(2).
-const (
-	ModeType    = 0xf000
-	ModeFIFO    = 0x1000
-	ModeChar    = 0x2000
-	ModeDir     = 0x4000
-	ModeBlock   = 0x6000
-	ModeRegular = 0x8000
-	ModeSymlink = 0xa000
-	ModeSocket  = 0xc000
-	ModePerm    = 0x0fff
-)
-
 // Inode is a view of the 256 bytes of an inode, on the medium or in a shadow of it.
 type Inode []byte
 

@@ -33,6 +33,9 @@ const (
 	linesPeriod = time.Minute
 )
 
+// RetriesMax bounds how often one call is retried because memory has faulted.
+const RetriesMax = 16
+
 // Health is what an open filesystem knows of its medium. Safe for any number of goroutines.
 type Health struct {
 	*volume.Volume

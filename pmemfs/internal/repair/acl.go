@@ -49,7 +49,7 @@ func (a *attrs) finishLists() {
 	in := a.f.change(a.ino)
 	in.SetFlags(flags&^all | a.lists)
 	if flags&layout.FlagACL != 0 && a.lists&layout.FlagACL == 0 {
-		in.SetMode(in.Mode() &^ 0o077)
+		in.SetMode(in.Mode() &^ (layout.ModeGroupAll | layout.ModeOtherAll))
 		a.f.lose(inodeName(a.ino), "its access control list: the file is closed to all but its owner")
 	}
 	if flags&layout.FlagDefaultACL != 0 && a.lists&layout.FlagDefaultACL == 0 {

@@ -145,7 +145,7 @@ func (f *fixer) rescueDir() uint64 {
 		if in := f.slot(ino); f.good.has(ino) || f.bad[block] || !in.Free() {
 			continue
 		}
-		f.revive(ino, layout.ModeDir|0o700)
+		f.revive(ino, layout.ModeDir|layout.ModeUserAll)
 		f.noData.clear(ino)
 		f.noAttrs.clear(ino)
 		name := lostFound

@@ -217,7 +217,7 @@ func (f *fixer) resurrect() {
 			f.revive(ino, layout.ModeDir|0o755)
 			f.lose("root directory", "its attributes: it is made anew, of root, with mode 0755")
 		case dir:
-			f.revive(ino, layout.ModeDir|0o700)
+			f.revive(ino, layout.ModeDir|layout.ModeUserAll)
 			f.lose(inodeName(ino), "its attributes: the directory is made anew, of root, with mode 0700")
 		case data:
 			f.revive(ino, layout.ModeRegular|0o600)

@@ -17,9 +17,9 @@ func leave(t *testing.T, fs *FS, blocks uint64) {
 	must(t, fs.Allocate(superuser, mkfile(t, fs, "greedy"), 0, s.AvailBytes-blocks<<layout.BlockShift, false))
 }
 
-// TestPromiseUnwritten keeps bytes for blocks that are allocated and were never written, on a filesystem that is full but for these: each takes an
+// TestUnstableUnwritten buffers bytes for blocks that are allocated and were never written, on a filesystem that is full but for these: each takes an
 // extent apart, so there must be nodes for that, or the write itself says that there is no space.
-func TestPromiseUnwritten(t *testing.T) {
+func TestUnstableUnwritten(t *testing.T) {
 	testpart.NotRace(t)
 	for _, left := range []uint64{0, 40, 200} {
 		fs := lazyFS(t, 64<<20)
@@ -42,9 +42,9 @@ func TestPromiseUnwritten(t *testing.T) {
 	}
 }
 
-// TestPromiseBesideOverwrites leaves no space but what is promised for one file's data, and stores another's, which overwrites: that is
-// done in place then, as copies would take the promised blocks.
-func TestPromiseBesideOverwrites(t *testing.T) {
+// TestReservationBesideOverwrites leaves no space but what is reserved for one file's data, and flushes another's, which overwrites: that is
+// done in place then, as copies would take the reserved blocks.
+func TestReservationBesideOverwrites(t *testing.T) {
 	testpart.NotRace(t)
 	fs := lazyFS(t, 64<<20)
 	h, other := mkfile(t, fs, "f"), mkfile(t, fs, "other")
@@ -53,12 +53,12 @@ func TestPromiseBesideOverwrites(t *testing.T) {
 		must(t, err)
 	}
 	for i := range uint64(1024) {
-		keepData(t, fs, other, []byte("x"), i<<layout.BlockShift)
+		writeUnstable(t, fs, other, []byte("x"), i<<layout.BlockShift)
 	}
 	leave(t, fs, 0)
 	v := fs.Verifier()
 	for i := range uint64(1900) {
-		keepData(t, fs, h, make([]byte, 2*layout.BlockSize), 4*i<<layout.BlockShift)
+		writeUnstable(t, fs, h, make([]byte, 2*layout.BlockSize), 4*i<<layout.BlockShift)
 	}
 	for _, f := range []Handle{h, other} {
 		if err := fs.Commit(superuser, f, 0, 0); err != nil || fs.Verifier() != v {
@@ -69,14 +69,14 @@ func TestPromiseBesideOverwrites(t *testing.T) {
 	closeFS(t, fs)
 }
 
-// TestRetrySaw: a write that goes on when others' data has been stored has let go of the locks, so what was before its first part was not
+// TestRetrySaw: a write that goes on when others' data has been flushed has let go of the locks, so what was before its first part was not
 // right before its second.
 func TestRetrySaw(t *testing.T) {
 	const first, all = 8, 20
 	fs := lazyFS(t, 64<<20)
 	h, other := mkfile(t, fs, "f"), mkfile(t, fs, "other")
-	for i := range uint64(1000) { // more nodes are promised than it takes
-		keepData(t, fs, other, []byte("x"), i<<layout.BlockShift)
+	for i := range uint64(1000) { // more nodes are reserved than it takes
+		writeUnstable(t, fs, other, []byte("x"), i<<layout.BlockShift)
 	}
 	leave(t, fs, first)
 	call := &Call{}
@@ -87,24 +87,6 @@ func TestRetrySaw(t *testing.T) {
 	saw := call.Saw[0]
 	if !saw.HasBefore || saw.Before.Size != first<<layout.BlockShift || saw.After != a || a.Size != uint64(n) {
 		t.Errorf("saw %+v, the answer is %+v", saw, a)
-	}
-	closeFS(t, fs)
-}
-
-// TestLapseOnce has the timer come at once while another one's work is under way: there is one timer afterwards, not two.
-func TestLapseOnce(t *testing.T) {
-	fs, err := OpenMemory(64<<20, DomainPageCache, Options{})
-	must(t, err)
-	keepData(t, fs, mkfile(t, fs, "f"), []byte("x"), 0)
-	u := &fs.unstable
-	for range 3 {
-		u.mu.Lock()
-		before := u.timer
-		u.mu.Unlock()
-		fs.lapse()
-		if before.Stop() {
-			t.Error("a timer is left beside the new one")
-		}
 	}
 	closeFS(t, fs)
 }

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/writeback"
 	"pmemfs/pmemfs/testpart"
 )
 
-// TestPromise writes unstable in many ways and asserts what is promised: the blocks that the file does not have, each once, and
-// nodes for their extents. The answer's space is what the file has when all is stored, nodes excepted.
-func TestPromise(t *testing.T) {
+// TestReservation writes unstable in many ways and asserts what is reserved: the blocks that the file does not have, each once, and
+// nodes for their extents. The answer's space is what the file has when all is flushed, nodes excepted.
+func TestReservation(t *testing.T) {
 	testpart.NotRace(t)
 	const block = layout.BlockSize
 	for name, c := range map[string]struct {
@@ -36,11 +37,10 @@ func TestPromise(t *testing.T) {
 		}
 		var a Attr
 		for i := range c.writes {
-			a = keepData(t, fs, h, make([]byte, c.size), uint64(i)*c.distance)
+			a = writeUnstable(t, fs, h, make([]byte, c.size), uint64(i)*c.distance)
 		}
-		k := fs.unstable.of(h.Ino)
-		if k.fresh != c.fresh || k.blocks != c.fresh+c.nodes || fs.a.Promised() != k.blocks {
-			t.Errorf("%s: %d fresh blocks, %d promised, %d in all, expected %d and %d nodes", name, k.fresh, k.blocks, fs.a.Promised(), c.fresh, c.nodes)
+		if got := fs.a.Reserved(); got != c.fresh+c.nodes {
+			t.Errorf("%s: %d blocks are reserved, expected %d and %d nodes", name, got, c.fresh, c.nodes)
 		}
 		free := fs.a.Blocks.Avail() + fs.a.Blocks.Quarantined()
 		call := &Call{}
@@ -101,63 +101,40 @@ var wanting = map[string]func(fs *FS, d, h Handle) error{
 // make200 returns the target of a link that needs a block.
 func make200() []byte { return fmt.Appendf(nil, "%0200d", 1) }
 
-// TestPromiseOfOthers leaves no space but what is promised for another's data, and more is promised than needed: every call that
-// needs some gets it, after that data has been stored, and nobody is told that there is none.
-func TestPromiseOfOthers(t *testing.T) {
+// TestReservationOfOthers leaves no space but what is reserved for another's data, and more is reserved than needed: every call that
+// needs some gets it, after that data has been flushed, and nobody is told that there is none.
+func TestReservationOfOthers(t *testing.T) {
 	testpart.NotRace(t)
 	for name, call := range wanting {
 		fs := lazyFS(t, 32<<20)
 		d, err := fs.Mkdir(superuser, fs.Root(), []byte("d"), nil)
 		must(t, err)
 		h, greedy, other := mkfile(t, fs, "f"), mkfile(t, fs, "greedy"), mkfile(t, fs, "other")
-		for off := uint64(0); off < 4<<20; off += keptPiece {
-			keepData(t, fs, other, make([]byte, keptPiece), off)
+		for off := uint64(0); off < 4<<20; off += writeback.WriteMax {
+			writeUnstable(t, fs, other, make([]byte, writeback.WriteMax), off)
 		}
 		s, err := fs.Statfs()
 		must(t, err)
 		must(t, fs.Allocate(superuser, greedy, 0, s.AvailBytes, false))
-		if s, err = fs.Statfs(); err != nil || s.AvailBytes != 0 || fs.unstable.of(other.Ino) == nil {
+		if s, err = fs.Statfs(); err != nil || s.AvailBytes != 0 || fs.dirty.Of(other.Ino) == nil {
 			t.Fatalf("%s: %+v, %v", name, s, err)
 		}
-		half := fs.a.Reserve() / 2
-		fs.a.Promise(half) // what nodes would find in the reserve
+		half := fs.a.EmergencyReserve() / 2
+		fs.a.AddReservation(half) // what nodes would find in the reserve
 		if err := call(fs, d.Handle, h); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		fs.a.Promise(-half)
-		if fs.unstable.of(other.Ino) != nil {
-			t.Errorf("%s: the other's data has not been stored", name)
+		fs.a.AddReservation(-half)
+		if fs.dirty.Of(other.Ino) != nil {
+			t.Errorf("%s: the other's data has not been flushed", name)
 		}
 		checkFS(t, fs)
 		closeFS(t, fs)
 	}
 }
 
-// TestLapse keeps data that nobody commits: it is stored when it is old, or much.
-func TestLapse(t *testing.T) {
-	fs := lazyFS(t, 64<<20)
-	old, fresh := mkfile(t, fs, "old"), mkfile(t, fs, "fresh")
-	keepData(t, fs, old, []byte("x"), 0)
-	limit := time.Now()
-	keepData(t, fs, fresh, []byte("x"), 0)
-	fs.unstable.of(fresh.Ino).since = limit.Add(1)
-	fs.storeOlder(limit)
-	if fs.unstable.of(old.Ino) != nil || fs.unstable.of(fresh.Ino) == nil {
-		t.Error("not just what is old has been stored")
-	}
-	for i := uint64(0); !fs.muchKept(); i++ {
-		keepData(t, fs, old, []byte("x"), i*layout.BlockSize)
-	}
-	fs.storeOlder(limit)
-	if n := fs.unstable.count.Load() + fs.a.Promised(); n != 0 {
-		t.Errorf("%d files and blocks are left", n)
-	}
-	checkFS(t, fs)
-	closeFS(t, fs)
-}
-
-// TestLapseInBackground writes much, and waits until the background has stored it.
-func TestLapseInBackground(t *testing.T) {
+// TestFlushInBackground writes much, and waits until the background has flushed it.
+func TestFlushInBackground(t *testing.T) {
 	fs, err := OpenMemory(64<<20, DomainPageCache, Options{})
 	must(t, err)
 	h := mkfile(t, fs, "f")
@@ -169,10 +146,10 @@ func TestLapseInBackground(t *testing.T) {
 			}
 		}
 	}
-	end := time.Now().Add(20 * keptAge)
-	for fs.unstable.count.Load() > 0 {
+	end := time.Now().Add(20 * writeback.AgeMax)
+	for fs.dirty.Dirty() {
 		if time.Now().After(end) {
-			t.Fatal("it is still kept")
+			t.Fatal("it is still dirty")
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -187,5 +164,4 @@ func TestLapseInBackground(t *testing.T) {
 	if err := fs.Commit(superuser, h, 0, 0); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
-	fs.lapse() // comes too late, and does nothing
 }
