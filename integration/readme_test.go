@@ -13,21 +13,30 @@ import (
 	"pmemfs/integration/harness"
 )
 
-// TestDocumentedCommands runs every command of the ```console blocks of
-// README.md and CONTRIBUTING.md. Those of one block share a folder, as they do
-// for a reader. A command that no rule below knows how to run is a failure:
-// what is documented is tested.
+// TestDocumentedCommands runs every command of the ```console blocks of all documents. Those of one block share a folder, as they do
+// for a reader. A command that no rule below knows how to run is a failure: what is documented is tested.
 func TestDocumentedCommands(t *testing.T) {
-	for _, document := range []string{"README.md", "CONTRIBUTING.md"} {
-		text, err := os.ReadFile(filepath.Join(harness.Root(t), document))
+	root := harness.Root(t)
+	documents, err := filepath.Glob(filepath.Join(root, "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	below, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for _, path := range append(documents, below...) {
+		text, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		blocks := consoleBlocks(string(text))
-		if len(blocks) == 0 {
-			t.Errorf("%s has no console block", document)
+		document, err := filepath.Rel(root, path)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for i, commands := range blocks {
+		for i, commands := range consoleBlocks(string(text)) {
+			total++
 			t.Run(fmt.Sprintf("%s block %d", document, i+1), func(t *testing.T) {
 				dir := t.TempDir()
 				for _, command := range commands {
@@ -35,6 +44,9 @@ func TestDocumentedCommands(t *testing.T) {
 				}
 			})
 		}
+	}
+	if total < 8 {
+		t.Errorf("%d console blocks in all documents", total)
 	}
 }
 
@@ -48,6 +60,7 @@ func consoleBlocks(text string) [][]string {
 		var commands []string
 		for line := range strings.Lines(body) {
 			command, ok := strings.CutPrefix(strings.TrimSpace(line), "$ ")
+			command, _, _ = strings.Cut(command, "  #") // a remark for the reader
 			if ok {
 				commands = append(commands, strings.Join(strings.Fields(command), " "))
 			}
@@ -99,7 +112,7 @@ func runDocumented(t *testing.T, dir, command string) {
 	case shownElsewhere[command] != "":
 	case strings.HasPrefix(command, "make "):
 		// A dry run shows that the target exists.
-		inModule(t, "make", "--dry-run", strings.TrimPrefix(command, "make "))
+		inModule(t, "make", append([]string{"--dry-run"}, strings.Fields(command)[1:]...)...)
 	case strings.HasPrefix(command, "scripts/test.sh "):
 		script, err := os.ReadFile(filepath.Join(harness.Root(t), "scripts/test.sh"))
 		if err != nil {

@@ -106,3 +106,13 @@ func command(t *testing.T, env []string, name string, args ...string) string {
 	}
 	return string(out)
 }
+
+// functions returns the names of a file's functions that are no methods.
+func functions(tree *ast.File) (names []string) {
+	for _, d := range tree.Decls {
+		if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
+			names = append(names, f.Name.Name)
+		}
+	}
+	return names
+}
