@@ -157,7 +157,7 @@ func TestDesignTables(t *testing.T) {
 		listed = append(listed, m[1])
 	}
 	for _, f := range goFiles(t) {
-		if f.tree.Doc != nil && regexp.MustCompile(`(?im)^(# )?lock order`).MatchString(f.tree.Doc.Text()) {
+		if f.tree.Doc != nil && regexp.MustCompile(`(?i)\block order\b`).MatchString(f.tree.Doc.Text()) {
 			found = append(found, path.Dir(f.path))
 		}
 	}
