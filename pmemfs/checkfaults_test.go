@@ -59,7 +59,7 @@ func operateOn(t testing.TB, fs *FS, names int, extents uint64, replay bool) *su
 	attrs := b.file(d, "attrs", 0)
 	b.ok(fs.SetXattr(root, attrs, []byte("small"), []byte("value"), 0))
 	b.ok(fs.SetXattr(root, attrs, []byte("large"), bytes.Repeat([]byte("value"), 2000), 0))
-	b.ok(fs.SetState("state", []byte("value")))
+	b.ok(fs.PutValue("key", []byte("value")))
 	s.attrs = attrs.Ino
 	lists := b.dir(d, "lists")
 	b.ok(fs.SetACLs(root, lists, ACLs{Access: someACL(7, 5), Default: someACL(8, 6)}, ACLAccess|ACLDefault))

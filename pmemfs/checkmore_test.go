@@ -51,8 +51,8 @@ var wholeDamage = []damage{
 	}),
 	inodeFault("removed directory with entries", dirOf, func(_ *surgery, in layout.Inode) { in.SetNlink(0) }),
 	inodeFault("data of the orphan index", func(*surgery) uint64 { return layout.OrphanIno }, func(_ *surgery, in layout.Inode) { in.SetSize(5) }),
-	inodeFault("data of the states", func(*surgery) uint64 { return layout.StateIno }, func(_ *surgery, in layout.Inode) { in.SetSize(5) }),
-	inodeFault("type of the states", func(*surgery) uint64 { return layout.StateIno }, func(_ *surgery, in layout.Inode) {
+	inodeFault("data of the key-value store", func(*surgery) uint64 { return layout.ValuesIno }, func(_ *surgery, in layout.Inode) { in.SetSize(5) }),
+	inodeFault("type of the key-value store", func(*surgery) uint64 { return layout.ValuesIno }, func(_ *surgery, in layout.Inode) {
 		in.SetMode(layout.ModeFIFO | 0o644)
 	}),
 	{"payload in the orphan index", func(s *surgery) (string, int64) {

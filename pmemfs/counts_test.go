@@ -161,7 +161,7 @@ var operations = []operation{
 	}},
 	{name: "remove lists", fences: 1, run: func(f *fixture) error { return f.fs.SetACLs(&f.c, f.listed, ACLs{}, ACLAccess|ACLDefault) }},
 	{name: "access by a list", fences: 0, run: func(f *fixture) error { _, err := f.fs.Access(stranger, f.listed, 7); return err }},
-	{name: "set a state", fences: 1, run: func(f *fixture) error { return f.fs.SetState("name", make([]byte, StateValueMax)) }},
+	{name: "put a value", fences: 1, run: func(f *fixture) error { return f.fs.PutValue("name", make([]byte, ValueMax)) }},
 	{name: "lock, wait, unlock", fences: 0, run: func(f *fixture) error {
 		l := FileLock{Owner: LockOwner{Client: "host", ID: "1"}, Exclusive: true, End: LockEOF}
 		if err := f.fs.TryLock(&f.c, f.file, l); err != nil {

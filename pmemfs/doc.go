@@ -19,7 +19,6 @@
 //	writeback.Buffers.markMu before gate: one call makes the image say that a crash may lose data
 //	media.Health.mu         what is known of bad memory; leaf
 //	locks.Table.mu          byte-range locks; leaf
-//	states.mu               before gate: how many states the image has; held over a change of them
 //
 // A fault is named and logged after a call has released its locks, with the stripe of the inode concerned, or, within a
 // write, under the locks that the write holds.

@@ -12,6 +12,7 @@ import (
 	"pmemfs/pmemfs/internal/dir"
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/journal"
+	"pmemfs/pmemfs/internal/kvstore"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/locks"
 	"pmemfs/pmemfs/internal/media"
@@ -147,7 +148,13 @@ func mapErr(err error) error {
 		return ErrNoLocks
 	case errors.Is(err, locks.ErrGone):
 		return ErrStale
-	case errors.Is(err, dir.ErrFull), errors.Is(err, xattr.ErrFull):
+	case errors.Is(err, kvstore.ErrNotFound):
+		return ErrNotExist
+	case errors.Is(err, kvstore.ErrLength):
+		return ErrRange
+	case errors.Is(err, kvstore.ErrKey):
+		return ErrInvalid
+	case errors.Is(err, dir.ErrFull), errors.Is(err, xattr.ErrFull), errors.Is(err, kvstore.ErrFull):
 		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	case errors.Is(err, journal.ErrFailed), errors.Is(err, journal.ErrReadOnly):
 		return fmt.Errorf("%w: %w", ErrReadOnly, err)

@@ -12,6 +12,7 @@ import (
 	"pmemfs/pmemfs/internal/dir"
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/journal"
+	"pmemfs/pmemfs/internal/kvstore"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/locks"
 	"pmemfs/pmemfs/internal/media"
@@ -102,7 +103,7 @@ type FS struct {
 
 	scrubs scrubs
 	locks  *locks.Table
-	states states
+	values *kvstore.Store
 
 	notes []Note // of the mounts before
 	dirty *writeback.Buffers
@@ -226,6 +227,7 @@ func (fs *FS) build(st journal.State) error {
 	}
 	fs.inodes = table
 	fs.vol.Alloc, fs.vol.Inodes = fs.a, table
+	fs.values = kvstore.New(fs.vol)
 	fs.dirty = writeback.New(fs.vol, fs.media, !fs.noBackground)
 	capacity, err := table.Capacity()
 	if err != nil {

@@ -91,7 +91,7 @@ func refuseChanges(t *testing.T, fs *FS, file Handle) {
 		"setattr": setattr, "truncate": truncate,
 		"unlink": fs.Unlink(root, top, []byte("file")),
 		"xattr":  fs.SetXattr(root, file, []byte("user.x"), []byte("x"), 0),
-		"state":  fs.SetState("test", []byte("x")),
+		"value":  fs.PutValue("test", []byte("x")),
 	} {
 		if !errors.Is(err, ErrReadOnly) {
 			t.Errorf("%s: %v, want ErrReadOnly", name, err)

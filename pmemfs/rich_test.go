@@ -134,7 +134,7 @@ func (b *builder) lists() {
 	b.ok(b.fs.SetACLs(root, sub, ACLs{}, ACLDefault))
 	b.ok(b.fs.SetACLs(root, b.file(sub, "set anew", 0), ACLs{Access: someACL(2, 2)}, ACLAccess))
 	for i := range 40 {
-		b.ok(b.fs.SetState(fmt.Sprintf("state%d", i), bytes.Repeat([]byte{1}, 20*i)))
+		b.ok(b.fs.PutValue(fmt.Sprintf("key%d", i), bytes.Repeat([]byte{1}, 20*i)))
 	}
 }
 

@@ -95,7 +95,7 @@ var wanting = map[string]func(fs *FS, d, h Handle) error{
 	"acl": func(fs *FS, _, h Handle) error {
 		return fs.SetACLs(superuser, h, ACLs{Access: longestACL()}, ACLAccess)
 	},
-	"state": func(fs *FS, _, _ Handle) error { return fs.SetState("test", []byte("x")) },
+	"value": func(fs *FS, _, _ Handle) error { return fs.PutValue("test", []byte("x")) },
 }
 
 // make200 returns the target of a link that needs a block.

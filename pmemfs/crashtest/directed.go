@@ -161,13 +161,13 @@ func replaceTrace(seed uint64) (*Trace, error) {
 	return shortTraceOf(ops)
 }
 
-// statesTrace keeps, replaces and drops what servers have to remember: the first makes the inode for it, several split a node.
-func statesTrace(seed uint64) (*Trace, error) {
-	ops := []Op{{Verb: "setstate", Path: "one", A: 20}, {Verb: "create", Path: "new"}}
+// valuesTrace stores, replaces and deletes values of servers: the first makes the inode for them, several split a node.
+func valuesTrace(seed uint64) (*Trace, error) {
+	ops := []Op{{Verb: "putvalue", Path: "one", A: 20}, {Verb: "create", Path: "new"}}
 	for i := range 7 + int64(seed) {
-		ops = append(ops, Op{Verb: "setstate", Path: fmt.Sprint(i), A: 500 + 70*(i%8)})
+		ops = append(ops, Op{Verb: "putvalue", Path: fmt.Sprint(i), A: 500 + 70*(i%8)})
 	}
-	ops = append(ops, Op{Verb: "setstate", Path: "one", A: 1000}, Op{Verb: "dropstate", Path: "2"}, Op{Verb: "sync"}, Op{Verb: "dropstate", Path: "one"})
+	ops = append(ops, Op{Verb: "putvalue", Path: "one", A: 1000}, Op{Verb: "deletevalue", Path: "2"}, Op{Verb: "sync"}, Op{Verb: "deletevalue", Path: "one"})
 	return valid(seed%2 == 1, withSums(seed), ops)
 }
 

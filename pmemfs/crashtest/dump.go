@@ -22,7 +22,7 @@ type dump []string
 // have no name will only get back.
 func dumpFS(fs *pmemfs.FS, free bool) (dump, error) {
 	var d dump
-	err := errors.Join(d.states(fs), d.dir(fs, "/", fs.Root()))
+	err := errors.Join(d.values(fs), d.dir(fs, "/", fs.Root()))
 	if err == nil && free {
 		var s pmemfs.Statfs
 		s, err = fs.Statfs()
@@ -31,19 +31,19 @@ func dumpFS(fs *pmemfs.FS, free bool) (dump, error) {
 	return d, err
 }
 
-// states adds what servers keep.
-func (d *dump) states(fs *pmemfs.FS) error {
-	names, err := fs.States()
+// values adds the key-value store.
+func (d *dump) values(fs *pmemfs.FS) error {
+	names, err := fs.Keys()
 	if err != nil {
 		return err
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		value, err := fs.State(name)
+		value, err := fs.Value(name)
 		if err != nil {
-			return fmt.Errorf("state %s: %w", name, err)
+			return fmt.Errorf("value %s: %w", name, err)
 		}
-		*d = append(*d, fmt.Sprintf("state %s=%d:%x", name, len(value), maphash.Bytes(hashSeed, value)))
+		*d = append(*d, fmt.Sprintf("value %s=%d:%x", name, len(value), maphash.Bytes(hashSeed, value)))
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"renames":  renamesTrace,
 	"edges":    edgesTrace,
 	"replace":  replaceTrace,
-	"states":   statesTrace,
+	"values":   valuesTrace,
 	"heal":     healTrace,
 	"window":   damagedWindow,
 	"rest":     damagedAtRest,

@@ -27,7 +27,7 @@ type node struct {
 // A model is a plain picture of what the filesystem should hold: maps and byte slices, none of the engine's code.
 type model struct {
 	root   *node
-	states map[string][]byte // what servers keep
+	values map[string][]byte // the key-value store
 }
 
 func newModelNode(t pmemfs.FileType, mode uint32) *node {
@@ -48,11 +48,11 @@ func newModel(fs *pmemfs.FS) (*model, error) {
 	byIno := map[uint64]*node{}
 	n, err := load(fs, fs.Root(), byIno)
 	m := &model{n, map[string][]byte{}}
-	names, serr := fs.States()
+	names, serr := fs.Keys()
 	err = errors.Join(err, serr)
 	for _, name := range names {
 		var serr error
-		m.states[name], serr = fs.State(name)
+		m.values[name], serr = fs.Value(name)
 		err = errors.Join(err, serr)
 	}
 	return m, err
@@ -181,12 +181,12 @@ func (m *model) apply(o Op) bool {
 	switch o.Verb {
 	case "sync", "release":
 		return true
-	case "setstate":
-		m.states[o.Path] = fill(o.A, o.A+5)
+	case "putvalue":
+		m.values[o.Path] = fill(o.A, o.A+5)
 		return true
-	case "dropstate":
-		_, ok := m.states[o.Path]
-		delete(m.states, o.Path)
+	case "deletevalue":
+		_, ok := m.values[o.Path]
+		delete(m.values, o.Path)
 		return ok
 	case "create":
 		return d.add(name, newModelNode(pmemfs.TypeRegular, 0o640).inherit(d))
@@ -376,8 +376,8 @@ func (m *model) compare(fs *pmemfs.FS, at span) error {
 	if err != nil {
 		return err
 	}
-	if !maps.EqualFunc(m.states, got.states, bytes.Equal) {
-		return fmt.Errorf("there are states %q, expected %q", slices.Sorted(maps.Keys(got.states)), slices.Sorted(maps.Keys(m.states)))
+	if !maps.EqualFunc(m.values, got.values, bytes.Equal) {
+		return fmt.Errorf("there are values %q, expected %q", slices.Sorted(maps.Keys(got.values)), slices.Sorted(maps.Keys(m.values)))
 	}
 	return m.root.same(got.root, "/", at, map[*node]bool{})
 }

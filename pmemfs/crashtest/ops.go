@@ -97,10 +97,10 @@ func (w *world) do(o Op) error {
 		return w.fs.SyncAll()
 	case "release":
 		return w.release()
-	case "setstate":
-		return w.fs.SetState(o.Path, fill(o.A, o.A+5))
-	case "dropstate":
-		return w.fs.DropState(o.Path)
+	case "putvalue":
+		return w.fs.PutValue(o.Path, fill(o.A, o.A+5))
+	case "deletevalue":
+		return w.fs.DeleteValue(o.Path)
 	}
 	h, err := w.find(o.Path)
 	if err != nil {

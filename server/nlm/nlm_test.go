@@ -323,7 +323,7 @@ func TestUnmonitored(t *testing.T) {
 	a, b := x.client(1, 4), x.client(2, 4)
 	a.gets(granted, procNMLock, want{svid: 1, exclusive: true})
 	b.gets(denied, procNMLock, want{svid: 1, exclusive: true})
-	if names, err := x.eng.States(); err != nil || len(names) != 1 {
+	if names, err := x.eng.Keys(); err != nil || len(names) != 1 {
 		t.Errorf("states %v, %v", names, err)
 	}
 	b.name = a.name

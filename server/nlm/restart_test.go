@@ -23,7 +23,7 @@ func (c *client) knows() {
 // monitored is the number of hosts in the image.
 func (x *site) monitored() int {
 	x.t.Helper()
-	names, err := x.eng.States()
+	names, err := x.eng.Keys()
 	must(x.t, err)
 	return len(names) - 1 // without the state number
 }

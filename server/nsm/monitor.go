@@ -151,7 +151,7 @@ func (m *Monitor) saveState() error {
 	if m.isSaved() {
 		return nil
 	}
-	if err := m.c.Engine.SetState(stateName, binary.LittleEndian.AppendUint32(nil, m.state)); err != nil {
+	if err := m.c.Engine.PutValue(stateKey, binary.LittleEndian.AppendUint32(nil, m.state)); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -195,7 +195,7 @@ func (m *Monitor) Watch(h Host, r peer.Route, state uint32) error {
 	if err := m.admit(h, r, state); err != nil {
 		return err
 	}
-	if err := m.c.Engine.SetState(keyOf(h), encode(h, hereOf(r), state)); err != nil {
+	if err := m.c.Engine.PutValue(keyOf(h), encode(h, hereOf(r), state)); err != nil {
 		return errors.Join(err, m.drop(h, false))
 	}
 	m.mu.Lock()
@@ -237,7 +237,7 @@ func (m *Monitor) admit(h Host, r peer.Route, state uint32) error {
 // drop forgets a host, and what the image may have of it. The caller holds writing. After an error it is still known.
 func (m *Monitor) drop(h Host, kept bool) error {
 	if kept {
-		if err := m.c.Engine.DropState(keyOf(h)); err != nil && !errors.Is(err, pmemfs.ErrNotExist) {
+		if err := m.c.Engine.DeleteValue(keyOf(h)); err != nil && !errors.Is(err, pmemfs.ErrNotExist) {
 			return err
 		}
 	}

@@ -126,7 +126,7 @@ func TestBounds(t *testing.T) {
 		}
 	}
 	m.Close()
-	names, err := m.c.Engine.States()
+	names, err := m.c.Engine.Keys()
 	if err != nil || len(names) != 1 || len(m.hosts) != 0 || len(m.at) != 0 || len(m.near) != 0 {
 		t.Errorf("at the end: %d states, %d hosts, %d addresses, %v", len(names), len(m.hosts), len(m.at), err)
 	}
@@ -135,12 +135,12 @@ func TestBounds(t *testing.T) {
 // TestNonsense: records that make no sense keep nobody from starting.
 func TestNonsense(t *testing.T) {
 	eng := engine(t)
-	must(t, eng.SetState("nsm", []byte("long state")))
-	must(t, eng.SetState("nsm.x", []byte{1, 2, 3}))
-	must(t, eng.SetState("nsm.y", encode(hostAt(1, "a"), netip.Addr{}, 1))) // under a wrong name
-	must(t, eng.SetState("other", []byte{1}))
+	must(t, eng.PutValue("nsm", []byte("long state")))
+	must(t, eng.PutValue("nsm.x", []byte{1, 2, 3}))
+	must(t, eng.PutValue("nsm.y", encode(hostAt(1, "a"), netip.Addr{}, 1))) // under a wrong name
+	must(t, eng.PutValue("other", []byte{1}))
 	m := monitor(t, eng, nil)
-	names, err := eng.States()
+	names, err := eng.Keys()
 	if err != nil || len(names) != 2 || len(m.hosts) != 0 || m.State()%2 != 1 || m.InGrace() {
 		t.Errorf("%v, %v, %d hosts, state %d", names, err, len(m.hosts), m.State())
 	}

@@ -11,14 +11,14 @@ import (
 	"pmemfs/pmemfs"
 )
 
-// The states of the image that are ours. SPEC.md has their form.
+// The values of the image's key-value store that are ours. SPEC.md has their form.
 const (
-	stateName     = "nsm"
+	stateKey      = "nsm"
 	hostPrefix    = "nsm."
 	recordVersion = 1
 )
 
-// keyOf is the name of a host's state.
+// keyOf is the key of a host's value.
 func keyOf(h Host) string {
 	sum := sha256.Sum256([]byte(h.Addr.String() + "\x00" + h.Name))
 	return hostPrefix + hex.EncodeToString(sum[:16])
@@ -67,19 +67,19 @@ func decode(b []byte) (h Host, x host, ok bool) {
 
 // load reads what an earlier life has left. Records that make no sense are logged and dropped.
 func (m *Monitor) load() error {
-	names, err := m.c.Engine.States()
+	names, err := m.c.Engine.Keys()
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if name != stateName && !strings.HasPrefix(name, hostPrefix) {
+		if name != stateKey && !strings.HasPrefix(name, hostPrefix) {
 			continue
 		}
-		value, err := m.c.Engine.State(name)
+		value, err := m.c.Engine.Value(name)
 		if err != nil {
 			return err
 		}
-		if name == stateName {
+		if name == stateKey {
 			if len(value) == 4 {
 				m.state = binary.LittleEndian.Uint32(value)
 			}
@@ -88,7 +88,7 @@ func (m *Monitor) load() error {
 		h, x, ok := decode(value)
 		if !ok || keyOf(h) != name {
 			m.log.Warn("a record of a client with locks makes no sense", "state", name)
-			if err := m.c.Engine.DropState(name); err != nil && !errors.Is(err, pmemfs.ErrReadOnly) {
+			if err := m.c.Engine.DeleteValue(name); err != nil && !errors.Is(err, pmemfs.ErrReadOnly) {
 				return err
 			}
 			continue

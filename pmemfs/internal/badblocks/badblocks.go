@@ -34,26 +34,11 @@ func New(a *alloc.Allocator, inodes *inode.Table, mu *sync.Mutex) *List {
 	return &List{a: a, inodes: inodes, mu: mu}
 }
 
-// edit returns the list's inode to be changed, which it makes if there is none.
-func (l *List) edit(op *alloc.Op) (layout.Inode, error) {
-	in, err := l.inodes.Edit(op, layout.BadBlocksIno)
-	if !errors.Is(err, inode.ErrStale) {
-		return in, err
-	}
-	in, err = l.inodes.Own(op, layout.BadBlocksIno)
-	if err != nil {
-		return nil, err
-	}
-	in.SetMode(layout.ModeRegular | 0o600)
-	in.SetNlink(1)
-	return in, nil
-}
-
 // Retire logs in op that a block belongs to the list. The caller has taken it from its owner, and its bit is, or is being,
 // set. Errors wrap layout.ErrDamaged, or are those of the allocator.
 func (l *List) Retire(op *alloc.Op, block uint64) error {
 	op.Own(l.mu)
-	in, err := l.edit(op)
+	in, err := l.inodes.EditOrOwn(op, layout.BadBlocksIno)
 	if err != nil {
 		return err
 	}

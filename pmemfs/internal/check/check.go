@@ -152,7 +152,7 @@ func (c *checker) walk() {
 	c.slots()
 	c.orphans()
 	c.badBlocks()
-	c.states()
+	c.values()
 	c.inodes()
 	if !c.quiet {
 		c.linkCounts()

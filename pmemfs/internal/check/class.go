@@ -122,7 +122,7 @@ const (
 	ACLList         Class = "acl-list"          // an access control list that makes no sense, or where there can be none
 	ACLFlag         Class = "acl-flag"          // the inode says that there is one and there is none, or the reverse
 	ACLMode         Class = "acl-mode"          // the mode's bits are not as the list says
-	StateData       Class = "state-data"        // what servers keep has data beside its attributes
+	StateData       Class = "state-data"        // the key-value store has data beside its attributes
 	OrphanIndexData Class = "orphan-index-data" // the index has data beside its tree
 	OrphanPayload   Class = "orphan-payload"
 	OrphanDangling  Class = "orphan-dangling"

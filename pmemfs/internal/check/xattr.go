@@ -39,9 +39,9 @@ func (c *checker) xattrs(in layout.Inode, ino uint64, off int64) (owned uint64, 
 	return owned, whole
 }
 
-// states checks what servers keep: the attributes of an inode that is otherwise empty.
-func (c *checker) states() {
-	const ino = layout.StateIno
+// values checks the key-value store of servers: the attributes of an inode that is otherwise empty.
+func (c *checker) values() {
+	const ino = layout.ValuesIno
 	if !c.good.has(ino) {
 		return
 	}

@@ -268,6 +268,20 @@ func (t *Table) Own(op *alloc.Op, ino uint64) (layout.Inode, error) {
 	return in, nil
 }
 
+// EditOrOwn is Edit for one of the filesystem's own inodes that may not exist yet: then it is made, as a regular file without a name.
+func (t *Table) EditOrOwn(op *alloc.Op, ino uint64) (layout.Inode, error) {
+	in, err := t.Edit(op, ino)
+	if !errors.Is(err, ErrStale) {
+		return in, err
+	}
+	if in, err = t.Own(op, ino); err != nil {
+		return nil, err
+	}
+	in.SetMode(layout.ModeRegular | 0o600)
+	in.SetNlink(1)
+	return in, nil
+}
+
 // Free logs an inode as free; a handle to it is stale from now on.
 func (t *Table) Free(op *alloc.Op, in layout.Inode) error {
 	in.SetMode(0)

@@ -29,7 +29,7 @@ const (
 	InodeFileIno = 1  // the file that holds all inodes
 	OrphanIno    = 2  // index of inodes whose blocks are still to be freed
 	BadBlocksIno = 3  // bad blocks that nobody uses; zeros while there are none
-	StateIno     = 6  // its attributes are what servers keep; zeros while there are none
+	ValuesIno    = 6  // its attributes are the key-value store of servers; zeros while there are none
 	RootIno      = 16 // the root directory
 	RootGen      = 1  // its generation: it is never freed
 )

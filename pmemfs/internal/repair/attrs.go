@@ -7,9 +7,9 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 )
 
-// attributes vets the extended attributes of all inodes, and the states, and claims the blocks of their values.
+// attributes vets the extended attributes of all inodes, and the key-value store, and claims the blocks of their values.
 func (f *fixer) attributes() {
-	for ino := uint64(layout.StateIno); ino < f.file.limit; ino++ {
+	for ino := uint64(layout.ValuesIno); ino < f.file.limit; ino++ {
 		if f.good.has(ino) {
 			if in := f.slot(ino); f.noAttrs.has(ino) || hasAttrs(in) || in.Flags()&(layout.FlagACL|layout.FlagDefaultACL) != 0 {
 				f.inodeAttributes(in, ino)

@@ -17,13 +17,13 @@ func (f *fixer) slots() {
 	for ino := uint64(0); ino < n; ino++ {
 		f.look(ino)
 	}
-	for _, ino := range []uint64{layout.OrphanIno, layout.BadBlocksIno, layout.StateIno} {
+	for _, ino := range []uint64{layout.OrphanIno, layout.BadBlocksIno, layout.ValuesIno} {
 		if f.good.has(ino) || ino != layout.OrphanIno && !f.lost.has(ino) {
 			continue
 		}
 		f.system(ino)
 		f.lost.clear(ino)
-		if ino == layout.StateIno {
+		if ino == layout.ValuesIno {
 			f.noAttrs.set(ino)
 		} else {
 			f.noData.set(ino)
@@ -79,7 +79,7 @@ func (f *fixer) look(ino uint64) {
 	case ino == layout.InodeFileIno:
 		f.good.set(ino)
 	case in.Sealed(ino) && in.Free(), empty && !f.bad[block]:
-	case ino < layout.BootInodeCount && ino != layout.OrphanIno && ino != layout.BadBlocksIno && ino != layout.StateIno:
+	case ino < layout.BootInodeCount && ino != layout.OrphanIno && ino != layout.BadBlocksIno && ino != layout.ValuesIno:
 		clear(f.change(ino))
 	case in.Sealed(ino) && f.fixInode(ino):
 		f.good.set(ino)
@@ -190,11 +190,11 @@ func (f *fixer) fixRoots(in layout.Inode, ino uint64, typ uint16) {
 	case in.InlineCount() > layout.InlineExtents:
 		in.SetInlineCount(layout.InlineExtents)
 	}
-	if ino == layout.OrphanIno || ino == layout.StateIno {
+	if ino == layout.OrphanIno || ino == layout.ValuesIno {
 		in.SetInlineCount(0)
 		in.SetSize(0)
 	}
-	if ino == layout.StateIno {
+	if ino == layout.ValuesIno {
 		in.SetDataRoot(0, 0)
 		f.noData.clear(ino)
 	}
