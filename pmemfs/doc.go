@@ -7,7 +7,7 @@
 //
 // # Lock order
 //
-//	scrubs.mu               one scrub at a time; held over all of it
+//	scrub.Scrubber.mu       one scrub at a time; held over all of it
 //	  gate                  one shared hold per call; Close takes all of them
 //	    renameMu            renames that move a directory to another parent; to read, lookups that must not leave a directory
 //	      inode.Table.growMu

@@ -18,6 +18,7 @@ import (
 	"pmemfs/pmemfs/internal/media"
 	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/recovery"
+	"pmemfs/pmemfs/internal/scrub"
 	"pmemfs/pmemfs/internal/volume"
 	"pmemfs/pmemfs/internal/writeback"
 )
@@ -101,9 +102,9 @@ type FS struct {
 
 	unfinished unfinished
 
-	scrubs scrubs
-	locks  *locks.Table
-	values *kvstore.Store
+	scrubber *scrub.Scrubber
+	locks    *locks.Table
+	values   *kvstore.Store
 
 	notes []Note // of the mounts before
 	dirty *writeback.Buffers
@@ -227,7 +228,7 @@ func (fs *FS) build(st journal.State) error {
 	}
 	fs.inodes = table
 	fs.vol.Alloc, fs.vol.Inodes = fs.a, table
-	fs.values = kvstore.New(fs.vol)
+	fs.values, fs.scrubber = kvstore.New(fs.vol), scrub.New(fs.vol, fs.media)
 	fs.dirty = writeback.New(fs.vol, fs.media, !fs.noBackground)
 	capacity, err := table.Capacity()
 	if err != nil {

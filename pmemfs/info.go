@@ -7,6 +7,7 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/recovery"
+	"pmemfs/pmemfs/internal/scrub"
 )
 
 // Info describes an image, for people and as JSON. Sizes are bytes.
@@ -100,7 +101,7 @@ func ReadInfo(path string) (info Info, err error) {
 	}
 	info.SparseBytes, info.SharedBytes = missing.Holes, missing.Shared
 	slot := layout.BlockOffset(sb.InodeBoot) + layout.ScrubIno*layout.InodeSize
-	info.Scrub = statusOf(layout.DecodeScrub(region.Bytes()[slot : slot+layout.InodeSize]))
+	info.Scrub = ScrubStatus(scrub.StatusOf(layout.DecodeScrub(region.Bytes()[slot : slot+layout.InodeSize])))
 	return info, nil
 }
 

@@ -4,16 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
-	"time"
+	"slices"
 
 	"pmemfs/pmemfs/internal/layout"
-	"pmemfs/pmemfs/internal/tree"
+	"pmemfs/pmemfs/internal/media"
+	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/internal/scrub"
 )
 
 // MaxScrubFindings is how many findings a ScrubReport keeps; further ones are counted.
-const MaxScrubFindings = 1000
+const MaxScrubFindings = scrub.FindingsMax
 
 // ScrubOptions are the options of Scrub.
 type ScrubOptions struct {
@@ -30,8 +30,6 @@ type ScrubFinding struct {
 	Ino      uint64 `json:"inode,omitempty"`
 	Problem  string `json:"problem"`
 	Repaired bool   `json:"repaired"` // from another copy
-
-	cause error
 }
 
 // String returns the finding as one line.
@@ -72,23 +70,20 @@ type ScrubStatus struct {
 	Findings uint64 `json:"findings"` // of this pass, or of the last one
 }
 
-func statusOf(s layout.ScrubState) ScrubStatus {
-	t := ScrubStatus{Partial: s.Ino != 0, Passes: s.Passes, Began: s.Began, Ended: s.Ended, Bytes: s.Bytes, Findings: uint64(s.LastFindings)}
-	if t.Partial {
-		t.Findings = uint64(s.Findings)
+// reportOf returns a report as users of this package see it.
+func reportOf(r *scrub.Report) *ScrubReport {
+	if r == nil {
+		return nil
 	}
-	return t
+	s := &ScrubReport{
+		Findings: make([]ScrubFinding, len(r.Findings)), Suppressed: r.Suppressed, Resumed: r.Resumed, Earlier: r.Earlier, Complete: r.Complete,
+		Inodes: r.Inodes, Nodes: r.Nodes, DataBlocks: r.DataBlocks, Bytes: r.Bytes,
+	}
+	for i, f := range r.Findings {
+		s.Findings[i] = ScrubFinding(f)
+	}
+	return s
 }
-
-// scrubs is what an open filesystem knows of its scrubs.
-type scrubs struct {
-	mu      sync.Mutex // held while a scrub runs
-	running atomic.Bool
-	live    atomic.Pointer[ScrubStatus] // of the one that runs
-}
-
-// scrubSaveEvery is how often a scrub notes on the medium how far it is, with one fence; a variable for tests.
-var scrubSaveEvery = 30 * time.Second
 
 // Scrub reads all metadata and all file data of an open filesystem and reports what is damaged: everything whose checksum is
 // wrong, and memory that faults. It works beside all other calls: it holds the lock of one inode at a time, shared, for
@@ -101,228 +96,74 @@ var scrubSaveEvery = 30 * time.Second
 // ctx's. Other errors mean that it could not go on: ErrClosed, ErrReadOnly. Damage is no error but in the report. No fence but
 // those for its own state, one in 30 seconds, and of repairs.
 func (fs *FS) Scrub(ctx context.Context, o ScrubOptions) (*ScrubReport, error) {
-	if !fs.scrubs.mu.TryLock() {
-		return nil, fmt.Errorf("%w: a scrub is running", ErrBusy)
+	so := scrub.Options{Rate: o.Rate, Resume: o.Resume, Progress: o.Progress}
+	if o.Found != nil {
+		so.Found = func(f scrub.Finding) { o.Found(ScrubFinding(f)) }
 	}
-	defer fs.scrubs.mu.Unlock()
-	s := &scrubber{fs: fs, ctx: ctx, o: o, report: &ScrubReport{Findings: []ScrubFinding{}}, pace: pace{rate: o.Rate, start: time.Now()}}
-	if err := s.begin(); err != nil {
-		return nil, mapErr(err)
+	r, err := fs.scrubber.Run(ctx, so)
+	switch {
+	case errors.Is(err, scrub.ErrRunning):
+		return nil, fmt.Errorf("%w: %w", ErrBusy, err)
+	case err != nil && err == ctx.Err():
+		return reportOf(r), err
 	}
-	fs.scrubs.running.Store(true)
-	defer fs.scrubs.running.Store(false)
-	err := s.run()
-	s.tell()
-	if err != nil && errors.Is(err, ctx.Err()) {
-		if err := s.end(false); err != nil {
-			return s.report, mapErr(err)
-		}
-		return s.report, ctx.Err()
-	}
-	if err == nil {
-		err = s.end(true)
-	}
-	return s.report, mapErr(err)
+	return reportOf(r), mapErr(err)
 }
 
-// ScrubStatus returns how scrubbing stands.
+// ScrubStatus returns how scrubbing stands. ErrIO, ErrClosed. No fence.
 func (fs *FS) ScrubStatus() (st ScrubStatus, err error) {
-	if live := fs.scrubs.live.Load(); live != nil && fs.scrubs.running.Load() {
-		return *live, nil
-	}
-	state, err := fs.scrubState()
-	return statusOf(state), err
-}
-
-// scrubState reads the state from the medium. Its slot is written by the one scrub that runs, in the lock of its stripe.
-func (fs *FS) scrubState() (state layout.ScrubState, err error) {
 	defer fs.finish(&err, 0)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(layout.ScrubIno)
+	s, err := fs.scrubber.Status()
+	return ScrubStatus(s), err
+}
+
+// ScrubImage scrubs the image at path, which is not in use: it opens it as Open does, which replays the journal, scrubs it,
+// and closes it. Damage that keeps it from being opened is a finding too. Errors are those of Open, if it is not about
+// damage, and of Scrub.
+func ScrubImage(ctx context.Context, path string, o ScrubOptions) (*ScrubReport, error) {
+	before, err := mendedByOpen(path)
 	if err != nil {
-		return state, err
+		return unopened(path, err)
 	}
-	defer g.RUnlock()
-	l := fs.stripes.of(layout.ScrubIno)
-	l.RLock()
-	defer l.RUnlock()
-	off, err := fs.inodes.Offset(layout.ScrubIno)
+	fs, err := Open(path, Options{})
 	if err != nil {
-		return state, err
+		return unopened(path, err)
 	}
-	return layout.DecodeScrub(fs.region.Bytes()[off : off+layout.InodeSize]), nil
+	r, err := fs.Scrub(ctx, o)
+	if r != nil {
+		r.add(before)
+	}
+	return r, errors.Join(err, fs.Close())
 }
 
-// saveScrubState writes the state: one fence.
-func (fs *FS) saveScrubState(state *layout.ScrubState) (err error) {
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(layout.ScrubIno)
+// add puts findings in front of those that the report has, unless they are there: then they were not mended.
+func (r *ScrubReport) add(before []ScrubFinding) {
+	for _, f := range slices.Backward(before) {
+		if !slices.ContainsFunc(r.Findings, func(g ScrubFinding) bool { return g.Object == f.Object }) {
+			r.Findings = slices.Insert(r.Findings, 0, f)
+		}
+	}
+}
+
+// unopened is the report on an image that cannot be opened for its damage. Other errors it returns.
+func unopened(path string, err error) (*ScrubReport, error) {
+	if errors.Is(err, layout.ErrVersion) || !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrIO) {
+		return nil, err
+	}
+	f := ScrubFinding{Object: "image", Offset: media.FaultOffset(err, 0), Problem: fmt.Sprintf("cannot be opened: %v", err)}
+	return &ScrubReport{Findings: []ScrubFinding{f}}, nil
+}
+
+// mendedByOpen returns the damage of an image that Open is about to end.
+func mendedByOpen(path string) (list []ScrubFinding, err error) {
+	region, err := pmem.Open(path, pmem.Options{ReadOnly: true})
 	if err != nil {
-		return err
+		return nil, mapOpenErr(path, err)
 	}
-	defer g.RUnlock()
-	ls := fs.stripes.lock(layout.ScrubIno)
-	defer ls.unlock()
-	op := fs.a.Begin()
-	defer op.Done()
-	off, err := fs.inodes.Offset(layout.ScrubIno)
-	if err != nil {
-		return err
+	defer func() { err = mapOpenErr(path, errors.Join(err, region.Close())) }()
+	found, err := scrub.MendedByOpen(region)
+	for _, f := range found {
+		list = append(list, ScrubFinding(f))
 	}
-	layout.EncodeScrub(op.Tx.Inode(off), state)
-	return op.Commit()
-}
-
-// scrubber is one run of Scrub. It is used by one goroutine.
-type scrubber struct {
-	fs     *FS
-	ctx    context.Context
-	o      ScrubOptions
-	report *ScrubReport
-	pace   pace
-	state  layout.ScrubState
-	saved  time.Time
-	total  uint64 // bytes that the pass will have read, about
-	walk   tree.Walk
-	list   []layout.Extent // of one leaf
-	told   int             // findings that the caller has been told of
-	faults []ScrubFinding  // since the last time
-}
-
-// begin takes up the pass that was stopped, or begins one.
-func (s *scrubber) begin() (err error) {
-	if s.state, err = s.fs.scrubState(); ends(err) {
-		return err
-	}
-	if s.report.Resumed = s.o.Resume && s.state.Ino != 0; s.report.Resumed {
-		s.report.Earlier = uint64(s.state.Findings)
-	} else {
-		s.state.Began, s.state.Bytes, s.state.Findings, s.state.Block = now(), 0, 0, 0
-		s.state.Ino = layout.InodeFileIno
-	}
-	s.saved = time.Now()
-	st, err := s.fs.Statfs()
-	s.total = st.TotalBytes - st.FreeBytes
-	s.publish()
-	return err
-}
-
-// end notes that the pass is complete, or where it was stopped.
-func (s *scrubber) end(complete bool) error {
-	s.report.Complete = complete
-	if complete {
-		s.state.Passes++
-		s.state.LastFindings, s.state.Ended, s.state.Ino, s.state.Block = s.state.Findings, now(), 0, 0
-		if s.o.Progress != nil {
-			s.o.Progress(int64(s.total), int64(s.total))
-		}
-	}
-	return s.save()
-}
-
-// save writes the state. Where its memory is bad there is none, which the scrub has found or will find like any other
-// damage.
-func (s *scrubber) save() error {
-	if err := s.fs.saveScrubState(&s.state); ends(err) || s.fs.j.Err() != nil {
-		return err
-	}
-	return nil
-}
-
-// publish tells ScrubStatus how far it is.
-func (s *scrubber) publish() {
-	st := statusOf(s.state)
-	st.Running = true
-	s.fs.scrubs.live.Store(&st)
-}
-
-// read accounts for bytes that were read, keeps to the rate, and notes now and then how far the pass is. No lock is held.
-func (s *scrubber) read(n uint64) error {
-	s.report.Bytes += n
-	s.state.Bytes += n
-	s.tell()
-	if err := s.pace.wait(s.ctx, n); err != nil {
-		return err
-	}
-	if s.pace.due() {
-		s.publish()
-		if s.o.Progress != nil {
-			s.o.Progress(int64(min(s.state.Bytes, s.total)), int64(s.total))
-		}
-	}
-	if time.Since(s.saved) < scrubSaveEvery {
-		return nil
-	}
-	s.saved = time.Now()
-	return s.save()
-}
-
-// found notes damage. Locks may be held: the caller of Scrub is told by tell.
-func (s *scrubber) found(f ScrubFinding) {
-	s.state.Findings++
-	s.faults = append(s.faults, f)
-	if len(s.report.Findings) == MaxScrubFindings {
-		s.report.Suppressed++
-		return
-	}
-	s.report.Findings = append(s.report.Findings, f)
-}
-
-// tell passes on what was found since the last time, memory faults also to those who keep away from bad memory. No lock is
-// held.
-func (s *scrubber) tell() {
-	for _, f := range s.faults {
-		_ = s.fs.media.Report(f.cause, f.Ino, false) // only its name is in what it returns
-	}
-	s.faults = s.faults[:0]
-	for ; s.told < len(s.report.Findings); s.told++ {
-		if s.o.Found != nil {
-			s.o.Found(s.report.Findings[s.told])
-		}
-	}
-}
-
-// pace keeps a rate.
-type pace struct {
-	rate  int64 // bytes per second; 0 for no limit
-	start time.Time
-	bytes uint64
-	told  uint64
-}
-
-// pauseMin is the shortest sleep that is worth it, and pauseMax how much of it a stall may save up.
-const (
-	pauseMin = 2 * time.Millisecond
-	pauseMax = 100 * time.Millisecond
-)
-
-// wait accounts for n bytes and sleeps as long as the rate asks. It returns ctx's error when ctx ends.
-func (p *pace) wait(ctx context.Context, n uint64) error {
-	p.bytes += n
-	if p.rate > 0 {
-		due := p.start.Add(time.Duration(float64(p.bytes) / float64(p.rate) * float64(time.Second)))
-		ahead := time.Until(due)
-		if ahead < -pauseMax {
-			p.start = p.start.Add(-ahead) // whatever held it up, it is not to be made up for in a rush
-		}
-		if ahead > pauseMin {
-			t := time.NewTimer(ahead)
-			defer t.Stop()
-			select {
-			case <-ctx.Done():
-			case <-t.C:
-			}
-		}
-	}
-	return ctx.Err()
-}
-
-// due reports, once in so many bytes, that it is time to say how far it is.
-func (p *pace) due() bool {
-	const every = 16 << 20
-	if p.bytes-p.told < every {
-		return false
-	}
-	p.told = p.bytes
-	return true
+	return list, err
 }

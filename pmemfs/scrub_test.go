@@ -325,7 +325,10 @@ func TestScrubState(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { _, err := b.Scrub(ctx, ScrubOptions{Rate: 1 << 16}); done <- err }()
-	for !b.scrubs.running.Load() {
+	for running := false; !running; {
+		st, err := b.ScrubStatus()
+		b.must(err)
+		running = st.Running
 		time.Sleep(time.Millisecond)
 	}
 	if _, err := b.Scrub(ctx, ScrubOptions{}); !errors.Is(err, ErrBusy) {

@@ -126,7 +126,7 @@ var passes = map[string]string{
 	"xattr: blocks of a long value": "mix:0",
 	"repair: replayed blocks":       "repair:0", "repair: heads without a window": "repair:1", "repair: record": "repair:5",
 	"repair: blocks of a record": "repair:1", "repair: head behind a record": "repair:4", "repair: superblock": "repair:0",
-	"pmemfs: superblock written anew by a scrub": "scrub:0",
+	"scrub: superblock written anew": "scrub:0",
 }
 
 // TestFailpoints cuts the power before and after every fence there is.

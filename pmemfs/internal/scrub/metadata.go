@@ -1,4 +1,4 @@
-package pmemfs
+package scrub
 
 import (
 	"bytes"
@@ -9,10 +9,10 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 )
 
-var siteScrubSuper = pmem.NewSite("pmemfs: superblock written anew by a scrub")
+var siteSuper = pmem.NewSite("scrub: superblock written anew")
 
 // run is one pass: what belongs to no file, each time, and then the inodes from where it stopped on.
-func (s *scrubber) run() error {
+func (s *pass) run() error {
 	for _, phase := range []func() error{s.superblocks, s.journal, s.blockBitmaps, s.inodeFile, s.orphanIndex, s.badBlocks, s.inodes} {
 		if err := phase(); err != nil {
 			return err
@@ -23,10 +23,9 @@ func (s *scrubber) run() error {
 
 // hold calls f, which reads what inode ino guards, with the locks that keep it as it is, and turns faults into errors. Inode 0
 // stands for what no inode guards.
-func (s *scrubber) hold(ino uint64, f func() error) (err error) {
-	fs := s.fs
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(ino)
+func (s *pass) hold(ino uint64, f func() error) (err error) {
+	defer s.v.Region.Unguard(s.v.Region.Guard(), &err)
+	g, err := s.v.Enter(ino)
 	if err != nil {
 		return err
 	}
@@ -34,12 +33,12 @@ func (s *scrubber) hold(ino uint64, f func() error) (err error) {
 	switch ino {
 	case 0:
 	case layout.InodeFileIno:
-		return fs.inodes.Still(f)
+		return s.v.Inodes.Still(f)
 	case layout.OrphanIno, layout.BadBlocksIno:
-		fs.orphanMu.Lock()
-		defer fs.orphanMu.Unlock()
+		s.v.OwnMu.Lock()
+		defer s.v.OwnMu.Unlock()
 	default:
-		l := fs.stripes.of(ino)
+		l := s.v.Stripe(ino)
 		l.RLock()
 		defer l.RUnlock()
 	}
@@ -52,14 +51,14 @@ func ends(err error) bool {
 }
 
 // superblocks verifies both copies, and writes a damaged one anew from the other.
-func (s *scrubber) superblocks() error {
-	places := []uint64{layout.SuperBlock, s.fs.sb.Backup}
+func (s *pass) superblocks() error {
+	blocks := []uint64{layout.SuperBlock, s.v.Super.Backup}
 	names := []string{"superblock", "backup superblock"}
 	var good [2][]byte
 	var errs [2]error
-	for i, block := range places {
+	for i, block := range blocks {
 		errs[i] = s.hold(0, func() error {
-			b := bytes.Clone(s.fs.region.Bytes()[layout.BlockOffset(block):layout.BlockOffset(block+1)])
+			b := bytes.Clone(s.v.Region.Bytes()[layout.BlockOffset(block):layout.BlockOffset(block+1)])
 			if _, err := layout.DecodeSuperblock(b); err != nil {
 				return fmt.Errorf("%w: %w", layout.ErrDamaged, err)
 			}
@@ -73,39 +72,39 @@ func (s *scrubber) superblocks() error {
 	if good[0] != nil && good[1] != nil && !bytes.Equal(good[0], good[1]) {
 		good[1], errs[1] = nil, fmt.Errorf("%w: differs from the first one", layout.ErrDamaged)
 	}
-	for i, block := range places {
+	for i, block := range blocks {
 		if good[i] != nil {
 			continue
 		}
-		f := ScrubFinding{Object: names[i], Offset: layout.BlockOffset(block), Problem: errs[i].Error(), cause: errs[i]}
+		f := Finding{Object: names[i], Offset: layout.BlockOffset(block), Problem: errs[i].Error()}
 		if other := good[1-i]; other != nil {
-			err := s.hold(0, func() error { return s.fs.rewriteSuper(block, other) })
+			err := s.hold(0, func() error { return s.rewriteSuper(block, other) })
 			if f.Repaired = err == nil; err != nil {
 				f.Problem += "; cannot be written anew: " + err.Error()
 			}
 		}
-		s.found(f)
+		s.found(f, errs[i])
 	}
 	return s.read(2 * layout.BlockSize)
 }
 
 // rewriteSuper writes a superblock that was damaged; the other copy stands in while it is being written. One fence.
-func (fs *FS) rewriteSuper(block uint64, b []byte) error {
-	if err := fs.j.Err(); err != nil {
+func (s *pass) rewriteSuper(block uint64, b []byte) error {
+	if err := s.v.Journal.Err(); err != nil {
 		return err
 	}
 	off := layout.BlockOffset(block)
-	fs.region.Write(off, b)
-	return fs.region.Persist(siteScrubSuper, []pmem.Range{{Off: off, Len: int64(len(b))}})
+	s.v.Region.Write(off, b)
+	return s.v.Region.Persist(siteSuper, []pmem.Range{{Off: off, Len: int64(len(b))}})
 }
 
 // journal verifies the heads and the live window, and has both written anew if anything is wrong with them.
-func (s *scrubber) journal() error {
-	var list []ScrubFinding
+func (s *pass) journal() error {
+	var list []Finding
 	var n int64
 	err := s.hold(0, func() (err error) {
-		n, err = s.fs.j.InspectSelf(func(off int64, object, problem string) {
-			list = append(list, ScrubFinding{Object: object, Offset: off, Problem: problem})
+		n, err = s.v.Journal.InspectSelf(func(off int64, object, problem string) {
+			list = append(list, Finding{Object: object, Offset: off, Problem: problem})
 		})
 		return err
 	})
@@ -114,24 +113,24 @@ func (s *scrubber) journal() error {
 	}
 	if err != nil {
 		off := media.FaultOffset(err, layout.BlockOffset(layout.JournalHeadA))
-		name, _ := s.fs.media.FixedName(layout.BlockOf(off))
-		s.found(ScrubFinding{Object: name, Offset: off, Problem: err.Error(), cause: err})
+		name, _ := s.health.FixedName(layout.BlockOf(off))
+		s.found(Finding{Object: name, Offset: off}, err)
 	} else if len(list) > 0 {
-		renewed := s.hold(0, s.fs.j.Renew)
+		renewed := s.hold(0, s.v.Journal.Renew)
 		for _, f := range list {
 			if f.Repaired = renewed == nil; renewed != nil {
 				f.Problem += "; cannot be written anew: " + renewed.Error()
 			}
-			s.found(f)
+			s.found(f, nil)
 		}
 	}
 	return s.read(uint64(n))
 }
 
 // metadata verifies one block with a deferred checksum. The locks of its owner are held, or it has none.
-func (s *scrubber) metadata(block uint64, object string, ino uint64, check func(b []byte) error) {
-	if err := s.fs.j.Inspect(block, check); err != nil {
-		s.found(ScrubFinding{Object: object, Offset: layout.BlockOffset(block), Ino: ino, Problem: err.Error(), cause: err})
+func (s *pass) metadata(block uint64, object string, ino uint64, check func(b []byte) error) {
+	if err := s.v.Journal.Inspect(block, check); err != nil {
+		s.found(Finding{Object: object, Offset: layout.BlockOffset(block), Ino: ino}, err)
 	}
 }
 
@@ -145,8 +144,8 @@ func bitmapCheck(kind uint16, group uint64) func(b []byte) error {
 	}
 }
 
-func (s *scrubber) blockBitmaps() error {
-	for g := range layout.GroupCount(s.fs.sb.Blocks) {
+func (s *pass) blockBitmaps() error {
+	for g := range layout.GroupCount(s.v.Super.Blocks) {
 		err := s.hold(0, func() error {
 			s.metadata(layout.BitmapBlock(g), fmt.Sprintf("bitmap of block group %d", g), 0, bitmapCheck(layout.KindBlocks, g))
 			return nil
@@ -162,12 +161,12 @@ func (s *scrubber) blockBitmaps() error {
 }
 
 // limit returns the inode number behind the last: never more than the image has room for, whatever it says.
-func (s *scrubber) limit() uint64 {
-	return min(s.fs.a.Inodes.Limit(), layout.InodeCapacity(s.fs.sb.Blocks))
+func (s *pass) limit() uint64 {
+	return min(s.v.Alloc.Inodes.Limit(), layout.InodeCapacity(s.v.Super.Blocks))
 }
 
 // inodeFile verifies the map of the inode file and the bitmaps in it; the inodes come later.
-func (s *scrubber) inodeFile() error {
+func (s *pass) inodeFile() error {
 	if err := s.ownTree(layout.InodeFileIno, layout.TreeExtent); err != nil {
 		return err
 	}
@@ -177,7 +176,7 @@ func (s *scrubber) inodeFile() error {
 			if c*layout.GroupBits >= s.limit() {
 				return nil // given back meanwhile
 			}
-			block, err := s.fs.inodes.Chapter(c)
+			block, err := s.v.Inodes.Chapter(c)
 			if err != nil {
 				return err
 			}
@@ -188,7 +187,7 @@ func (s *scrubber) inodeFile() error {
 			return err
 		}
 		if err != nil {
-			s.found(ScrubFinding{Object: object, Ino: layout.InodeFileIno, Problem: err.Error(), cause: err})
+			s.found(Finding{Object: object, Ino: layout.InodeFileIno}, err)
 		}
 		if err := s.read(layout.BlockSize); err != nil {
 			return err
@@ -197,12 +196,12 @@ func (s *scrubber) inodeFile() error {
 	return nil
 }
 
-func (s *scrubber) orphanIndex() error { return s.ownTree(layout.OrphanIno, layout.TreeOrphan) }
+func (s *pass) orphanIndex() error { return s.ownTree(layout.OrphanIno, layout.TreeOrphan) }
 
 // badBlocks verifies the list of bad blocks, not what it lists.
-func (s *scrubber) badBlocks() error { return s.ownTree(layout.BadBlocksIno, layout.TreeExtent) }
+func (s *pass) badBlocks() error { return s.ownTree(layout.BadBlocksIno, layout.TreeExtent) }
 
 // ownTree verifies the data tree of one of the filesystem's own inodes.
-func (s *scrubber) ownTree(ino uint64, kind uint8) error {
+func (s *pass) ownTree(ino uint64, kind uint8) error {
 	return s.steps(ino, 0, func(in layout.Inode) (bool, uint64) { return s.nodes(in, kind, false) })
 }
