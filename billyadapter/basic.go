@@ -159,7 +159,7 @@ func (f *FS) rename(oldname, newname string, flags pmemfs.RenameFlags) error {
 	if err != nil {
 		return err
 	}
-	to, err := f.place(newname)
+	to, err := f.resolveNew(newname)
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (f *FS) Symlink(target, link string) error {
 	if f.ro {
 		return pathError("symlink", link, pmemfs.ErrReadOnly)
 	}
-	loc, err := f.place(link)
+	loc, err := f.resolveNew(link)
 	if err != nil {
 		return pathError("symlink", link, err)
 	}

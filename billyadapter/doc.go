@@ -28,7 +28,7 @@
 // An FS and a File are safe for any number of goroutines. Locks are taken in this order and no other:
 //
 //	File.lockMu              whether this File has the advisory lock; held while waiting for it, so Close waits too
-//	  File.life              shared by every operation, alone by Close
+//	  File.gate              shared by every operation, alone by Close
 //	    File.pos             the file's offset
 //	      (engine locks)
 //	anchor.mu              the lazily found root of a Chroot; never held while a file's lock is taken

@@ -27,7 +27,7 @@ type File struct {
 
 	stateless bool // permissions were not checked when it was opened
 
-	life   sync.RWMutex // shared by every operation, alone by Close
+	gate   sync.RWMutex // shared by every operation, alone by Close
 	closed bool
 
 	pos sync.Mutex // guards off; held over the transfer so that sequential calls do not interleave
@@ -50,15 +50,15 @@ func (f *File) Handle() pmemfs.Handle { return f.h }
 
 // enter begins an operation; exit must follow if it returns nil.
 func (f *File) enter(op string) error {
-	f.life.RLock()
+	f.gate.RLock()
 	if f.closed {
-		f.life.RUnlock()
+		f.gate.RUnlock()
 		return &fs.PathError{Op: op, Path: f.name, Err: os.ErrClosed}
 	}
 	return nil
 }
 
-func (f *File) exit() { f.life.RUnlock() }
+func (f *File) exit() { f.gate.RUnlock() }
 
 func (f *File) readable() bool { return f.flag&accessMode != os.O_WRONLY }
 func (f *File) writable() bool { return f.flag&accessMode != os.O_RDONLY }
@@ -255,7 +255,7 @@ func (f *File) Lock() error {
 	if err := f.enter("lock"); err != nil {
 		return err
 	}
-	f.exit() // waiting with life held would stop nobody but Close, which already waits for lockMu
+	f.exit() // waiting with gate held would stop nobody but Close, which already waits for lockMu
 	if !f.locked {
 		f.fs.shared.locks.lock(f.h)
 		f.locked = true
@@ -286,8 +286,8 @@ func (f *File) unlock() {
 func (f *File) Close() error {
 	f.lockMu.Lock()
 	defer f.lockMu.Unlock()
-	f.life.Lock()
-	defer f.life.Unlock()
+	f.gate.Lock()
+	defer f.gate.Unlock()
 	if f.closed {
 		return &fs.PathError{Op: "close", Path: f.name, Err: os.ErrClosed}
 	}

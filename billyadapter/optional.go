@@ -100,7 +100,7 @@ func (f *FS) link(oldname, newname string) error {
 	if err != nil {
 		return err
 	}
-	to, err := f.place(newname)
+	to, err := f.resolveNew(newname)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (f *FS) Mknod(name string, mode fs.FileMode, major, minor uint32) error {
 	if f.ro {
 		return pathError("mknod", name, pmemfs.ErrReadOnly)
 	}
-	loc, err := f.place(name)
+	loc, err := f.resolveNew(name)
 	if err == nil && loc.exists {
 		err = pmemfs.ErrExist
 	}

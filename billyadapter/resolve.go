@@ -33,8 +33,8 @@ func cleanPath(name string) (string, error) {
 	return c, nil
 }
 
-// location is where a walk ended: an object, or the place where one may be made.
-type location struct {
+// resolved is what a path leads to: an object, or a name in a directory that an object may get.
+type resolved struct {
 	dir    pmemfs.Handle // the directory that holds name; zero for the root
 	name   []byte        // nil for the root, or after a final ".."
 	attr   pmemfs.Attr   // of the object, if exists
@@ -55,23 +55,23 @@ type walk struct {
 }
 
 // run walks to name. A missing last component is not an error: exists is false and dir and name say where it would be.
-func (w *walk) run(name string) (location, error) {
+func (w *walk) run(name string) (resolved, error) {
 	clean, err := cleanPath(name)
 	if err != nil {
-		return location{}, err
+		return resolved{}, err
 	}
 	root, err := w.fs.rootAttr(w.makeAll || w.makeParents)
 	if err != nil {
-		return location{}, err
+		return resolved{}, err
 	}
 	w.stack = []pmemfs.Attr{root}
 	w.push(clean)
-	loc := location{attr: root, exists: true}
+	loc := resolved{attr: root, exists: true}
 	for len(w.todo) > 0 {
 		comp := w.todo[0]
 		w.todo = w.todo[1:]
 		if loc, err = w.step(comp); err != nil {
-			return location{}, err
+			return resolved{}, err
 		}
 	}
 	return loc, nil
@@ -91,13 +91,13 @@ func (w *walk) push(p string) {
 func (w *walk) top() pmemfs.Attr { return w.stack[len(w.stack)-1] }
 
 // step walks one component from the directory on top of the stack.
-func (w *walk) step(comp string) (location, error) {
+func (w *walk) step(comp string) (resolved, error) {
 	if comp == ".." {
 		if len(w.stack) == 1 {
-			return location{}, billy.ErrCrossedBoundary
+			return resolved{}, billy.ErrCrossedBoundary
 		}
 		w.stack = w.stack[:len(w.stack)-1]
-		return location{attr: w.top(), exists: true}, nil
+		return resolved{attr: w.top(), exists: true}, nil
 	}
 	last := len(w.todo) == 0
 	dir, name := w.top().Handle, []byte(comp)
@@ -107,41 +107,41 @@ func (w *walk) step(comp string) (location, error) {
 		case w.makeAll || w.makeParents && !last:
 			attr, err = w.mkdir(dir, name)
 		case last:
-			return location{dir: dir, name: name}, nil
+			return resolved{dir: dir, name: name}, nil
 		}
 	}
 	if err != nil {
-		return location{}, err
+		return resolved{}, err
 	}
 	if attr.Type == pmemfs.TypeSymlink && (w.follow || !last) {
 		return w.link(attr)
 	}
 	if !last {
 		if attr.Type != pmemfs.TypeDir {
-			return location{}, pmemfs.ErrNotDir
+			return resolved{}, pmemfs.ErrNotDir
 		}
 		w.stack = append(w.stack, attr)
 	}
-	return location{dir: dir, name: name, attr: attr, exists: true}, nil
+	return resolved{dir: dir, name: name, attr: attr, exists: true}, nil
 }
 
 // link replaces a symbolic link by its target.
-func (w *walk) link(attr pmemfs.Attr) (location, error) {
+func (w *walk) link(attr pmemfs.Attr) (resolved, error) {
 	if w.links++; w.links > maxLinks {
-		return location{}, syscall.ELOOP
+		return resolved{}, syscall.ELOOP
 	}
 	target, err := w.fs.eng.Readlink(&w.fs.cred, attr.Handle)
 	if err != nil {
-		return location{}, err
+		return resolved{}, err
 	}
 	if len(target) == 0 {
-		return location{}, pmemfs.ErrNotExist
+		return resolved{}, pmemfs.ErrNotExist
 	}
 	if target[0] == '/' {
 		w.stack = w.stack[:1]
 	}
 	w.push(string(target))
-	return location{attr: w.top(), exists: true}, nil
+	return resolved{attr: w.top(), exists: true}, nil
 }
 
 // mkdir makes one missing directory; losing a race to another maker is as good.
@@ -162,7 +162,7 @@ func (f *FS) newAttr(perm fs.FileMode) *pmemfs.SetAttr {
 }
 
 // find walks to something that must exist.
-func (f *FS) find(name string, follow bool) (location, error) {
+func (f *FS) find(name string, follow bool) (resolved, error) {
 	w := walk{fs: f, follow: follow}
 	loc, err := w.run(name)
 	if err == nil && !loc.exists {
@@ -171,14 +171,14 @@ func (f *FS) find(name string, follow bool) (location, error) {
 	return loc, err
 }
 
-// place walks to a name that is to be made or replaced, without following a link there, making its parents.
-func (f *FS) place(name string) (location, error) {
+// resolveNew resolves a name that is to be made or replaced, without following a link there, making its parents.
+func (f *FS) resolveNew(name string) (resolved, error) {
 	w := walk{fs: f, makeParents: true, perm: 0o777}
 	return w.run(name)
 }
 
 // entry walks to a directory entry that must exist and is not the root.
-func (f *FS) entry(name string) (location, error) {
+func (f *FS) entry(name string) (resolved, error) {
 	loc, err := f.find(name, false)
 	if err == nil && loc.name == nil {
 		err = pmemfs.ErrBusy

@@ -79,7 +79,7 @@ func (p *proto) demand(ok bool, format string, args ...any) {
 	}
 }
 
-// handleCalls are all procedures with a handle h in one place and good ones in others.
+// handleCalls are all procedures with a handle h as one argument and good ones as others.
 var handleCalls = []struct {
 	name string
 	call func(p *proto, h rawnfs.Handle) error

@@ -136,7 +136,7 @@ func (l *killLoop) run(kills int) {
 	l.t.Helper()
 	l.setUp()
 	for done := range kills {
-		l.life()
+		l.incarnation()
 		l.start()
 		l.compare(done + 1)
 	}
@@ -146,7 +146,7 @@ func (l *killLoop) run(kills int) {
 	}
 	l.t.Logf("%d kills, %d acknowledged operations, all there; of those under way %d found, %d absent", kills, acked, found, absent)
 	if acked < kills {
-		l.t.Errorf("only %d acknowledged operations in %d lives of the server: this shows nothing", acked, kills)
+		l.t.Errorf("only %d acknowledged operations in %d incarnations of the server: this shows nothing", acked, kills)
 	}
 }
 
@@ -167,8 +167,8 @@ func (l *killLoop) setUp() {
 	}
 }
 
-// life lets the users work for a while and kills the server under them.
-func (l *killLoop) life() {
+// incarnation lets the users work for a while and kills the server under them.
+func (l *killLoop) incarnation() {
 	l.t.Helper()
 	ended := make(chan error, len(l.workers))
 	for _, w := range l.workers {

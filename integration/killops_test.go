@@ -57,9 +57,9 @@ func (w *worker) overwriteSlot(slot int) operation {
 		func(s *state) { s.slots[slot]++ })
 }
 
-// put writes one record at its place, stably.
-func (w *worker) put(c *rawnfs.Client, file rawnfs.Handle, place int, data []byte) error {
-	_, err := c.Write(file, uint64(place*w.size), data, true)
+// put writes one record at its position, stably.
+func (w *worker) put(c *rawnfs.Client, file rawnfs.Handle, position int, data []byte) error {
+	_, err := c.Write(file, uint64(position*w.size), data, true)
 	return err
 }
 
@@ -85,7 +85,7 @@ func (w *worker) appendUnstable() operation {
 			}
 			committed, err := c.Commit(w.appends)
 			if err == nil && (written[0] != committed || written[1] != committed) {
-				err = fmt.Errorf("the verifier changes from %x to %x within a server's life", written, committed)
+				err = fmt.Errorf("the verifier changes from %x to %x within one incarnation of the server", written, committed)
 			}
 			return "", err
 		},

@@ -29,8 +29,8 @@ type worker struct {
 	known    state           // what was acknowledged
 	flight   operation       // what may be under way
 	gone     []name          // whose removal was acknowledged since the last kill
-	verifier rawnfs.Verifier // of the server's last life
-	unstable bool            // a write was answered in that life that may be lost
+	verifier rawnfs.Verifier // of the server's last incarnation
+	unstable bool            // a write was answered in that incarnation that may be lost
 	nextName int
 
 	acked  int // operations
@@ -199,13 +199,13 @@ func (w *worker) countAppends(c *rawnfs.Client) (generation, count int, err erro
 	for ; len(data) > 0; data = data[w.size:] {
 		g, n, err := parseRecord(w.id, data[:w.size])
 		if err != nil {
-			return 0, 0, fmt.Errorf("at place %d: %w", count, err)
+			return 0, 0, fmt.Errorf("at position %d: %w", count, err)
 		}
 		if count == 0 {
 			generation = g
 		}
 		if g != generation || n != count {
-			return 0, 0, fmt.Errorf("record %d of generation %d at place %d of generation %d", n, g, count, generation)
+			return 0, 0, fmt.Errorf("record %d of generation %d at position %d of generation %d", n, g, count, generation)
 		}
 		count++
 	}

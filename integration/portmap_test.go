@@ -131,7 +131,7 @@ func TestRpcbind(t *testing.T) {
 	}
 }
 
-// besideStatd starts the server where a kernel client's own status monitor runs: the one for locks has no place in rpcbind then.
+// besideStatd starts the server where a kernel client's own status monitor runs: the one for locks cannot be registered with rpcbind then.
 func besideStatd(t *testing.T, server *harness.Server) {
 	dir := t.TempDir()
 	for _, name := range []string{"sm", "sm.bak"} {

@@ -49,8 +49,8 @@ func (f Finding) address(nfs string) (string, error) {
 	return net.JoinHostPort(host, port), err
 }
 
-// place is an address that is listened on: by TCP, and perhaps by UDP.
-type place struct {
+// endpoint is an address that is listened on: by TCP, and perhaps by UDP.
+type endpoint struct {
 	tcp net.Listener
 	uc  *net.UDPConn // nil, or what udp will be made of
 	udp *rpc.Datagrams
@@ -75,12 +75,12 @@ func vetAddress(address string) error {
 }
 
 // listenAt listens at an address, by UDP on the port that TCP got.
-func listenAt(address string, udp bool) (*place, error) {
+func listenAt(address string, udp bool) (*endpoint, error) {
 	l, err := net.Listen(family("tcp", address), address)
 	if err != nil {
 		return nil, err
 	}
-	p := &place{tcp: l}
+	p := &endpoint{tcp: l}
 	if !udp {
 		return p, nil
 	}
@@ -95,8 +95,8 @@ func listenAt(address string, udp bool) (*place, error) {
 	return nil, errors.Join(err, l.Close())
 }
 
-// answer makes the place answer calls of a server's programs.
-func (p *place) answer(c rpc.Config) error {
+// answer makes the endpoint answer calls of a server's programs.
+func (p *endpoint) answer(c rpc.Config) error {
 	p.srv = rpc.NewServer(c)
 	if p.uc == nil {
 		return nil
@@ -106,10 +106,10 @@ func (p *place) answer(c rpc.Config) error {
 	return err
 }
 
-func (p *place) addr() netip.AddrPort { return addrOf(p.tcp.Addr()) }
+func (p *endpoint) addr() netip.AddrPort { return addrOf(p.tcp.Addr()) }
 
 // udpAddr is the address that is listened on by UDP, or the zero value.
-func (p *place) udpAddr() netip.AddrPort {
+func (p *endpoint) udpAddr() netip.AddrPort {
 	if p.uc == nil {
 		return netip.AddrPort{}
 	}
@@ -125,7 +125,7 @@ func addrOf(a net.Addr) netip.AddrPort {
 }
 
 // serve answers calls until ctx ends, and returns nil then; if one of its sockets fails, all end.
-func (p *place) serve(ctx context.Context) error {
+func (p *endpoint) serve(ctx context.Context) error {
 	return together(ctx, func(ctx context.Context) error { return p.srv.Serve(ctx, p.tcp) }, func(ctx context.Context) error {
 		if p.udp == nil {
 			<-ctx.Done()
@@ -135,7 +135,7 @@ func (p *place) serve(ctx context.Context) error {
 	})
 }
 
-func (p *place) close() error {
+func (p *endpoint) close() error {
 	err := p.tcp.Close()
 	if p.uc != nil {
 		err = errors.Join(err, p.uc.Close())
@@ -164,7 +164,7 @@ func together(ctx context.Context, each ...func(context.Context) error) error {
 }
 
 // listenPortmap listens where the configuration wants a portmapper; nil without an error where it wants none.
-func (c *Config) listenPortmap() (*place, error) {
+func (c *Config) listenPortmap() (*endpoint, error) {
 	if c.Finding.Portmap == "" {
 		return nil, nil
 	}

@@ -22,7 +22,7 @@ func (c Scrubbing) vet() error {
 	return nil
 }
 
-// scrub scrubs whenever it is due, until ctx ends. A pass that was stopped goes on at once: its place is on the medium.
+// scrub scrubs whenever it is due, until ctx ends. A pass that was stopped goes on at once: its position is on the medium.
 func (s *Server) scrub(ctx context.Context, c Scrubbing) {
 	for {
 		st, err := s.eng.ScrubStatus()

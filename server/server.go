@@ -74,8 +74,8 @@ type Server struct {
 	goNFS     *gonfs.Server // nil unless that is the stack
 	locks     *nlm.Server   // nil if clients cannot lock files
 	peers     *peer.Caller  // of locks
-	nfs       *place        // all programs
-	portmap   *place        // the portmapper alone; nil if it is not wanted
+	nfs       *endpoint     // all programs
+	portmap   *endpoint     // the portmapper alone; nil if it is not wanted
 	nine      []nineListener
 	registrar *portmap.Registrar // nil unless the programs are registered
 	exports   *export.Table
@@ -211,7 +211,7 @@ func (s *Server) services(c *Config) []portmap.Service {
 // warnFar warns of addresses that other machines reach.
 func (s *Server) warnFar() {
 	var all []netip.AddrPort
-	for _, p := range []*place{s.nfs, s.portmap} {
+	for _, p := range []*endpoint{s.nfs, s.portmap} {
 		if p != nil {
 			all = append(all, p.addr())
 		}

@@ -234,7 +234,7 @@ func TestMountLines(t *testing.T) {
 	}
 	for _, l := range server.MountLines(netip.MustParseAddrPort("0.0.0.0:1"), "/", false) {
 		if strings.Contains(l.Command, "0.0.0.0") {
-			t.Errorf("not a place to mount from: %s", l.Command)
+			t.Errorf("no address to mount from: %s", l.Command)
 		}
 	}
 }

@@ -30,9 +30,9 @@ func (c *C) lives(f File, content string) {
 	same(c, "content", string(got), content)
 }
 
-// settles demands that a directory comes to have exactly some entries: a kernel that keeps an open file of a server under another
+// comesToHave demands that a directory comes to have exactly some entries: a kernel that keeps an open file of a server under another
 // name removes that in the background.
-func (c *C) settles(path string, want ...string) {
+func (c *C) comesToHave(path string, want ...string) {
 	for range 100 {
 		if got, err := c.Names(path); err != nil || len(got) == len(want) {
 			break
@@ -57,7 +57,7 @@ func nameless() []Case {
 			c.lives(f, "content")
 			c.holds("f", "another")
 			c.ok(f.Close())
-			c.settles(".", "f")
+			c.comesToHave(".", "f")
 		}},
 		{"open/renamed", CapOpen, func(c *C) {
 			c.file("f", "content")

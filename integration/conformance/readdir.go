@@ -154,7 +154,7 @@ func firstMany(prefix string, n int) []string {
 	return list
 }
 
-// cookieCases are about places in a listing, and what an entry says.
+// cookieCases are about positions in a listing, and what an entry says.
 func cookieCases() []Case { return append(placeInListing(), entriesSay()...) }
 
 // placeInListing are about cookies.
@@ -182,12 +182,12 @@ func placeInListing() []Case {
 			for i := 0; i < 100; i += 2 {
 				c.ok(c.Unlink("d/" + names[i]))
 			}
-			place := make(map[string]uint64)
+			position := make(map[string]uint64)
 			for _, e := range all {
-				place[e.Name] = e.Cookie
+				position[e.Name] = e.Cookie
 			}
 			for _, f := range c.list(1000, nil) {
-				same(c, "cookie of "+f.Name, f.Cookie, place[f.Name])
+				same(c, "cookie of "+f.Name, f.Cookie, position[f.Name])
 			}
 		}},
 		{"readdir/cookie of an entry that is gone", CapPages, func(c *C) {

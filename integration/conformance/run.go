@@ -111,7 +111,7 @@ func (k *Case) run(fs FS, caps Caps, dir string) (faults []string) {
 // can reports whether the target has all of some capabilities.
 func (c *C) can(want Caps) bool { return c.caps&want == want }
 
-// where is the place in the case that asked.
+// where is the line of the case that asked.
 func (c *C) where() string {
 	pc := make([]uintptr, 24)
 	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc)])

@@ -86,7 +86,7 @@ func anonymous(pid int) (int64, error) {
 	return 0, errors.New("no RssAnon")
 }
 
-// groups are the places where control groups are made, of version 2 and 1, and the file with the limit.
+// groups are the folders in which control groups are made, of version 2 and 1, and the file with the limit.
 var groups = []struct{ folder, limit string }{
 	{"/sys/fs/cgroup", "memory.max"},
 	{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"},

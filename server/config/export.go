@@ -34,8 +34,8 @@ func (n *network) UnmarshalText(text []byte) (err error) {
 // The subtree is the one of the export's own name if it is left out. Paths with a comma or an equals sign need a file.
 func ParseExport(s string) (export.Export, error) {
 	e := export.Default()
-	place, options, more := strings.Cut(s, ",")
-	name, subtree, given := strings.Cut(place, "=")
+	path, options, more := strings.Cut(s, ",")
+	name, subtree, given := strings.Cut(path, "=")
 	e.Name, e.Subtree = name, name
 	if given {
 		e.Subtree = subtree

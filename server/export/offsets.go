@@ -2,15 +2,15 @@ package export
 
 // Offsets of a directory that clients keep are keys of the engine: 63 bits of a keyed hash of each name, and 1 and 2 for "." and "..". A 32-bit
 // program without large files has 31 bits for one, and Linux gives it EOVERFLOW for more. So an export may tell the upper 31 bits alone. Names
-// that have those in common, of a million some two hundred, share an offset: it means the place behind all of them, and they go into one answer,
-// so that nobody is sent to the place between. Only a program that itself stops between two of them, and comes back by the offset, misses one.
+// that have those in common, of a million some two hundred, share an offset: it means the position behind all of them, and they go into one answer,
+// so that nobody is sent to a position between. Only a program that itself stops between two of them, and comes back by the offset, misses one.
 const (
 	shortDropped = 32
 	shortMax     = 1<<31 - 1
 	keyDotDot    = 2
 )
 
-// Offset is what a client of e is told for the place behind the entry with a key.
+// Offset is what a client of e is told for the position behind the entry with a key.
 func (e *Export) Offset(key uint64) uint64 {
 	if !e.ShortOffsets || key <= keyDotDot {
 		return key

@@ -6,7 +6,7 @@ import (
 	"pmemfs/server/rpc"
 )
 
-// NFSACL shares everything with NFS but the numbers: handles, admission, waiting, and the cache of replies.
+// NFSACL shares everything with NFS but the numbers: handles, admission, waiting, and the duplicate request cache.
 
 // ACLProgram is NFSACL version 3, to be served beside Program.
 func (s *Server) ACLProgram() rpc.Program {
@@ -16,7 +16,7 @@ func (s *Server) ACLProgram() rpc.Program {
 var aclProcedures = [nfswire.ProcACLCount]procedure{
 	nfswire.ProcACLNull: {serve: (*call).null},
 	nfswire.ProcGetACL:  {serve: (*call).getACL},
-	nfswire.ProcSetACL:  {serve: (*call).setACL, changes: true, once: true},
+	nfswire.ProcSetACL:  {serve: (*call).setACL, changes: true, cached: true},
 }
 
 func (s *Server) serveACL(r *rpc.Request, e *rpc.Encoder) rpc.Result {

@@ -33,7 +33,7 @@ type call struct {
 
 	reader filedata.Reader
 
-	replay     bool // an earlier life of the server has carried it out
+	replay     bool // an earlier incarnation of the server has carried it out
 	madeBefore pmemfs.Handle
 	hash       hash.Hash // for key
 	scratch    [64]byte

@@ -4,7 +4,7 @@
 //
 // The transport (package rpc) hands a call over in place. A call decodes all its arguments, finds the files that its handles name
 // and whom the caller is taken for (admit), has the engine do the work, and appends the reply to the connection's
-// buffer. Data of a READ is copied once: a little into the reply, much from the medium to the socket. Nothing is allocated.
+// buffer. Nothing is allocated. Data of a READ is copied once: see package filedata.
 //
 // What the reply says of a file before and after the operation (wcc_data, post_op_attr) the engine has seen under the locks of the
 // operation (pmemfs.Call), so it is one picture, and it is there on errors too.
@@ -25,10 +25,10 @@
 // A change is durable when its reply is built: the engine says so, and no reply is built before. Where a fence is
 // cheap every WRITE is answered FILE_SYNC, whatever was asked for; where it is not, UNSTABLE means what it says, and COMMIT ends it.
 //
-// # Replies that are asked for twice
+// # Retransmissions
 //
-// Procedures that must not be carried out twice go through a cache of replies (see once.go), whose keys are in the journal's records
-// and so outlive a crash of the server.
+// Procedures that must not be carried out twice go through the duplicate request cache (drc.go). The keys of their requests are in the
+// journal's records too, as request notes, and so outlive a crash of the server (drc_call.go).
 //
 // # Exports
 //
@@ -37,5 +37,10 @@
 //
 // # Concurrency
 //
-// A Server is for any number of goroutines. Its locks (once.go) are leaves.
+// A Server is for any number of goroutines. Lock order:
+//
+//	drc.sweeping       one sweep of the cache at a time
+//	  drcShard.mu      the entries of some clients; held over a question to the socket about a reply (rpc.Receipt)
+//
+// Nothing of the engine or of the transport's locks is taken under them.
 package nfs3

@@ -70,8 +70,8 @@ func TestOnceAcrossCrashes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for life, left := range []string{crash(t, path), ""} {
-		if left == "" { // a crash of the second life, which has only repeated what it was asked
+	for i, left := range []string{crash(t, path), ""} {
+		if left == "" { // a crash of the second incarnation, which has only repeated what it was asked
 			left = crash(t, path)
 		}
 		if err := f.eng.Close(); err != nil {
@@ -81,16 +81,16 @@ func TestOnceAcrossCrashes(t *testing.T) {
 		for name, r := range requests {
 			_, d := f.send(r)
 			if st := nfswire.Status(d.Uint32()); st != nfswire.OK {
-				t.Errorf("life %d: %s repeated: status %d", life+2, name, st)
+				t.Errorf("incarnation %d: %s repeated: status %d", i+2, name, st)
 				continue
 			}
 			// What made something names the same thing again.
 			if n := 4 + 4 + handle.Bytes; all[name].fail == 8 && len(made[name]) > 120 && string(d.Rest()[:n]) != string(made[name][:n]) {
-				t.Errorf("life %d: %s made something else", life+2, name)
+				t.Errorf("incarnation %d: %s made something else", i+2, name)
 			}
 		}
 		if got, err := f.eng.Getattr(f.eng.Root()); err != nil || got != want {
-			t.Errorf("life %d: the directory has changed: %+v, want %+v, %v", life+2, got, want, err)
+			t.Errorf("incarnation %d: the directory has changed: %+v, want %+v, %v", i+2, got, want, err)
 		}
 	}
 	if len(requests) < 12 {

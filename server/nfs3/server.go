@@ -31,7 +31,7 @@ type Server struct {
 	handles handle.Codec
 	fsid    uint64
 	cheap   bool // a change does not wait for a system call
-	replies *replies
+	drc     *drc
 	calls   sync.Pool
 	copies  atomic.Bool // a READ has met bad memory in the middle of its reply: see filedata.Reader
 }
@@ -41,10 +41,10 @@ func New(c Config) *Server {
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	s := &Server{
 		eng: c.Engine, exports: c.Exports, log: c.Logger, handles: handle.New(c.Engine),
-		cheap: c.Engine.CheapFence(), replies: newReplies(c.Engine.Notes()),
+		cheap: c.Engine.CheapFence(), drc: newDRC(c.Engine.Notes()),
 	}
 	s.fsid = s.handles.FSID()
-	secret := c.Engine.HandleKey() // the image's: a key means the same in every life of the server
+	secret := c.Engine.HandleKey() // the image's: a key means the same in every incarnation of the server
 	s.calls.New = func() any {
 		c := &call{hash: siphash.New128(secret[:])}
 		c.reader = filedata.Reader{Engine: s.eng, Logger: s.log, HeadBytes: readHead, FillHead: c.fillRead, Retries: &s.copies}
@@ -63,26 +63,26 @@ type procedure struct {
 	// serve decodes the arguments and appends the results. It returns rpc.Success, rpc.GarbageArgs or rpc.Wait.
 	serve   func(*call) rpc.Result
 	changes bool // refused on a read-only export; may wait for the medium
-	once    bool // not to be carried out twice
+	cached  bool // not to be carried out twice: goes through the duplicate request cache
 }
 
 var procedures = [nfswire.ProcCount]procedure{
 	nfswire.ProcNull:        {serve: (*call).null},
 	nfswire.ProcGetattr:     {serve: (*call).getattr},
-	nfswire.ProcSetattr:     {serve: (*call).setattr, changes: true, once: true},
+	nfswire.ProcSetattr:     {serve: (*call).setattr, changes: true, cached: true},
 	nfswire.ProcLookup:      {serve: (*call).lookup},
 	nfswire.ProcAccess:      {serve: (*call).access},
 	nfswire.ProcReadlink:    {serve: (*call).readlink},
 	nfswire.ProcRead:        {serve: (*call).read},
 	nfswire.ProcWrite:       {serve: (*call).write, changes: true},
-	nfswire.ProcCreate:      {serve: (*call).create, changes: true, once: true},
-	nfswire.ProcMkdir:       {serve: (*call).mkdir, changes: true, once: true},
-	nfswire.ProcSymlink:     {serve: (*call).symlink, changes: true, once: true},
-	nfswire.ProcMknod:       {serve: (*call).mknod, changes: true, once: true},
-	nfswire.ProcRemove:      {serve: (*call).remove, changes: true, once: true},
-	nfswire.ProcRmdir:       {serve: (*call).remove, changes: true, once: true},
-	nfswire.ProcRename:      {serve: (*call).rename, changes: true, once: true},
-	nfswire.ProcLink:        {serve: (*call).link, changes: true, once: true},
+	nfswire.ProcCreate:      {serve: (*call).create, changes: true, cached: true},
+	nfswire.ProcMkdir:       {serve: (*call).mkdir, changes: true, cached: true},
+	nfswire.ProcSymlink:     {serve: (*call).symlink, changes: true, cached: true},
+	nfswire.ProcMknod:       {serve: (*call).mknod, changes: true, cached: true},
+	nfswire.ProcRemove:      {serve: (*call).remove, changes: true, cached: true},
+	nfswire.ProcRmdir:       {serve: (*call).remove, changes: true, cached: true},
+	nfswire.ProcRename:      {serve: (*call).rename, changes: true, cached: true},
+	nfswire.ProcLink:        {serve: (*call).link, changes: true, cached: true},
 	nfswire.ProcReaddir:     {serve: (*call).readdir},
 	nfswire.ProcReaddirPlus: {serve: (*call).readdir},
 	nfswire.ProcFsstat:      {serve: (*call).fsstat},
@@ -114,8 +114,8 @@ func (s *Server) answer(p *procedure, r *rpc.Request, e *rpc.Encoder) rpc.Result
 	}
 	c.begin(s, p, r, e)
 	var result rpc.Result
-	if p.once {
-		result = c.serveOnce()
+	if p.cached {
+		result = c.serveThroughDRC()
 	} else {
 		result = c.p.serve(c)
 	}

@@ -15,7 +15,7 @@
 // All that can be answered without waiting is answered in place, and other requests beside each other: those that wait for the medium,
 // for locks or for other requests. Tflush makes a request that waits for a lock end; it waits for every other one, and is answered after it. Tversion does so with all of them, in place.
 //
-// A fid never changes once others can see it: to open it, or to lead it elsewhere, puts another one in its place. Requests under
+// A fid never changes once others can see it: to open it, or to lead it elsewhere, puts another fid there. Requests under
 // way keep theirs.
 //
 // # Fields

@@ -19,7 +19,7 @@ type owner struct {
 }
 
 // fid is a file that a client has a number for. But for what has a lock of its own, it never changes once it is in a session's
-// table: what opens a file or goes elsewhere puts another fid in its place. So requests that are under way keep theirs.
+// table: what opens a file or goes elsewhere puts another fid there. So requests that are under way keep theirs.
 type fid struct {
 	uses        atomic.Int32 // by the table, and by requests
 	user        *owner
@@ -69,8 +69,8 @@ func (f *fid) called(dir pmemfs.Handle, name []byte) {
 	f.named, f.dir, f.name = true, dir, append(f.name[:0], name...)
 }
 
-// place returns by which name the file was found.
-func (f *fid) place() (dir pmemfs.Handle, name []byte, named bool) {
+// foundAs returns by which name the file was found.
+func (f *fid) foundAs() (dir pmemfs.Handle, name []byte, named bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.dir, bytes.Clone(f.name), f.named
@@ -226,7 +226,7 @@ func (s *session) add(id uint32, f *fid) errno {
 	return ok
 }
 
-// replace puts a fid in the place of old, which keeps the uses that requests have of it. eBusy means that another request has been
+// replace puts a fid where old was, which keeps the uses that requests have of it. eBusy means that another request has been
 // faster.
 func (s *session) replace(id uint32, old, f *fid) errno {
 	t := &s.table

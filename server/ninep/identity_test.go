@@ -9,7 +9,7 @@ import (
 	"pmemfs/server/ninetest"
 )
 
-// TestIdentity makes and removes files over several lives of a filesystem: no two ever have the same qid, though they have the same
+// TestIdentity makes and removes files over several mounts of a filesystem: no two ever have the same qid, though they have the same
 // numbers. A file's own stays, whatever is written to it: a client that caches what it writes would take it for another file.
 func TestIdentity(t *testing.T) {
 	image := t.TempDir() + "/image"
@@ -17,10 +17,10 @@ func TestIdentity(t *testing.T) {
 	seen := map[ninetest.Qid]string{}
 	numbers := map[uint64]bool{}
 	var kept ninetest.Qid
-	for life := range 6 {
-		t.Run(fmt.Sprint("life ", life), func(t *testing.T) {
+	for mount := range 6 {
+		t.Run(fmt.Sprint("mount ", mount), func(t *testing.T) {
 			f.t = t
-			f.open(image, life == 0)
+			f.open(image, mount == 0)
 			c := f.mount(0)
 			for i := range 100 {
 				fid := uint32(i + 1)
@@ -28,9 +28,9 @@ func TestIdentity(t *testing.T) {
 				a, err := c.Getattr(fid)
 				f.ok(err)
 				if was := seen[a.Qid]; was != "" {
-					t.Fatalf("file %d of life %d has the qid %+v of %s", i, life, a.Qid, was)
+					t.Fatalf("file %d of mount %d has the qid %+v of %s", i, mount, a.Qid, was)
 				}
-				seen[a.Qid], numbers[a.Qid.Path] = fmt.Sprintf("file %d of life %d", i, life), true
+				seen[a.Qid], numbers[a.Qid.Path] = fmt.Sprintf("file %d of mount %d", i, mount), true
 				if a.Qid.Version == 0 || a.Gen != uint64(a.Qid.Version) {
 					t.Errorf("version %d, generation %d", a.Qid.Version, a.Gen)
 				}
@@ -45,7 +45,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// keepsQid changes a file in every way and wants its qid to be what it was, also in the life before.
+// keepsQid changes a file in every way and wants its qid to be what it was, also in the mount before.
 func (f *fixture) keepsQid(c *ninetest.Client, was ninetest.Qid) ninetest.Qid {
 	f.t.Helper()
 	const fid = 1000

@@ -30,7 +30,7 @@ func (c *call) lopen() errno {
 	return c.openAs(id, f, f.clone(), r)
 }
 
-// openAs opens a file that exists as the fid to, and puts that in the place of f.
+// openAs opens a file that exists as the fid to, and puts that where f was.
 func (c *call) openAs(id uint32, f, to *fid, r rights) errno {
 	return c.opened(id, f, to, c.open(to, r))
 }

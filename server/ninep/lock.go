@@ -178,8 +178,8 @@ type lockRequest struct {
 	want pmemfs.FileLock
 }
 
-// mayWaitFor takes a place among the requests that wait for locks; there are not many, as other requests wait in the same rooms. The
-// engine tells one only of two that are the same. Who gets no place is told to ask again.
+// mayWaitFor counts a request among those that wait for locks; there are not many, as other requests wait in the same rooms. The
+// engine tells one only of two that are the same. Who finds no room is told to ask again.
 func (s *session) mayWaitFor(r lockRequest) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -69,7 +69,7 @@ func TestShares(t *testing.T) {
 	}
 }
 
-// TestShareOfWaits has clients send more requests for a lock than may wait: those of each that get no place are told so.
+// TestShareOfWaits has clients send more requests for a lock than may wait: those of each that find no room are told so.
 func TestShareOfWaits(t *testing.T) {
 	f := serve(t, ninep.Limits{AllWaits: 16})
 	holder := f.mount(0)

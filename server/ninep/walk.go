@@ -54,11 +54,11 @@ func (c *call) walk() errno {
 			to.called(dir, last)
 		}
 	}
-	return c.settle(id, newID, f, to)
+	return c.assign(id, newID, f, to)
 }
 
-// settle gives the fid to a number: a new one, or that of f.
-func (c *call) settle(id, newID uint32, f, to *fid) errno {
+// assign gives the fid to a number: a new one, or that of f.
+func (c *call) assign(id, newID uint32, f, to *fid) errno {
 	var no errno
 	if newID == id {
 		no = c.s.replace(id, f, to)
@@ -137,7 +137,7 @@ func (c *call) removeFile(f *fid) errno {
 
 // nameOf returns the name by which a fid was found, and makes the call one that is about no other file: that may have got the name since.
 func (c *call) nameOf(f *fid) (dir pmemfs.Handle, name []byte, no errno) {
-	dir, name, named := f.place()
+	dir, name, named := f.foundAs()
 	if !named {
 		return dir, nil, eBusy // where the client has attached, or got by ".."
 	}

@@ -150,8 +150,8 @@ func fillQid(b []byte, a *pmemfs.Attr) {
 }
 
 // versionOf is a generation in 32 bits: what a client keeps of it, and all of a qid that tells two files of one number apart. A generation is
-// the life of the filesystem and a counter. Lives begin as far from each other as they can, so that two of them come by the same versions
-// only when lives, rounded up to a power of two, times the files made in one are more than 2^32.
+// the epoch of the image's mount and a counter. Epochs begin as far from each other as they can, so that two of them come by the same
+// versions only when mounts, rounded up to a power of two, times the files made in one are more than 2^32.
 //
 // Zero means to Linux that a file is not to be cached.
 func versionOf(gen uint64) uint32 {

@@ -94,7 +94,7 @@ func (c *call) xattrwalk() errno {
 	x.value = value
 	to := f.clone()
 	to.xattr = x
-	if no := c.settle(id, newID, f, to); no != ok {
+	if no := c.assign(id, newID, f, to); no != ok {
 		return no
 	}
 	put64(c.e, uint64(len(value)))
@@ -164,7 +164,7 @@ func (c *call) xattrcreate() errno {
 	}
 	to := f.clone()
 	to.xattr = x
-	return c.settle(id, id, f, to)
+	return c.assign(id, id, f, to)
 }
 
 func (c *call) readXattr(f *fid, off uint64, n int) errno {

@@ -34,13 +34,13 @@ type call struct {
 func (c *call) answer(e *rpc.Encoder) {
 	e.Opaque(c.a.cookie)
 	var holder *pmemfs.FileLock
-	st, repeated := c.s.repeats.find(c.r, c.proc)
+	st, repeated := c.s.drc.find(c.r, c.proc)
 	if !repeated {
 		if st = c.admit(); st == granted {
 			st, holder = c.run()
 		}
 		if c.s.exports.Admits(c.r.Remote.Addr()) {
-			c.s.repeats.keep(c.r, c.proc, st)
+			c.s.drc.add(c.r, c.proc, st)
 		}
 	}
 	e.Uint32(uint32(st.in(c.r.Vers)))

@@ -14,7 +14,7 @@
 // # Asynchronous forms
 //
 // A _MSG procedure is answered with nothing, and its result is a call of the _RES procedure at the client, whose portmapper is asked
-// for the place: over UDP from the server's own socket if the call came over UDP, over TCP if not.
+// for its endpoint: over UDP from the server's own socket if the call came over UDP, over TCP if not.
 //
 // # Blocking locks
 //
@@ -31,5 +31,5 @@
 // # Concurrency and durability
 //
 // A Server is for any number of goroutines. Locks are in memory; that a client has some is in the image before it is told (package
-// nsm). Lock order: Server.mu and repeats.mu, leaves. The engine calls back under its own locks: then mu is taken and nothing else.
+// nsm). Lock order: Server.mu and drc.mu, leaves. The engine calls back under its own locks: then mu is taken and nothing else.
 package nlm

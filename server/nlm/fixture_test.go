@@ -31,7 +31,7 @@ var superuser = &pmemfs.Cred{}
 
 // quick is a Timing for tests.
 var quick = nsm.Timing{
-	Quiet: 300 * time.Millisecond, Settle: 50 * time.Millisecond, Idle: time.Hour, GiveUp: time.Minute, Retry: 50 * time.Millisecond, Tick: 20 * time.Millisecond,
+	Quiet: 300 * time.Millisecond, AfterClaim: 50 * time.Millisecond, Idle: time.Hour, GiveUp: time.Minute, Retry: 50 * time.Millisecond, Tick: 20 * time.Millisecond,
 	Answer: time.Second,
 }
 

@@ -86,9 +86,9 @@ func (g *grant) call(context.Context) {
 		cancel()
 		switch {
 		case g.ctx.Err() != nil:
-			return // somebody else has settled it, or the server stops
+			return // somebody else has ended it, or the server stops
 		case err == nil && st == granted:
-			g.s.settle(g)
+			g.s.take(g)
 			return
 		case err == nil && st != deniedGrace:
 			g.withdraw("the client does not want it")
@@ -150,7 +150,7 @@ func (s *Server) grantedRes(r *rpc.Request, a *arguments) {
 	}
 }
 
-// take makes a grant one that is settled. It returns false if it was before.
+// take ends a grant: the client knows of its lock, or the lock goes. It returns false if the grant had ended before.
 func (s *Server) take(g *grant) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,9 +165,6 @@ func (s *Server) takeLocked(g *grant) bool {
 	delete(s.cookie, string(g.cookie))
 	return true
 }
-
-// settle notes that the client knows.
-func (s *Server) settle(g *grant) { s.take(g) }
 
 // withdraw lets go of a lock that the client does not know of.
 func (g *grant) withdraw(why string) {
@@ -216,7 +213,7 @@ func (s *Server) giveUp(k grantKey) bool {
 
 // giveUpAll forgets the grants of a host whose locks are dropped.
 func (s *Server) giveUpAll(h nsm.Host) {
-	s.repeats.clear(h.Addr)
+	s.drc.clear(h.Addr)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, g := range s.grants {

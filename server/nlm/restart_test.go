@@ -68,7 +68,7 @@ func TestRestart(t *testing.T) {
 // TestGraceEnds: at once when each client has claimed and asks for something new; when its time is over in any case.
 func TestGraceEnds(t *testing.T) {
 	x := newSite(t)
-	x.timing.Quiet, x.timing.Settle = time.Hour, time.Second
+	x.timing.Quiet, x.timing.AfterClaim = time.Hour, time.Second
 	a, b := x.client(1, 4), x.client(2, 4)
 	a.gets(granted, procLock, want{svid: 1, exclusive: true, length: 1})
 	x.restart()

@@ -40,7 +40,7 @@ type Server struct {
 	peers   *peer.Caller
 	monitor *nsm.Monitor
 	log     *slog.Logger
-	repeats repeats
+	drc     drc
 	answer  time.Duration // how long a client may take for one
 
 	ctx   context.Context // ends when the server stops
@@ -55,7 +55,7 @@ type Server struct {
 	cookie map[string]*grant // those that wait for a GRANTED_RES
 }
 
-// New returns a server that knows the clients of the life before, whom Run tells of the restart. Its errors are the engine's. The engine
+// New returns a server that knows the clients of the incarnation before, whom Run tells of the restart. Its errors are the engine's. The engine
 // stays the caller's to close, after Close.
 func New(c Config) (*Server, error) {
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
@@ -63,7 +63,7 @@ func New(c Config) (*Server, error) {
 		eng: c.Engine, exports: c.Exports, handles: handle.New(c.Engine), peers: c.Peers, log: c.Logger, answer: c.Timing.WithDefaults().Answer,
 		busy: share.New(callsMax), grants: map[grantKey]*grant{}, cookie: map[string]*grant{},
 	}
-	s.repeats.init()
+	s.drc.init()
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	var err error
 	s.monitor, err = nsm.Open(nsm.Config{

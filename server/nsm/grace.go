@@ -53,7 +53,7 @@ func (m *Monitor) Asks(h Host) (wait bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	if x := m.hosts[h]; x != nil && x.recovering && x.through(now, m.c.Timing.Settle) {
+	if x := m.hosts[h]; x != nil && x.recovering && x.through(now, m.c.Timing.AfterClaim) {
 		x.recovering = false
 	}
 	return m.inGrace(now)

@@ -24,7 +24,7 @@ const NameMax = 255
 const hostsMax = 2048
 
 // networkOf is the network by which hosts are counted: 24 bits of an IPv4 address, 48 of another. Whoever can have many addresses has them
-// there, and would otherwise leave no place to others.
+// there, and would otherwise leave no room to others.
 func networkOf(a netip.Addr) netip.Prefix {
 	bits := 48
 	if a = a.Unmap().WithZone(""); a.Is4() {
@@ -68,25 +68,25 @@ type Config struct {
 
 // Timing is how long things take. A zero field means the default.
 type Timing struct {
-	Quiet  time.Duration // of a host that has claimed locks, until it is through; 10 seconds
-	Settle time.Duration // after a claim, until a new lock that the host asks for says that it is through; 2 seconds
-	Idle   time.Duration // without locks, until a host is forgotten; a minute
-	GiveUp time.Duration // until hosts that do not answer are given up; 15 minutes
-	Retry  time.Duration // until a host is told again, the first time; 2 seconds
-	Tick   time.Duration // of the background; a second
-	Answer time.Duration // how long a client may take for an answer; 10 seconds
+	Quiet      time.Duration // of a host that has claimed locks, until it is through; 10 seconds
+	AfterClaim time.Duration // after a claim, until a new lock that the host asks for says that it is through; 2 seconds
+	Idle       time.Duration // without locks, until a host is forgotten; a minute
+	GiveUp     time.Duration // until hosts that do not answer are given up; 15 minutes
+	Retry      time.Duration // until a host is told again, the first time; 2 seconds
+	Tick       time.Duration // of the background; a second
+	Answer     time.Duration // how long a client may take for an answer; 10 seconds
 }
 
 // WithDefaults returns t without zero fields.
 func (t Timing) WithDefaults() Timing {
 	return Timing{
-		Quiet:  cmp.Or(t.Quiet, 10*time.Second),
-		Settle: cmp.Or(t.Settle, 2*time.Second),
-		Idle:   cmp.Or(t.Idle, time.Minute),
-		GiveUp: cmp.Or(t.GiveUp, 15*time.Minute),
-		Retry:  cmp.Or(t.Retry, 2*time.Second),
-		Tick:   cmp.Or(t.Tick, time.Second),
-		Answer: cmp.Or(t.Answer, 10*time.Second),
+		Quiet:      cmp.Or(t.Quiet, 10*time.Second),
+		AfterClaim: cmp.Or(t.AfterClaim, 2*time.Second),
+		Idle:       cmp.Or(t.Idle, time.Minute),
+		GiveUp:     cmp.Or(t.GiveUp, 15*time.Minute),
+		Retry:      cmp.Or(t.Retry, 2*time.Second),
+		Tick:       cmp.Or(t.Tick, time.Second),
+		Answer:     cmp.Or(t.Answer, 10*time.Second),
 	}
 }
 
@@ -166,7 +166,7 @@ func (m *Monitor) isSaved() bool {
 	return m.saved
 }
 
-// State is the number of this life of the server: odd, and higher than all before.
+// State is the number of this incarnation of the server: odd, and higher than all before.
 func (m *Monitor) State() uint32 { return m.state }
 
 // Watch is called before a host is given a lock, with the state number that it says it has, 0 for none. After it the image says that

@@ -15,7 +15,7 @@ const (
 	retryLongest = 2 * time.Minute
 )
 
-// Run tells the hosts of the life before that the server was restarted, again and again until they answer or are given up, and forgets
+// Run tells the hosts of the incarnation before that the server was restarted, again and again until they answer or are given up, and forgets
 // hosts without locks. It returns when ctx ends.
 func (m *Monitor) Run(ctx context.Context) {
 	t := time.NewTicker(m.c.Timing.Tick)
@@ -31,7 +31,7 @@ func (m *Monitor) Run(ctx context.Context) {
 	}
 }
 
-// Close forgets the hosts that have no locks, when the last call has been answered, so that the next life need not wait for them.
+// Close forgets the hosts that have no locks, when the last call has been answered, so that the next incarnation need not wait for them.
 func (m *Monitor) Close() { m.sweep(time.Now()) }
 
 // tellDue tells those hosts that it is time to tell, and waits for their answers.

@@ -65,7 +65,7 @@ func decode(b []byte) (h Host, x host, ok bool) {
 	return Host{addr, words[2]}, x, true
 }
 
-// load reads what an earlier life has left. Records that make no sense are logged and dropped.
+// load reads what an earlier incarnation has left. Records that make no sense are logged and dropped.
 func (m *Monitor) load() error {
 	names, err := m.c.Engine.Keys()
 	if err != nil {

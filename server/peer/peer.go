@@ -36,9 +36,9 @@ const (
 var ErrAbsent = errors.New("peer: the client has no such program")
 
 const (
-	keepPlaces = 4096            // places that are remembered
-	keepFor    = 5 * time.Minute // how long
-	uaddrMax   = 256             // bytes of a universal address
+	endpointsMax = 4096            // endpoints that are remembered
+	keepFor      = 5 * time.Minute // how long
+	uaddrMax     = 256             // bytes of a universal address
 )
 
 // Route is the way to a client.
@@ -71,8 +71,8 @@ type Caller struct {
 	port   uint16 // of portmappers
 	socket atomic.Pointer[rpc.Datagrams]
 
-	mu     sync.Mutex // a leaf
-	places map[wanted]place
+	mu        sync.Mutex // a leaf
+	endpoints map[wanted]endpoint
 }
 
 // wanted is a program of a client.
@@ -82,7 +82,7 @@ type wanted struct {
 	udp        bool
 }
 
-type place struct {
+type endpoint struct {
 	at    netip.AddrPort
 	until time.Time
 }
@@ -92,7 +92,7 @@ func New(port uint16) *Caller {
 	if port == 0 {
 		port = Portmapper
 	}
-	return &Caller{port: port, places: map[wanted]place{}}
+	return &Caller{port: port, endpoints: map[wanted]endpoint{}}
 }
 
 // Attach gives a caller the socket to make calls over UDP from. Without one it uses sockets of its own.
@@ -241,32 +241,32 @@ func portIn(results []byte, vers uint32) (port uint16, ok bool) {
 func (c *Caller) remembered(w wanted) (netip.AddrPort, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p, ok := c.places[w]
+	p, ok := c.endpoints[w]
 	return p.at, ok && time.Now().Before(p.until)
 }
 
 func (c *Caller) remember(w wanted, at netip.AddrPort) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.places) >= keepPlaces {
-		clear(c.places)
+	if len(c.endpoints) >= endpointsMax {
+		clear(c.endpoints)
 	}
-	c.places[w] = place{at, time.Now().Add(keepFor)}
+	c.endpoints[w] = endpoint{at, time.Now().Add(keepFor)}
 }
 
 func (c *Caller) forget(w wanted) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.places, w)
+	delete(c.endpoints, w)
 }
 
 // Forget forgets where a client's programs were, as after its restart.
 func (c *Caller) Forget(host netip.Addr) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for w := range c.places {
+	for w := range c.endpoints {
 		if w.host == host {
-			delete(c.places, w)
+			delete(c.endpoints, w)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func entriesOf(services []Service) []entry {
 	return list
 }
 
-// makeRoom removes what is registered in the place of entries and does not answer. All of it first: a portmapper removes a program by
+// makeRoom removes what is registered in place of entries and does not answer. All of it first: a portmapper removes a program by
 // all transports at once.
 func (r *Registrar) makeRoom(ctx context.Context, entries []entry) error {
 	list, err := r.book.dump(ctx)

@@ -76,7 +76,7 @@ func TestRegister(t *testing.T) {
 	ctx := context.Background()
 	f := &fakeBook{list: map[[3]uint32]uint32{{1, 1, protoTCP}: 5}}
 	alive := serveOn(t, "127.0.0.1", rpc.Program{Number: Number, Low: 2, High: 2, Serve: f.serve})
-	place := Rpcbind{Sockets: []string{filepath.Join(t.TempDir(), "none")}, TCP: alive}
+	where := Rpcbind{Sockets: []string{filepath.Join(t.TempDir(), "none")}, TCP: alive}
 	dead, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestRegister(t *testing.T) {
 	dead.Close()
 	f.put([3]uint32{100005, 1, protoTCP}, deadPort)
 	f.put([3]uint32{100005, 3, protoUDP}, deadPort)
-	r, err := Register(ctx, place, testServices)
+	r, err := Register(ctx, where, testServices)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,8 +99,8 @@ func TestRegister(t *testing.T) {
 
 	other := []Service{{Number, 2, false, at("127.0.0.1:1")}}
 	f.put([3]uint32{Number, 2, protoTCP}, uint32(alive.Port())) // the book itself
-	if _, err := Register(ctx, place, append(testServices[1:3:3], other...)); !errors.Is(err, ErrTaken) {
-		t.Errorf("in the place of a living one: %v", err)
+	if _, err := Register(ctx, where, append(testServices[1:3:3], other...)); !errors.Is(err, ErrTaken) {
+		t.Errorf("in place of a living one: %v", err)
 	}
 	f.mu.Lock()
 	_, left := f.list[[3]uint32{100005, 1, protoTCP}]
@@ -109,10 +109,10 @@ func TestRegister(t *testing.T) {
 	if left {
 		t.Error("half of a registration is left")
 	}
-	if _, err := Register(ctx, place, testServices); !errors.Is(err, ErrNotRegistered) {
+	if _, err := Register(ctx, where, testServices); !errors.Is(err, ErrNotRegistered) {
 		t.Errorf("refused: %v", err)
 	}
-	nobody := place
+	nobody := where
 	nobody.TCP = netip.AddrPortFrom(alive.Addr(), uint16(deadPort))
 	if _, err := Register(ctx, nobody, testServices); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("without an rpcbind: %v", err)

@@ -26,13 +26,13 @@ const BudgetMin = 16 << 20
 type Budget struct {
 	bytes, connections int64
 
-	places *share.Pool // connections
-	begun  ration      // bytes
-	work   ration      // bytes
-	calls  ration      // bytes
-	large  ration      // bytes
-	seats  ration      // of calls that wait, by number
-	turns  ration      // of connections that may work: see turn
+	open  *share.Pool // connections
+	begun ration      // bytes
+	work  ration      // bytes
+	calls ration      // bytes
+	large ration      // bytes
+	seats ration      // of calls that wait, by number
+	turns ration      // of connections that may work: see turn
 
 	alone   atomic.Bool // there is at most one client
 	mu      sync.Mutex  // a leaf
@@ -58,7 +58,7 @@ func NewBudget(bytes int64) *Budget {
 	b := &Budget{bytes: bytes, clients: make(map[netip.Addr]*client)}
 	part := bytes / 16
 	b.connections = min(3*part/connBytes, connectionsMax)
-	b.places = share.New(b.connections)
+	b.open = share.New(b.connections)
 	b.begun.init(part)
 	b.work.init(4 * part)
 	b.calls.init(3 * part)

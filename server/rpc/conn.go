@@ -65,7 +65,7 @@ type conn struct {
 	parked  atomic.Bool  // waits for a share: no timeout counts
 	works   atomic.Bool  // has a work set
 	moved   atomic.Int64 // when the client last sent or took something
-	placed  atomic.Bool  // counts as one of the connections
+	counted atomic.Bool  // counts as one of the connections
 }
 
 func newConn(s *Server, nc net.Conn, cl *client) *conn {
@@ -103,7 +103,7 @@ func (c *conn) run() {
 	defer c.end()
 	err := errPanicked
 	safego.Run("a connection's calls", func() { err = c.serve() })
-	c.link.settle()
+	c.link.recordEnd()
 	if why := c.why.Load(); why != nil {
 		err = *why
 	}

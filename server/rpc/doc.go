@@ -28,7 +28,7 @@
 // a claim alone takes no memory. What is to be had is taken in the order of the rations, and who has a large slot waits for nothing but its client,
 // so there is no circle; a client that does not go on gives back what others wait for, after Limits.Yield.
 //
-// Who finds no memory is not read, and TCP makes its client wait. Who finds no place to connect gets that of an idle connection of
+// Who finds no memory is not read, and TCP makes its client wait. Who connects when there are too many connections ends an idle one of
 // the client that has most.
 //
 // A datagram's sender may be forged. So what is no call has no answer, neither have hosts that Config.Admit does not know, nothing longer than
@@ -51,7 +51,7 @@
 //	  sender.mu           what waits to be written
 //	  ration.mu           who has how much, and who waits
 //	Datagrams.mu          calls that wait, in both directions
-//	  share.Pool          their places
+//	  share.Pool          how many there are
 //	  Budget.mu           clients and their connections
 //	  ration.mu
 //	Server.mu             the set of connections

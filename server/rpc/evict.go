@@ -17,58 +17,58 @@ var (
 	errEvicted = errors.New("rpc: idle, and others want to connect")
 )
 
-// place admits a connection, if need be in place of one of a client that has more.
-func (s *Server) place(c *conn) bool {
-	return takePlace(s, s.places, c, func(o *conn) bool { return o.srv == s }) && s.alsoPlace(c)
+// admitConn admits a connection, if need be in place of one of a client that has more.
+func (s *Server) admitConn(c *conn) bool {
+	return takeConn(s, s.open, c, func(o *conn) bool { return o.srv == s }) && s.countInBudget(c)
 }
 
-// alsoPlace takes the place among those of all servers.
-func (s *Server) alsoPlace(c *conn) bool {
-	if takePlace(s, s.budget.places, c, func(*conn) bool { return true }) {
-		c.placed.Store(true)
+// countInBudget counts a connection among those of all servers.
+func (s *Server) countInBudget(c *conn) bool {
+	if takeConn(s, s.budget.open, c, func(*conn) bool { return true }) {
+		c.counted.Store(true)
 		return true
 	}
-	s.places.Give(c.client.addr, 1)
+	s.open.Give(c.client.addr, 1)
 	return false
 }
 
-// unplace leaves the connection's places to others. Who evicts it does so before it has ended.
-func (c *conn) unplace() {
-	if c.placed.CompareAndSwap(true, false) {
-		c.srv.places.Give(c.client.addr, 1)
-		c.srv.budget.places.Give(c.client.addr, 1)
+// uncount leaves room for another connection in place of this one. Who evicts it does so before it has ended.
+func (c *conn) uncount() {
+	if c.counted.CompareAndSwap(true, false) {
+		c.srv.open.Give(c.client.addr, 1)
+		c.srv.budget.open.Give(c.client.addr, 1)
 	}
 }
 
 // evictAtOnce is how many connections make room for one at most: others may be quicker to take it.
 const evictAtOnce = 4
 
-// takePlace takes a place for a connection.
-func takePlace(s *Server, places placePool, c *conn, here func(*conn) bool) bool {
+// takeConn counts a connection in a pool, which may take that another one ends.
+func takeConn(s *Server, pool connPool, c *conn, here func(*conn) bool) bool {
 	own := c.client.addr
 	for range evictAtOnce {
-		if places.Take(own, 1) {
+		if pool.Take(own, 1) {
 			return true
 		}
-		greediest, most := places.Greediest()
-		if greediest != own && most <= places.Held(own)+1 {
+		greediest, most := pool.Greediest()
+		if greediest != own && most <= pool.Held(own)+1 {
 			greediest = own
 		}
 		victim := s.budget.longestIdle(greediest, here)
-		if victim == nil && places.Held(own) == 0 { // everybody has little, maybe one each: who has none comes before who does nothing
+		if victim == nil && pool.Held(own) == 0 { // everybody has little, maybe one each: who has none comes before who does nothing
 			victim = s.budget.longestIdleOfAll(here)
 		}
 		if victim == nil {
 			return false
 		}
-		victim.unplace()
+		victim.uncount()
 		victim.abort(errEvicted)
 	}
-	return places.Take(own, 1)
+	return pool.Take(own, 1)
 }
 
-// placePool is what takePlace needs of a share.Pool.
-type placePool interface {
+// connPool is what takeConn needs of a share.Pool.
+type connPool interface {
 	Take(client netip.Addr, n int64) bool
 	Greediest() (netip.Addr, int64)
 	Held(client netip.Addr) int64
@@ -114,7 +114,7 @@ func (s *idleSearch) among(cl *client) (more bool) {
 		if s.looks++; s.looks > looksAtMost && s.found != nil {
 			return false
 		}
-		if !s.here(c) || !c.placed.Load() || !c.spare() {
+		if !s.here(c) || !c.counted.Load() || !c.spare() {
 			continue
 		}
 		if s.found == nil || c.since.Load() < s.found.since.Load() {

@@ -31,7 +31,7 @@ type Datagrams struct {
 
 	waiting safego.Group
 	excess  excess
-	places  *share.Pool // of calls that wait
+	waits   *share.Pool // of calls that wait
 
 	mu    sync.Mutex         // taken before those of shares and of the budget
 	asked map[asked]struct{} // calls that wait
@@ -59,7 +59,7 @@ type origin struct {
 
 // NewDatagrams returns the server's side of a UDP socket, which becomes the Datagrams's own.
 func (s *Server) NewDatagrams(uc *net.UDPConn) (*Datagrams, error) {
-	d := &Datagrams{srv: s, uc: uc, places: share.New(int64(s.limits.Datagrams)), asked: make(map[asked]struct{}), calls: make(map[uint32]*outgoing)}
+	d := &Datagrams{srv: s, uc: uc, waits: share.New(int64(s.limits.Datagrams)), asked: make(map[asked]struct{}), calls: make(map[uint32]*outgoing)}
 	if ua, ok := uc.LocalAddr().(*net.UDPAddr); ok {
 		d.local = plain(ua.AddrPort())
 	}
@@ -197,14 +197,14 @@ func (d *Datagrams) offload(p *packet, req *Request) {
 func (d *Datagrams) begin(key asked, bytes int) (cl *client, n int64, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, again := d.asked[key]; again || !d.places.Take(key.from.Addr(), 1) {
+	if _, again := d.asked[key]; again || !d.waits.Take(key.from.Addr(), 1) {
 		return nil, 0, false
 	}
 	b := d.srv.budget
 	cl, n = b.client(key.from.Addr()), callBytes+classOf(bytes)
 	if !b.calls.take(&cl.calls, n) {
 		b.done(cl)
-		d.places.Give(key.from.Addr(), 1)
+		d.waits.Give(key.from.Addr(), 1)
 		return nil, 0, false
 	}
 	d.asked[key] = struct{}{}
@@ -214,7 +214,7 @@ func (d *Datagrams) begin(key asked, bytes int) (cl *client, n int64, ok bool) {
 func (d *Datagrams) end(key asked, cl *client, n int64) {
 	d.srv.budget.calls.give(&cl.calls, n)
 	d.srv.budget.done(cl)
-	d.places.Give(key.from.Addr(), 1)
+	d.waits.Give(key.from.Addr(), 1)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.asked, key)

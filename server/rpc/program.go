@@ -33,7 +33,7 @@ func Forgeable(r *Request) bool { return r.Datagram && r.Remote.Port() >= 1024 }
 // for that the connection stands still meanwhile, and neither what would end the wait nor its end would be noticed.
 func (r *Request) Beside() bool { return r.MayWait && r.conn == nil }
 
-// LeaveSeat is called before such a call waits for another client: who waits for long is not to take the place of a call at work.
+// LeaveSeat is called before such a call waits for another client: who waits for long is not to take the seat of a call at work.
 func (r *Request) LeaveSeat() {
 	if r.waiter != nil {
 		r.waiter.leaveSeat()

@@ -46,36 +46,36 @@ type link struct {
 	acked   atomic.Int64 // those of them that the client has acknowledged; counts when over
 }
 
-// look settles a connection that the client has ended.
+// look records the end of a connection that the client has ended.
 func (l *link) look() {
 	raw := l.raw.Load()
 	if l.over.Load() || raw == nil {
 		return
 	}
 	open := true
-	// The descriptor is gone when the connection has been closed, and then it is settled.
+	// The descriptor is gone when the connection has been closed, and then its end is recorded.
 	_ = (*raw).Control(func(fd uintptr) { open = isOpen(int(fd)) })
 	if !open {
-		l.settle()
+		l.recordEnd()
 	}
 }
 
-// settle notes that the connection has ended, and what the client has of it until now. It is called before the socket is shut down or
+// recordEnd records that the connection has ended, and how much of what was sent the client has acknowledged until now. It is called before the socket is shut down or
 // closed, and may be called again as long as it is open.
-func (l *link) settle() {
+func (l *link) recordEnd() {
 	if raw := l.raw.Load(); raw != nil {
 		_ = (*raw).Control(func(fd uintptr) { l.measure(int(fd)) })
 	}
 	l.over.Store(true)
 }
 
-// close settles the connection for the last time, before it is closed, and lets go of it: receipts may be kept for long.
+// close records the end for the last time, before the connection is closed, and lets go of it: receipts may be kept for long.
 func (l *link) close() {
-	l.settle()
+	l.recordEnd()
 	l.raw.Store(nil)
 }
 
-// measure is what settle does with the descriptor.
+// measure is what recordEnd does with the descriptor.
 func (l *link) measure(fd int) {
 	written := l.written.Load() // first: what is written meanwhile makes the answer smaller, not larger
 	waiting, ok := unacknowledged(fd)

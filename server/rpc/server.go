@@ -66,7 +66,7 @@ type Server struct {
 	admit    func(netip.Addr) bool
 	session  func(local, remote netip.AddrPort) Session
 	budget   *Budget
-	places   *share.Pool // connections of this server
+	open     *share.Pool // connections of this server
 	tally    tally
 	slot     int64 // bytes of a large slot: a large record and a large reply
 
@@ -83,7 +83,7 @@ func NewServer(c Config) *Server {
 	l := c.Limits.withDefaults()
 	s := &Server{
 		programs: c.Programs, log: c.Logger, limits: l, admit: c.Admit, session: c.Session,
-		budget: c.Budget, places: share.New(int64(l.Connections)),
+		budget: c.Budget, open: share.New(int64(l.Connections)),
 		conns: make(map[*conn]struct{}),
 		begun: time.Now(),
 	}
@@ -148,7 +148,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 func (s *Server) start(nc net.Conn) {
 	cl := s.budget.client(addrOf(nc.RemoteAddr()).Addr())
 	c := newConn(s, nc, cl)
-	if !s.place(c) {
+	if !s.admitConn(c) {
 		s.budget.done(cl)
 		s.refuse(nc, "too many connections")
 		return
@@ -165,7 +165,7 @@ func (s *Server) start(nc net.Conn) {
 
 // forget is the last of a connection.
 func (s *Server) forget(c *conn) {
-	c.unplace()
+	c.uncount()
 	s.budget.leave(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()

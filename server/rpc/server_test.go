@@ -73,7 +73,7 @@ func TestServerCredentials(t *testing.T) {
 	}
 }
 
-// TestServerFragments sends calls in fragments of all sizes, cut by writes at other places.
+// TestServerFragments sends calls in fragments of all sizes, cut by writes at other offsets.
 func TestServerFragments(t *testing.T) {
 	s := startServer(t, rpc.Limits{})
 	c := dial(t, s.addr)

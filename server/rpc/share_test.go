@@ -36,23 +36,23 @@ func TestConnectionShares(t *testing.T) {
 	good.recv()
 }
 
-// TestConnectionOfEach has as many clients as there are places take one each, and do nothing. Who comes then is let in for one of them, and who works
+// TestConnectionOfEach has as many clients as there may be connections open one each, and do nothing. Who comes then is let in for one of them, and who works
 // stays.
 func TestConnectionOfEach(t *testing.T) {
-	const places = 8
-	s := startServer(t, rpc.Limits{Connections: places})
+	const connections = 8
+	s := startServer(t, rpc.Limits{Connections: connections})
 	busy := dialFrom(t, "127.0.0.2", s.addr)
 	busy.send(testCall(1, procSlow, nil))
 	for s.seen.Load() != 1 {
 		time.Sleep(time.Millisecond)
 	}
-	for i := range places - 1 {
+	for i := range connections - 1 {
 		s.connect(t, fmt.Sprintf("127.0.1.%d", 1+i))
 	}
-	for i := range 2 * places {
+	for i := range 2 * connections {
 		s.connect(t, fmt.Sprintf("127.0.2.%d", 1+i))
 	}
-	for s.Tally().Evicted < 2*places { // each made room
+	for s.Tally().Evicted < 2*connections { // each made room
 		time.Sleep(time.Millisecond)
 	}
 	s.slow <- struct{}{}
@@ -153,7 +153,7 @@ func TestWaitersShare(t *testing.T) {
 			}
 		}()
 	}
-	most := s.settle()
+	most := s.awaitQuiet()
 	if n := int64(3 << 20 / (72<<10 + 16<<10)); int64(most) > n/2+1 {
 		t.Errorf("%d calls of one client wait, of %d", most, n)
 	}
@@ -180,8 +180,8 @@ func TestWaitersShare(t *testing.T) {
 	all.Wait()
 }
 
-// settle waits until no more calls of procSlow begin, and returns how many have begun.
-func (s *testServer) settle() int32 {
+// awaitQuiet waits until no more calls of procSlow begin, and returns how many have begun.
+func (s *testServer) awaitQuiet() int32 {
 	for last := s.seen.Load(); ; {
 		time.Sleep(100 * time.Millisecond)
 		now := s.seen.Load()

@@ -40,7 +40,7 @@ func (c *conn) abort(why error) {
 		return
 	}
 	// Closing would wait for who is reading or writing. That the socket is closed already, or not connected any more, is as good.
-	c.link.settle()
+	c.link.recordEnd()
 	_ = c.raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
 }
 

@@ -10,17 +10,17 @@ import (
 	"pmemfs/server/rpc"
 )
 
-// memory is a duplicate request cache with a clock of its own.
-type memory struct {
-	*replies
+// cacheFixture is a duplicate request cache with a clock of its own.
+type cacheFixture struct {
+	*drc
 	t     *testing.T
 	clock time.Time
 }
 
-func newMemory(t *testing.T, notes ...pmemfs.Note) *memory {
-	m := &memory{replies: newReplies(notes), t: t, clock: time.Now()}
+func newCache(t *testing.T, notes ...pmemfs.Note) *cacheFixture {
+	m := &cacheFixture{drc: newDRC(notes), t: t, clock: time.Now()}
 	m.born = m.clock
-	m.replies.now = func() time.Time { return m.clock }
+	m.drc.now = func() time.Time { return m.clock }
 	return m
 }
 
@@ -34,7 +34,7 @@ func digestOf(n int) (k pmemfs.NoteKey) {
 }
 
 // ask makes a call and reports whether it was new.
-func (m *memory) ask(r *rpc.Request, digest int) (isNew bool) {
+func (m *cacheFixture) ask(r *rpc.Request, digest int) (isNew bool) {
 	e, reply, busy := m.begin(r, digestOf(digest))
 	switch {
 	case busy != nil:
@@ -47,14 +47,14 @@ func (m *memory) ask(r *rpc.Request, digest int) (isNew bool) {
 	return e != nil
 }
 
-// TestRepliesLapse repeats calls before and after nobody can be waiting for them any more.
-func TestRepliesLapse(t *testing.T) {
-	m := newMemory(t)
+// TestDRCLapse repeats calls before and after nobody can be waiting for them any more.
+func TestDRCLapse(t *testing.T) {
+	m := newCache(t)
 	r := from(1, 700)
 	if !m.ask(r, 1) || m.ask(r, 1) {
 		t.Error("not remembered at once")
 	}
-	m.clock = m.clock.Add(replyLife)
+	m.clock = m.clock.Add(drcLifetime)
 	if m.ask(r, 1) {
 		t.Error("not remembered as long as a client may wait")
 	}
@@ -67,9 +67,9 @@ func TestRepliesLapse(t *testing.T) {
 	}
 }
 
-// TestRepliesByPort repeats calls from the same port and from another one, of whose connection nothing is known.
-func TestRepliesByPort(t *testing.T) {
-	m := newMemory(t)
+// TestDRCByPort repeats calls from the same port and from another one, of whose connection nothing is known.
+func TestDRCByPort(t *testing.T) {
+	m := newCache(t)
 	if !m.ask(from(1, 700), 1) || !m.ask(from(1, 701), 1) || !m.ask(from(1, 702), 1) {
 		t.Error("another program is taken for the first")
 	}
@@ -83,9 +83,9 @@ func TestRepliesByPort(t *testing.T) {
 	}
 }
 
-// TestRepliesUnderWay asks for what is being carried out, and lets it fail.
-func TestRepliesUnderWay(t *testing.T) {
-	m := newMemory(t)
+// TestDRCUnderWay asks for what is being carried out, and lets it fail.
+func TestDRCUnderWay(t *testing.T) {
+	m := newCache(t)
 	r := from(1, 700)
 	e, _, _ := m.begin(r, digestOf(1))
 	_, _, busy := m.begin(r, digestOf(1))
@@ -102,19 +102,19 @@ func TestRepliesUnderWay(t *testing.T) {
 	}
 }
 
-// TestRepliesOfMany comes from ever more clients: one who has asked for little keeps what it was answered.
-func TestRepliesOfMany(t *testing.T) {
+// TestDRCOfMany comes from ever more clients: one who has asked for little keeps what it was answered.
+func TestDRCOfMany(t *testing.T) {
 	testpart.NotRace(t)
-	m := newMemory(t)
+	m := newCache(t)
 	m.ask(from(1<<20, 700), 1)
 	greedy := from(2<<20, 700)
-	for i := range 3 * repliesPerClient {
+	for i := range 3 * drcPerClient {
 		m.ask(greedy, i)
 	}
-	if n := m.total.Load(); n != repliesPerClient+1 {
+	if n := m.total.Load(); n != drcPerClient+1 {
 		t.Errorf("%d entries of one that asks for much", n)
 	}
-	for i := range repliesMax - repliesPerClient - 10 {
+	for i := range drcMax - drcPerClient - 10 {
 		m.ask(from(i%2000, 700), i)
 	}
 	if m.ask(from(1<<20, 700), 1) {
@@ -123,28 +123,28 @@ func TestRepliesOfMany(t *testing.T) {
 	for i := range 100 {
 		m.ask(from(3<<20+i, 700), 1)
 	}
-	if n := m.total.Load(); n > repliesMax || n < sweepTo-2001 {
+	if n := m.total.Load(); n > drcMax || n < sweepTo-2001 {
 		t.Errorf("%d entries after a sweep", n)
 	}
 	if m.ask(from(1<<20, 700), 1) {
 		t.Error("the one who asks for much has swept away him who asks for little")
 	}
-	for i := range 2 * repliesMax {
+	for i := range 2 * drcMax {
 		m.clock = m.clock.Add(time.Microsecond)
 		m.ask(from(4<<20+i, 700), 1)
-		if n := m.total.Load(); n > repliesMax {
-			t.Fatalf("%d entries of more clients than places", n)
+		if n := m.total.Load(); n > drcMax {
+			t.Fatalf("%d entries of more clients than there is room for", n)
 		}
 	}
 	clients := 0
-	m.eachClient(func(_ netip.Addr, h *history) {
+	m.eachClient(func(_ netip.Addr, h *drcClient) {
 		clients++
 		n := 0
 		for e := h.ring.next; e != &h.ring; e = e.next {
 			n++
 		}
 		if n != h.n || n == 0 || len(h.at) > n {
-			t.Fatalf("a history of %d entries counts %d and finds %d", n, h.n, len(h.at))
+			t.Fatalf("a client of %d entries counts %d and finds %d", n, h.n, len(h.at))
 		}
 	})
 	if int64(clients) > m.total.Load() {
@@ -152,19 +152,19 @@ func TestRepliesOfMany(t *testing.T) {
 	}
 }
 
-// TestNotesLapse asks for what an earlier life has done: from the same port, from another one, and too late.
+// TestNotesLapse asks for what an earlier incarnation has done: from the same port, from another one, and too late.
 func TestNotesLapse(t *testing.T) {
 	testpart.NotRace(t)
 	made := pmemfs.Handle{Ino: 7, Gen: 8}
-	m := newMemory(t, pmemfs.Note{Key: noteKey(digestOf(1), 700), Made: made})
-	if h, ok := m.earlier(noteKey(digestOf(1), 700)); !ok || h != made {
+	m := newCache(t, pmemfs.Note{Key: requestKey(digestOf(1), 700), Made: made})
+	if h, ok := m.earlier(requestKey(digestOf(1), 700)); !ok || h != made {
 		t.Error("not found")
 	}
-	if _, ok := m.earlier(noteKey(digestOf(1), 701)); ok {
+	if _, ok := m.earlier(requestKey(digestOf(1), 701)); ok {
 		t.Error("found for another port")
 	}
-	m.clock = m.clock.Add(replyLife + time.Second)
-	if _, ok := m.earlier(noteKey(digestOf(1), 700)); ok {
+	m.clock = m.clock.Add(drcLifetime + time.Second)
+	if _, ok := m.earlier(requestKey(digestOf(1), 700)); ok {
 		t.Error("found after nobody waits any more")
 	}
 }

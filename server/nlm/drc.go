@@ -11,32 +11,32 @@ import (
 )
 
 const (
-	repeatsMax = 4096        // answers that are remembered; clients share them
-	repeatsFor = time.Minute // how long
+	drcMax      = 4096        // entries of all clients, who share them
+	drcLifetime = time.Minute // how long
 )
 
-// repeats remembers the answers to calls that have changed something. Of hosts that no export admits nothing is remembered.
-type repeats struct {
+// drc is the duplicate request cache: it remembers the answers to calls that have changed something. Of hosts that no export admits nothing is remembered.
+type drc struct {
 	seed  maphash.Seed
 	share *share.Pool
 
-	mu sync.Mutex              // taken before that of share
-	at map[netip.Addr][]repeat // by the client's key, the oldest first
+	mu sync.Mutex                // taken before that of share
+	at map[netip.Addr][]drcEntry // by the client's key, the oldest first
 }
 
-type repeat struct {
+type drcEntry struct {
 	key  uint64
 	st   status
 	when time.Time
 }
 
-func (p *repeats) init() {
-	p.seed, p.share, p.at = maphash.MakeSeed(), share.New(repeatsMax), map[netip.Addr][]repeat{}
+func (p *drc) init() {
+	p.seed, p.share, p.at = maphash.MakeSeed(), share.New(drcMax), map[netip.Addr][]drcEntry{}
 }
 
 // keyOf is what a call has in common with its repetitions only: who sent it, from which port, and all its bytes. Clients repeat a call over UDP from
 // the same socket, and Linux connects anew from the same port.
-func (p *repeats) keyOf(r *rpc.Request) uint64 {
+func (p *drc) keyOf(r *rpc.Request) uint64 {
 	var h maphash.Hash
 	h.SetSeed(p.seed)
 	addr := r.Remote.Addr().As16()
@@ -53,7 +53,7 @@ func changes(proc uint32, st status) bool {
 }
 
 // find returns the answer to a call that was answered before.
-func (p *repeats) find(r *rpc.Request, proc uint32) (status, bool) {
+func (p *drc) find(r *rpc.Request, proc uint32) (status, bool) {
 	if !changes(proc, granted) {
 		return 0, false
 	}
@@ -61,15 +61,15 @@ func (p *repeats) find(r *rpc.Request, proc uint32) (status, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, old := range p.at[share.Key(r.Remote.Addr())] {
-		if old.key == key && time.Since(old.when) <= repeatsFor {
+		if old.key == key && time.Since(old.when) <= drcLifetime {
 			return old.st, true
 		}
 	}
 	return 0, false
 }
 
-// keep remembers an answer, in place of the client's oldest if it has no room.
-func (p *repeats) keep(r *rpc.Request, proc uint32, st status) {
+// add remembers an answer, in place of the client's oldest if it has no room.
+func (p *drc) add(r *rpc.Request, proc uint32, st status) {
 	if !changes(proc, st) {
 		return
 	}
@@ -84,20 +84,20 @@ func (p *repeats) keep(r *rpc.Request, proc uint32, st status) {
 		}
 		p.forget(from, 1)
 	}
-	p.at[client] = append(p.at[client], repeat{key, st, time.Now()})
+	p.at[client] = append(p.at[client], drcEntry{key, st, time.Now()})
 }
 
 // expire forgets what is too old of a client. mu is held.
-func (p *repeats) expire(client netip.Addr) {
+func (p *drc) expire(client netip.Addr) {
 	n := 0
-	for n < len(p.at[client]) && time.Since(p.at[client][n].when) > repeatsFor {
+	for n < len(p.at[client]) && time.Since(p.at[client][n].when) > drcLifetime {
 		n++
 	}
 	p.forget(client, n)
 }
 
 // forget forgets a client's oldest n answers. mu is held.
-func (p *repeats) forget(client netip.Addr, n int) {
+func (p *drc) forget(client netip.Addr, n int) {
 	if n == 0 {
 		return
 	}
@@ -108,7 +108,7 @@ func (p *repeats) forget(client netip.Addr, n int) {
 }
 
 // clear forgets what a client was answered: one that was restarted may begin with the same calls.
-func (p *repeats) clear(client netip.Addr) {
+func (p *drc) clear(client netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	client = share.Key(client)

@@ -8,33 +8,33 @@ import (
 )
 
 // sweepTo is how many entries a sweep leaves, so that the next one is not due soon.
-const sweepTo = repliesMax - repliesMax/16
+const sweepTo = drcMax - drcMax/16
 
 // sweep makes room in all histories together. First go the entries for which nobody waits: the client has acknowledged them and ended the
 // connection, or they have lapsed. If that is not enough, all clients keep the same number, those that have fewer all they have: so many addresses
 // that ask for little cannot make the replies of one go that still may be waited for.
-func (r *replies) sweep() {
+func (r *drc) sweep() {
 	if !r.sweeping.TryLock() {
 		return // somebody is at it
 	}
 	defer r.sweeping.Unlock()
-	r.eachEntry(func(m *remembered, _ int) bool { return r.settled(m) })
+	r.eachEntry(func(m *drcEntry, _ int) bool { return r.expendable(m) })
 	if r.total.Load() <= sweepTo {
 		return
 	}
 	if keep := r.quota(); keep > 0 {
-		r.eachEntry(func(_ *remembered, newer int) bool { return newer >= keep })
+		r.eachEntry(func(_ *drcEntry, newer int) bool { return newer >= keep })
 		return
 	}
-	// More clients than places: those go that have been answered longest.
+	// More clients than entries: those go that have been answered longest.
 	limit := r.longest(int(r.total.Load()) - sweepTo)
-	r.eachEntry(func(m *remembered, _ int) bool { return !m.done.After(limit) })
+	r.eachEntry(func(m *drcEntry, _ int) bool { return !m.done.After(limit) })
 }
 
 // longest is when the n-th of the entries was answered, in the order in which they were.
-func (r *replies) longest(n int) time.Time {
+func (r *drc) longest(n int) time.Time {
 	var all []time.Time
-	r.eachEntry(func(m *remembered, _ int) bool {
+	r.eachEntry(func(m *drcEntry, _ int) bool {
 		all = append(all, m.done)
 		return false
 	})
@@ -45,14 +45,14 @@ func (r *replies) longest(n int) time.Time {
 	return all[min(n, len(all)-1)]
 }
 
-// settled reports whether nobody can be waiting for an entry.
-func (r *replies) settled(m *remembered) bool {
+// expendable reports whether nobody can be waiting for an entry.
+func (r *drc) expendable(m *drcEntry) bool {
 	ended, delivered := m.receipt.Known()
-	return ended && delivered || r.now().Sub(m.done) > replyLife
+	return ended && delivered || r.now().Sub(m.done) > drcLifetime
 }
 
 // eachEntry forgets each entry that is over and of which gone says so; it is told how many of the same client are newer.
-func (r *replies) eachEntry(gone func(m *remembered, newer int) bool) {
+func (r *drc) eachEntry(gone func(m *drcEntry, newer int) bool) {
 	for i := range r.shards {
 		s := &r.shards[i]
 		s.mu.Lock()
@@ -73,10 +73,10 @@ func (r *replies) eachEntry(gone func(m *remembered, newer int) bool) {
 }
 
 // quota is the largest number of entries of which every client may keep that many.
-func (r *replies) quota() int {
+func (r *drc) quota() int {
 	var counts []int
-	r.eachClient(func(_ netip.Addr, h *history) { counts = append(counts, h.n) })
-	return sort.Search(repliesPerClient, func(q int) bool {
+	r.eachClient(func(_ netip.Addr, h *drcClient) { counts = append(counts, h.n) })
+	return sort.Search(drcPerClient, func(q int) bool {
 		sum := 0
 		for _, n := range counts {
 			sum += min(n, q+1)
@@ -85,7 +85,7 @@ func (r *replies) quota() int {
 	})
 }
 
-func (r *replies) eachClient(f func(netip.Addr, *history)) {
+func (r *drc) eachClient(f func(netip.Addr, *drcClient)) {
 	for i := range r.shards {
 		s := &r.shards[i]
 		s.mu.Lock()

@@ -28,8 +28,8 @@ var once = []uint32{
 	nfswire.ProcRename, nfswire.ProcRemove, nfswire.ProcRmdir,
 }
 
-// TestOnce repeats every call, at once and after all others: each is answered as the first time, and nothing happens twice.
-func TestOnce(t *testing.T) {
+// TestDRC repeats every call, at once and after all others: each is answered as the first time, and nothing happens twice.
+func TestDRC(t *testing.T) {
 	f := newFixture(t)
 	all := samples(t, f)
 	type sent struct {
@@ -68,8 +68,8 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// TestOnceTellsCallsApart changes one thing of a call at a time: it is another call then, and is carried out.
-func TestOnceTellsCallsApart(t *testing.T) {
+// TestDRCTellsCallsApart changes one thing of a call at a time: it is another call then, and is carried out.
+func TestDRCTellsCallsApart(t *testing.T) {
 	f := newFixture(t)
 	mk := func() *rpc.Request { return f.request(nfswire.ProcMkdir, args(f.root(), "d", noAttr)) }
 	first := mk()
@@ -92,8 +92,8 @@ func TestOnceTellsCallsApart(t *testing.T) {
 	}
 }
 
-// TestOnceConcurrent sends one call many times at once: it is carried out once, and all replies are the same.
-func TestOnceConcurrent(t *testing.T) {
+// TestDRCConcurrent sends one call many times at once: it is carried out once, and all replies are the same.
+func TestDRCConcurrent(t *testing.T) {
 	f := newFixture(t)
 	for round := range 200 {
 		r := f.request(nfswire.ProcCreate, args(f.root(), string(rune('a'+round%26))+string(rune('0'+round/26)), nfswire.CreateGuarded, noAttr))
@@ -117,8 +117,8 @@ func TestOnceConcurrent(t *testing.T) {
 	}
 }
 
-// TestOnceIsBounded asks for more than is remembered, and comes from more clients than are.
-func TestOnceIsBounded(t *testing.T) {
+// TestDRCIsBounded asks for more than is remembered, and comes from more clients than are.
+func TestDRCIsBounded(t *testing.T) {
 	testpart.NotRace(t)
 	f := newFixture(t, func(e *export.Export) { e.Clients = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
 	send := func(r *rpc.Request) nfswire.Status {
@@ -162,8 +162,8 @@ func TestOnceIsBounded(t *testing.T) {
 	}
 }
 
-// TestOnceForgetsWhatCameToNothing sends arguments that cannot be read, and then with the same xid ones that can.
-func TestOnceForgetsWhatCameToNothing(t *testing.T) {
+// TestDRCForgetsWhatCameToNothing sends arguments that cannot be read, and then with the same xid ones that can.
+func TestDRCForgetsWhatCameToNothing(t *testing.T) {
 	f := newFixture(t)
 	r := f.request(nfswire.ProcMkdir, args(f.root(), "d"))
 	for range 2 {
