@@ -42,9 +42,9 @@ func crash(t *testing.T, path string) string {
 	return left
 }
 
-// TestOnceAcrossCrashes carries calls out, kills the server, and repeats them to the next one, and after another crash to the
+// TestDRCAcrossCrashes carries calls out, kills the server, and repeats them to the next one, and after another crash to the
 // one after that: each is answered OK, and nothing is done twice.
-func TestOnceAcrossCrashes(t *testing.T) {
+func TestDRCAcrossCrashes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "image")
 	if err := pmemfs.Format(path, pmemfs.FormatOptions{Size: imageBytes, RootMode: 0o777}); err != nil {
 		t.Fatal(err)

@@ -1,95 +1,159 @@
 package ninep
 
 import (
-	"sync/atomic"
+	"errors"
 
 	"pmemfs/pmemfs"
 )
 
-// Flags of open(2) on Linux, which Tlopen and Tlcreate carry wherever the server runs. What becomes of each says the package comment.
-const (
-	openAccess    = 0o3
-	openWriteOnly = 0o1
-	openReadWrite = 0o2
-	openCreate    = 0o100
-	openExclusive = 0o200
-	openNoTTY     = 0o400
-	openTruncate  = 0o1000
-	openAppend    = 0o2000
-	openNonblock  = 0o4000
-	openDataSync  = 0o10000
-	openAsync     = 0o20000
-	openDirect    = 0o40000
-	openLargeFile = 0o100000
-	openDirectory = 0o200000
-	openNoFollow  = 0o400000
-	openNoAtime   = 0o1000000
-	openCloseExec = 0o2000000
-	openSync      = 0o4000000
-
-	openKnown = openAccess | openCreate | openExclusive | openNoTTY | openTruncate | openAppend | openNonblock | openDataSync | openAsync |
-		openDirect | openLargeFile | openDirectory | openNoFollow | openNoAtime | openCloseExec | openSync
-)
-
-// rights are what a file is opened for.
-type rights struct{ read, write, truncate, append bool }
-
-// rightsOf reads them from flags, for a fid that is to become that of an open file. What nobody knows is refused, as O_PATH and O_TMPFILE
-// are.
-func (c *call) rightsOf(f *fid, flags uint32) (r rights, no errno) {
-	access := flags & openAccess
+// lopen opens the file of a fid. What it is opened for is allowed from then on, whatever becomes of the mode, and the file is there
+// until the fid is given up.
+func (c *call) lopen() errno {
+	id, flags := c.d.u32(), c.d.u32()
+	if !c.d.done() {
+		return eProto
+	}
+	f, no := c.use(id)
+	if no != ok {
+		return no
+	}
+	r, no := c.rightsOf(f, flags)
 	switch {
-	case f.open, f.xattr != nil:
-		return r, eBadF
-	case access > openReadWrite, flags&^openKnown != 0:
-		return r, eInval
+	case no != ok:
+		return no
+	case flags&openDirectory != 0 && f.typ != pmemfs.TypeDir:
+		return eNotDir
+	case c.exp.ReadOnly && (r.write || r.truncate):
+		return eROFS
 	}
-	r = rights{access != openWriteOnly, access != 0, flags&openTruncate != 0, flags&openAppend != 0}
-	c.s.asked(r)
-	return r, ok
+	return c.openAs(id, f, f.clone(), r)
 }
 
-// plainMode reports whether a mode has nothing but permissions, and the type that a request makes in any case.
-func plainMode(mode uint32, t pmemfs.FileType) bool {
-	typ := mode >> 12
-	return typ == 0 || typ == uint32(t)
+// openAs opens a file that exists as the fid to, and puts that where f was.
+func (c *call) openAs(id uint32, f, to *fid, r rights) errno {
+	return c.opened(id, f, to, c.open(to, r))
 }
 
-// habits are what a session has shown of its client, to tell by whether it sends pages that it has cached by way of any open file.
-//
-// Linux 6.4 to 6.17 does that when it caches writes (cache=mmap, loose and fscache): it opens for both what a program opens for writing, passes
-// O_APPEND on, and later sends whole pages through that fid, with the offset of the page. Its appends must go where it says: its own programs
-// take turns, and what is at the offset may be the page's old content. A client that does not cache opens for writing alone when a program
-// does, and its offsets of appends are what it happens to know.
-type habits struct {
-	linux       atomic.Bool // has asked for attributes as Linux does
-	writeOnly   atomic.Bool // has opened a file for writing alone of its own accord
-	refusedBoth atomic.Bool // an open for both was refused, after which that client also tries writing alone
-}
-
-// maskOfLinux is the mask of its every Tgetattr for a file that it comes to know: the basic attributes, and the generation.
-const maskOfLinux = 1<<11 - 1 | 1<<12
-
-// attributes notes for what attributes the client has asked.
-func (h *habits) attributes(mask uint64) {
-	if mask == maskOfLinux && !h.linux.Load() {
-		h.linux.Store(true)
+// opened answers that a file is open, unless it is not.
+func (c *call) opened(id uint32, f, to *fid, no errno) errno {
+	var a pmemfs.Attr
+	if no == ok {
+		var err error
+		a, err = c.s.srv.eng.Getattr(to.h)
+		no = c.status(err)
 	}
-}
-
-// asked notes for what the client opens a file.
-func (h *habits) asked(r rights) {
-	if r.write && !r.read && !h.refusedBoth.Swap(false) {
-		h.writeOnly.Store(true)
+	if no == ok {
+		no = c.s.replace(id, f, to)
 	}
-}
-
-// refused notes that the client may not open a file.
-func (h *habits) refused(r rights) {
-	if r.write && r.read {
-		h.refusedBoth.Store(true)
+	if no != ok {
+		return errnoOf(errors.Join(no, c.s.srv.unuse(to)))
 	}
+	putQid(c.e, &a)
+	put32(c.e, c.s.msize.Load()-ioHead)
+	return ok
 }
 
-// writesBack reports whether the client may send cached pages through a fid that was opened for both.
-func (h *habits) writesBack() bool { return h.linux.Load() && !h.writeOnly.Load() }
+// open opens the file of a fid that is in no table yet, if the caller may.
+func (c *call) open(f *fid, r rights) errno {
+	switch f.typ {
+	case pmemfs.TypeRegular:
+	case pmemfs.TypeDir:
+		if r.write || r.truncate {
+			return eIsDir
+		}
+	case pmemfs.TypeSymlink:
+		return eLoop
+	default:
+		return eNXIO // devices and pipes are the client's own
+	}
+	if no := c.mayOpen(f, r); no != ok {
+		c.s.refused(r)
+		return no
+	}
+	if no := c.hold(f, r); no != ok || !r.truncate {
+		return no
+	}
+	c.call.Open = true
+	_, err := c.s.srv.eng.Setattr(&c.cred, f.h, &pmemfs.SetAttr{Mask: pmemfs.SetSize})
+	return c.status(err)
+}
+
+// mayOpen asks for the permissions to open a file. What may be executed may be opened for reading, as NFS has it (RFC 1813 section 4.4):
+// the client's kernel has to read what it executes, and looks by itself at who may read.
+func (c *call) mayOpen(f *fid, r rights) errno {
+	var want uint32
+	if r.read {
+		want |= pmemfs.AccessRead
+	}
+	if r.write || r.truncate {
+		want |= pmemfs.AccessWrite
+	}
+	got, err := c.s.srv.eng.Access(&c.cred, f.h, want)
+	if err == nil && got != want && want == pmemfs.AccessRead && f.typ == pmemfs.TypeRegular {
+		want = pmemfs.AccessExec
+		got, err = c.s.srv.eng.Access(&c.cred, f.h, want)
+	}
+	switch {
+	case err != nil:
+		return c.status(err)
+	case got != want:
+		return eAccess
+	}
+	return ok
+}
+
+// hold keeps the file of a fid for as long as the fid is there.
+func (c *call) hold(f *fid, r rights) errno {
+	if err := c.s.srv.eng.Hold(f.h); err != nil {
+		return c.status(err)
+	}
+	f.open, f.read, f.write, f.append = true, r.read, r.write, r.append
+	return ok
+}
+
+// createTries is how often a file is looked for that is there when it is to be made, and is not when it is to be opened.
+const createTries = 16
+
+// lcreate makes a file, or unless O_EXCL is among the flags opens the one that is there. The fid of the directory becomes that of the
+// file.
+func (c *call) lcreate() errno {
+	id, name := c.d.u32(), c.d.str()
+	flags, mode, gid := c.d.u32(), c.d.u32(), c.d.u32()
+	if !c.d.done() {
+		return eProto
+	}
+	f, no := c.change(id)
+	if no != ok {
+		return no
+	}
+	r, no := c.rightsOf(f, flags)
+	switch {
+	case no != ok:
+		return no
+	case flags&openDirectory != 0, !plainMode(mode, pmemfs.TypeRegular):
+		return eInval
+	}
+	c.withGroup(f, gid)
+	o := pmemfs.CreateOptions{Mode: pmemfs.Guarded, Attr: pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode & 0o7777}}
+	var err error
+	for range createTries {
+		var a pmemfs.Attr
+		if a, err = c.s.srv.eng.Create(&c.cred, f.h, name, &o); err == nil {
+			to := newFid(f, a.Handle, a.Type)
+			to.called(f.h, name)
+			return c.opened(id, f, to, c.hold(to, r)) // allowed whatever the mode says
+		}
+		if !errors.Is(err, pmemfs.ErrExist) || flags&openExclusive != 0 {
+			return c.inDir(err)
+		}
+		if a, err = c.find(f, f.h, name); err == nil {
+			to := newFid(f, a.Handle, a.Type)
+			to.called(f.h, name)
+			return c.openAs(id, f, to, r)
+		}
+		if !errors.Is(err, pmemfs.ErrNotExist) {
+			break
+		}
+	}
+	return c.status(err)
+}
