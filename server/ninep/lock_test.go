@@ -220,42 +220,6 @@ func TestLockWaitsWithoutRoom(t *testing.T) {
 	}
 }
 
-// TestFlushOrder flushes one request several times: the answers come in order, behind the request's, as the client takes the last one for all.
-func TestFlushOrder(t *testing.T) {
-	f := serve(t, ninep.Limits{})
-	a, b := f.mount(0), f.mount(0)
-	f.file(a, 1, "f", "content", 0o644)
-	f.walk(b, 0, 1, "f")
-	f.ok(b.Open(1, openRDWR))
-	f.locks(a, lockGranted, 1, lockWrite, 0, 0, 0, 1)
-	const asks, first, flushes = uint16(1), uint16(100), uint16(8)
-	for range 200 {
-		batch := ninetest.Message(ninetest.Lock, asks, ninetest.Args(uint32(1), uint8(lockWrite), uint32(1), uint64(0), uint64(0), uint32(1), "host"))
-		tags := []uint16{asks}
-		for tag := first; tag < first+flushes; tag++ {
-			batch = append(batch, ninetest.Message(ninetest.Flush, tag, ninetest.Args(asks))...)
-			tags = append(tags, tag)
-		}
-		f.ok(b.SendRaw(batch))
-		f.answers(b, tags...)
-	}
-}
-
-// TestVersionOrder sends requests and in the same breath Tversion: what it ends has been answered before.
-func TestVersionOrder(t *testing.T) {
-	f := serve(t, ninep.Limits{})
-	c := f.dial()
-	for range 200 {
-		f.ok(c.Begin(8192, 0, "/", 0))
-		var batch []byte
-		for tag := range uint16(4) {
-			batch = append(batch, ninetest.Message(ninetest.Getattr, tag, ninetest.Args(uint32(0), uint64(0)))...)
-		}
-		f.ok(c.SendRaw(append(batch, ninetest.Message(ninetest.Version, 9, ninetest.Args(uint32(8192), "9P2000.L"))...)))
-		f.answers(c, 0, 1, 2, 3, 9)
-	}
-}
-
 // TestGrace checks that nobody gets a lock that a client of another protocol may claim.
 func TestGrace(t *testing.T) {
 	f := serve(t, ninep.Limits{})

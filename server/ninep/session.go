@@ -11,6 +11,16 @@ import (
 	"pmemfs/server/rpc"
 )
 
+// The order of answers to Tflushes. Each step holds by the one before:
+//
+//   - What is answered in place leaves in the order of the requests, and behind what was given to the transport before (rpc.Session).
+//   - What is answered beside leaves in the order in which it is given to the transport, and Sent comes after that.
+//   - A Tflush of a request that is answered beside waits for that one's Sent, and for the Sent of the last Tflush of the same. It
+//     goes in place only when the request is in no table any more, which is when those Sents have come.
+//   - A Tflush of a request that was answered in place, or of none, is answered in place.
+//
+// Only the end of the connection ends this waiting: then the client reads no more, or does not care.
+
 // session is one connection.
 type session struct {
 	srv     *Server
@@ -63,7 +73,7 @@ func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 		return s.serveBeside(r, e, m)
 	}
 	switch {
-	case s.find(tag) != nil:
+	case s.taken(tag):
 		answerError(e, tag, eInval) // two requests cannot have one tag
 		return rpc.Success
 	case m.waits, m.changes && !s.srv.cheap, k == tClunk && s.costly(r.Record):
@@ -95,14 +105,20 @@ func (s *session) costly(b []byte) bool {
 	return !s.srv.cheap && s.table.costly(d.u32())
 }
 
-// find returns the request with a tag that is to be answered beside the others, or nil.
-func (s *session) find(tag uint16) *pending {
+// taken reports whether a tag is that of a request that is to be answered beside the others. If that has been answered, the tag is a new
+// request's now: a Tflush of it must not be held to be about the old one. It would be answered beside the others, and could overtake the
+// answer to the new one, which may have been given in place and not have left.
+func (s *session) taken(tag uint16) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p := s.pending[tag]; p != nil && !p.answered {
-		return p
+	p := s.pending[tag]
+	if p == nil {
+		return false
 	}
-	return nil
+	if p.answered {
+		delete(s.pending, tag)
+	}
+	return !p.answered
 }
 
 // later notes that a request is answered beside the others.

@@ -119,8 +119,9 @@ func (c *conn) standStill() error {
 	c.req.MayWait = true
 	c.reply(&c.req, &c.out)
 	c.stampNext(&c.req)
-	c.sent(&c.req)
-	return c.flush()
+	err := c.flush()
+	c.sent(&c.req) // not before: what is appended after it has to leave after it
+	return err
 }
 
 // roomPatience is how long a call waits for room beside the connection. Then it is answered in place: it may be the one that those who have the
