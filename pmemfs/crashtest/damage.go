@@ -160,7 +160,7 @@ func records(image []byte) (places []int64, err error) {
 			break
 		}
 		last = at
-		at += (int64(h.Length) + lineSize - 1) &^ (lineSize - 1)
+		at += layout.LineUp(int64(h.Length))
 	}
 	for at := int64(0); at < last; at += lineSize {
 		places = append(places, sb.RingOffset()+at)
@@ -278,7 +278,7 @@ func badEntry(uint64) (*Trace, error) {
 	}
 	rec := m.sure[sb.RingOffset():]
 	first := layout.DecodeRecordHead(rec)
-	rec = rec[(first.Length+lineSize-1)&^(lineSize-1):]
+	rec = rec[layout.LineUp(int(first.Length)):]
 	h := layout.DecodeRecordHead(rec)
 	rec = rec[:h.Length]
 	rec[layout.RecordHeader+12] = 0xff // the kind

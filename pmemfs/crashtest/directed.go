@@ -142,7 +142,7 @@ func (t *Trace) withoutFirst() []byte {
 			continue
 		}
 		if from < 0 {
-			from = l.n + (int64(layout.DecodeRecordHead(l.now[:]).Length)+lineSize-1)/lineSize
+			from = l.n + layout.LineUp(int64(layout.DecodeRecordHead(l.now[:]).Length))/lineSize
 		}
 		if l.n >= from {
 			copy(m.sureLine(l.n), l.now[:])

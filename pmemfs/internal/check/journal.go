@@ -80,7 +80,7 @@ func (c *checker) window() {
 		h.FreeBlocks += uint64(head.Free)
 		h.UsedInodes += uint64(head.Inodes)
 		c.report.ReplayedRecords++
-		pos += (uint64(head.Length) + layout.LineSize - 1) &^ (layout.LineSize - 1)
+		pos += layout.LineUp(uint64(head.Length))
 		seq++
 	}
 	if pos-h.TailPos > size {

@@ -68,7 +68,7 @@ func (j *Journal) InspectSelf(bad func(off int64, object, problem string)) (read
 			break // where the next one begins is not known
 		}
 		read += n
-		pos += (uint64(n) + layout.LineSize - 1) &^ (layout.LineSize - 1)
+		pos += layout.LineUp(uint64(n))
 	}
 	return read, nil
 }

@@ -225,7 +225,7 @@ func (j *Journal) fail(cause error) error {
 // append gives rec a sequence and a place in the ring and copies it there. It waits for space. On return the record is
 // stored but not durable. ticket names its place in the in-flight queue. On an error nothing has happened.
 func (j *Journal) append(rec []byte, entries uint32, counts Counts, body uint32) (seq, end, ticket uint64, err error) {
-	need := (uint64(len(rec)) + layout.LineSize - 1) &^ (layout.LineSize - 1)
+	need := layout.LineUp(uint64(len(rec)))
 	j.mu.Lock()
 	for j.pos+need-j.tail > j.size {
 		j.mu.Unlock()

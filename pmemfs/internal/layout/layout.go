@@ -60,6 +60,9 @@ func BlockOf(off int64) uint64 { return uint64(off) >> BlockShift }
 // BlocksFor returns how many blocks hold n bytes.
 func BlocksFor(n uint64) uint64 { return n>>BlockShift + (n&(BlockSize-1)+BlockSize-1)>>BlockShift }
 
+// LineUp rounds a length or an offset up to whole lines.
+func LineUp[T int | int64 | uint64](n T) T { return (n + LineSize - 1) &^ (LineSize - 1) }
+
 // sealed reports whether the CRC32C stored in the first four bytes of b covers the rest.
 func sealed(b []byte) bool { return le.Uint32(b) == CRC(b[4:]) }
 

@@ -6,6 +6,7 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/internal/ring"
 )
 
 // notesMax is how many notes are kept, the newest ones.
@@ -21,9 +22,9 @@ const carryShare = 8
 // happened. Memory that faults is an error, with the notes before it.
 func readNotes(region *pmem.Region, sb *layout.Superblock, old, end *layout.Head) (notes []layout.Note, err error) {
 	medium := region.Bytes()
-	r := reader{ring: medium[sb.RingOffset() : sb.RingOffset()+sb.RingBytes()], head: *old}
+	r := ring.New(ringOf(medium, sb), *old)
 	err = named(region, "notes in the journal ring", func() error {
-		r.noted(end, func(n layout.Note) {
+		noted(r, end, func(n layout.Note) {
 			if len(notes) == 2*notesMax {
 				notes = notes[:copy(notes, notes[notesMax:])]
 			}
@@ -35,8 +36,8 @@ func readNotes(region *pmem.Region, sb *layout.Superblock, old, end *layout.Head
 }
 
 // noted calls f with the notes of the valid records before end.
-func (r *reader) noted(end *layout.Head, f func(n layout.Note)) {
-	size := uint64(len(r.ring))
+func noted(r *ring.Reader, end *layout.Head, f func(n layout.Note)) {
+	size := r.Size()
 	reach, last, all := size-size/carryShare, end.TailPos, mutation.NotesBeforeEnd.Off()
 	if mutation.NotesApart.Off() {
 		reach = size
@@ -44,20 +45,21 @@ func (r *reader) noted(end *layout.Head, f func(n layout.Note)) {
 	if all {
 		last += size / carryShare
 	}
-	budget := 16 * len(r.ring) // as in vetEnd: what looks like a record and is none must not cost more
+	budget := r.Budget()
 	for p := end.TailPos - min(end.TailPos, reach); p < last && budget > 0; {
-		h := layout.DecodeRecordHead(r.ring[p%size:])
-		p += layout.LineSize
-		if !h.Of(&r.head) || !layout.SeqBefore(h.Seq, end.TailSeq) && !all {
+		h, ours := r.Head(p)
+		if !ours || !layout.SeqBefore(h.Seq, end.TailSeq) && !all {
+			p += layout.LineSize
 			continue
 		}
 		budget -= int(min(h.Length, uint32(size)))
-		rec, _, ok := r.record(p-layout.LineSize, h.Seq)
+		rec, _, ok := r.Record(p)
 		if !ok {
+			p += layout.LineSize
 			continue
 		}
 		eachNote(rec, f)
-		p += (uint64(h.Length)+layout.LineSize-1)&^(layout.LineSize-1) - layout.LineSize
+		p += layout.LineUp(uint64(h.Length))
 	}
 }
 
@@ -116,7 +118,7 @@ func carry(region *pmem.Region, sb *layout.Superblock, h *layout.Head, notes []l
 		return nil, err
 	}
 	h.TailSeq++
-	h.TailPos += (uint64(len(rec)) + layout.LineSize - 1) &^ (layout.LineSize - 1)
+	h.TailPos += layout.LineUp(uint64(len(rec)))
 	ranges := []pmem.Range{{Off: sb.RingOffset() + at, Len: first}}
 	if rest := int64(len(rec)) - first; rest > 0 {
 		ranges = append(ranges, pmem.Range{Off: sb.RingOffset(), Len: rest})

@@ -148,7 +148,7 @@ func (c *committer) batch(blocks []uint64) (n int, err error) {
 		return 0, err
 	}
 	c.head.TailSeq++
-	c.head.TailPos += (uint64(len(c.rec)) + layout.LineSize - 1) &^ (layout.LineSize - 1)
+	c.head.TailPos += layout.LineUp(uint64(len(c.rec)))
 	return n, c.region.Persist(sitePassed, []pmem.Range{c.putHead()})
 }
 

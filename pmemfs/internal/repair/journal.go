@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/ring"
 )
 
 // heads finds the journal head that counts. next is the version in front of the one to be written next, whose block is then
@@ -24,34 +25,13 @@ func (f *fixer) heads() (h layout.Head, next uint64, ok bool) {
 	return a, next, okA && a.TailPos%layout.LineSize == 0
 }
 
-// ring reads records of an epoch.
-type ring struct {
-	bytes []byte
-	head  layout.Head
-	buf   []byte
-}
-
+// ring returns a copy of the journal ring.
 func (f *fixer) ring() []byte {
-	ring := make([]byte, 0, f.sb.RingBytes())
+	all := make([]byte, 0, f.sb.RingBytes())
 	for i := range f.sb.RingBlocks {
-		ring = append(ring, f.block(layout.JournalRing+i)...)
+		all = append(all, f.block(layout.JournalRing+i)...)
 	}
-	return ring
-}
-
-// record returns the record at pos if it is valid.
-func (r *ring) record(pos uint64) ([]byte, layout.RecordHead, bool) {
-	at := pos % uint64(len(r.bytes))
-	h := layout.DecodeRecordHead(r.bytes[at:])
-	if !h.Of(&r.head) || h.Length < layout.RecordHeader || uint64(h.Length) > uint64(len(r.bytes))/4 {
-		return nil, h, false
-	}
-	rec := r.bytes[at:min(at+uint64(h.Length), uint64(len(r.bytes)))]
-	if n := int(h.Length) - len(rec); n > 0 {
-		r.buf = append(append(r.buf[:0], rec...), r.bytes[:n]...)
-		rec = r.buf
-	}
-	return rec, h, layout.RecordSealed(rec)
+	return all
 }
 
 // window replays the journal into the plan. A record that was durable and is damaged is left out, and what follows it is
@@ -67,13 +47,13 @@ func (f *fixer) window() {
 		return
 	}
 	f.readLost(&old)
-	r := ring{bytes: f.ring(), head: old}
+	r := ring.New(f.ring(), old)
 	seals := map[uint64]bool{}
-	pos, seq, end := old.TailPos, old.TailSeq, old.TailPos+uint64(len(r.bytes))
+	pos, seq, end := old.TailPos, old.TailSeq, old.TailPos+r.Size()
 	for pos < end {
-		rec, head, ok := r.record(pos)
+		rec, head, ok := r.Record(pos)
 		if !ok || head.Seq != seq {
-			next, found := r.behind(pos, seq, end)
+			next, found := behind(r, pos, seq, end)
 			if !found {
 				break
 			}
@@ -82,7 +62,7 @@ func (f *fixer) window() {
 			pos, seq = next.pos, next.seq
 			continue
 		}
-		size := (uint64(head.Length) + layout.LineSize - 1) &^ (layout.LineSize - 1)
+		size := layout.LineUp(uint64(head.Length))
 		if pos+size > end {
 			f.stale = true
 			f.lose(fmt.Sprintf("journal record %d", seq), "and what follows: it overwrites the window's beginning")
@@ -117,30 +97,21 @@ func (f *fixer) readLost(h *layout.Head) {
 	}
 }
 
-// place is where a record is.
-type place struct{ pos, seq uint64 }
+// position is where a record is.
+type position struct{ pos, seq uint64 }
 
 // behind returns the first valid record behind a missing one, if one of those vouches for it: then it was durable.
-func (r *ring) behind(pos, seq, end uint64) (first place, vouched bool) {
+func behind(r *ring.Reader, pos, seq, end uint64) (first position, vouched bool) {
 	found := false
-	budget := 16 * len(r.bytes) // as in recovery: genuine records do not overlap
-	for p := pos + layout.LineSize; p < end && budget > 0; p += layout.LineSize {
-		h := layout.DecodeRecordHead(r.bytes[p%uint64(len(r.bytes)):])
-		if !h.Of(&r.head) || !layout.SeqBefore(seq, h.Seq) {
-			continue
-		}
-		budget -= int(min(h.Length, uint32(len(r.bytes))))
-		if _, _, ok := r.record(p); !ok {
-			continue
-		}
+	for p, h := range r.Behind(pos, seq, end, func(*layout.RecordHead) bool { return true }) {
 		if !found {
-			first, found = place{p, h.Seq}, true
+			first, found = position{p, h.Seq}, true
 		}
 		if !layout.SeqBefore(h.Fenced, seq) && layout.SeqBefore(h.Fenced, h.Seq) {
 			return first, true
 		}
 	}
-	return place{}, false
+	return position{}, false
 }
 
 // replay applies the entries of a record up to the first that is malformed.

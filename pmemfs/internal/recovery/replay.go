@@ -1,98 +1,14 @@
 package recovery
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"slices"
-
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/pmem"
+	"slices"
 )
-
-// guarded runs f and returns the fault of the region's memory that it hits.
-func guarded(region *pmem.Region, f func()) (err error) {
-	defer region.Unguard(region.Guard(), &err)
-	f()
-	return nil
-}
-
-// named is guarded, with an error that names the part of the journal whose memory faults. Without that part nobody knows
-// what was acknowledged, so the image is refused.
-func named(region *pmem.Region, what string, f func() error) error {
-	var err error
-	fault := guarded(region, func() { err = f() })
-	var at *pmem.FaultError
-	if errors.As(fault, &at) && at.Host != nil {
-		return fmt.Errorf("%s, block %d: %w", what, layout.BlockOf(at.Off), fault)
-	}
-	if errors.As(fault, &at) {
-		return fmt.Errorf("%w: %s, block %d: %w", layout.ErrDamaged, what, layout.BlockOf(at.Off), fault)
-	}
-	return err
-}
-
-// Superblock is Super for a region whose memory may fault: either copy may be unreadable. first is why the first copy is
-// not used, nil if it is.
-func Superblock(region *pmem.Region) (sb *layout.Superblock, first, err error) {
-	medium := region.Bytes()
-	fault := guarded(region, func() { sb, err = Super(medium) })
-	if fault == nil {
-		if err == nil {
-			_, first = layout.DecodeSuperblock(medium)
-		}
-		return sb, first, err
-	}
-	first = fmt.Errorf("superblock: %w", fault)
-	other := guarded(region, func() {
-		if sb = backup(medium); sb != nil {
-			err = vetSize(medium, sb)
-		}
-	})
-	switch {
-	case other != nil:
-		return nil, first, fmt.Errorf("both superblocks are unreadable: %w", fault)
-	case sb == nil:
-		return nil, first, fmt.Errorf("%w: the superblock is unreadable and there is no copy of it: %w", layout.ErrDamaged, fault)
-	}
-	return sb, first, err
-}
-
-// vetSize returns ErrTruncated for a medium that is shorter than its superblock says.
-func vetSize(medium []byte, sb *layout.Superblock) error {
-	if size := layout.BlockOffset(sb.Blocks); int64(len(medium)) < size {
-		return fmt.Errorf("%w: %d bytes long, the superblock says %d", ErrTruncated, len(medium), size)
-	}
-	return nil
-}
-
-// Journal reads the journal of a region whose memory may fault: the head that counts, and as the window leaves it. Errors
-// name the part that is damaged or unreadable and wrap layout.ErrDamaged.
-//
-// An unreadable head refuses the image even if the other is valid: it may be the newer one, without which records that
-// were acknowledged would be missing, and no checkpoint could be made before it is readable again.
-func Journal(region *pmem.Region, sb *layout.Superblock, f func(rec []byte) error) (head, end layout.Head, err error) {
-	medium := region.Bytes()
-	err = named(region, "journal head", func() error {
-		for _, block := range []uint64{layout.JournalHeadA, layout.JournalHeadB} {
-			region.Probe(layout.BlockOffset(block), layout.BlockSize)
-		}
-		var err error
-		head, err = Head(medium)
-		return err
-	})
-	if err != nil {
-		return head, head, err
-	}
-	err = named(region, "journal ring", func() error {
-		var err error
-		end, err = Window(medium, sb, head, f)
-		return err
-	})
-	return head, end, err
-}
 
 // lostBlocks returns the blocks that a head lists as lost.
 func lostBlocks(medium []byte, sb *layout.Superblock, h *layout.Head) ([]uint64, error) {
@@ -106,9 +22,6 @@ func lostBlocks(medium []byte, sb *layout.Superblock, h *layout.Head) ([]uint64,
 	}
 	return list, nil
 }
-
-// sorted returns the lost blocks in ascending order.
-func (r *replay) sorted() []uint64 { return slices.Sorted(maps.Keys(r.lost)) }
 
 // CountLost returns how many blocks a journal head lists as lost, 0 if the list is damaged.
 func CountLost(medium []byte, sb *layout.Superblock, h *layout.Head) uint64 {
@@ -135,6 +48,9 @@ func newReplay(region *pmem.Region, lost []uint64) *replay {
 	}
 	return r
 }
+
+// sorted returns the lost blocks in ascending order.
+func (r *replay) sorted() []uint64 { return slices.Sorted(maps.Keys(r.lost)) }
 
 // record stores the entries of a record in place. Memory that faults loses a block, and no more than that. A host that does not
 // store is an error: the window still counts, and the next attempt may do better.

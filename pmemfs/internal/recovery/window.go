@@ -1,0 +1,116 @@
+package recovery
+
+import (
+	"fmt"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
+	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/internal/ring"
+)
+
+// Head returns the newer valid journal head.
+func Head(medium []byte) (layout.Head, error) {
+	a, okA := layout.DecodeHead(medium[layout.BlockOffset(layout.JournalHeadA):])
+	b, okB := layout.DecodeHead(medium[layout.BlockOffset(layout.JournalHeadB):])
+	switch {
+	case !okA && !okB:
+		return a, fmt.Errorf("both journal heads %w", layout.ErrDamaged)
+	case okB && (!okA || b.Version >= a.Version):
+		a = b
+	}
+	if a.TailPos%layout.LineSize != 0 {
+		return a, fmt.Errorf("journal head %w: its tail, position %d, is not at the start of a line", layout.ErrDamaged, a.TailPos)
+	}
+	return a, nil
+}
+
+// Journal reads the journal of a region whose memory may fault: the head that counts, and as the window leaves it. Errors
+// name the part that is damaged or unreadable and wrap layout.ErrDamaged.
+//
+// An unreadable head refuses the image even if the other is valid: it may be the newer one, without which records that
+// were acknowledged would be missing, and no checkpoint could be made before it is readable again.
+func Journal(region *pmem.Region, sb *layout.Superblock, f func(rec []byte) error) (head, end layout.Head, err error) {
+	medium := region.Bytes()
+	err = named(region, "journal head", func() error {
+		for _, block := range []uint64{layout.JournalHeadA, layout.JournalHeadB} {
+			region.Probe(layout.BlockOffset(block), layout.BlockSize)
+		}
+		var err error
+		head, err = Head(medium)
+		return err
+	})
+	if err != nil {
+		return head, head, err
+	}
+	err = named(region, "journal ring", func() error {
+		var err error
+		end, err = Window(medium, sb, head, f)
+		return err
+	})
+	return head, end, err
+}
+
+// Window calls f with each valid record from the tail on and returns the head as it stands after them. It returns an
+// error that wraps layout.ErrDamaged when a record that must have been durable is not valid.
+func Window(medium []byte, sb *layout.Superblock, h layout.Head, f func(rec []byte) error) (layout.Head, error) {
+	r := ring.New(ringOf(medium, sb), h)
+	pos, seq := h.TailPos, h.TailSeq
+	for {
+		rec, head, ok := r.Record(pos)
+		if !ok || head.Seq != seq {
+			break
+		}
+		if f != nil {
+			if err := f(rec); err != nil {
+				return h, err
+			}
+		}
+		h.FreeBlocks += uint64(head.Free)
+		h.UsedInodes += uint64(head.Inodes)
+		pos += layout.LineUp(uint64(head.Length))
+		seq++
+		if pos-h.TailPos >= r.Size() {
+			break
+		}
+	}
+	// A clean head was written when nothing more was to be appended in its epoch: there is no end to doubt.
+	if (!h.Clean || seq != h.TailSeq) && !mutation.VetEnd.Off() {
+		if err := vetEnd(r, pos, seq, h.TailPos+r.Size()); err != nil {
+			return h, err
+		}
+	}
+	h.TailPos, h.TailSeq = pos, seq
+	return h, nil
+}
+
+// vetEnd looks for a valid record behind the end of the window that says that everything up to seq was durable when it
+// was appended: then the window did not end at seq, it is damaged there.
+func vetEnd(r *ring.Reader, pos, seq, end uint64) error {
+	vouches := func(h *layout.RecordHead) bool { return !layout.SeqBefore(h.Fenced, seq) }
+	for _, h := range r.Behind(pos, seq, end, vouches) {
+		return fmt.Errorf("journal %w at position %d: record %d was durable and is not valid, record %d behind it is",
+			layout.ErrDamaged, pos, seq, h.Seq)
+	}
+	return nil
+}
+
+// ringOf returns the ring of a medium.
+func ringOf(medium []byte, sb *layout.Superblock) []byte {
+	return medium[sb.RingOffset() : sb.RingOffset()+sb.RingBytes()]
+}
+
+// vet decodes all entries of a record. None may be for a superblock, a head or the ring: replay would destroy what it reads.
+func vet(rec []byte, sb *layout.Superblock) error {
+	for body := rec[layout.RecordHeader:]; len(body) > 0; {
+		e, rest, ok := layout.NextEntry(body, layout.BlockOffset(sb.Blocks))
+		if !ok {
+			return fmt.Errorf("journal %w: record %d has a malformed entry", layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq)
+		}
+		if block := layout.BlockOf(e.Off); e.Kind != layout.EntryNote && sb.Untouchable(block) {
+			return fmt.Errorf("journal %w: record %d has an entry for block %d, of the superblocks or the journal",
+				layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq, block)
+		}
+		body = rest
+	}
+	return nil
+}
