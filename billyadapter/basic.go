@@ -20,14 +20,21 @@ const (
 )
 
 // Create opens name for reading and writing, truncated, making it with mode 0666 less the umask.
+//
+// Errors: those of OpenFile.
 func (f *FS) Create(name string) (billy.File, error) {
 	return f.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
 }
 
 // Open opens name for reading.
+//
+// Errors: those of OpenFile.
 func (f *FS) Open(name string) (billy.File, error) { return f.OpenFile(name, os.O_RDONLY, 0) }
 
 // OpenFile opens name as os.OpenFile does; O_SYNC is always in force. Creation and truncation are durable on return.
+//
+// Errors: path errors; EEXIST with O_EXCL; EISDIR for writing to a directory; EOPNOTSUPP for a
+// FIFO, socket or device; EINVAL for another access mode; change errors when it creates or truncates.
 func (f *FS) OpenFile(name string, flag int, perm fs.FileMode) (billy.File, error) {
 	file, err := f.open(name, flag, perm)
 	if err != nil {
@@ -126,9 +133,13 @@ func (f *FS) hold(name string, h pmemfs.Handle, flag int) (*File, error) {
 }
 
 // Stat describes name, following a final link.
+//
+// Errors: path errors.
 func (f *FS) Stat(name string) (fs.FileInfo, error) { return f.stat("stat", name, true) }
 
 // Lstat describes name itself, even if it is a link.
+//
+// Errors: path errors.
 func (f *FS) Lstat(name string) (fs.FileInfo, error) { return f.stat("lstat", name, false) }
 
 func (f *FS) stat(op, name string, follow bool) (fs.FileInfo, error) {
@@ -140,9 +151,15 @@ func (f *FS) stat(op, name string, follow bool) (fs.FileInfo, error) {
 }
 
 // Rename moves oldname to newname, replacing what is there as rename(2) does, in one atomic step.
+//
+// Errors: those of RenameFlags.
 func (f *FS) Rename(oldname, newname string) error { return f.RenameFlags(oldname, newname, 0) }
 
 // RenameFlags is Rename with the engine's flags: refuse to replace, or exchange the two.
+//
+// Errors, in an *os.LinkError: path errors; EEXIST for a target that must not exist; EISDIR, ENOTDIR and ENOTEMPTY for
+// a target that cannot be replaced; EINVAL for a directory that would be below itself; EBUSY for the root; EPERM below
+// a sticky directory; change errors.
 func (f *FS) RenameFlags(oldname, newname string, flags pmemfs.RenameFlags) error {
 	err := f.rename(oldname, newname, flags)
 	if err == nil || err == billy.ErrCrossedBoundary {
@@ -170,6 +187,8 @@ func (f *FS) rename(oldname, newname string, flags pmemfs.RenameFlags) error {
 }
 
 // Remove removes a file, a link or an empty directory.
+//
+// Errors: path errors; ENOTEMPTY; EPERM below a sticky directory; change errors.
 func (f *FS) Remove(name string) error {
 	if f.ro {
 		return pathError("remove", name, pmemfs.ErrReadOnly)
@@ -185,6 +204,8 @@ func (f *FS) Remove(name string) error {
 }
 
 // TempFile makes and opens a file with a new name that begins with prefix, readable by its owner only.
+//
+// Errors: path errors; EEXIST if no new name was found; change errors.
 func (f *FS) TempFile(dir, prefix string) (billy.File, error) {
 	if dir == "" {
 		dir = tempDir
@@ -204,6 +225,8 @@ func (f *FS) TempFile(dir, prefix string) (billy.File, error) {
 }
 
 // Symlink makes a link at link that holds target, word for word.
+//
+// Errors: path errors; EEXIST; EINVAL for an empty target or one with a NUL; change errors.
 func (f *FS) Symlink(target, link string) error {
 	if f.ro {
 		return pathError("symlink", link, pmemfs.ErrReadOnly)
@@ -220,6 +243,8 @@ func (f *FS) Symlink(target, link string) error {
 }
 
 // Readlink returns the target of a link, word for word; EINVAL if name is not one.
+//
+// Errors: path errors.
 func (f *FS) Readlink(name string) (string, error) {
 	loc, err := f.find(name, false)
 	if err != nil {

@@ -8,14 +8,20 @@ import (
 )
 
 // Chmod sets permissions, setuid, setgid and sticky of name, following a final link.
+//
+// Errors: path errors; EPERM unless the caller owns the file; change errors.
 func (f *FS) Chmod(name string, mode fs.FileMode) error {
 	return f.change("chmod", name, true, &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: PosixMode(mode)})
 }
 
 // Chown sets the owner and group of name, following a final link; -1 leaves one as it is.
+//
+// Errors: path errors; EPERM unless the caller may give the file away; change errors.
 func (f *FS) Chown(name string, uid, gid int) error { return f.chown("chown", name, true, uid, gid) }
 
 // Lchown is Chown for a link itself.
+//
+// Errors: those of Chown.
 func (f *FS) Lchown(name string, uid, gid int) error { return f.chown("lchown", name, false, uid, gid) }
 
 func (f *FS) chown(op, name string, follow bool, uid, gid int) error {
@@ -35,6 +41,8 @@ func (f *FS) chown(op, name string, follow bool, uid, gid int) error {
 
 // Chtimes sets the times of last access and change of name, to the nanosecond, following a final link; a zero time
 // leaves one as it is.
+//
+// Errors: path errors; EPERM unless the caller owns the file; change errors.
 func (f *FS) Chtimes(name string, atime, mtime time.Time) error {
 	var s pmemfs.SetAttr
 	if !atime.IsZero() {

@@ -8,8 +8,10 @@ import (
 	"pmemfs/pmemfs"
 )
 
-// ReadDir lists a directory sorted by name, with "." and ".." left out. It needs memory for all entries: ReadDirFunc
-// is for directories of any size.
+// ReadDir lists a directory sorted by name, with "." and ".." left out. It needs memory for all entries: ReadDirFunc is
+// for directories of any size.
+//
+// Errors: path errors; ENOTDIR.
 func (f *FS) ReadDir(name string) ([]fs.FileInfo, error) {
 	infos, err := f.list(name)
 	if err != nil {
@@ -40,8 +42,10 @@ func (f *FS) list(name string) ([]*FileInfo, error) {
 }
 
 // ReadDirFunc calls fn for each entry after cookie (0 for the start) in the directory's own order, until fn returns
-// false. The entry is valid during the call only; its Cookie resumes after it, also after a restart. Entries
-// added or removed meanwhile may or may not be seen; all others are seen exactly once.
+// false. The entry is valid during the call only; its Cookie resumes after it, also after a restart. Entries added or
+// removed meanwhile may or may not be seen; all others are seen exactly once.
+//
+// Errors: path errors; ENOTDIR.
 func (f *FS) ReadDirFunc(name string, cookie uint64, fn func(*pmemfs.DirEntry) bool) error {
 	loc, err := f.find(name, true)
 	if err != nil {
@@ -71,6 +75,8 @@ func (f *FS) stream(dir pmemfs.Handle, cookie uint64, fn func(*pmemfs.DirEntry) 
 }
 
 // Mkdir makes one directory; its parent must exist.
+//
+// Errors: path errors; EEXIST; change errors.
 func (f *FS) Mkdir(name string, perm fs.FileMode) error {
 	if f.ro {
 		return pathError("mkdir", name, pmemfs.ErrReadOnly)
@@ -87,6 +93,8 @@ func (f *FS) Mkdir(name string, perm fs.FileMode) error {
 }
 
 // MkdirAll makes a directory and all its missing parents with perm less the umask. Each step is durable by itself.
+//
+// Errors: path errors; ENOTDIR if something else has the name; change errors.
 func (f *FS) MkdirAll(name string, perm fs.FileMode) error {
 	w := walk{fs: f, follow: true, makeAll: true, perm: perm}
 	loc, err := w.run(name)

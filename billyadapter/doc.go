@@ -44,5 +44,13 @@
 // # Errors
 //
 // Failures are *fs.PathError or *os.LinkError around a syscall.Errno, so os.IsNotExist and errors.Is
-// with the io/fs sentinels both work; leaving the root is exactly billy.ErrCrossedBoundary.
+// with the io/fs sentinels both work; leaving the root is exactly billy.ErrCrossedBoundary. The methods
+// name the errors that they can return, and abbreviate two groups:
+//
+//   - Path errors: ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, EINVAL for a NUL, ESTALE when the root
+//     of a Chroot goes meanwhile, and billy.ErrCrossedBoundary.
+//   - Change errors: EACCES and EPERM by permission, EROFS where nothing may change, ENOSPC, EMLINK, and EIO
+//     when memory is bad or the journal has failed. Nothing has changed then.
+//
+// After the engine's Close every method returns EBADF, and those of a File os.ErrClosed after its own.
 package billyadapter

@@ -67,6 +67,8 @@ func (f *File) writable() bool { return f.flag&accessMode != os.O_RDONLY }
 func (f *File) allowed(err error) bool { return !f.stateless && errors.Is(err, pmemfs.ErrAccess) }
 
 // Read reads from the offset and moves it; io.EOF at the end.
+//
+// Errors: io.EOF at the end; EBADF if it was opened for writing alone; EISDIR; EIO for a damaged block; os.ErrClosed.
 func (f *File) Read(p []byte) (int, error) {
 	if err := f.enter("read"); err != nil {
 		return 0, err
@@ -83,6 +85,8 @@ func (f *File) Read(p []byte) (int, error) {
 }
 
 // ReadAt reads at off without the offset; any number at once. io.EOF comes with a short read.
+//
+// Errors: those of Read; EINVAL for a negative offset.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.enter("readat"); err != nil {
 		return 0, err
@@ -117,6 +121,8 @@ func (f *File) read(p []byte, off int64) (int, bool, error) {
 }
 
 // Write writes at the offset, or at the end of a file opened with O_APPEND, and moves the offset. Durable on return.
+//
+// Errors: EBADF if it was opened for reading alone; EFBIG; change errors; os.ErrClosed.
 func (f *File) Write(p []byte) (int, error) {
 	if err := f.enter("write"); err != nil {
 		return 0, err
@@ -149,6 +155,8 @@ func (f *File) append(p []byte) (int, error) {
 }
 
 // WriteAt writes at off without the offset; any number at once. Durable on return. Refused for O_APPEND, as in os.
+//
+// Errors: those of Write; EINVAL for a negative offset or with O_APPEND.
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	if err := f.enter("writeat"); err != nil {
 		return 0, err
@@ -190,6 +198,8 @@ func (f *File) write(p []byte, off int64) (int, error) {
 }
 
 // Seek moves the offset; beyond the end is allowed, before the start is EINVAL.
+//
+// Errors: EINVAL before the start or for another whence; os.ErrClosed.
 func (f *File) Seek(offset int64, whence int) (int64, error) {
 	if err := f.enter("seek"); err != nil {
 		return 0, err
@@ -219,6 +229,8 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 }
 
 // Truncate sets the length in bytes; what is added reads as zeros. Atomic and durable on return.
+//
+// Errors: EBADF if it was opened for reading alone; EINVAL for a negative size; EFBIG; change errors; os.ErrClosed.
 func (f *File) Truncate(size int64) error {
 	if err := f.enter("truncate"); err != nil {
 		return err
@@ -236,6 +248,8 @@ func (f *File) Truncate(size int64) error {
 }
 
 // Stat describes the open file.
+//
+// Errors: ESTALE if the file is gone; os.ErrClosed.
 func (f *File) Stat() (fs.FileInfo, error) {
 	if err := f.enter("stat"); err != nil {
 		return nil, err
@@ -249,6 +263,8 @@ func (f *File) Stat() (fs.FileInfo, error) {
 }
 
 // Lock takes the file's advisory lock, waiting for it. Locking a file that this File has locked does nothing.
+//
+// Errors: os.ErrClosed.
 func (f *File) Lock() error {
 	f.lockMu.Lock()
 	defer f.lockMu.Unlock()
@@ -264,6 +280,8 @@ func (f *File) Lock() error {
 }
 
 // Unlock gives the lock back; without one it does nothing.
+//
+// Errors: os.ErrClosed.
 func (f *File) Unlock() error {
 	f.lockMu.Lock()
 	defer f.lockMu.Unlock()

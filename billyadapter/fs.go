@@ -90,8 +90,10 @@ func (f *FS) Join(elem ...string) string { return path.Join(elem...) }
 func (f *FS) Root() string { return f.root.name }
 
 // Chroot returns a filesystem whose root is the directory name. A missing directory is made when the first thing is
-// created below it. Once found, the root is that inode: it follows a rename, and only when the directory
-// is removed is its path looked up again. Nothing reached through the result lies outside it.
+// created below it. Once found, the root is that inode: it follows a rename, and only when the directory is removed is
+// its path looked up again. Nothing reached through the result lies outside it.
+//
+// Errors: ENAMETOOLONG, EINVAL and billy.ErrCrossedBoundary, of the name alone.
 func (f *FS) Chroot(name string) (billy.Filesystem, error) {
 	clean, err := cleanPath(name)
 	if err != nil {

@@ -34,6 +34,8 @@ func (i *FileInfo) Mode() fs.FileMode { return GoMode(i.attr.Type, i.attr.Mode) 
 func (i *FileInfo) Type() fs.FileMode { return i.Mode().Type() }
 
 // Info returns i itself.
+//
+// Errors: none; io/fs.DirEntry asks for the result.
 func (i *FileInfo) Info() (fs.FileInfo, error) { return i, nil }
 
 // ModTime returns the time of the last change of content.

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"pmemfs/pmemfs/testpart"
 	"slices"
 	"testing"
 	"testing/fstest"
 
 	"github.com/go-git/go-billy/v5/util"
+
+	"pmemfs/pmemfs/testpart"
 )
 
 func TestIOFS(t *testing.T) {

@@ -84,6 +84,8 @@ var (
 func baseName(name string) string { return path.Base("/" + name) }
 
 // Link gives the file oldname a second name.
+//
+// Errors, in an *os.LinkError: path errors; EEXIST; EPERM for a directory; EMLINK; change errors.
 func (f *FS) Link(oldname, newname string) error {
 	err := f.link(oldname, newname)
 	if err == nil || err == billy.ErrCrossedBoundary {
@@ -112,6 +114,8 @@ func (f *FS) link(oldname, newname string) error {
 }
 
 // Mknod makes a FIFO, a socket or a device of the type in mode.
+//
+// Errors: path errors; EEXIST; EPERM for devices unless the caller is root; EINVAL for another type; change errors.
 func (f *FS) Mknod(name string, mode fs.FileMode, major, minor uint32) error {
 	var typ pmemfs.FileType
 	for t, bits := range typeBits {
@@ -136,21 +140,30 @@ func (f *FS) Mknod(name string, mode fs.FileMode, major, minor uint32) error {
 }
 
 // Sync makes everything written so far durable.
+//
+// Errors: EIO if the medium has failed.
 func (f *FS) Sync() error { return pathError("sync", f.root.name, f.eng.SyncAll()) }
 
 // Statfs tells the space and the limits of the whole engine.
+//
+// Errors: EBADF after the engine's Close.
 func (f *FS) Statfs() (pmemfs.Statfs, error) {
 	s, err := f.eng.Statfs()
 	return s, pathError("statfs", f.root.name, err)
 }
 
 // Handle returns the identity of what name leads to, good across renames and restarts.
+//
+// Errors: path errors.
 func (f *FS) Handle(name string) (pmemfs.Handle, error) {
 	loc, err := f.find(name, true)
 	return loc.attr.Handle, pathError("handle", name, err)
 }
 
 // OpenHandle opens a file by identity. A handle is a capability: it is not checked to lie below f's root.
+//
+// Errors: ESTALE if the file is gone; EACCES; EISDIR for writing to a directory; EOPNOTSUPP for a FIFO, socket or
+// device; change errors when it truncates.
 func (f *FS) OpenHandle(h pmemfs.Handle, flag int) (*File, error) {
 	if f.ro && (flag&os.O_TRUNC != 0 || flag&accessMode != os.O_RDONLY) {
 		return nil, pathError("open", "", pmemfs.ErrReadOnly)
@@ -163,8 +176,10 @@ func (f *FS) OpenHandle(h pmemfs.Handle, flag int) (*File, error) {
 	return file, pathError("open", "", err)
 }
 
-// OpenStateless opens a file by identity without asking whether the caller may: the engine then checks every transfer for
-// itself, by the rules of stateless protocols, which let the owner read and write whatever the mode says.
+// OpenStateless opens a file by identity without asking whether the caller may: the engine then checks every transfer
+// for itself, by the rules of stateless protocols, which let the owner read and write whatever the mode says.
+//
+// Errors: ESTALE if the file is gone.
 func (f *FS) OpenStateless(h pmemfs.Handle, flag int) (*File, error) {
 	file, err := f.hold("", h, flag)
 	if err != nil {
@@ -175,6 +190,8 @@ func (f *FS) OpenStateless(h pmemfs.Handle, flag int) (*File, error) {
 }
 
 // StatHandle describes a file by identity, under an empty name; ESTALE if it is gone.
+//
+// Errors: ESTALE if the file is gone.
 func (f *FS) StatHandle(h pmemfs.Handle) (*FileInfo, error) {
 	attr, err := f.eng.Getattr(h)
 	if err != nil {
@@ -184,6 +201,8 @@ func (f *FS) StatHandle(h pmemfs.Handle) (*FileInfo, error) {
 }
 
 // GetXattr returns the value of one extended attribute.
+//
+// Errors: path errors; ENODATA if there is no such attribute; EOPNOTSUPP for its namespace.
 func (f *FS) GetXattr(name, attr string) ([]byte, error) {
 	loc, err := f.find(name, true)
 	if err != nil {
@@ -194,6 +213,9 @@ func (f *FS) GetXattr(name, attr string) ([]byte, error) {
 }
 
 // SetXattr sets the value of one extended attribute.
+//
+// Errors: path errors; EEXIST or ENODATA as the flags ask; ERANGE if it is too long; EPERM or EOPNOTSUPP for its
+// namespace; change errors.
 func (f *FS) SetXattr(name, attr string, value []byte, flags pmemfs.XattrFlags) error {
 	if f.ro {
 		return pathError("setxattr", name, pmemfs.ErrReadOnly)
@@ -206,6 +228,8 @@ func (f *FS) SetXattr(name, attr string, value []byte, flags pmemfs.XattrFlags) 
 }
 
 // ListXattr returns the names of all extended attributes that the caller may see.
+//
+// Errors: path errors.
 func (f *FS) ListXattr(name string) ([]string, error) {
 	loc, err := f.find(name, true)
 	if err != nil {
@@ -220,6 +244,8 @@ func (f *FS) ListXattr(name string) ([]string, error) {
 }
 
 // RemoveXattr removes one extended attribute.
+//
+// Errors: path errors; ENODATA if there is no such attribute; EPERM or EOPNOTSUPP for its namespace; change errors.
 func (f *FS) RemoveXattr(name, attr string) error {
 	if f.ro {
 		return pathError("removexattr", name, pmemfs.ErrReadOnly)

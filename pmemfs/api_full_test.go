@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"pmemfs/pmemfs/testpart"
 	"testing"
+
+	"pmemfs/pmemfs/testpart"
 )
 
 // fill takes all inode numbers and then all space that ordinary operations may have.

@@ -2,8 +2,9 @@ package pmemfs
 
 import (
 	"errors"
-	"pmemfs/pmemfs/testpart"
 	"testing"
+
+	"pmemfs/pmemfs/testpart"
 )
 
 // callOp is a call with its handles in the order of its arguments. want is its error.

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"pmemfs/pmemfs/testpart"
 	"sync"
 	"testing"
+
+	"pmemfs/pmemfs/testpart"
 )
 
 // A filesystem that runs full again and again must account for every block.

@@ -2,8 +2,9 @@ package pmemfs
 
 import (
 	"bytes"
-	"pmemfs/pmemfs/testpart"
 	"testing"
+
+	"pmemfs/pmemfs/testpart"
 )
 
 // TestOverwriteFragments writes over a file of thousands of extents in one call, on the smallest journal: a record must

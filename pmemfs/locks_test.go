@@ -2,8 +2,9 @@ package pmemfs
 
 import (
 	"errors"
-	"pmemfs/pmemfs/testpart"
 	"testing"
+
+	"pmemfs/pmemfs/testpart"
 )
 
 func lockOf(owner string, exclusive bool) FileLock {

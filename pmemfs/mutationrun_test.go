@@ -3,8 +3,9 @@ package pmemfs
 import (
 	"flag"
 	"math/rand/v2"
-	"pmemfs/pmemfs/testpart"
 	"testing"
+
+	"pmemfs/pmemfs/testpart"
 )
 
 var (

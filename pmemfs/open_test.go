@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"pmemfs/pmemfs/testpart"
 	"strings"
 	"testing"
 	"time"
+
+	"pmemfs/pmemfs/testpart"
 )
 
 // residentKiB returns the process's resident anonymous memory: pages of the mapped image are the page cache's.

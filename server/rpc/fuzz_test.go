@@ -6,9 +6,10 @@ import (
 	"errors"
 	"io"
 	"net/netip"
-	"pmemfs/pmemfs/testpart"
 	"testing"
 	"time"
+
+	"pmemfs/pmemfs/testpart"
 )
 
 // FuzzRecords cuts a stream into records in two ways, one of them as a connection does, in reads of any size: both find

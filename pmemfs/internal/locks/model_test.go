@@ -5,9 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"pmemfs/pmemfs/testpart"
 	"slices"
 	"testing"
+
+	"pmemfs/pmemfs/testpart"
 )
 
 var (

@@ -1,11 +1,12 @@
 package billyadapter_test
 
 import (
-	"pmemfs/pmemfs/testpart"
 	"testing"
 
 	billytest "github.com/go-git/go-billy/v5/test"
 	"gopkg.in/check.v1"
+
+	"pmemfs/pmemfs/testpart"
 )
 
 // TestBilly runs go-billy's own conformance tests, all of them, each on a fresh image.
