@@ -63,7 +63,7 @@ func (f *FS) open(name string, flag int, perm fs.FileMode) (*File, error) {
 		if !create {
 			return nil, pmemfs.ErrNotExist
 		}
-		attr, err := f.eng.Create(&f.cred, loc.dir, loc.name, &pmemfs.CreateOptions{Mode: pmemfs.Guarded, Attr: *f.newAttr(perm)})
+		attr, err := f.eng.Create(&f.cred, nil, loc.dir, loc.name, &pmemfs.CreateOptions{Mode: pmemfs.Guarded, Attr: *f.newAttr(perm)})
 		if errors.Is(err, pmemfs.ErrExist) && !excl {
 			continue // another made it first: open theirs
 		}
@@ -100,7 +100,7 @@ func (f *FS) openAttr(name string, attr pmemfs.Attr, flag int) (*File, error) {
 	default:
 		return nil, pmemfs.ErrNotSupported // a FIFO, device or socket has no meaning inside this process
 	}
-	granted, err := f.eng.Access(&f.cred, attr.Handle, want)
+	granted, err := f.eng.Access(&f.cred, nil, attr.Handle, want)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (f *FS) openAttr(name string, attr pmemfs.Attr, flag int) (*File, error) {
 		return nil, err
 	}
 	if flag&os.O_TRUNC != 0 {
-		if _, err := f.eng.Setattr(&f.cred, attr.Handle, &pmemfs.SetAttr{Mask: pmemfs.SetSize}); err != nil {
+		if _, err := f.eng.Setattr(&f.cred, nil, attr.Handle, &pmemfs.SetAttr{Mask: pmemfs.SetSize}); err != nil {
 			f.eng.Release(attr.Handle)
 			return nil, err
 		}
@@ -183,7 +183,7 @@ func (f *FS) rename(oldname, newname string, flags pmemfs.RenameFlags) error {
 	if to.name == nil {
 		return pmemfs.ErrBusy
 	}
-	return f.eng.Rename(&f.cred, from.dir, from.name, to.dir, to.name, flags)
+	return f.eng.Rename(&f.cred, nil, from.dir, from.name, to.dir, to.name, flags)
 }
 
 // Remove removes a file, a link or an empty directory.
@@ -198,9 +198,9 @@ func (f *FS) Remove(name string) error {
 		return pathError("remove", name, err)
 	}
 	if loc.attr.Type == pmemfs.TypeDir {
-		return pathError("remove", name, f.eng.Rmdir(&f.cred, loc.dir, loc.name))
+		return pathError("remove", name, f.eng.Rmdir(&f.cred, nil, loc.dir, loc.name))
 	}
-	return pathError("remove", name, f.eng.Unlink(&f.cred, loc.dir, loc.name))
+	return pathError("remove", name, f.eng.Unlink(&f.cred, nil, loc.dir, loc.name))
 }
 
 // TempFile makes and opens a file with a new name that begins with prefix, readable by its owner only.
@@ -238,7 +238,7 @@ func (f *FS) Symlink(target, link string) error {
 	if loc.exists {
 		return pathError("symlink", link, pmemfs.ErrExist)
 	}
-	_, err = f.eng.Symlink(&f.cred, loc.dir, loc.name, []byte(target), &pmemfs.SetAttr{})
+	_, err = f.eng.Symlink(&f.cred, nil, loc.dir, loc.name, []byte(target), &pmemfs.SetAttr{})
 	return pathError("symlink", link, err)
 }
 
@@ -250,6 +250,6 @@ func (f *FS) Readlink(name string) (string, error) {
 	if err != nil {
 		return "", pathError("readlink", name, err)
 	}
-	target, err := f.eng.Readlink(&f.cred, loc.attr.Handle)
+	target, err := f.eng.Readlink(nil, loc.attr.Handle)
 	return string(target), pathError("readlink", name, err)
 }

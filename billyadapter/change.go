@@ -61,7 +61,7 @@ func (f *FS) change(op, name string, follow bool, s *pmemfs.SetAttr) error {
 	}
 	loc, err := f.find(name, follow)
 	if err == nil && s.Mask != 0 {
-		_, err = f.eng.Setattr(&f.cred, loc.attr.Handle, s)
+		_, err = f.eng.Setattr(&f.cred, nil, loc.attr.Handle, s)
 	}
 	return pathError(op, name, err)
 }

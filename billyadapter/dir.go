@@ -57,7 +57,7 @@ func (f *FS) ReadDirFunc(name string, cookie uint64, fn func(*pmemfs.DirEntry) b
 // stream reads a directory without its dot entries, with attributes.
 func (f *FS) stream(dir pmemfs.Handle, cookie uint64, fn func(*pmemfs.DirEntry) bool) error {
 	var failed error
-	err := f.eng.Readdir(&f.cred, dir, cookie, true, func(e *pmemfs.DirEntry) bool {
+	err := f.eng.Readdir(&f.cred, nil, dir, cookie, true, func(e *pmemfs.DirEntry) bool {
 		if n := string(e.Name); n == "." || n == ".." {
 			return true
 		}
@@ -87,7 +87,7 @@ func (f *FS) Mkdir(name string, perm fs.FileMode) error {
 		err = pmemfs.ErrExist
 	}
 	if err == nil {
-		_, err = f.eng.Mkdir(&f.cred, loc.dir, loc.name, f.newAttr(perm))
+		_, err = f.eng.Mkdir(&f.cred, nil, loc.dir, loc.name, f.newAttr(perm))
 	}
 	return pathError("mkdir", name, err)
 }

@@ -113,9 +113,9 @@ func (f *File) read(p []byte, off int64) (int, bool, error) {
 	if off < 0 {
 		return 0, false, pmemfs.ErrInvalid
 	}
-	n, eof, err := f.fs.eng.Read(&f.fs.cred, f.h, p, uint64(off))
+	n, eof, err := f.fs.eng.Read(&f.fs.cred, nil, f.h, p, uint64(off))
 	if f.allowed(err) {
-		n, eof, err = f.fs.eng.Read(&superuser, f.h, p, uint64(off))
+		n, eof, err = f.fs.eng.Read(&superuser, nil, f.h, p, uint64(off))
 	}
 	return n, eof, err
 }
@@ -144,9 +144,9 @@ func (f *File) append(p []byte) (int, error) {
 	if !f.writable() {
 		return 0, errBadFile
 	}
-	n, attr, err := f.fs.eng.Append(&f.fs.cred, f.h, p)
+	n, attr, err := f.fs.eng.Append(&f.fs.cred, nil, f.h, p)
 	if f.allowed(err) {
-		n, attr, err = f.fs.eng.Append(&superuser, f.h, p)
+		n, attr, err = f.fs.eng.Append(&superuser, nil, f.h, p)
 	}
 	if n > 0 || err == nil {
 		f.off = int64(attr.Size)
@@ -182,9 +182,9 @@ func (f *File) write(p []byte, off int64) (int, error) {
 	total := 0
 	for total < len(p) {
 		at := uint64(off) + uint64(total)
-		n, _, err := f.fs.eng.Write(&f.fs.cred, f.h, p[total:], at)
+		n, _, err := f.fs.eng.Write(&f.fs.cred, nil, f.h, p[total:], at)
 		if f.allowed(err) {
-			n, _, err = f.fs.eng.Write(&superuser, f.h, p[total:], at)
+			n, _, err = f.fs.eng.Write(&superuser, nil, f.h, p[total:], at)
 		}
 		total += n
 		if err != nil {
@@ -213,7 +213,7 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekCurrent:
 		base = f.off
 	case io.SeekEnd:
-		attr, err := f.fs.eng.Getattr(f.h)
+		attr, err := f.fs.eng.Getattr(nil, f.h)
 		if err != nil {
 			return 0, pathError("seek", f.name, err)
 		}
@@ -240,9 +240,9 @@ func (f *File) Truncate(size int64) error {
 		return pathError("truncate", f.name, pmemfs.ErrInvalid)
 	}
 	s := &pmemfs.SetAttr{Mask: pmemfs.SetSize, Size: uint64(size)}
-	_, err := f.fs.eng.Setattr(&f.fs.cred, f.h, s)
+	_, err := f.fs.eng.Setattr(&f.fs.cred, nil, f.h, s)
 	if f.allowed(err) {
-		_, err = f.fs.eng.Setattr(&superuser, f.h, s)
+		_, err = f.fs.eng.Setattr(&superuser, nil, f.h, s)
 	}
 	return pathError("truncate", f.name, err)
 }
@@ -255,7 +255,7 @@ func (f *File) Stat() (fs.FileInfo, error) {
 		return nil, err
 	}
 	defer f.exit()
-	attr, err := f.fs.eng.Getattr(f.h)
+	attr, err := f.fs.eng.Getattr(nil, f.h)
 	if err != nil {
 		return nil, pathError("stat", f.name, err)
 	}

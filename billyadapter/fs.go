@@ -127,7 +127,7 @@ func (f *FS) rootAttr(create bool) (pmemfs.Attr, error) {
 	h, bound := a.h, a.bound
 	a.mu.Unlock()
 	if bound {
-		attr, err := f.eng.Getattr(h)
+		attr, err := f.eng.Getattr(nil, h)
 		if err == nil || a.parent == nil {
 			return attr, err
 		}

@@ -109,7 +109,7 @@ func (f *FS) link(oldname, newname string) error {
 	if to.exists {
 		return pmemfs.ErrExist
 	}
-	_, err = f.eng.Link(&f.cred, from.attr.Handle, to.dir, to.name)
+	_, err = f.eng.Link(&f.cred, nil, from.attr.Handle, to.dir, to.name)
 	return err
 }
 
@@ -134,7 +134,7 @@ func (f *FS) Mknod(name string, mode fs.FileMode, major, minor uint32) error {
 		err = pmemfs.ErrExist
 	}
 	if err == nil {
-		_, err = f.eng.Mknod(&f.cred, loc.dir, loc.name, typ, major, minor, f.newAttr(mode))
+		_, err = f.eng.Mknod(&f.cred, nil, loc.dir, loc.name, typ, major, minor, f.newAttr(mode))
 	}
 	return pathError("mknod", name, err)
 }
@@ -168,7 +168,7 @@ func (f *FS) OpenHandle(h pmemfs.Handle, flag int) (*File, error) {
 	if f.ro && (flag&os.O_TRUNC != 0 || flag&accessMode != os.O_RDONLY) {
 		return nil, pathError("open", "", pmemfs.ErrReadOnly)
 	}
-	attr, err := f.eng.Getattr(h)
+	attr, err := f.eng.Getattr(nil, h)
 	if err != nil {
 		return nil, pathError("open", "", err)
 	}
@@ -193,7 +193,7 @@ func (f *FS) OpenStateless(h pmemfs.Handle, flag int) (*File, error) {
 //
 // Errors: ESTALE if the file is gone.
 func (f *FS) StatHandle(h pmemfs.Handle) (*FileInfo, error) {
-	attr, err := f.eng.Getattr(h)
+	attr, err := f.eng.Getattr(nil, h)
 	if err != nil {
 		return nil, pathError("stat", "", err)
 	}
@@ -208,7 +208,7 @@ func (f *FS) GetXattr(name, attr string) ([]byte, error) {
 	if err != nil {
 		return nil, pathError("getxattr", name, err)
 	}
-	v, err := f.eng.GetXattr(&f.cred, loc.attr.Handle, []byte(attr))
+	v, err := f.eng.GetXattr(&f.cred, nil, loc.attr.Handle, []byte(attr))
 	return v, pathError("getxattr", name, err)
 }
 
@@ -222,7 +222,7 @@ func (f *FS) SetXattr(name, attr string, value []byte, flags pmemfs.XattrFlags) 
 	}
 	loc, err := f.find(name, true)
 	if err == nil {
-		err = f.eng.SetXattr(&f.cred, loc.attr.Handle, []byte(attr), value, flags)
+		err = f.eng.SetXattr(&f.cred, nil, loc.attr.Handle, []byte(attr), value, flags)
 	}
 	return pathError("setxattr", name, err)
 }
@@ -235,7 +235,7 @@ func (f *FS) ListXattr(name string) ([]string, error) {
 	if err != nil {
 		return nil, pathError("listxattr", name, err)
 	}
-	list, err := f.eng.ListXattr(&f.cred, loc.attr.Handle)
+	list, err := f.eng.ListXattr(&f.cred, nil, loc.attr.Handle)
 	names := make([]string, len(list))
 	for i, n := range list {
 		names[i] = string(n)
@@ -252,7 +252,7 @@ func (f *FS) RemoveXattr(name, attr string) error {
 	}
 	loc, err := f.find(name, true)
 	if err == nil {
-		err = f.eng.RemoveXattr(&f.cred, loc.attr.Handle, []byte(attr))
+		err = f.eng.RemoveXattr(&f.cred, nil, loc.attr.Handle, []byte(attr))
 	}
 	return pathError("removexattr", name, err)
 }

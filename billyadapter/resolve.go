@@ -101,7 +101,7 @@ func (w *walk) step(comp string) (resolved, error) {
 	}
 	last := len(w.todo) == 0
 	dir, name := w.top().Handle, []byte(comp)
-	attr, err := w.fs.eng.Lookup(&w.fs.cred, dir, name)
+	attr, err := w.fs.eng.Lookup(&w.fs.cred, nil, dir, name)
 	if errors.Is(err, pmemfs.ErrNotExist) {
 		switch {
 		case w.makeAll || w.makeParents && !last:
@@ -130,7 +130,7 @@ func (w *walk) link(attr pmemfs.Attr) (resolved, error) {
 	if w.links++; w.links > maxLinks {
 		return resolved{}, syscall.ELOOP
 	}
-	target, err := w.fs.eng.Readlink(&w.fs.cred, attr.Handle)
+	target, err := w.fs.eng.Readlink(nil, attr.Handle)
 	if err != nil {
 		return resolved{}, err
 	}
@@ -149,9 +149,9 @@ func (w *walk) mkdir(dir pmemfs.Handle, name []byte) (pmemfs.Attr, error) {
 	if w.fs.ro {
 		return pmemfs.Attr{}, pmemfs.ErrReadOnly
 	}
-	attr, err := w.fs.eng.Mkdir(&w.fs.cred, dir, name, w.fs.newAttr(w.perm))
+	attr, err := w.fs.eng.Mkdir(&w.fs.cred, nil, dir, name, w.fs.newAttr(w.perm))
 	if errors.Is(err, pmemfs.ErrExist) {
-		return w.fs.eng.Lookup(&w.fs.cred, dir, name)
+		return w.fs.eng.Lookup(&w.fs.cred, nil, dir, name)
 	}
 	return attr, err
 }

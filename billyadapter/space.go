@@ -19,7 +19,7 @@ func (f *File) Sync() error {
 // Errors: EBADF if it was opened for reading alone; EINVAL; EFBIG; change errors; os.ErrClosed.
 func (f *File) Allocate(off, n int64, keepSize bool) error {
 	return f.space("allocate", off, n, func() error {
-		return f.fs.eng.Allocate(&f.fs.cred, f.h, uint64(off), uint64(n), keepSize)
+		return f.fs.eng.Allocate(&f.fs.cred, nil, f.h, uint64(off), uint64(n), keepSize)
 	})
 }
 
@@ -28,7 +28,7 @@ func (f *File) Allocate(off, n int64, keepSize bool) error {
 // Errors: those of Allocate.
 func (f *File) PunchHole(off, n int64) error {
 	return f.space("punchhole", off, n, func() error {
-		return f.fs.eng.PunchHole(&f.fs.cred, f.h, uint64(off), uint64(n))
+		return f.fs.eng.PunchHole(&f.fs.cred, nil, f.h, uint64(off), uint64(n))
 	})
 }
 
@@ -63,7 +63,7 @@ func (f *File) SeekHole(off int64) (int64, error) {
 	return f.seekSpace("seekhole", off, f.fs.eng.SeekHole)
 }
 
-func (f *File) seekSpace(op string, off int64, seek func(*pmemfs.Cred, pmemfs.Handle, uint64) (uint64, error)) (int64, error) {
+func (f *File) seekSpace(op string, off int64, seek func(*pmemfs.Cred, *pmemfs.Call, pmemfs.Handle, uint64) (uint64, error)) (int64, error) {
 	if err := f.enter(op); err != nil {
 		return 0, err
 	}
@@ -71,6 +71,6 @@ func (f *File) seekSpace(op string, off int64, seek func(*pmemfs.Cred, pmemfs.Ha
 	if off < 0 {
 		return 0, pathError(op, f.name, pmemfs.ErrInvalid)
 	}
-	at, err := seek(&f.fs.cred, f.h, uint64(off))
+	at, err := seek(&f.fs.cred, nil, f.h, uint64(off))
 	return int64(min(at, maxOffset)), pathError(op, f.name, err)
 }

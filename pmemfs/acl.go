@@ -129,8 +129,8 @@ func (fs *FS) aclOf(op *alloc.Op, in layout.Inode, k ACLKind) (layout.ACL, error
 }
 
 // GetACLs returns the lists of a file. Where none is stored, Access is what the mode says. No permission is needed. No fence.
-func (fs *FS) GetACLs(c *Cred, h Handle) (acls ACLs, err error) {
-	err = fs.view(c.call(), h, func(in layout.Inode) error {
+func (fs *FS) GetACLs(call *Call, h Handle) (acls ACLs, err error) {
+	err = fs.view(call, h, func(in layout.Inode) error {
 		access, err := fs.aclOf(nil, in, ACLAccess)
 		if err != nil {
 			return err
@@ -157,8 +157,8 @@ func modeACL(mode uint16) ACL {
 }
 
 // aclXattr returns a copy of a list as GetXattr does.
-func (fs *FS) aclXattr(c *Cred, h Handle, k ACLKind) (value []byte, err error) {
-	err = fs.view(c.call(), h, func(in layout.Inode) error {
+func (fs *FS) aclXattr(call *Call, h Handle, k ACLKind) (value []byte, err error) {
+	err = fs.view(call, h, func(in layout.Inode) error {
 		acl, err := fs.aclOf(nil, in, k)
 		if err == nil && acl == nil {
 			err = ErrNoXattr
@@ -173,7 +173,7 @@ func (fs *FS) aclXattr(c *Cred, h Handle, k ACLKind) (value []byte, err error) {
 // bits follow the access list, the group's its mask if it has one; a list that says no more than a mode is not kept. Without
 // the list the mode stays as it is. ErrInvalid is for a list that makes no sense, ErrAccess for a default one of what is no
 // directory, ErrNotSupported for symbolic links. One fence; durable on return.
-func (fs *FS) SetACLs(c *Cred, h Handle, acls ACLs, k ACLKind) error {
+func (fs *FS) SetACLs(c *Cred, call *Call, h Handle, acls ACLs, k ACLKind) error {
 	var access, def layout.ACL
 	var err error
 	may := func(in layout.Inode) error {
@@ -195,7 +195,7 @@ func (fs *FS) SetACLs(c *Cred, h Handle, acls ACLs, k ACLKind) error {
 		}
 		return err
 	}
-	return fs.editXattr(c, h, may, func(in layout.Inode, set *xattr.Set) error {
+	return fs.editXattr(c, call, h, may, func(in layout.Inode, set *xattr.Set) error {
 		if k&ACLAccess != 0 {
 			if access != nil && followACL(c, in, access) {
 				access = nil

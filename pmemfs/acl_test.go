@@ -60,24 +60,24 @@ func TestACLRefused(t *testing.T) {
 		{"the most", aclValue(basic(many(ACLEntries - 4)...)), nil},
 		{"numbers in disorder", aclValue(basic(group, ACLEntry{Tag: ACLGroup, ID: 2}, mask)), nil},
 	} {
-		b.want(c.name, b.SetXattr(owner, h, aclAccess, c.value, 0), c.want)
+		b.want(c.name, b.SetXattr(owner, nil, h, aclAccess, c.value, 0), c.want)
 	}
-	b.want("stranger", b.SetXattr(stranger, h, aclAccess, aclValue(basic(mask)), 0), ErrPerm)
-	b.want("member", b.RemoveXattr(member, h, aclAccess), ErrPerm)
-	b.want("default of a file", b.SetXattr(owner, h, aclDefault, aclValue(basic(mask)), 0), ErrAccess)
-	b.want("no default of a file", b.RemoveXattr(owner, h, aclDefault), nil)
-	link, err := b.Symlink(owner, b.own(b.root, "d", TypeDir, 0o777), []byte("link"), []byte("x"), nil)
+	b.want("stranger", b.SetXattr(stranger, nil, h, aclAccess, aclValue(basic(mask)), 0), ErrPerm)
+	b.want("member", b.RemoveXattr(member, nil, h, aclAccess), ErrPerm)
+	b.want("default of a file", b.SetXattr(owner, nil, h, aclDefault, aclValue(basic(mask)), 0), ErrAccess)
+	b.want("no default of a file", b.RemoveXattr(owner, nil, h, aclDefault), nil)
+	link, err := b.Symlink(owner, nil, b.own(b.root, "d", TypeDir, 0o777), []byte("link"), []byte("x"), nil)
 	b.must(err)
-	b.want("symbolic link", b.SetXattr(owner, link.Handle, aclAccess, aclValue(basic(mask)), 0), ErrNotSupported)
-	_, err = b.GetXattr(owner, link.Handle, aclAccess)
+	b.want("symbolic link", b.SetXattr(owner, nil, link.Handle, aclAccess, aclValue(basic(mask)), 0), ErrNotSupported)
+	_, err = b.GetXattr(owner, nil, link.Handle, aclAccess)
 	b.want("list of a symbolic link", err, ErrNoXattr)
-	b.want("a handle of nobody", b.SetACLs(superuser, Handle{h.Ino, h.Gen + 1}, ACLs{}, ACLAccess), ErrStale)
+	b.want("a handle of nobody", b.SetACLs(superuser, nil, Handle{h.Ino, h.Gen + 1}, ACLs{}, ACLAccess), ErrStale)
 }
 
 // wantACL compares a list with its text: permissions by tag, numbers where there are some.
 func (b *bench) wantACL(h Handle, k ACLKind, want string) {
 	b.t.Helper()
-	acls, err := b.GetACLs(superuser, h)
+	acls, err := b.GetACLs(nil, h)
 	b.must(err)
 	acl := acls.Access
 	if k == ACLDefault {
@@ -102,32 +102,32 @@ func TestACLAndMode(t *testing.T) {
 	h := b.own(b.root, "file", TypeRegular, 0o640)
 	b.wantACL(h, ACLAccess, "o6 f4 x0 ")
 	list := basic(ACLEntry{Tag: ACLGroup, Perm: 7, ID: 70}, ACLEntry{Tag: ACLMask, Perm: 3})
-	b.must(b.SetACLs(owner, h, ACLs{Access: list}, ACLAccess))
+	b.must(b.SetACLs(owner, nil, h, ACLs{Access: list}, ACLAccess))
 	b.wantACL(h, ACLAccess, "o6 f4 g7@70 m3 x0 ")
 	if m := b.mode(h); m != 0o630 {
 		t.Errorf("mode %o: the group's bits are the mask's", m)
 	}
-	_, err := b.Setattr(owner, h, &SetAttr{Mask: SetMode, Mode: 0o751})
+	_, err := b.Setattr(owner, nil, h, &SetAttr{Mask: SetMode, Mode: 0o751})
 	b.must(err)
 	b.wantACL(h, ACLAccess, "o7 f4 g7@70 m5 x1 ")
-	_, err = b.Setattr(superuser, h, &SetAttr{Mask: SetUID | SetGID, UID: 99, GID: 98})
+	_, err = b.Setattr(superuser, nil, h, &SetAttr{Mask: SetUID | SetGID, UID: 99, GID: 98})
 	b.must(err)
 	b.wantACL(h, ACLAccess, "o7 f4 g7@70 m5 x1 ")
-	b.must(b.RemoveXattr(superuser, h, aclAccess))
+	b.must(b.RemoveXattr(superuser, nil, h, aclAccess))
 	b.wantACL(h, ACLAccess, "o7 f5 x1 ")
-	_, err = b.GetXattr(stranger, h, aclAccess)
+	_, err = b.GetXattr(stranger, nil, h, aclAccess)
 	b.want("removed", err, ErrNoXattr)
-	b.must(b.SetACLs(superuser, h, ACLs{Access: list}, ACLAccess))
-	b.must(b.SetACLs(superuser, h, ACLs{Access: basic()}, ACLAccess))
+	b.must(b.SetACLs(superuser, nil, h, ACLs{Access: list}, ACLAccess))
+	b.must(b.SetACLs(superuser, nil, h, ACLs{Access: basic()}, ACLAccess))
 	b.wantACL(h, ACLAccess, "o6 f4 x0 ")
-	if names, err := b.ListXattr(superuser, h); err != nil || len(names) != 0 || b.mode(h) != 0o640 {
+	if names, err := b.ListXattr(superuser, nil, h); err != nil || len(names) != 0 || b.mode(h) != 0o640 {
 		t.Errorf("a list that a mode can express is kept: %q, %v, mode %o", names, err, b.mode(h))
 	}
-	_, err = b.Setattr(superuser, h, &SetAttr{Mask: SetMode | SetUID | SetGID, Mode: 0o6770, UID: owner.UID, GID: member.GID})
+	_, err = b.Setattr(superuser, nil, h, &SetAttr{Mask: SetMode | SetUID | SetGID, Mode: 0o6770, UID: owner.UID, GID: member.GID})
 	b.must(err)
-	_, err = b.Setattr(superuser, h, &SetAttr{Mask: SetMode, Mode: 0o6770})
+	_, err = b.Setattr(superuser, nil, h, &SetAttr{Mask: SetMode, Mode: 0o6770})
 	b.must(err)
-	b.must(b.SetACLs(owner, h, ACLs{Access: list}, ACLAccess))
+	b.must(b.SetACLs(owner, nil, h, ACLs{Access: list}, ACLAccess))
 	if m := b.mode(h); m != 0o4630 {
 		t.Errorf("mode %o: who is not of the group loses its set-id bit, and no other", m)
 	}
@@ -138,43 +138,43 @@ func TestACLInherited(t *testing.T) {
 	b := newBench(t, 16<<20)
 	d := b.own(b.root, "d", TypeDir, 0o777)
 	def := ACL{{Tag: ACLUserObj, Perm: 7}, {Tag: ACLUser, Perm: 6, ID: 5}, {Tag: ACLGroupObj, Perm: 7}, {Tag: ACLMask, Perm: 6}, {Tag: ACLOther, Perm: 5}}
-	b.must(b.SetACLs(owner, d, ACLs{Default: def}, ACLDefault))
+	b.must(b.SetACLs(owner, nil, d, ACLs{Default: def}, ACLDefault))
 	mode := func(m uint32) *SetAttr { return &SetAttr{Mask: SetMode, Mode: m} }
-	a, err := b.Create(owner, d, []byte("f"), &CreateOptions{Attr: *mode(0o4664)})
+	a, err := b.Create(owner, nil, d, []byte("f"), &CreateOptions{Attr: *mode(0o4664)})
 	b.must(err)
 	b.wantACL(a.Handle, ACLAccess, "o6 u6@5 f7 m6 x4 ")
 	b.wantACL(a.Handle, ACLDefault, "")
 	if a.Mode != 0o4664 {
 		t.Errorf("mode %o", a.Mode)
 	}
-	a, err = b.Create(owner, d, []byte("f2"), &CreateOptions{Attr: *mode(0o777)})
+	a, err = b.Create(owner, nil, d, []byte("f2"), &CreateOptions{Attr: *mode(0o777)})
 	b.must(err)
 	if a.Mode != 0o765 {
 		t.Errorf("mode %o: no more than the list has", a.Mode)
 	}
-	a, err = b.Create(owner, d, []byte("f3"), &CreateOptions{Mode: Exclusive, Verifier: 3})
+	a, err = b.Create(owner, nil, d, []byte("f3"), &CreateOptions{Mode: Exclusive, Verifier: 3})
 	b.must(err)
 	b.wantACL(a.Handle, ACLAccess, "o6 u6@5 f7 m4 x4 ")
-	a, err = b.Mknod(owner, d, []byte("fifo"), TypeFIFO, 0, 0, mode(0o600))
+	a, err = b.Mknod(owner, nil, d, []byte("fifo"), TypeFIFO, 0, 0, mode(0o600))
 	b.must(err)
 	b.wantACL(a.Handle, ACLAccess, "o6 u6@5 f7 m0 x0 ")
-	a, err = b.Symlink(owner, d, []byte("link"), []byte("f"), nil)
+	a, err = b.Symlink(owner, nil, d, []byte("link"), []byte("f"), nil)
 	b.must(err)
 	b.wantACL(a.Handle, ACLAccess, "o7 f7 x7 ")
-	sub, err := b.Mkdir(owner, d, []byte("sub"), mode(0o711))
+	sub, err := b.Mkdir(owner, nil, d, []byte("sub"), mode(0o711))
 	b.must(err)
 	b.wantACL(sub.Handle, ACLAccess, "o7 u6@5 f7 m0 x1 ")
 	b.wantACL(sub.Handle, ACLDefault, "o7 u6@5 f7 m6 x5 ")
-	b.must(b.SetACLs(owner, sub.Handle, ACLs{Default: basic()}, ACLDefault))
-	a, err = b.Create(owner, sub.Handle, []byte("f"), &CreateOptions{Attr: *mode(0o666)})
+	b.must(b.SetACLs(owner, nil, sub.Handle, ACLs{Default: basic()}, ACLDefault))
+	a, err = b.Create(owner, nil, sub.Handle, []byte("f"), &CreateOptions{Attr: *mode(0o666)})
 	b.must(err)
-	if names, err := b.ListXattr(superuser, a.Handle); err != nil || len(names) != 0 || a.Mode != 0o640 {
+	if names, err := b.ListXattr(superuser, nil, a.Handle); err != nil || len(names) != 0 || a.Mode != 0o640 {
 		t.Errorf("%q, %v, mode %o: a default list without names bounds the mode, and is not kept", names, err, a.Mode)
 	}
-	b.must(b.Rename(superuser, d, []byte("f"), b.root, []byte("moved"), 0))
-	_, err = b.Link(owner, a.Handle, d, []byte("linked"))
+	b.must(b.Rename(superuser, nil, d, []byte("f"), b.root, []byte("moved"), 0))
+	_, err = b.Link(owner, nil, a.Handle, d, []byte("linked"))
 	b.must(err)
-	f, err := b.Lookup(owner, b.root, []byte("moved"))
+	f, err := b.Lookup(owner, nil, b.root, []byte("moved"))
 	b.must(err)
 	b.wantACL(f.Handle, ACLAccess, "o6 u6@5 f7 m6 x4 ")
 	b.wantACL(a.Handle, ACLAccess, "o6 f4 x0 ")

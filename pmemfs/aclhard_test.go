@@ -43,23 +43,23 @@ func TestACLDamaged(t *testing.T) {
 					t.Errorf("%s: %v, expected %v", what, err, expected)
 				}
 			}
-			_, err := fs.Access(stranger, h, 7)
+			_, err := fs.Access(stranger, nil, h, 7)
 			want("access", err, ErrIO)
-			_, err = fs.Lookup(stranger, h, []byte("x"))
+			_, err = fs.Lookup(stranger, nil, h, []byte("x"))
 			want("lookup", err, ErrIO)
-			_, err = fs.Create(stranger, h, []byte("x"), &CreateOptions{})
+			_, err = fs.Create(stranger, nil, h, []byte("x"), &CreateOptions{})
 			want("create", err, ErrIO)
-			_, err = fs.GetACLs(stranger, h)
+			_, err = fs.GetACLs(nil, h)
 			want("list", err, ErrIO)
-			_, err = fs.GetXattr(stranger, h, aclAccess)
+			_, err = fs.GetXattr(stranger, nil, h, aclAccess)
 			want("attribute", err, ErrIO)
-			got, err := fs.Access(owner, h, 7)
+			got, err := fs.Access(owner, nil, h, 7)
 			if err != nil || got != 7 {
 				t.Errorf("the owner's access is %o, %v", got, err)
 			}
-			_, err = fs.Create(superuser, h, []byte("x"), &CreateOptions{})
+			_, err = fs.Create(superuser, nil, h, []byte("x"), &CreateOptions{})
 			want("create by root below a default list that is lost", err, ErrIO)
-			_, err = fs.Setattr(owner, h, &SetAttr{Mask: SetMode, Mode: 0o700})
+			_, err = fs.Setattr(owner, nil, h, &SetAttr{Mask: SetMode, Mode: 0o700})
 			want("chmod", err, ErrIO)
 		})
 	}
@@ -70,15 +70,15 @@ func TestACLFull(t *testing.T) {
 	b := newBench(t, 8<<20)
 	h := b.own(b.root, "file", TypeRegular, 0o640)
 	list := basic(ACLEntry{Tag: ACLGroup, Perm: 7, ID: 70}, ACLEntry{Tag: ACLMask, Perm: 3})
-	b.must(b.SetACLs(owner, h, ACLs{Access: list}, ACLAccess))
+	b.must(b.SetACLs(owner, nil, h, ACLs{Access: list}, ACLAccess))
 	b.fill(b.root)
 	for i := range uint32(8) {
-		_, err := b.Setattr(owner, h, &SetAttr{Mask: SetMode, Mode: 0o600 | i<<3})
+		_, err := b.Setattr(owner, nil, h, &SetAttr{Mask: SetMode, Mode: 0o600 | i<<3})
 		b.must(err)
 		list[3].Perm = uint16(7 - i)
-		b.must(b.SetACLs(owner, h, ACLs{Access: list}, ACLAccess))
+		b.must(b.SetACLs(owner, nil, h, ACLs{Access: list}, ACLAccess))
 	}
-	b.must(b.SetACLs(owner, h, ACLs{}, ACLAccess))
+	b.must(b.SetACLs(owner, nil, h, ACLs{}, ACLAccess))
 }
 
 // TestACLConcurrent asks and inherits while the list changes: each answer is that of one list, whole.
@@ -91,7 +91,7 @@ func TestACLConcurrent(t *testing.T) {
 	}
 	may = basic(append(may, ACLEntry{Tag: ACLGroup, Perm: 7, ID: 2000}, ACLEntry{Tag: ACLMask, Perm: 7})...)
 	deny = basic(append(deny, ACLEntry{Tag: ACLGroup, ID: 2000}, ACLEntry{Tag: ACLMask})...)
-	b.must(b.SetACLs(owner, d, ACLs{Access: may, Default: may}, ACLAccess|ACLDefault))
+	b.must(b.SetACLs(owner, nil, d, ACLs{Access: may, Default: may}, ACLAccess|ACLDefault))
 	who := &Cred{UID: 77, GID: 78, Groups: []uint32{2000}}
 	done := make(chan struct{})
 	var wg sync.WaitGroup
@@ -104,17 +104,17 @@ func TestACLConcurrent(t *testing.T) {
 					return
 				default:
 				}
-				if got, err := b.Access(who, d, 7); err != nil || got != 0 && got != 7 {
+				if got, err := b.Access(who, nil, d, 7); err != nil || got != 0 && got != 7 {
 					t.Errorf("access %o, %v", got, err)
 				}
-				a, err := b.Create(who, d, name, &CreateOptions{Attr: SetAttr{Mask: SetMode, Mode: 0o770}})
+				a, err := b.Create(who, nil, d, name, &CreateOptions{Attr: SetAttr{Mask: SetMode, Mode: 0o770}})
 				if err != nil && !errors.Is(err, ErrAccess) {
 					t.Errorf("create: %v", err)
 				}
 				if err == nil && a.Mode != 0o670 && a.Mode != 0o600 {
 					t.Errorf("mode %o", a.Mode)
 				}
-				if err := b.Unlink(superuser, d, name); err != nil && !errors.Is(err, ErrNotExist) {
+				if err := b.Unlink(superuser, nil, d, name); err != nil && !errors.Is(err, ErrNotExist) {
 					t.Errorf("unlink: %v", err)
 				}
 			}
@@ -125,11 +125,11 @@ func TestACLConcurrent(t *testing.T) {
 		var err error
 		switch i % 3 {
 		case 0:
-			err = b.SetACLs(owner, d, ACLs{Access: acl, Default: acl}, ACLAccess|ACLDefault)
+			err = b.SetACLs(owner, nil, d, ACLs{Access: acl, Default: acl}, ACLAccess|ACLDefault)
 		case 1:
-			_, err = b.Setattr(owner, d, &SetAttr{Mask: SetMode, Mode: 0o700 | uint32(i%2)*0o70})
+			_, err = b.Setattr(owner, nil, d, &SetAttr{Mask: SetMode, Mode: 0o700 | uint32(i%2)*0o70})
 		case 2:
-			err = b.SetACLs(owner, d, ACLs{}, ACLAccess)
+			err = b.SetACLs(owner, nil, d, ACLs{}, ACLAccess)
 		}
 		b.must(err)
 	}

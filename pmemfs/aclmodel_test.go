@@ -139,7 +139,7 @@ func TestACLModel(t *testing.T) {
 	b := newBench(t, 16<<20)
 	rng := rand.New(rand.NewPCG(*aclSeed, 21))
 	replay := fmt.Sprintf("go test ./pmemfs -run TestACLModel -aclseed %d -aclsteps %d", *aclSeed, *aclSteps)
-	dir, err := b.Mkdir(superuser, b.root, []byte("dir"), &SetAttr{Mask: SetMode, Mode: 0o777})
+	dir, err := b.Mkdir(superuser, nil, b.root, []byte("dir"), &SetAttr{Mask: SetMode, Mode: 0o777})
 	b.must(err)
 	d := &aclModel{owner: 7, group: 7, other: 7, mask: -1}
 	asked := 0
@@ -150,16 +150,16 @@ func TestACLModel(t *testing.T) {
 				d.def = randomACL(rng, 0, 0)
 				def = d.def.list(rng)
 			}
-			b.must(b.SetACLs(superuser, dir.Handle, ACLs{Default: def}, ACLDefault))
+			b.must(b.SetACLs(superuser, nil, dir.Handle, ACLs{Default: def}, ACLDefault))
 		}
 		who := &Cred{UID: rng.Uint32N(6) + 1, GID: rng.Uint32N(6) + 1}
 		mode, isDir := rng.Uint32N(0o1000), rng.IntN(3) == 0
 		s := SetAttr{Mask: SetMode, Mode: mode}
 		var a Attr
 		if isDir {
-			a, err = b.Mkdir(who, dir.Handle, []byte("x"), &s)
+			a, err = b.Mkdir(who, nil, dir.Handle, []byte("x"), &s)
 		} else {
-			a, err = b.Create(who, dir.Handle, []byte("x"), &CreateOptions{Attr: s})
+			a, err = b.Create(who, nil, dir.Handle, []byte("x"), &CreateOptions{Attr: s})
 		}
 		b.must(err)
 		m := d.child(who, mode, isDir)
@@ -172,23 +172,23 @@ func TestACLModel(t *testing.T) {
 			case 0:
 				mode := rng.Uint32N(0o1000)
 				m.chmod(mode)
-				_, err = b.Setattr(who, a.Handle, &SetAttr{Mask: SetMode, Mode: mode})
+				_, err = b.Setattr(who, nil, a.Handle, &SetAttr{Mask: SetMode, Mode: mode})
 			case 1:
 				old := m
 				m = randomACL(rng, old.uid, old.gid)
 				m.def = old.def
-				err = b.SetACLs(who, a.Handle, ACLs{Access: m.list(rng)}, ACLAccess)
+				err = b.SetACLs(who, nil, a.Handle, ACLs{Access: m.list(rng)}, ACLAccess)
 			case 2:
 				m.gid = rng.Uint32N(6) + 1
-				_, err = b.Setattr(superuser, a.Handle, &SetAttr{Mask: SetGID, GID: m.gid})
+				_, err = b.Setattr(superuser, nil, a.Handle, &SetAttr{Mask: SetGID, GID: m.gid})
 			}
 			b.must(err)
 		}
 		asked += b.compareACL(m, a.Handle, isDir, rng)
 		if isDir {
-			b.must(b.Rmdir(superuser, dir.Handle, []byte("x")))
+			b.must(b.Rmdir(superuser, nil, dir.Handle, []byte("x")))
 		} else {
-			b.must(b.Unlink(superuser, dir.Handle, []byte("x")))
+			b.must(b.Unlink(superuser, nil, dir.Handle, []byte("x")))
 		}
 	}
 	if t.Failed() {
@@ -203,7 +203,7 @@ func (b *bench) compareACL(m *aclModel, h Handle, isDir bool, rng *rand.Rand) (a
 	if mode := b.mode(h) & 0o777; mode != m.mode() {
 		b.t.Errorf("mode %o, expected %o", mode, m.mode())
 	}
-	if acls, err := b.GetACLs(superuser, h); err != nil || (m.def != nil) != (acls.Default != nil) {
+	if acls, err := b.GetACLs(nil, h); err != nil || (m.def != nil) != (acls.Default != nil) {
 		b.t.Errorf("default list %v, %v, expected one: %v", acls.Default, err, m.def != nil)
 	}
 	for range 6 {
@@ -211,7 +211,7 @@ func (b *bench) compareACL(m *aclModel, h Handle, isDir bool, rng *rand.Rand) (a
 		for range rng.IntN(4) {
 			c.Groups = append(c.Groups, rng.Uint32N(7)+1)
 		}
-		got, err := b.Access(c, h, 15)
+		got, err := b.Access(c, nil, h, 15)
 		b.must(err)
 		var want uint32
 		for bit := uint32(1); bit < 8; bit <<= 1 {
@@ -243,21 +243,21 @@ func (b *bench) tryAs(m *aclModel, c *Cred, h Handle, isDir bool) {
 		b.want(fmt.Sprintf("%s by %d, %d %d of %+v", what, c.UID, c.GID, c.Groups, *m), err, want)
 	}
 	if isDir {
-		_, err := b.Lookup(c, h, []byte("."))
+		_, err := b.Lookup(c, nil, h, []byte("."))
 		check("lookup", m.may(c, AccessExec), err)
-		check("readdir", m.may(c, AccessRead), b.Readdir(c, h, 0, false, func(*DirEntry) bool { return true }))
-		_, err = b.Create(c, h, []byte("y"), &CreateOptions{Mode: Guarded})
+		check("readdir", m.may(c, AccessRead), b.Readdir(c, nil, h, 0, false, func(*DirEntry) bool { return true }))
+		_, err = b.Create(c, nil, h, []byte("y"), &CreateOptions{Mode: Guarded})
 		check("create", m.may(c, AccessExec|AccessWrite), err)
 		if err == nil {
-			check("unlink", true, b.Unlink(c, h, []byte("y")))
+			check("unlink", true, b.Unlink(c, nil, h, []byte("y")))
 		}
 		return
 	}
 	if c.UID == m.uid {
 		return // who owns a file may read and write it by its handle in any case
 	}
-	_, _, err := b.Read(c, h, make([]byte, 1), 0)
+	_, _, err := b.Read(c, nil, h, make([]byte, 1), 0)
 	check("read", m.may(c, AccessRead) || m.may(c, AccessExec), err)
-	_, _, err = b.Write(c, h, []byte("x"), 0)
+	_, _, err = b.Write(c, nil, h, []byte("x"), 0)
 	check("write", m.may(c, AccessWrite), err)
 }

@@ -14,7 +14,7 @@ func (b *bench) fill(d Handle) (big Handle, size uint64) {
 	b.t.Helper()
 	big = b.create(d, "big")
 	for n := 1 << 20; n > 0; {
-		m, _, err := b.Write(superuser, big, make([]byte, n), size)
+		m, _, err := b.Write(superuser, nil, big, make([]byte, n), size)
 		size += uint64(m)
 		if errors.Is(err, ErrNoSpace) {
 			n /= 2
@@ -23,7 +23,7 @@ func (b *bench) fill(d Handle) (big Handle, size uint64) {
 		b.must(err)
 	}
 	for i := 0; ; i++ {
-		_, err := b.Create(superuser, d, fmt.Append(nil, "n", i), &CreateOptions{})
+		_, err := b.Create(superuser, nil, d, fmt.Append(nil, "n", i), &CreateOptions{})
 		if errors.Is(err, ErrNoSpace) {
 			return big, size
 		}
@@ -45,48 +45,48 @@ func TestFull(t *testing.T) {
 	c := superuser
 	for round := range 2 {
 		for what, run := range map[string]func() error{
-			"create":   func() error { _, err := b.Create(c, d, []byte("new"), &CreateOptions{}); return err },
-			"mkdir":    func() error { _, err := b.Mkdir(c, d, []byte("new"), nil); return err },
-			"symlink":  func() error { _, err := b.Symlink(c, d, []byte("new"), []byte("t"), nil); return err },
-			"mknod":    func() error { _, err := b.Mknod(c, d, []byte("new"), TypeFIFO, 0, 0, nil); return err },
-			"append":   func() error { _, _, err := b.Write(c, big, []byte("x"), size+5000); return err },
-			"bulk":     func() error { _, _, err := b.Write(c, big, make([]byte, 1<<20), size+5000); return err },
-			"allocate": func() error { return b.Allocate(c, big, size+5000, 1<<20, false) },
-			"xattr":    func() error { return b.SetXattr(c, old, []byte("user.a"), make([]byte, 60000), 0) },
+			"create":   func() error { _, err := b.Create(c, nil, d, []byte("new"), &CreateOptions{}); return err },
+			"mkdir":    func() error { _, err := b.Mkdir(c, nil, d, []byte("new"), nil); return err },
+			"symlink":  func() error { _, err := b.Symlink(c, nil, d, []byte("new"), []byte("t"), nil); return err },
+			"mknod":    func() error { _, err := b.Mknod(c, nil, d, []byte("new"), TypeFIFO, 0, 0, nil); return err },
+			"append":   func() error { _, _, err := b.Write(c, nil, big, []byte("x"), size+5000); return err },
+			"bulk":     func() error { _, _, err := b.Write(c, nil, big, make([]byte, 1<<20), size+5000); return err },
+			"allocate": func() error { return b.Allocate(c, nil, big, size+5000, 1<<20, false) },
+			"xattr":    func() error { return b.SetXattr(c, nil, old, []byte("user.a"), make([]byte, 60000), 0) },
 		} {
-			a, err := b.Getattr(big)
+			a, err := b.Getattr(nil, big)
 			b.must(err)
 			b.want(fmt.Sprintf("round %d: %s", round, what), run(), ErrNoSpace)
-			if z, err := b.Getattr(big); err != nil || z != a {
+			if z, err := b.Getattr(nil, big); err != nil || z != a {
 				t.Errorf("%s failed and changed %+v to %+v, %v", what, a, z, err)
 			}
 		}
-		_, err := b.Create(c, d, []byte("old"), &CreateOptions{})
+		_, err := b.Create(c, nil, d, []byte("old"), &CreateOptions{})
 		b.want("open what exists", err, nil)
-		_, err = b.Create(c, d, []byte("old"), &CreateOptions{Mode: Guarded})
+		_, err = b.Create(c, nil, d, []byte("old"), &CreateOptions{Mode: Guarded})
 		b.want("make what exists", err, ErrExist)
-		_, err = b.Create(stranger, d, []byte("new"), &CreateOptions{})
+		_, err = b.Create(stranger, nil, d, []byte("new"), &CreateOptions{})
 		b.want("make without permission", err, ErrAccess)
-		_, err = b.Mkdir(c, old, []byte("new"), nil)
+		_, err = b.Mkdir(c, nil, old, []byte("new"), nil)
 		b.want("make in a file", err, ErrNotDir)
 		p := bytes.Repeat([]byte{byte(round + 1)}, 100_000)
-		n, _, err := b.Write(c, big, p, 50)
+		n, _, err := b.Write(c, nil, big, p, 50)
 		b.want("overwrite", err, nil)
 		got := make([]byte, n)
-		if _, _, err := b.Read(c, big, got, 50); err != nil || !bytes.Equal(got, p) {
+		if _, _, err := b.Read(c, nil, big, got, 50); err != nil || !bytes.Equal(got, p) {
 			t.Errorf("an overwrite of %d bytes reads back other ones, %v", n, err)
 		}
-		_, err = b.Setattr(c, old, &SetAttr{Mask: SetMode, Mode: 0o600})
+		_, err = b.Setattr(c, nil, old, &SetAttr{Mask: SetMode, Mode: 0o600})
 		b.want("setattr", err, nil)
-		b.want("punch", b.PunchHole(c, big, 10, 30), nil)
-		b.want("rename", b.Rename(c, d, []byte("n1"), d, []byte("n0"), 0), nil) // frees an inode, which the next round fills
-		_, err = b.Create(c, d, []byte("n1"), &CreateOptions{})
+		b.want("punch", b.PunchHole(c, nil, big, 10, 30), nil)
+		b.want("rename", b.Rename(c, nil, d, []byte("n1"), d, []byte("n0"), 0), nil) // frees an inode, which the next round fills
+		_, err = b.Create(c, nil, d, []byte("n1"), &CreateOptions{})
 		b.want("create in its place", err, nil)
 	}
 	checkFS(t, b.FS)
 	for _, name := range b.names(d) {
 		if name != "old" {
-			b.must(b.Unlink(c, d, []byte(name)))
+			b.must(b.Unlink(c, nil, d, []byte(name)))
 		}
 	}
 	b.must(b.SyncAll())
@@ -104,19 +104,22 @@ func TestFullEachWay(t *testing.T) {
 	long := bytes.Repeat([]byte{'x'}, 240)
 	for what, add := range map[string]func(b *bench, name []byte) error{
 		"names": func(b *bench, n []byte) error {
-			_, err := b.Link(superuser, b.file, b.root, append(n, long...))
+			_, err := b.Link(superuser, nil, b.file, b.root, append(n, long...))
 			return err
 		},
 		"links": func(b *bench, n []byte) error {
-			_, err := b.Symlink(superuser, b.root, n, append(long, n...), nil)
+			_, err := b.Symlink(superuser, nil, b.root, n, append(long, n...), nil)
 			return err
 		},
-		"files":      func(b *bench, n []byte) error { _, err := b.Create(superuser, b.root, n, &CreateOptions{}); return err },
-		"attributes": func(b *bench, n []byte) error { return b.SetXattr(superuser, b.file, n, make([]byte, 3000), 0) },
+		"files": func(b *bench, n []byte) error {
+			_, err := b.Create(superuser, nil, b.root, n, &CreateOptions{})
+			return err
+		},
+		"attributes": func(b *bench, n []byte) error { return b.SetXattr(superuser, nil, b.file, n, make([]byte, 3000), 0) },
 		"fragments": func(b *bench, n []byte) error {
 			at := b.next
 			b.next += 8192
-			_, _, err := b.Write(superuser, b.file, n, at)
+			_, _, err := b.Write(superuser, nil, b.file, n, at)
 			return err
 		},
 	} {
@@ -137,7 +140,7 @@ func TestFullEachWay(t *testing.T) {
 			t.Errorf("%s: only %d fit", what, count)
 		}
 		for _, name := range b.names(b.root) {
-			if err := b.Unlink(superuser, b.root, []byte(name)); err != nil {
+			if err := b.Unlink(superuser, nil, b.root, []byte(name)); err != nil {
 				t.Fatalf("%s: unlink of one of %d: %v", what, count, err)
 			}
 		}

@@ -12,28 +12,28 @@ import (
 // create makes a file as root.
 func (b *bench) create(dir Handle, name string) Handle {
 	b.t.Helper()
-	a, err := b.Create(superuser, dir, []byte(name), &CreateOptions{})
+	a, err := b.Create(superuser, nil, dir, []byte(name), &CreateOptions{})
 	b.must(err)
 	return a.Handle
 }
 
 func (b *bench) mkdir(dir Handle, name string) Handle {
 	b.t.Helper()
-	a, err := b.Mkdir(superuser, dir, []byte(name), nil)
+	a, err := b.Mkdir(superuser, nil, dir, []byte(name), nil)
 	b.must(err)
 	return a.Handle
 }
 
 func (b *bench) write(h Handle, n int, off uint64) {
 	b.t.Helper()
-	_, _, err := b.Write(superuser, h, bytes.Repeat([]byte{7}, n), off)
+	_, _, err := b.Write(superuser, nil, h, bytes.Repeat([]byte{7}, n), off)
 	b.must(err)
 }
 
 // names lists a directory without "." and "..".
 func (b *bench) names(dir Handle) (list []string) {
 	b.t.Helper()
-	b.must(b.Readdir(superuser, dir, cookieDotDot, false, func(e *DirEntry) bool {
+	b.must(b.Readdir(superuser, nil, dir, cookieDotDot, false, func(e *DirEntry) bool {
 		list = append(list, string(e.Name))
 		return true
 	}))
@@ -44,16 +44,19 @@ func (b *bench) names(dir Handle) (list []string) {
 func (b *bench) namedOps(file Handle) map[string]func(dir Handle, name []byte) error {
 	c := superuser
 	return map[string]func(dir Handle, name []byte) error{
-		"lookup":      func(d Handle, n []byte) error { _, err := b.Lookup(c, d, n); return err },
-		"create":      func(d Handle, n []byte) error { _, err := b.Create(c, d, n, &CreateOptions{Mode: Guarded}); return err },
-		"mkdir":       func(d Handle, n []byte) error { _, err := b.Mkdir(c, d, n, nil); return err },
-		"symlink":     func(d Handle, n []byte) error { _, err := b.Symlink(c, d, n, []byte("t"), nil); return err },
-		"mknod":       func(d Handle, n []byte) error { _, err := b.Mknod(c, d, n, TypeFIFO, 0, 0, nil); return err },
-		"link":        func(d Handle, n []byte) error { _, err := b.Link(c, file, d, n); return err },
-		"unlink":      func(d Handle, n []byte) error { return b.Unlink(c, d, n) },
-		"rmdir":       func(d Handle, n []byte) error { return b.Rmdir(c, d, n) },
-		"rename from": func(d Handle, n []byte) error { return b.Rename(c, d, n, b.root, []byte("to"), 0) },
-		"rename to":   func(d Handle, n []byte) error { return b.Rename(c, b.root, []byte("file"), d, n, 0) },
+		"lookup": func(d Handle, n []byte) error { _, err := b.Lookup(c, nil, d, n); return err },
+		"create": func(d Handle, n []byte) error {
+			_, err := b.Create(c, nil, d, n, &CreateOptions{Mode: Guarded})
+			return err
+		},
+		"mkdir":       func(d Handle, n []byte) error { _, err := b.Mkdir(c, nil, d, n, nil); return err },
+		"symlink":     func(d Handle, n []byte) error { _, err := b.Symlink(c, nil, d, n, []byte("t"), nil); return err },
+		"mknod":       func(d Handle, n []byte) error { _, err := b.Mknod(c, nil, d, n, TypeFIFO, 0, 0, nil); return err },
+		"link":        func(d Handle, n []byte) error { _, err := b.Link(c, nil, file, d, n); return err },
+		"unlink":      func(d Handle, n []byte) error { return b.Unlink(c, nil, d, n) },
+		"rmdir":       func(d Handle, n []byte) error { return b.Rmdir(c, nil, d, n) },
+		"rename from": func(d Handle, n []byte) error { return b.Rename(c, nil, d, n, b.root, []byte("to"), 0) },
+		"rename to":   func(d Handle, n []byte) error { return b.Rename(c, nil, b.root, []byte("file"), d, n, 0) },
 	}
 }
 
@@ -86,9 +89,9 @@ func TestNames(t *testing.T) {
 		long := bytes.Repeat([]byte{'m'}, NameMax)
 		if makes[op] {
 			b.want(op+" of 255 bytes", run(b.root, long), nil)
-			_, err := b.Lookup(superuser, b.root, long)
+			_, err := b.Lookup(superuser, nil, b.root, long)
 			b.want("lookup of 255 bytes", err, nil)
-			b.must(b.Rename(superuser, b.root, long, b.mkdir(b.root, "away "+op), []byte("x"), 0))
+			b.must(b.Rename(superuser, nil, b.root, long, b.mkdir(b.root, "away "+op), []byte("x"), 0))
 		}
 	}
 	if list := b.names(b.root); len(list) != 5 {
@@ -100,34 +103,34 @@ func TestNames(t *testing.T) {
 func TestHandles(t *testing.T) {
 	b := newBench(t, 16<<20)
 	file, gone := b.create(b.root, "file"), b.create(b.root, "gone")
-	b.must(b.Unlink(superuser, b.root, []byte("gone")))
+	b.must(b.Unlink(superuser, nil, b.root, []byte("gone")))
 	for op, run := range b.namedOps(file) {
 		b.want(op+" in a file", run(file, []byte("x")), ErrNotDir)
 		for _, h := range []Handle{gone, {}, {Ino: 1, Gen: 1}, {Ino: 2, Gen: 1}, {Ino: 1 << 60, Gen: 1}, {file.Ino, file.Gen + 1}} {
 			b.want(fmt.Sprintf("%s in %v", op, h), run(h, []byte("x")), ErrStale)
 		}
 	}
-	link, err := b.Symlink(superuser, b.root, []byte("link"), []byte("target"), nil)
+	link, err := b.Symlink(superuser, nil, b.root, []byte("link"), []byte("target"), nil)
 	b.must(err)
 	c, buf := superuser, make([]byte, 10)
 	for op, run := range map[string]func(h Handle) error{
-		"getattr":   func(h Handle) error { _, err := b.Getattr(h); return err },
-		"setattr":   func(h Handle) error { _, err := b.Setattr(c, h, &SetAttr{Mask: SetMode}); return err },
-		"access":    func(h Handle) error { _, err := b.Access(c, h, 7); return err },
-		"readlink":  func(h Handle) error { _, err := b.Readlink(c, h); return err },
-		"read":      func(h Handle) error { _, _, err := b.Read(c, h, buf, 0); return err },
-		"write":     func(h Handle) error { _, _, err := b.Write(c, h, buf, 0); return err },
-		"truncate":  func(h Handle) error { _, err := b.Setattr(c, h, &SetAttr{Mask: SetSize}); return err },
-		"allocate":  func(h Handle) error { return b.Allocate(c, h, 0, 1, false) },
-		"punch":     func(h Handle) error { return b.PunchHole(c, h, 0, 1) },
-		"seek data": func(h Handle) error { _, err := b.SeekData(c, h, 0); return err },
-		"seek hole": func(h Handle) error { _, err := b.SeekHole(c, h, 0); return err },
-		"readdir":   func(h Handle) error { return b.Readdir(c, h, 0, true, func(*DirEntry) bool { return true }) },
-		"link":      func(h Handle) error { _, err := b.Link(c, h, b.root, []byte("l")); return err },
+		"getattr":   func(h Handle) error { _, err := b.Getattr(nil, h); return err },
+		"setattr":   func(h Handle) error { _, err := b.Setattr(c, nil, h, &SetAttr{Mask: SetMode}); return err },
+		"access":    func(h Handle) error { _, err := b.Access(c, nil, h, 7); return err },
+		"readlink":  func(h Handle) error { _, err := b.Readlink(nil, h); return err },
+		"read":      func(h Handle) error { _, _, err := b.Read(c, nil, h, buf, 0); return err },
+		"write":     func(h Handle) error { _, _, err := b.Write(c, nil, h, buf, 0); return err },
+		"truncate":  func(h Handle) error { _, err := b.Setattr(c, nil, h, &SetAttr{Mask: SetSize}); return err },
+		"allocate":  func(h Handle) error { return b.Allocate(c, nil, h, 0, 1, false) },
+		"punch":     func(h Handle) error { return b.PunchHole(c, nil, h, 0, 1) },
+		"seek data": func(h Handle) error { _, err := b.SeekData(c, nil, h, 0); return err },
+		"seek hole": func(h Handle) error { _, err := b.SeekHole(c, nil, h, 0); return err },
+		"readdir":   func(h Handle) error { return b.Readdir(c, nil, h, 0, true, func(*DirEntry) bool { return true }) },
+		"link":      func(h Handle) error { _, err := b.Link(c, nil, h, b.root, []byte("l")); return err },
 		"hold":      func(h Handle) error { return b.Hold(h) },
 		"sync":      func(h Handle) error { return b.Sync(h) },
-		"get xattr": func(h Handle) error { _, err := b.GetXattr(c, h, []byte("user.a")); return err },
-		"set xattr": func(h Handle) error { return b.SetXattr(c, h, []byte("user.a"), nil, 0) },
+		"get xattr": func(h Handle) error { _, err := b.GetXattr(c, nil, h, []byte("user.a")); return err },
+		"set xattr": func(h Handle) error { return b.SetXattr(c, nil, h, []byte("user.a"), nil, 0) },
 	} {
 		for _, h := range []Handle{gone, {}, {Ino: 1, Gen: 1}, {Ino: math.MaxUint64, Gen: 1}} {
 			b.want(fmt.Sprintf("%s of %v", op, h), run(h), ErrStale)
@@ -152,14 +155,14 @@ func TestArguments(t *testing.T) {
 	f := b.create(b.root, "file")
 	c := superuser
 	const top = math.MaxInt64
-	write := func(off uint64, n int) error { _, _, err := b.Write(c, f, make([]byte, n), off); return err }
-	setSize := func(n uint64) error { _, err := b.Setattr(c, f, &SetAttr{Mask: SetSize, Size: n}); return err }
+	write := func(off uint64, n int) error { _, _, err := b.Write(c, nil, f, make([]byte, n), off); return err }
+	setSize := func(n uint64) error { _, err := b.Setattr(c, nil, f, &SetAttr{Mask: SetSize, Size: n}); return err }
 	symlink := func(n int) error {
-		_, err := b.Symlink(c, b.root, fmt.Appendf(nil, "l%d", n), bytes.Repeat([]byte{'t'}, n), nil)
+		_, err := b.Symlink(c, nil, b.root, fmt.Appendf(nil, "l%d", n), bytes.Repeat([]byte{'t'}, n), nil)
 		return err
 	}
 	xattr := func(name string, n int, flags XattrFlags) error {
-		return b.SetXattr(c, f, []byte(name), make([]byte, n), flags)
+		return b.SetXattr(c, nil, f, []byte(name), make([]byte, n), flags)
 	}
 	for _, x := range []struct {
 		what      string
@@ -173,13 +176,13 @@ func TestArguments(t *testing.T) {
 		{"size to the last byte", setSize(top), nil},
 		{"size beyond", setSize(top + 1), ErrFileTooBig},
 		{"size back", setSize(0), nil},
-		{"allocate nothing", b.Allocate(c, f, 0, 0, true), ErrInvalid},
-		{"allocate beyond", b.Allocate(c, f, top, 1, true), ErrFileTooBig},
-		{"allocate, overflowing", b.Allocate(c, f, 2, math.MaxUint64, true), ErrFileTooBig},
-		{"allocate more than there is", b.Allocate(c, f, 0, 1<<40, true), ErrNoSpace},
-		{"punch it away", b.PunchHole(c, f, 0, top), nil},
-		{"punch nothing", b.PunchHole(c, f, 0, 0), ErrInvalid},
-		{"punch, overflowing", b.PunchHole(c, f, math.MaxUint64, math.MaxUint64), ErrFileTooBig},
+		{"allocate nothing", b.Allocate(c, nil, f, 0, 0, true), ErrInvalid},
+		{"allocate beyond", b.Allocate(c, nil, f, top, 1, true), ErrFileTooBig},
+		{"allocate, overflowing", b.Allocate(c, nil, f, 2, math.MaxUint64, true), ErrFileTooBig},
+		{"allocate more than there is", b.Allocate(c, nil, f, 0, 1<<40, true), ErrNoSpace},
+		{"punch it away", b.PunchHole(c, nil, f, 0, top), nil},
+		{"punch nothing", b.PunchHole(c, nil, f, 0, 0), ErrInvalid},
+		{"punch, overflowing", b.PunchHole(c, nil, f, math.MaxUint64, math.MaxUint64), ErrFileTooBig},
 		{"empty target", symlink(0), ErrInvalid},
 		{"target of 96 bytes", symlink(96), nil},
 		{"target of 97 bytes", symlink(97), nil},
@@ -194,22 +197,22 @@ func TestArguments(t *testing.T) {
 		{"attribute that does not", xattr("b", 1, XattrReplace), ErrNoXattr},
 		{"both flags", xattr("a", 1, XattrCreate|XattrReplace), ErrInvalid},
 		{"unknown flag", xattr("a", 1, 8), ErrInvalid},
-		{"remove what is not", b.RemoveXattr(c, f, []byte("b")), ErrNoXattr},
-		{"rename with both flags", b.Rename(c, b.root, []byte("file"), b.root, []byte("x"), RenameNoReplace|RenameExchange), ErrInvalid},
-		{"rename with an unknown flag", b.Rename(c, b.root, []byte("file"), b.root, []byte("x"), 4), ErrInvalid},
+		{"remove what is not", b.RemoveXattr(c, nil, f, []byte("b")), ErrNoXattr},
+		{"rename with both flags", b.Rename(c, nil, b.root, []byte("file"), b.root, []byte("x"), RenameNoReplace|RenameExchange), ErrInvalid},
+		{"rename with an unknown flag", b.Rename(c, nil, b.root, []byte("file"), b.root, []byte("x"), 4), ErrInvalid},
 	} {
 		b.want(x.what, x.err, x.want)
 	}
 	for _, typ := range []FileType{0, TypeDir, TypeRegular, TypeSymlink, 3, 255} {
-		_, err := b.Mknod(c, b.root, []byte("n"), typ, 0, 0, nil)
+		_, err := b.Mknod(c, nil, b.root, []byte("n"), typ, 0, 0, nil)
 		b.want(fmt.Sprint("node of type ", typ), err, ErrInvalid)
 	}
-	_, err := b.Symlink(c, b.root, []byte("nul"), []byte("a\x00b"), nil)
+	_, err := b.Symlink(c, nil, b.root, []byte("nul"), []byte("a\x00b"), nil)
 	b.want("target with NUL", err, ErrInvalid)
 	for _, n := range []int{96, 97, SymlinkMax} {
-		a, err := b.Lookup(c, b.root, fmt.Appendf(nil, "l%d", n))
+		a, err := b.Lookup(c, nil, b.root, fmt.Appendf(nil, "l%d", n))
 		b.must(err)
-		target, err := b.Readlink(c, a.Handle)
+		target, err := b.Readlink(nil, a.Handle)
 		if err != nil || !bytes.Equal(target, bytes.Repeat([]byte{'t'}, n)) || a.Size != uint64(n) {
 			t.Errorf("target of %d bytes: %d, %v", n, len(target), err)
 		}
@@ -227,15 +230,15 @@ func TestReadEdges(t *testing.T) {
 		want int
 		eof  bool
 	}{{0, 0, 0, false}, {0, 4999, 4999, false}, {0, 5000, 5000, true}, {0, 9000, 5000, true}, {4999, 5, 1, true}, {5000, 5, 0, true}, {5000, 0, 0, true}, {math.MaxUint64, 5, 0, true}} {
-		n, eof, err := b.Read(superuser, f, make([]byte, x.n), x.off)
+		n, eof, err := b.Read(superuser, nil, f, make([]byte, x.n), x.off)
 		if n != x.want || eof != x.eof || err != nil {
 			t.Errorf("%d bytes at %d: %d, %v, %v, expected %d, %v", x.n, x.off, n, eof, err, x.want, x.eof)
 		}
 	}
 	for _, off := range []uint64{5000, 6000, math.MaxUint64} {
-		_, err := b.SeekData(superuser, f, off)
+		_, err := b.SeekData(superuser, nil, f, off)
 		b.want("data behind the end", err, ErrNoData)
-		_, err = b.SeekHole(superuser, f, off)
+		_, err = b.SeekHole(superuser, nil, f, off)
 		b.want("a hole behind the end", err, ErrNoData)
 	}
 }
@@ -246,9 +249,9 @@ func TestCreateModes(t *testing.T) {
 	file := b.create(b.root, "file")
 	b.write(file, 10, 0)
 	b.mkdir(b.root, "dir")
-	_, err := b.Symlink(superuser, b.root, []byte("link"), []byte("file"), nil)
+	_, err := b.Symlink(superuser, nil, b.root, []byte("link"), []byte("file"), nil)
 	b.must(err)
-	first, err := b.Create(superuser, b.root, []byte("excl"), &CreateOptions{Mode: Exclusive, Verifier: 5})
+	first, err := b.Create(superuser, nil, b.root, []byte("excl"), &CreateOptions{Mode: Exclusive, Verifier: 5})
 	b.must(err)
 	size := SetAttr{Mask: SetSize | SetMode, Size: 3, Mode: 0o777}
 	for _, x := range []struct {
@@ -271,23 +274,23 @@ func TestCreateModes(t *testing.T) {
 		{"exclusive of dots", "..", CreateOptions{Mode: Exclusive}, ErrExist, 0},
 		{"unchecked of dots", ".", CreateOptions{}, ErrIsDir, 0},
 	} {
-		a, err := b.Create(superuser, b.root, []byte(x.name), &x.o)
+		a, err := b.Create(superuser, nil, b.root, []byte(x.name), &x.o)
 		if b.want(x.what, err, x.want); err == nil && (a.Size != x.size || a.Mode != 0o644) {
 			t.Errorf("%s: size %d, mode %o", x.what, a.Size, a.Mode)
 		}
 	}
-	again, err := b.Create(superuser, b.root, []byte("excl"), &CreateOptions{Mode: Exclusive, Verifier: 5})
+	again, err := b.Create(superuser, nil, b.root, []byte("excl"), &CreateOptions{Mode: Exclusive, Verifier: 5})
 	if err != nil || again.Handle != first.Handle {
 		t.Errorf("the same file again: %v, %v, expected %v", again.Handle, err, first.Handle)
 	}
-	_, err = b.Create(stranger, b.root, []byte("file"), &CreateOptions{Attr: SetAttr{Mask: SetSize}})
+	_, err = b.Create(stranger, nil, b.root, []byte("file"), &CreateOptions{Attr: SetAttr{Mask: SetSize}})
 	b.want("truncating somebody else's file", err, ErrAccess)
-	_, err = b.Create(stranger, b.root, []byte("file"), &CreateOptions{})
+	_, err = b.Create(stranger, nil, b.root, []byte("file"), &CreateOptions{})
 	b.want("opening somebody else's file", err, nil)
-	sparse, err := b.Create(superuser, b.root, []byte("sparse"), &CreateOptions{Attr: SetAttr{Mask: SetSize | SetAtime, Size: 1 << 40, Atime: -7}})
+	sparse, err := b.Create(superuser, nil, b.root, []byte("sparse"), &CreateOptions{Attr: SetAttr{Mask: SetSize | SetAtime, Size: 1 << 40, Atime: -7}})
 	if err != nil || sparse.Size != 1<<40 || sparse.Atime != -7 || sparse.Used != 0 {
 		t.Errorf("made with a size: %+v, %v", sparse, err)
 	}
-	_, err = b.Create(superuser, b.root, []byte("huge"), &CreateOptions{Attr: SetAttr{Mask: SetSize, Size: math.MaxUint64}})
+	_, err = b.Create(superuser, nil, b.root, []byte("huge"), &CreateOptions{Attr: SetAttr{Mask: SetSize, Size: math.MaxUint64}})
 	b.want("made too big", err, ErrFileTooBig)
 }

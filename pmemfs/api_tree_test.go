@@ -41,7 +41,7 @@ func TestRenameMatrix(t *testing.T) {
 					case dst == "full":
 						want = ErrNotEmpty
 					}
-					b.want(what, b.Rename(superuser, from, []byte("src"), to, []byte("dst"), flags), want)
+					b.want(what, b.Rename(superuser, nil, from, []byte("src"), to, []byte("dst"), flags), want)
 					b.checkPlaces(what, from, to, want == nil, flags == RenameExchange)
 				}
 			}
@@ -56,7 +56,7 @@ func (b *bench) place(d Handle, name, kind string) {
 	case "file":
 		b.write(b.create(d, name), 10, 0)
 	case "link":
-		_, err := b.Symlink(superuser, d, []byte(name), []byte("x"), nil)
+		_, err := b.Symlink(superuser, nil, d, []byte(name), []byte("x"), nil)
 		b.must(err)
 	case "dir", "full":
 		h := b.mkdir(d, name)
@@ -69,13 +69,13 @@ func (b *bench) place(d Handle, name, kind string) {
 // checkPlaces looks whether the source's name is gone and ".." of what moved is right.
 func (b *bench) checkPlaces(what string, from, to Handle, done, exchanged bool) {
 	b.t.Helper()
-	_, srcErr := b.Lookup(superuser, from, []byte("src"))
-	dst, dstErr := b.Lookup(superuser, to, []byte("dst"))
+	_, srcErr := b.Lookup(superuser, nil, from, []byte("src"))
+	dst, dstErr := b.Lookup(superuser, nil, to, []byte("dst"))
 	if done && ((srcErr == nil) != exchanged || dstErr != nil) {
 		b.t.Errorf("%s: source %v, target %v", what, srcErr, dstErr)
 	}
 	if done && dst.Type == TypeDir {
-		if up, err := b.Lookup(superuser, dst.Handle, []byte("..")); err != nil || up.Handle != to {
+		if up, err := b.Lookup(superuser, nil, dst.Handle, []byte("..")); err != nil || up.Handle != to {
 			b.t.Errorf("%s: its parent is %v, %v", what, up.Handle, err)
 		}
 	}
@@ -89,7 +89,7 @@ func TestRenameAncestry(t *testing.T) {
 	d3 := b.mkdir(d2, "3")
 	b.create(d3, "f")
 	mv := func(from Handle, a string, to Handle, z string, f RenameFlags) error {
-		return b.Rename(superuser, from, []byte(a), to, []byte(z), f)
+		return b.Rename(superuser, nil, from, []byte(a), to, []byte(z), f)
 	}
 	for _, x := range []struct {
 		what      string
@@ -110,15 +110,15 @@ func TestRenameAncestry(t *testing.T) {
 	} {
 		b.want(x.what, x.err, x.want)
 	}
-	if got, err := b.Lookup(superuser, d1, []byte("..")); err != nil || got.Handle != d3 {
+	if got, err := b.Lookup(superuser, nil, d1, []byte("..")); err != nil || got.Handle != d3 {
 		t.Errorf("parent of 1 is %v, %v", got.Handle, err)
 	}
 	f := b.create(b.root, "one")
-	_, err := b.Link(superuser, f, b.root, []byte("two"))
+	_, err := b.Link(superuser, nil, f, b.root, []byte("two"))
 	b.must(err)
 	b.want("one name over another of the file", mv(b.root, "one", b.root, "two", 0), nil)
 	b.want("the same, no replace", mv(b.root, "one", b.root, "two", RenameNoReplace), ErrExist)
-	if a, err := b.Getattr(f); err != nil || a.Nlink != 2 {
+	if a, err := b.Getattr(nil, f); err != nil || a.Nlink != 2 {
 		t.Errorf("%d links, %v", a.Nlink, err)
 	}
 }
@@ -128,18 +128,18 @@ func TestRenameDirPermission(t *testing.T) {
 	b := newBench(t, 16<<20)
 	open := SetAttr{Mask: SetMode, Mode: 0o777}
 	for _, name := range []string{"a", "b"} {
-		_, err := b.Mkdir(superuser, b.root, []byte(name), &open)
+		_, err := b.Mkdir(superuser, nil, b.root, []byte(name), &open)
 		b.must(err)
 	}
-	a, err := b.Lookup(superuser, b.root, []byte("a"))
+	a, err := b.Lookup(superuser, nil, b.root, []byte("a"))
 	b.must(err)
-	z, err := b.Lookup(superuser, b.root, []byte("b"))
+	z, err := b.Lookup(superuser, nil, b.root, []byte("b"))
 	b.must(err)
 	b.mkdir(z.Handle, "foreign")
-	_, err = b.Create(stranger, a.Handle, []byte("mine"), &CreateOptions{})
+	_, err = b.Create(stranger, nil, a.Handle, []byte("mine"), &CreateOptions{})
 	b.must(err)
 	mv := func(from Attr, x string, to Attr, y string, f RenameFlags) error {
-		return b.Rename(stranger, from.Handle, []byte(x), to.Handle, []byte(y), f)
+		return b.Rename(stranger, nil, from.Handle, []byte(x), to.Handle, []byte(y), f)
 	}
 	b.want("move it", mv(z, "foreign", a, "foreign", 0), ErrAccess)
 	b.want("exchange with it", mv(a, "mine", z, "foreign", RenameExchange), ErrAccess)
@@ -166,15 +166,15 @@ func TestLinkMax(t *testing.T) {
 	b.create(d, "x")
 	b.setNlink(f, layout.LinkMax-1)
 	b.setNlink(d, layout.LinkMax-1)
-	link := func(name string) error { _, err := b.Link(superuser, f, b.root, []byte(name)); return err }
-	mkdir := func(name string) error { _, err := b.Mkdir(superuser, d, []byte(name), nil); return err }
+	link := func(name string) error { _, err := b.Link(superuser, nil, f, b.root, []byte(name)); return err }
+	mkdir := func(name string) error { _, err := b.Mkdir(superuser, nil, d, []byte(name), nil); return err }
 	b.want("the last link", link("l1"), nil)
 	b.want("one too many", link("l2"), ErrTooManyLinks)
 	b.want("the last directory", mkdir("d1"), nil)
 	b.want("a directory too many", mkdir("d2"), ErrTooManyLinks)
-	b.want("move one in", b.Rename(superuser, other, []byte("sub"), d, []byte("sub"), 0), ErrTooManyLinks)
-	b.want("exchange one in", b.Rename(superuser, other, []byte("sub"), d, []byte("x"), RenameExchange), ErrTooManyLinks)
-	b.want("replace one", b.Rename(superuser, other, []byte("sub"), d, []byte("d1"), 0), nil)
+	b.want("move one in", b.Rename(superuser, nil, other, []byte("sub"), d, []byte("sub"), 0), ErrTooManyLinks)
+	b.want("exchange one in", b.Rename(superuser, nil, other, []byte("sub"), d, []byte("x"), RenameExchange), ErrTooManyLinks)
+	b.want("replace one", b.Rename(superuser, nil, other, []byte("sub"), d, []byte("d1"), 0), nil)
 	b.setNlink(f, 2)
 	b.setNlink(d, 3)
 }
@@ -190,15 +190,15 @@ func TestHold(t *testing.T) {
 	for _, h := range []Handle{f, f, d, sub} {
 		b.must(b.Hold(h))
 	}
-	b.must(b.Unlink(superuser, b.root, []byte("f")))
-	b.must(b.Rmdir(superuser, d, []byte("sub")))
-	b.must(b.Rmdir(superuser, b.root, []byte("d")))
-	a, err := b.Getattr(f)
+	b.must(b.Unlink(superuser, nil, b.root, []byte("f")))
+	b.must(b.Rmdir(superuser, nil, d, []byte("sub")))
+	b.must(b.Rmdir(superuser, nil, b.root, []byte("d")))
+	a, err := b.Getattr(nil, f)
 	if err != nil || a.Nlink != 0 || a.Size != 100_000 {
 		t.Errorf("open and without a name: %+v, %v", a, err)
 	}
 	b.write(f, 10, 200_000)
-	_, err = b.Link(superuser, f, b.root, []byte("again"))
+	_, err = b.Link(superuser, nil, f, b.root, []byte("again"))
 	b.want("a name for it", err, ErrNotExist)
 	for op, run := range b.namedOps(f) {
 		if op != "rename to" {
@@ -206,22 +206,22 @@ func TestHold(t *testing.T) {
 		}
 	}
 	b.create(b.root, "file")
-	b.want("rename into a removed directory", b.Rename(superuser, b.root, []byte("file"), d, []byte("x"), 0), ErrNotExist)
-	b.must(b.Unlink(superuser, b.root, []byte("file")))
+	b.want("rename into a removed directory", b.Rename(superuser, nil, b.root, []byte("file"), d, []byte("x"), 0), ErrNotExist)
+	b.must(b.Unlink(superuser, nil, b.root, []byte("file")))
 	b.must(b.Release(d)) // now the parent of sub is gone
-	_, err = b.Lookup(superuser, sub, []byte(".."))
+	_, err = b.Lookup(superuser, nil, sub, []byte(".."))
 	b.want("parent of a removed directory", err, ErrNotExist)
-	b.must(b.Readdir(superuser, sub, 0, true, func(e *DirEntry) bool {
+	b.must(b.Readdir(superuser, nil, sub, 0, true, func(e *DirEntry) bool {
 		t.Errorf("a removed directory lists %q", e.Name)
 		return true
 	}))
 	b.must(b.Release(sub))
 	b.must(b.Release(f))
-	if _, err := b.Getattr(f); err != nil {
+	if _, err := b.Getattr(nil, f); err != nil {
 		t.Errorf("released once of twice: %v", err)
 	}
 	b.must(b.Release(f))
-	_, err = b.Getattr(f)
+	_, err = b.Getattr(nil, f)
 	b.want("released", err, ErrStale)
 	b.must(b.SyncAll())
 	if after, err := b.Statfs(); err != nil || after.FreeBytes != before.FreeBytes {
@@ -242,7 +242,7 @@ func TestOrphansAtOpen(t *testing.T) {
 		b.create(b.root, fmt.Sprint("f", i))
 	}
 	for i := range 300 {
-		b.must(b.Unlink(superuser, b.root, fmt.Append(nil, "f", i)))
+		b.must(b.Unlink(superuser, nil, b.root, fmt.Append(nil, "f", i)))
 	}
 	before := free(b.FS)
 	var held []Handle
@@ -251,12 +251,12 @@ func TestOrphansAtOpen(t *testing.T) {
 		h := b.create(b.root, name)
 		b.write(h, 5000, 0)
 		b.must(b.Hold(h))
-		b.must(b.Unlink(superuser, b.root, []byte(name)))
+		b.must(b.Unlink(superuser, nil, b.root, []byte(name)))
 		held = append(held, h)
 	}
 	next := mountBytes(t, b.region.Bytes())
 	for _, h := range held {
-		_, err := next.Getattr(h)
+		_, err := next.Getattr(nil, h)
 		b.want("after the kill", err, ErrStale)
 		b.must(b.Release(h))
 	}
@@ -288,21 +288,21 @@ func TestFragmentedFile(t *testing.T) {
 		return b.Counters().Fences - n
 	}
 	h := make("f")
-	if n := steps(func() { b.must(b.Unlink(superuser, b.root, []byte("f"))) }); n < 3 || n > 5 {
+	if n := steps(func() { b.must(b.Unlink(superuser, nil, b.root, []byte("f"))) }); n < 3 || n > 5 {
 		t.Errorf("unlink of 600 extents in %d records", n)
 	}
-	_, err = b.Getattr(h)
+	_, err = b.Getattr(nil, h)
 	b.want("unlinked", err, ErrStale)
 	h = make("g")
 	if n := steps(func() {
-		a, err := b.Setattr(superuser, h, &SetAttr{Mask: SetSize, Size: 5})
+		a, err := b.Setattr(superuser, nil, h, &SetAttr{Mask: SetSize, Size: 5})
 		if err != nil || a.Size != 5 || a.Used > 8192 { // a block, and the leaf that names it
 			t.Errorf("cut: %+v, %v", a, err)
 		}
 	}); n < 3 || n > 5 {
 		t.Errorf("truncate of 600 extents in %d records", n)
 	}
-	b.must(b.Unlink(superuser, b.root, []byte("g")))
+	b.must(b.Unlink(superuser, nil, b.root, []byte("g")))
 	for cut := range 4 { // a crash after each record of an unlink
 		b.interrupted(func() { make("h") }, cut)
 	}
@@ -323,13 +323,13 @@ func (b *bench) interrupted(prepare func(), fences int) {
 			medium = bytes.Clone(b.region.Bytes())
 		}
 	}))
-	b.must(b.Unlink(superuser, b.root, []byte("h")))
+	b.must(b.Unlink(superuser, nil, b.root, []byte("h")))
 	b.region.SetPersistHook(nil)
 	if medium == nil {
 		return
 	}
 	next := mountBytes(b.t, medium)
-	_, err := next.Lookup(superuser, next.Root(), []byte("h"))
+	_, err := next.Lookup(superuser, nil, next.Root(), []byte("h"))
 	// The hook sees the record stored and not yet fenced: it may count, and after a plain kill it does.
 	if !errors.Is(err, ErrNotExist) {
 		b.t.Errorf("killed at fence %d: %v", fences, err)
@@ -347,7 +347,7 @@ func TestReaddirCookies(t *testing.T) {
 	}
 	var names []string
 	var cookies []uint64
-	b.must(b.Readdir(superuser, d, 0, true, func(e *DirEntry) bool {
+	b.must(b.Readdir(superuser, nil, d, 0, true, func(e *DirEntry) bool {
 		names, cookies = append(names, string(e.Name)), append(cookies, e.Cookie)
 		if !e.HasAttr || e.Attr.Ino != e.Ino {
 			t.Errorf("%q: attributes %+v", e.Name, e.Attr)
@@ -359,7 +359,7 @@ func TestReaddirCookies(t *testing.T) {
 	}
 	for i, cookie := range cookies {
 		n := i + 1
-		b.must(b.Readdir(superuser, d, cookie, false, func(e *DirEntry) bool {
+		b.must(b.Readdir(superuser, nil, d, cookie, false, func(e *DirEntry) bool {
 			if string(e.Name) != names[n] {
 				t.Fatalf("after %q comes %q, expected %q", names[i], e.Name, names[n])
 			}
@@ -368,6 +368,6 @@ func TestReaddirCookies(t *testing.T) {
 		}))
 	}
 	for _, cookie := range []uint64{cookies[501] + 1, 1 << 63, ^uint64(0)} {
-		b.must(b.Readdir(superuser, d, cookie, false, func(e *DirEntry) bool { t.Errorf("%q behind the end", e.Name); return true }))
+		b.must(b.Readdir(superuser, nil, d, cookie, false, func(e *DirEntry) bool { t.Errorf("%q behind the end", e.Name); return true }))
 	}
 }

@@ -23,11 +23,11 @@ func appendAll(t *testing.T, domain Domain) {
 		t.Fatal(err)
 	}
 	c := &Cred{}
-	a, err := fs.Create(c, fs.Root(), []byte("f"), &CreateOptions{})
+	a, err := fs.Create(c, nil, fs.Root(), []byte("f"), &CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, _, err := fs.WriteUnstable(c, a.Handle, []byte("unstable"), 0); err != nil {
+	if _, _, _, err := fs.WriteUnstable(c, nil, a.Handle, []byte("unstable"), 0); err != nil {
 		t.Fatal(err)
 	}
 	const writers, pieces = 4, 60
@@ -35,7 +35,7 @@ func appendAll(t *testing.T, domain Domain) {
 	for w := range writers {
 		wg.Go(func() {
 			for i := range pieces {
-				if n, _, err := fs.Append(c, a.Handle, appended(w, i)); err != nil || n != len(appended(w, i)) {
+				if n, _, err := fs.Append(c, nil, a.Handle, appended(w, i)); err != nil || n != len(appended(w, i)) {
 					t.Errorf("%d bytes, %v", n, err)
 				}
 			}
@@ -43,7 +43,7 @@ func appendAll(t *testing.T, domain Domain) {
 	}
 	wg.Wait()
 	got := make([]byte, 64<<20)
-	n, _, err := fs.Read(c, a.Handle, got, 0)
+	n, _, err := fs.Read(c, nil, a.Handle, got, 0)
 	if err != nil || !bytes.HasPrefix(got, []byte("unstable")) {
 		t.Fatalf("%q, %v", got[:8], err)
 	}
@@ -79,28 +79,28 @@ func appended(w, i int) []byte {
 func appendEdges(t *testing.T, fs *FS, h Handle) {
 	t.Helper()
 	c := &Cred{}
-	if _, _, err := fs.Append(c, fs.Root(), []byte("x")); !errors.Is(err, ErrIsDir) {
+	if _, _, err := fs.Append(c, nil, fs.Root(), []byte("x")); !errors.Is(err, ErrIsDir) {
 		t.Errorf("to a directory: %v", err)
 	}
-	if _, _, err := fs.Append(&Cred{UID: 1000}, h, []byte("x")); !errors.Is(err, ErrAccess) {
+	if _, _, err := fs.Append(&Cred{UID: 1000}, nil, h, []byte("x")); !errors.Is(err, ErrAccess) {
 		t.Errorf("by another user: %v", err)
 	}
-	if _, err := fs.Setattr(c, h, &SetAttr{Mask: SetSize, Size: data.SizeMax - 2}); err != nil {
+	if _, err := fs.Setattr(c, nil, h, &SetAttr{Mask: SetSize, Size: data.SizeMax - 2}); err != nil {
 		t.Fatal(err)
 	}
-	if n, _, err := fs.Append(c, h, []byte("xyz")); n != 0 || !errors.Is(err, ErrFileTooBig) {
+	if n, _, err := fs.Append(c, nil, h, []byte("xyz")); n != 0 || !errors.Is(err, ErrFileTooBig) {
 		t.Errorf("beyond the largest size: %d, %v", n, err)
 	}
-	if n, _, err := fs.Append(c, h, []byte("xy")); n != 2 || err != nil {
+	if n, _, err := fs.Append(c, nil, h, []byte("xy")); n != 2 || err != nil {
 		t.Errorf("up to the largest size: %d, %v", n, err)
 	}
-	if _, _, err := fs.Write(c, h, []byte("x"), ^uint64(0)); !errors.Is(err, ErrFileTooBig) {
+	if _, _, err := fs.Write(c, nil, h, []byte("x"), ^uint64(0)); !errors.Is(err, ErrFileTooBig) {
 		t.Errorf("a write at the last offset: %v", err)
 	}
-	if err := fs.Unlink(c, fs.Root(), []byte("f")); err != nil {
+	if err := fs.Unlink(c, nil, fs.Root(), []byte("f")); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := fs.Append(c, h, []byte("x")); !errors.Is(err, ErrStale) {
+	if _, _, err := fs.Append(c, nil, h, []byte("x")); !errors.Is(err, ErrStale) {
 		t.Errorf("to a file that is gone: %v", err)
 	}
 }

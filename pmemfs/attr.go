@@ -35,7 +35,7 @@ func (fs *FS) viewStable(call *Call, h Handle, f func(in layout.Inode) error) er
 	if err != nil {
 		return err
 	}
-	call.see(0, in)
+	call.setPost(0, in)
 	return f(in)
 }
 
@@ -59,22 +59,21 @@ func (fs *FS) readStable(ino uint64, wait bool) (*stripe, error) {
 }
 
 // Getattr returns the attributes of a file. It needs no permission, allocates nothing and costs no fence.
-func (fs *FS) Getattr(h Handle) (a Attr, err error) {
-	err = fs.view(nil, h, func(in layout.Inode) error {
-		a = attrOf(in)
+func (fs *FS) Getattr(call *Call, h Handle) (a Attr, err error) {
+	err = fs.view(call, h, func(in layout.Inode) error {
+		if call != nil {
+			a = call.WCC[0].Post
+		} else {
+			a = attrOf(in)
+		}
 		return nil
 	})
 	return a, err
 }
 
-// See is Getattr for a caller who may not want to wait (Call.NoWait): the attributes are what the call has seen.
-func (fs *FS) See(call *Call, h Handle) error { return fs.view(call, h, seen) }
-
-func seen(layout.Inode) error { return nil }
-
 // Access returns which of the Access bits in want the caller has (RFC 1813 section 3.3.4). It costs no fence.
-func (fs *FS) Access(c *Cred, h Handle, want uint32) (got uint32, err error) {
-	err = fs.view(c.call(), h, func(in layout.Inode) error {
+func (fs *FS) Access(c *Cred, call *Call, h Handle, want uint32) (got uint32, err error) {
+	err = fs.view(call, h, func(in layout.Inode) error {
 		var err error
 		got, err = fs.granted(c, in, want&(AccessRead|AccessWrite|AccessExec))
 		if err == nil && want&AccessChange != 0 && fs.allow(c, in, AccessWrite|AccessExec) == nil {
@@ -87,14 +86,14 @@ func (fs *FS) Access(c *Cred, h Handle, want uint32) (got uint32, err error) {
 
 // Setattr changes attributes, all in one record, and returns what they are then. One fence; durable on return. Changing
 // the size to less frees blocks, of a heavily fragmented file in further records.
-func (fs *FS) Setattr(c *Cred, h Handle, s *SetAttr) (Attr, error) {
-	return fs.setattr(c, h, s, Handle{})
+func (fs *FS) Setattr(c *Cred, call *Call, h Handle, s *SetAttr) (Attr, error) {
+	return fs.setattr(c, call, h, s, Handle{})
 }
 
 // setattr is Setattr; made is what the note of the call says that it made.
-func (fs *FS) setattr(c *Cred, h Handle, s *SetAttr, made Handle) (Attr, error) {
+func (fs *FS) setattr(c *Cred, call *Call, h Handle, s *SetAttr, made Handle) (Attr, error) {
 	s = s.withoutNoID()
-	x := setting{change: change{fs: fs, call: c.call(), ino: h.Ino}, h: h, made: made}
+	x := setting{change: change{fs: fs, call: call, ino: h.Ino}, h: h, made: made}
 	if err := x.run(func() error { return x.attempt(c, s) }); err != nil {
 		return Attr{}, err
 	}
@@ -127,8 +126,8 @@ func (x *setting) body(c *Cred, s *SetAttr) error {
 	if err != nil {
 		return err
 	}
-	x.call.see(0, old)
-	if err := fs.maySetattr(c, old, s); err != nil {
+	x.call.setPost(0, old)
+	if err := fs.maySetattr(c, x.call, old, s); err != nil {
 		return err
 	}
 	if s.Mask&^SetGuard == 0 {
@@ -163,7 +162,7 @@ func (x *setting) body(c *Cred, s *SetAttr) error {
 		}
 	}
 	x.attr = attrOf(in)
-	x.call.expect(0, in)
+	x.call.setNext(0, in)
 	x.call.note(op, x.made)
 	return nil
 }
@@ -173,13 +172,13 @@ func (x *setting) learn() {
 	var err error
 	defer x.fs.region.Unguard(x.fs.region.Guard(), &err)
 	if in, err := x.fs.inodes.View(nil, x.h.Ino); err == nil {
-		x.call.see(0, in)
+		x.call.setPost(0, in)
 		x.attr = attrOf(in)
 	}
 }
 
 // maySetattr checks a change of attributes.
-func (fs *FS) maySetattr(c *Cred, in layout.Inode, s *SetAttr) error {
+func (fs *FS) maySetattr(c *Cred, call *Call, in layout.Inode, s *SetAttr) error {
 	const set = SetMode | SetUID | SetGID | SetAtime | SetMtime
 	if s.Mask&SetGuard != 0 && s.GuardCtime != in.Ctime() {
 		return ErrNotSync
@@ -199,7 +198,7 @@ func (fs *FS) maySetattr(c *Cred, in layout.Inode, s *SetAttr) error {
 		}
 	}
 	if s.Mask&SetDropID != 0 {
-		if err := fs.mayDropID(c, in); err != nil {
+		if err := fs.mayDropID(c, call, in); err != nil {
 			return err
 		}
 	}
@@ -212,17 +211,17 @@ func (fs *FS) maySetattr(c *Cred, in layout.Inode, s *SetAttr) error {
 		case s.Size > data.SizeMax:
 			return ErrFileTooBig
 		}
-		return fs.allowData(c, in, AccessWrite)
+		return fs.allowData(c, call, in, AccessWrite)
 	}
 	return nil
 }
 
 // mayDropID checks the taking away of set-id bits: it is part of writing to a file.
-func (fs *FS) mayDropID(c *Cred, in layout.Inode) error {
+func (fs *FS) mayDropID(c *Cred, call *Call, in layout.Inode) error {
 	if in.Mode()&layout.ModeType != layout.ModeRegular {
 		return ErrPerm
 	}
-	err := fs.allowData(c, in, AccessWrite)
+	err := fs.allowData(c, call, in, AccessWrite)
 	if err == error(ErrAccess) {
 		return ErrPerm
 	}

@@ -5,12 +5,12 @@ import "testing"
 // benchRights returns a filesystem, a directory that others may use and a file in it; listed gives both a list.
 func benchRights(b *testing.B, listed bool) (*FS, Handle, Handle) {
 	fs, c, d := benchFS(b)
-	a, err := fs.Create(c, d, []byte("file"), &CreateOptions{Attr: SetAttr{Mask: SetMode, Mode: 0o644}})
+	a, err := fs.Create(c, nil, d, []byte("file"), &CreateOptions{Attr: SetAttr{Mask: SetMode, Mode: 0o644}})
 	if err == nil && listed {
-		err = fs.SetACLs(c, d, ACLs{Access: someACL(7, 5)}, ACLAccess)
+		err = fs.SetACLs(c, nil, d, ACLs{Access: someACL(7, 5)}, ACLAccess)
 	}
 	if err == nil && listed {
-		err = fs.SetACLs(c, a.Handle, ACLs{Access: someACL(7, 5)}, ACLAccess)
+		err = fs.SetACLs(c, nil, a.Handle, ACLs{Access: someACL(7, 5)}, ACLAccess)
 	}
 	if err != nil {
 		b.Fatal(err)
@@ -24,7 +24,7 @@ func benchLookup(b *testing.B, listed bool) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		if _, err := fs.Lookup(stranger, d, name); err != nil {
+		if _, err := fs.Lookup(stranger, nil, d, name); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -35,7 +35,7 @@ func benchAccess(b *testing.B, listed bool) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		if _, err := fs.Access(stranger, h, AccessRead|AccessWrite|AccessExec); err != nil {
+		if _, err := fs.Access(stranger, nil, h, AccessRead|AccessWrite|AccessExec); err != nil {
 			b.Fatal(err)
 		}
 	}

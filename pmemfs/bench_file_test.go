@@ -26,7 +26,7 @@ func benchGroupCommit(b *testing.B, writers int) {
 	c := &Cred{}
 	files := make([]Handle, writers)
 	for i := range files {
-		a, err := fs.Create(c, fs.Root(), fmt.Appendf(nil, "f%d", i), &CreateOptions{})
+		a, err := fs.Create(c, nil, fs.Root(), fmt.Appendf(nil, "f%d", i), &CreateOptions{})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -39,7 +39,7 @@ func benchGroupCommit(b *testing.B, writers int) {
 		wg.Go(func() {
 			p := make([]byte, 4096)
 			for i := w; i < b.N; i += writers {
-				if _, _, err := fs.Write(c, files[w], p, uint64(i/writers%1024)*4096); err != nil {
+				if _, _, err := fs.Write(c, nil, files[w], p, uint64(i/writers%1024)*4096); err != nil {
 					b.Error(err)
 					return
 				}

@@ -49,27 +49,27 @@ func BenchmarkSums(b *testing.B) {
 }
 
 func readCall(fs *FS, h Handle, p []byte, off uint64) error {
-	_, _, err := fs.Read(superuser, h, p, off)
+	_, _, err := fs.Read(superuser, nil, h, p, off)
 	return err
 }
 
 func writeCall(fs *FS, h Handle, p []byte, off uint64) error {
-	_, _, err := fs.Write(superuser, h, p, off)
+	_, _, err := fs.Write(superuser, nil, h, p, off)
 	return err
 }
 
 // appendCall writes behind the end of the file, and empties it now and then.
 func appendCall(fs *FS, h Handle, p []byte, off uint64) error {
 	if off == 0 {
-		if _, err := fs.Setattr(superuser, h, &SetAttr{Mask: SetSize}); err != nil {
+		if _, err := fs.Setattr(superuser, nil, h, &SetAttr{Mask: SetSize}); err != nil {
 			return err
 		}
 	}
-	a, err := fs.Getattr(h)
+	a, err := fs.Getattr(nil, h)
 	if err != nil {
 		return err
 	}
-	_, _, err = fs.Write(superuser, h, p, a.Size)
+	_, _, err = fs.Write(superuser, nil, h, p, a.Size)
 	return err
 }
 
@@ -85,11 +85,11 @@ func benchSumFS(b *testing.B, sums bool, size int) (*FS, Handle) {
 			b.Error(err)
 		}
 	})
-	a, err := fs.Create(superuser, fs.Root(), []byte("data"), &CreateOptions{})
+	a, err := fs.Create(superuser, nil, fs.Root(), []byte("data"), &CreateOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, _, err := fs.Write(superuser, a.Handle, make([]byte, size), 0); err != nil {
+	if _, _, err := fs.Write(superuser, nil, a.Handle, make([]byte, size), 0); err != nil {
 		b.Fatal(err)
 	}
 	return fs, a.Handle

@@ -18,12 +18,12 @@ func benchFS(b *testing.B) (*FS, *Cred, Handle) {
 		}
 	})
 	c := &Cred{}
-	d, err := fs.Mkdir(c, fs.Root(), []byte("d"), nil)
+	d, err := fs.Mkdir(c, nil, fs.Root(), []byte("d"), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for i := range 1000 {
-		if _, err := fs.Create(c, d.Handle, []byte("old"+strconv.Itoa(i)), &CreateOptions{}); err != nil {
+		if _, err := fs.Create(c, nil, d.Handle, []byte("old"+strconv.Itoa(i)), &CreateOptions{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -37,7 +37,7 @@ func BenchmarkCreate(b *testing.B) {
 	b.ResetTimer()
 	for i := range b.N {
 		name = strconv.AppendInt(append(name[:0], 'f'), int64(i), 10)
-		if _, err := fs.Create(c, d, name, &CreateOptions{}); err != nil {
+		if _, err := fs.Create(c, nil, d, name, &CreateOptions{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -48,10 +48,10 @@ func BenchmarkCreateUnlink(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		if _, err := fs.Create(c, d, []byte("x"), &CreateOptions{}); err != nil {
+		if _, err := fs.Create(c, nil, d, []byte("x"), &CreateOptions{}); err != nil {
 			b.Fatal(err)
 		}
-		if err := fs.Unlink(c, d, []byte("x")); err != nil {
+		if err := fs.Unlink(c, nil, d, []byte("x")); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -66,7 +66,7 @@ func BenchmarkLookup(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
-		if _, err := fs.Lookup(c, d, names[i%1000]); err != nil {
+		if _, err := fs.Lookup(c, nil, d, names[i%1000]); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -77,7 +77,7 @@ func BenchmarkGetattr(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		if _, err := fs.Getattr(d); err != nil {
+		if _, err := fs.Getattr(nil, d); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -89,7 +89,7 @@ func BenchmarkRename(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
-		if err := fs.Rename(c, d, from, d, to, 0); err != nil {
+		if err := fs.Rename(c, nil, d, from, d, to, 0); err != nil {
 			b.Fatal(err)
 		}
 		from, to = to, from
@@ -99,11 +99,11 @@ func BenchmarkRename(b *testing.B) {
 // benchFile returns a file of 16 MiB.
 func benchFile(b *testing.B) (*FS, *Cred, Handle) {
 	fs, c, d := benchFS(b)
-	a, err := fs.Create(c, d, []byte("data"), &CreateOptions{})
+	a, err := fs.Create(c, nil, d, []byte("data"), &CreateOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, _, err := fs.Write(c, a.Handle, make([]byte, 16<<20), 0); err != nil {
+	if _, _, err := fs.Write(c, nil, a.Handle, make([]byte, 16<<20), 0); err != nil {
 		b.Fatal(err)
 	}
 	return fs, c, a.Handle
@@ -116,7 +116,7 @@ func BenchmarkRead4K(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
-		if _, _, err := fs.Read(c, h, p, uint64(i*7%4096)*4096); err != nil {
+		if _, _, err := fs.Read(c, nil, h, p, uint64(i*7%4096)*4096); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -129,7 +129,7 @@ func BenchmarkWrite4K(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
-		if _, _, err := fs.Write(c, h, p, uint64(i*7%4096)*4096); err != nil {
+		if _, _, err := fs.Write(c, nil, h, p, uint64(i*7%4096)*4096); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -142,7 +142,7 @@ func BenchmarkWrite1M(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
-		if _, _, err := fs.Write(c, h, p, uint64(i%16)<<20); err != nil {
+		if _, _, err := fs.Write(c, nil, h, p, uint64(i%16)<<20); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -155,7 +155,7 @@ func BenchmarkWrite64K(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {
-		if _, _, err := fs.Write(c, h, p, uint64(i%256)<<16); err != nil {
+		if _, _, err := fs.Write(c, nil, h, p, uint64(i%256)<<16); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -169,11 +169,11 @@ func BenchmarkAppend4K(b *testing.B) {
 	b.ResetTimer()
 	for i := range b.N {
 		if i%32768 == 0 {
-			if _, err := fs.Setattr(c, h, &SetAttr{Mask: SetSize}); err != nil {
+			if _, err := fs.Setattr(c, nil, h, &SetAttr{Mask: SetSize}); err != nil {
 				b.Fatal(err)
 			}
 		}
-		if _, _, err := fs.Write(c, h, p, uint64(i%32768)*4096); err != nil {
+		if _, _, err := fs.Write(c, nil, h, p, uint64(i%32768)*4096); err != nil {
 			b.Fatal(err)
 		}
 	}

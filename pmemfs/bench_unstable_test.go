@@ -32,13 +32,13 @@ func benchUnstable(b *testing.B, n, piece int, unstable bool) {
 	for b.Loop() {
 		for i := range n {
 			if unstable {
-				_, _, _, err = fs.WriteUnstable(superuser, h, p, uint64(i*piece))
+				_, _, _, err = fs.WriteUnstable(superuser, nil, h, p, uint64(i*piece))
 			} else {
-				_, _, err = fs.Write(superuser, h, p, uint64(i*piece))
+				_, _, err = fs.Write(superuser, nil, h, p, uint64(i*piece))
 			}
 			must(b, err)
 		}
-		must(b, fs.Commit(superuser, h, 0, 0))
+		must(b, fs.Commit(nil, h, 0, 0))
 	}
 	after := fs.Counters()
 	b.ReportMetric(float64(after.Fences-before.Fences)/float64(b.N), "fences/op")

@@ -64,7 +64,7 @@ func (ch *change) run(attempt func() error) (err error) {
 		if err = ch.once(attempt); err == nil || !ch.again(err) {
 			break
 		}
-		ch.call.anew()
+		ch.call.dropPre()
 	}
 	if ch.orphan != 0 && err == nil {
 		ch.fs.reapLater(ch.orphan) // the name is gone for good, and that is what was asked for

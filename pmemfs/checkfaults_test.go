@@ -47,30 +47,30 @@ func operateOn(t testing.TB, fs *FS, names int, extents uint64, replay bool) *su
 	}
 	s.frag = frag.Ino
 	linked := b.file(d, "linked", 1)
-	_, err := fs.Link(root, linked, d, []byte("linked too"))
+	_, err := fs.Link(root, nil, linked, d, []byte("linked too"))
 	b.ok(err)
 	s.linked = linked.Ino
 	link := func(n int) uint64 {
-		a, err := fs.Symlink(root, d, fmt.Appendf(nil, "link%d", n), bytes.Repeat([]byte{'x'}, n), nil)
+		a, err := fs.Symlink(root, nil, d, fmt.Appendf(nil, "link%d", n), bytes.Repeat([]byte{'x'}, n), nil)
 		b.ok(err)
 		return a.Ino
 	}
 	s.short, s.long = link(5), link(500)
 	attrs := b.file(d, "attrs", 0)
-	b.ok(fs.SetXattr(root, attrs, []byte("small"), []byte("value"), 0))
-	b.ok(fs.SetXattr(root, attrs, []byte("large"), bytes.Repeat([]byte("value"), 2000), 0))
+	b.ok(fs.SetXattr(root, nil, attrs, []byte("small"), []byte("value"), 0))
+	b.ok(fs.SetXattr(root, nil, attrs, []byte("large"), bytes.Repeat([]byte("value"), 2000), 0))
 	b.ok(fs.PutValue("key", []byte("value")))
 	s.attrs = attrs.Ino
 	lists := b.dir(d, "lists")
-	b.ok(fs.SetACLs(root, lists, ACLs{Access: someACL(7, 5), Default: someACL(8, 6)}, ACLAccess|ACLDefault))
+	b.ok(fs.SetACLs(root, nil, lists, ACLs{Access: someACL(7, 5), Default: someACL(8, 6)}, ACLAccess|ACLDefault))
 	s.lists = lists.Ino
-	a, err := fs.Mknod(root, d, []byte("fifo"), TypeFIFO, 0, 0, nil)
+	a, err := fs.Mknod(root, nil, d, []byte("fifo"), TypeFIFO, 0, 0, nil)
 	b.ok(err)
 	s.fifo = a.Ino
 	held := b.file(d, "held", 9000)
 	b.ok(fs.Hold(held))
 	b.ok(fs.SyncAll())
-	b.ok(fs.Unlink(root, d, []byte("held")))
+	b.ok(fs.Unlink(root, nil, d, []byte("held")))
 	s.held = held.Ino
 	if !replay {
 		b.ok(fs.SyncAll())

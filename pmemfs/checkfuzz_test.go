@@ -169,36 +169,36 @@ func use(fs *FS) {
 	for len(queue) > 0 && seen < 64 {
 		h := queue[0]
 		queue, seen = queue[1:], seen+1
-		a, err := fs.Getattr(h)
+		a, err := fs.Getattr(nil, h)
 		if err != nil {
 			continue
 		}
-		if names, err := fs.ListXattr(root, h); err == nil && len(names) > 0 {
-			ignore(fs.GetXattr(root, h, bytes.Clone(names[0])))
-			ignore(0, fs.RemoveXattr(root, h, bytes.Clone(names[0])))
+		if names, err := fs.ListXattr(root, nil, h); err == nil && len(names) > 0 {
+			ignore(fs.GetXattr(root, nil, h, bytes.Clone(names[0])))
+			ignore(0, fs.RemoveXattr(root, nil, h, bytes.Clone(names[0])))
 		}
 		switch a.Type {
 		case TypeDir:
-			ignore(0, fs.Readdir(root, h, 0, true, func(e *DirEntry) bool {
+			ignore(0, fs.Readdir(root, nil, h, 0, true, func(e *DirEntry) bool {
 				if len(queue) < 100 && e.Ino != h.Ino {
 					queue = append(queue, e.Attr.Handle)
 				}
 				return len(queue) < 100
 			}))
-			ignore(fs.Create(root, h, []byte("fuzz"), &CreateOptions{}))
-			ignore(0, fs.Rename(root, h, []byte("fuzz"), fs.Root(), []byte("fuzz too"), 0))
-			ignore(0, fs.Unlink(root, fs.Root(), []byte("fuzz too")))
+			ignore(fs.Create(root, nil, h, []byte("fuzz"), &CreateOptions{}))
+			ignore(0, fs.Rename(root, nil, h, []byte("fuzz"), fs.Root(), []byte("fuzz too"), 0))
+			ignore(0, fs.Unlink(root, nil, fs.Root(), []byte("fuzz too")))
 		case TypeSymlink:
-			ignore(fs.Readlink(root, h))
+			ignore(fs.Readlink(nil, h))
 		default:
 			for _, off := range []uint64{0, a.Size / 2, a.Size} {
-				_, _, err := fs.Read(root, h, p, off)
+				_, _, err := fs.Read(root, nil, h, p, off)
 				ignore(0, err)
-				_, _, err = fs.Write(root, h, p[:1+off%8192], off)
+				_, _, err = fs.Write(root, nil, h, p[:1+off%8192], off)
 				ignore(0, err)
 			}
-			ignore(fs.Setattr(root, h, &SetAttr{Mask: SetSize, Size: a.Size / 3}))
-			ignore(0, fs.PunchHole(root, h, 0, 100_000))
+			ignore(fs.Setattr(root, nil, h, &SetAttr{Mask: SetSize, Size: a.Size / 3}))
+			ignore(0, fs.PunchHole(root, nil, h, 0, 100_000))
 		}
 	}
 	ignore(fs.Statfs())

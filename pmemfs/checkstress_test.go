@@ -40,29 +40,29 @@ func fillUp(t *testing.T, fs *FS, rng *rand.Rand) {
 	}
 	for range 4000 {
 		name := fmt.Appendf(nil, "file%d", rng.IntN(60))
-		a, err := fs.Create(root, fs.Root(), name, &CreateOptions{})
+		a, err := fs.Create(root, nil, fs.Root(), name, &CreateOptions{})
 		check(err)
 		if err != nil {
-			check(fs.Unlink(root, fs.Root(), name))
+			check(fs.Unlink(root, nil, fs.Root(), name))
 			continue
 		}
 		off := uint64(rng.IntN(400)) << 12
 		switch rng.IntN(12) {
 		case 0:
-			check(fs.Unlink(root, fs.Root(), name))
+			check(fs.Unlink(root, nil, fs.Root(), name))
 		case 1:
-			check(fs.Allocate(root, a.Handle, off, uint64(rng.IntN(200000)+1), rng.IntN(2) == 0))
+			check(fs.Allocate(root, nil, a.Handle, off, uint64(rng.IntN(200000)+1), rng.IntN(2) == 0))
 		case 2:
-			check(fs.PunchHole(root, a.Handle, off+uint64(rng.IntN(5000)), uint64(rng.IntN(100000)+1)))
+			check(fs.PunchHole(root, nil, a.Handle, off+uint64(rng.IntN(5000)), uint64(rng.IntN(100000)+1)))
 		case 3:
-			check(fs.SetXattr(root, a.Handle, fmt.Appendf(nil, "x%d", rng.IntN(9)), bytes.Repeat(name, rng.IntN(3000)), 0))
+			check(fs.SetXattr(root, nil, a.Handle, fmt.Appendf(nil, "x%d", rng.IntN(9)), bytes.Repeat(name, rng.IntN(3000)), 0))
 		case 4:
-			_, err := fs.Setattr(root, a.Handle, &SetAttr{Mask: SetSize, Size: uint64(rng.IntN(500000))})
+			_, err := fs.Setattr(root, nil, a.Handle, &SetAttr{Mask: SetSize, Size: uint64(rng.IntN(500000))})
 			check(err)
 		case 5:
-			check(fs.RemoveXattr(root, a.Handle, fmt.Appendf(nil, "x%d", rng.IntN(9))))
+			check(fs.RemoveXattr(root, nil, a.Handle, fmt.Appendf(nil, "x%d", rng.IntN(9))))
 		default:
-			_, _, err := fs.Write(root, a.Handle, bytes.Repeat([]byte{7}, rng.IntN(60000)+1), off+uint64(rng.IntN(4096)))
+			_, _, err := fs.Write(root, nil, a.Handle, bytes.Repeat([]byte{7}, rng.IntN(60000)+1), off+uint64(rng.IntN(4096)))
 			check(err)
 		}
 	}
@@ -96,27 +96,27 @@ func TestCheckUnderLoad(t *testing.T) {
 func churn(fs *FS, rng *rand.Rand) {
 	name := func() []byte { return fmt.Appendf(nil, "n%d", rng.IntN(40)) }
 	dir := fs.Root()
-	if a, err := fs.Lookup(root, dir, name()); err == nil && a.Type == TypeDir {
+	if a, err := fs.Lookup(root, nil, dir, name()); err == nil && a.Type == TypeDir {
 		dir = a.Handle
 	}
 	switch rng.IntN(8) {
 	case 0:
-		_, _ = fs.Mkdir(root, dir, name(), nil)
+		_, _ = fs.Mkdir(root, nil, dir, name(), nil)
 	case 1:
-		_ = fs.Unlink(root, dir, name())
+		_ = fs.Unlink(root, nil, dir, name())
 	case 2:
-		_ = fs.Rmdir(root, dir, name())
+		_ = fs.Rmdir(root, nil, dir, name())
 	case 3:
-		_ = fs.Rename(root, fs.Root(), name(), dir, name(), RenameFlags(rng.IntN(3)))
+		_ = fs.Rename(root, nil, fs.Root(), name(), dir, name(), RenameFlags(rng.IntN(3)))
 	case 4:
-		if a, err := fs.Lookup(root, dir, name()); err == nil && fs.Hold(a.Handle) == nil {
-			_ = fs.Unlink(root, dir, name())
-			_, _ = fs.Link(root, a.Handle, fs.Root(), name())
+		if a, err := fs.Lookup(root, nil, dir, name()); err == nil && fs.Hold(a.Handle) == nil {
+			_ = fs.Unlink(root, nil, dir, name())
+			_, _ = fs.Link(root, nil, a.Handle, fs.Root(), name())
 			_ = fs.Release(a.Handle)
 		}
 	default:
-		if a, err := fs.Create(root, dir, name(), &CreateOptions{}); err == nil {
-			_, _, _ = fs.Write(root, a.Handle, make([]byte, rng.IntN(30000)), uint64(rng.IntN(100000)))
+		if a, err := fs.Create(root, nil, dir, name(), &CreateOptions{}); err == nil {
+			_, _, _ = fs.Write(root, nil, a.Handle, make([]byte, rng.IntN(30000)), uint64(rng.IntN(100000)))
 		}
 	}
 }

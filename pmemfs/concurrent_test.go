@@ -33,31 +33,31 @@ func (w *worker) step() error {
 	d := [2]Handle{w.shared, w.own}[w.rng.IntN(2)]
 	name := fmt.Appendf(nil, "n%d", w.rng.IntN(12))
 	other := fmt.Appendf(nil, "n%d", w.rng.IntN(12))
-	a, err := b.Lookup(c, d, name)
+	a, err := b.Lookup(c, nil, d, name)
 	if err != nil && !errors.Is(err, ErrNotExist) {
 		return err
 	}
 	switch w.rng.IntN(12) {
 	case 0, 1:
-		_, err = b.Create(c, d, name, &CreateOptions{Mode: CreateMode(w.rng.IntN(2))})
+		_, err = b.Create(c, nil, d, name, &CreateOptions{Mode: CreateMode(w.rng.IntN(2))})
 	case 2:
-		_, err = b.Mkdir(c, d, name, nil)
+		_, err = b.Mkdir(c, nil, d, name, nil)
 	case 3:
-		err = b.Unlink(c, d, name)
+		err = b.Unlink(c, nil, d, name)
 	case 4:
-		err = b.Rmdir(c, d, name)
+		err = b.Rmdir(c, nil, d, name)
 	case 5:
-		err = b.Rename(c, d, name, [2]Handle{w.shared, w.own}[w.rng.IntN(2)], other, RenameFlags(w.rng.IntN(3)))
+		err = b.Rename(c, nil, d, name, [2]Handle{w.shared, w.own}[w.rng.IntN(2)], other, RenameFlags(w.rng.IntN(3)))
 	case 6:
-		_, err = b.Link(c, a.Handle, d, other)
+		_, err = b.Link(c, nil, a.Handle, d, other)
 	case 7, 8:
-		_, _, err = b.Write(c, a.Handle, make([]byte, 1+w.rng.IntN(20000)), w.rng.Uint64N(50000))
+		_, _, err = b.Write(c, nil, a.Handle, make([]byte, 1+w.rng.IntN(20000)), w.rng.Uint64N(50000))
 	case 9:
-		_, err = b.Setattr(c, a.Handle, &SetAttr{Mask: SetSize, Size: w.rng.Uint64N(50000)})
+		_, err = b.Setattr(c, nil, a.Handle, &SetAttr{Mask: SetSize, Size: w.rng.Uint64N(50000)})
 	case 10:
 		err = w.holdAndRemove(d, name, a.Handle)
 	case 11:
-		err = b.Readdir(c, d, 0, true, func(e *DirEntry) bool { return e.Ino != 0 })
+		err = b.Readdir(c, nil, d, 0, true, func(e *DirEntry) bool { return e.Ino != 0 })
 	}
 	return err
 }
@@ -67,8 +67,8 @@ func (w *worker) holdAndRemove(d Handle, name []byte, h Handle) error {
 	if err := w.b.Hold(h); err != nil {
 		return err
 	}
-	err := w.b.Unlink(superuser, d, name)
-	if _, gone := w.b.Getattr(h); gone != nil {
+	err := w.b.Unlink(superuser, nil, d, name)
+	if _, gone := w.b.Getattr(nil, h); gone != nil {
 		w.b.t.Errorf("a held file is gone: %v", gone)
 	}
 	return errors.Join(err, w.b.Release(h))
@@ -123,13 +123,13 @@ func TestConcurrent(t *testing.T) {
 func (b *bench) removeTree(d Handle) {
 	b.t.Helper()
 	for _, name := range b.names(d) {
-		a, err := b.Lookup(superuser, d, []byte(name))
+		a, err := b.Lookup(superuser, nil, d, []byte(name))
 		b.must(err)
 		if a.Type == TypeDir {
 			b.removeTree(a.Handle)
-			b.must(b.Rmdir(superuser, d, []byte(name)))
+			b.must(b.Rmdir(superuser, nil, d, []byte(name)))
 		} else {
-			b.must(b.Unlink(superuser, d, []byte(name)))
+			b.must(b.Unlink(superuser, nil, d, []byte(name)))
 		}
 	}
 }
@@ -172,11 +172,11 @@ func TestReaddirBesideChanges(t *testing.T) {
 				default:
 				}
 				name := fmt.Appendf(nil, "come%d-%d", g, i%300)
-				if _, err := b.Create(superuser, d, name, &CreateOptions{}); err != nil {
+				if _, err := b.Create(superuser, nil, d, name, &CreateOptions{}); err != nil {
 					t.Error(err)
 				}
 				if i >= 150 {
-					if err := b.Unlink(superuser, d, fmt.Appendf(nil, "come%d-%d", g, (i-150)%300)); err != nil {
+					if err := b.Unlink(superuser, nil, d, fmt.Appendf(nil, "come%d-%d", g, (i-150)%300)); err != nil {
 						t.Error(err)
 					}
 				}
@@ -186,7 +186,7 @@ func TestReaddirBesideChanges(t *testing.T) {
 	for round := range 20 {
 		seen := map[string]int{}
 		last := uint64(0)
-		b.must(b.Readdir(superuser, d, 0, round%2 == 0, func(e *DirEntry) bool {
+		b.must(b.Readdir(superuser, nil, d, 0, round%2 == 0, func(e *DirEntry) bool {
 			if e.Cookie <= last {
 				t.Errorf("cookie %#x after %#x", e.Cookie, last)
 			}
@@ -220,12 +220,12 @@ func TestMovesOfDirectories(t *testing.T) {
 			rng := rand.New(rand.NewPCG(g, 2))
 			for range 400 {
 				i, name := rng.IntN(len(dirs)), fmt.Appendf(nil, "d%d", rng.IntN(len(dirs)))
-				up, err := b.Lookup(superuser, dirs[i], []byte(".."))
+				up, err := b.Lookup(superuser, nil, dirs[i], []byte(".."))
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				if err := b.Rename(superuser, up.Handle, name, all[rng.IntN(len(all))], name, RenameFlags(rng.IntN(2))); !raced(err) {
+				if err := b.Rename(superuser, nil, up.Handle, name, all[rng.IntN(len(all))], name, RenameFlags(rng.IntN(2))); !raced(err) {
 					t.Error(err)
 				}
 			}
@@ -250,7 +250,7 @@ func TestSixteenWriters(t *testing.T) {
 		go func() {
 			defer wg.Done()
 			for i := range uint64(each) {
-				if _, _, err := b.Write(superuser, h, []byte("line of a log\n"), i*14); err != nil {
+				if _, _, err := b.Write(superuser, nil, h, []byte("line of a log\n"), i*14); err != nil {
 					t.Error(err)
 				}
 			}
@@ -278,9 +278,9 @@ func TestCloseBeside(t *testing.T) {
 				defer wg.Done()
 				name := fmt.Appendf(nil, "n%d", g%4)
 				for {
-					_, err := fs.Create(superuser, root, name, &CreateOptions{Attr: SetAttr{Mask: SetSize}})
+					_, err := fs.Create(superuser, nil, root, name, &CreateOptions{Attr: SetAttr{Mask: SetSize}})
 					if err == nil {
-						err = fs.Readdir(superuser, root, 0, true, func(*DirEntry) bool { return true })
+						err = fs.Readdir(superuser, nil, root, 0, true, func(*DirEntry) bool { return true })
 					}
 					if errors.Is(err, ErrClosed) {
 						return

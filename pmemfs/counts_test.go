@@ -12,6 +12,7 @@ import (
 type fixture struct {
 	fs              *FS
 	c               Cred
+	call            *Call // of calls that ask for something, or learn it
 	root            Handle
 	file, big, tree Handle
 	listed          Handle // a directory with the longest lists
@@ -28,19 +29,19 @@ func newFixture(t testing.TB, sums bool) *fixture {
 		}
 		return a.Handle
 	}
-	f.file = must(f.fs.Create(&f.c, f.root, []byte("file"), &CreateOptions{}))
-	f.big = must(f.fs.Create(&f.c, f.root, []byte("big"), &CreateOptions{}))
-	f.tree = must(f.fs.Mkdir(&f.c, f.root, []byte("tree"), nil))
-	must(f.fs.Mkdir(&f.c, f.root, []byte("empty"), nil))
-	must(f.fs.Symlink(&f.c, f.root, []byte("link"), []byte("target"), nil))
-	f.listed = must(f.fs.Mkdir(&f.c, f.root, []byte("listed"), nil))
-	if err := f.fs.SetACLs(&f.c, f.listed, ACLs{Access: longestACL(), Default: longestACL()}, ACLAccess|ACLDefault); err != nil {
+	f.file = must(f.fs.Create(&f.c, f.call, f.root, []byte("file"), &CreateOptions{}))
+	f.big = must(f.fs.Create(&f.c, f.call, f.root, []byte("big"), &CreateOptions{}))
+	f.tree = must(f.fs.Mkdir(&f.c, f.call, f.root, []byte("tree"), nil))
+	must(f.fs.Mkdir(&f.c, f.call, f.root, []byte("empty"), nil))
+	must(f.fs.Symlink(&f.c, f.call, f.root, []byte("link"), []byte("target"), nil))
+	f.listed = must(f.fs.Mkdir(&f.c, f.call, f.root, []byte("listed"), nil))
+	if err := f.fs.SetACLs(&f.c, f.call, f.listed, ACLs{Access: longestACL(), Default: longestACL()}, ACLAccess|ACLDefault); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := f.fs.Write(&f.c, f.big, make([]byte, 4<<20), 0); err != nil {
+	if _, _, err := f.fs.Write(&f.c, f.call, f.big, make([]byte, 4<<20), 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := f.fs.Write(&f.c, f.file, make([]byte, 4096), 0); err != nil {
+	if _, _, err := f.fs.Write(&f.c, f.call, f.file, make([]byte, 4096), 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.fs.SyncAll(); err != nil {
@@ -61,68 +62,68 @@ type operation struct {
 
 func write(n int, off uint64) func(f *fixture) error {
 	return func(f *fixture) error {
-		_, _, err := f.fs.Write(&f.c, f.file, make([]byte, n), off)
+		_, _, err := f.fs.Write(&f.c, f.call, f.file, make([]byte, n), off)
 		return err
 	}
 }
 
 var operations = []operation{
 	{name: "create", fences: 1, run: func(f *fixture) error {
-		_, err := f.fs.Create(&f.c, f.root, []byte("new"), &CreateOptions{})
+		_, err := f.fs.Create(&f.c, f.call, f.root, []byte("new"), &CreateOptions{})
 		return err
 	}},
 	{name: "create exclusive", fences: 1, run: func(f *fixture) error {
-		_, err := f.fs.Create(&f.c, f.root, []byte("new"), &CreateOptions{Mode: Exclusive, Verifier: 7})
+		_, err := f.fs.Create(&f.c, f.call, f.root, []byte("new"), &CreateOptions{Mode: Exclusive, Verifier: 7})
 		return err
 	}},
 	{name: "mkdir", fences: 1, run: func(f *fixture) error {
-		_, err := f.fs.Mkdir(&f.c, f.root, []byte("new"), nil)
+		_, err := f.fs.Mkdir(&f.c, f.call, f.root, []byte("new"), nil)
 		return err
 	}},
 	{name: "symlink", fences: 1, run: func(f *fixture) error {
-		_, err := f.fs.Symlink(&f.c, f.root, []byte("new"), []byte("somewhere"), nil)
+		_, err := f.fs.Symlink(&f.c, f.call, f.root, []byte("new"), []byte("somewhere"), nil)
 		return err
 	}},
 	{name: "symlink, long", fences: 1, run: func(f *fixture) error {
-		_, err := f.fs.Symlink(&f.c, f.root, []byte("new"), fmt.Appendf(nil, "%0200d", 1), nil)
+		_, err := f.fs.Symlink(&f.c, f.call, f.root, []byte("new"), fmt.Appendf(nil, "%0200d", 1), nil)
 		return err
 	}},
 	{name: "mknod", fences: 1, run: func(f *fixture) error {
-		_, err := f.fs.Mknod(&f.c, f.root, []byte("new"), TypeFIFO, 0, 0, nil)
+		_, err := f.fs.Mknod(&f.c, f.call, f.root, []byte("new"), TypeFIFO, 0, 0, nil)
 		return err
 	}},
 	{name: "link", fences: 1, run: func(f *fixture) error {
-		_, err := f.fs.Link(&f.c, f.file, f.root, []byte("new"))
+		_, err := f.fs.Link(&f.c, f.call, f.file, f.root, []byte("new"))
 		return err
 	}},
-	{name: "unlink", fences: 1, run: func(f *fixture) error { return f.fs.Unlink(&f.c, f.root, []byte("file")) }},
-	{name: "unlink 4 MiB", fences: 1, run: func(f *fixture) error { return f.fs.Unlink(&f.c, f.root, []byte("big")) }},
-	{name: "rmdir", fences: 1, run: func(f *fixture) error { return f.fs.Rmdir(&f.c, f.root, []byte("empty")) }},
+	{name: "unlink", fences: 1, run: func(f *fixture) error { return f.fs.Unlink(&f.c, f.call, f.root, []byte("file")) }},
+	{name: "unlink 4 MiB", fences: 1, run: func(f *fixture) error { return f.fs.Unlink(&f.c, f.call, f.root, []byte("big")) }},
+	{name: "rmdir", fences: 1, run: func(f *fixture) error { return f.fs.Rmdir(&f.c, f.call, f.root, []byte("empty")) }},
 	{name: "rename", fences: 1, run: func(f *fixture) error {
-		return f.fs.Rename(&f.c, f.root, []byte("file"), f.root, []byte("new"), 0)
+		return f.fs.Rename(&f.c, f.call, f.root, []byte("file"), f.root, []byte("new"), 0)
 	}},
 	{name: "rename to another directory", fences: 1, run: func(f *fixture) error {
-		return f.fs.Rename(&f.c, f.root, []byte("file"), f.tree, []byte("new"), 0)
+		return f.fs.Rename(&f.c, f.call, f.root, []byte("file"), f.tree, []byte("new"), 0)
 	}},
 	{name: "rename over a file", fences: 1, run: func(f *fixture) error {
-		return f.fs.Rename(&f.c, f.root, []byte("file"), f.root, []byte("big"), 0)
+		return f.fs.Rename(&f.c, f.call, f.root, []byte("file"), f.root, []byte("big"), 0)
 	}},
 	{name: "rename exchange", fences: 1, run: func(f *fixture) error {
-		return f.fs.Rename(&f.c, f.root, []byte("file"), f.root, []byte("big"), RenameExchange)
+		return f.fs.Rename(&f.c, f.call, f.root, []byte("file"), f.root, []byte("big"), RenameExchange)
 	}},
 	{name: "rename a directory", fences: 1, run: func(f *fixture) error {
-		return f.fs.Rename(&f.c, f.root, []byte("empty"), f.tree, []byte("new"), 0)
+		return f.fs.Rename(&f.c, f.call, f.root, []byte("empty"), f.tree, []byte("new"), 0)
 	}},
 	{name: "setattr", fences: 1, run: func(f *fixture) error {
-		_, err := f.fs.Setattr(&f.c, f.file, &SetAttr{Mask: SetMode | SetUID | SetGID | SetSize | SetAtimeNow | SetMtimeNow, Size: 10})
+		_, err := f.fs.Setattr(&f.c, f.call, f.file, &SetAttr{Mask: SetMode | SetUID | SetGID | SetSize | SetAtimeNow | SetMtimeNow, Size: 10})
 		return err
 	}},
 	{name: "truncate to 0", fences: 1, run: func(f *fixture) error {
-		_, err := f.fs.Setattr(&f.c, f.big, &SetAttr{Mask: SetSize})
+		_, err := f.fs.Setattr(&f.c, f.call, f.big, &SetAttr{Mask: SetSize})
 		return err
 	}},
 	{name: "truncate up", fences: 1, run: func(f *fixture) error {
-		_, err := f.fs.Setattr(&f.c, f.file, &SetAttr{Mask: SetSize, Size: 1 << 40})
+		_, err := f.fs.Setattr(&f.c, f.call, f.file, &SetAttr{Mask: SetSize, Size: 1 << 40})
 		return err
 	}},
 	{name: "write 1 byte", fences: 1, run: write(1, 5)},
@@ -131,7 +132,7 @@ var operations = []operation{
 	{name: "append 4 KiB", fences: 1, run: write(4096, 4096)},
 	{name: "write 4 KiB into a hole", fences: 1, run: write(4096, 1<<30)},
 	{name: "append 1,000 bytes", fences: 1, run: func(f *fixture) error {
-		_, _, err := f.fs.Append(&f.c, f.file, make([]byte, 1000))
+		_, _, err := f.fs.Append(&f.c, f.call, f.file, make([]byte, 1000))
 		return err
 	}},
 	{name: "write 4097 bytes", fences: 2, run: write(4097, 0), sumLines: 1},
@@ -139,46 +140,49 @@ var operations = []operation{
 	{name: "write 1 MiB", fences: 2, run: write(1<<20, 123), sumLines: 17},
 	{name: "write 16 MiB", fences: 2, run: write(16<<20, 0)},
 	{name: "set a short attribute", fences: 1, run: func(f *fixture) error {
-		return f.fs.SetXattr(&f.c, f.file, []byte("user.a"), []byte("value"), 0)
+		return f.fs.SetXattr(&f.c, f.call, f.file, []byte("user.a"), []byte("value"), 0)
 	}},
 	{name: "set a long attribute", fences: 2, run: func(f *fixture) error {
-		return f.fs.SetXattr(&f.c, f.file, []byte("user.a"), make([]byte, 5000), 0)
+		return f.fs.SetXattr(&f.c, f.call, f.file, []byte("user.a"), make([]byte, 5000), 0)
 	}, edges: 1},
 	{name: "set access control lists", fences: 1, run: func(f *fixture) error {
-		return f.fs.SetACLs(&f.c, f.tree, ACLs{Access: longestACL(), Default: longestACL()}, ACLAccess|ACLDefault)
+		return f.fs.SetACLs(&f.c, f.call, f.tree, ACLs{Access: longestACL(), Default: longestACL()}, ACLAccess|ACLDefault)
 	}},
 	{name: "create below a default list", fences: 1, run: func(f *fixture) error {
-		_, err := f.fs.Create(&f.c, f.listed, []byte("new"), &CreateOptions{})
+		_, err := f.fs.Create(&f.c, f.call, f.listed, []byte("new"), &CreateOptions{})
 		return err
 	}},
 	{name: "mkdir below a default list", fences: 1, run: func(f *fixture) error {
-		_, err := f.fs.Mkdir(&f.c, f.listed, []byte("new"), nil)
+		_, err := f.fs.Mkdir(&f.c, f.call, f.listed, []byte("new"), nil)
 		return err
 	}},
 	{name: "mode of what has a list", fences: 1, run: func(f *fixture) error {
-		_, err := f.fs.Setattr(&f.c, f.listed, &SetAttr{Mask: SetMode, Mode: 0o711})
+		_, err := f.fs.Setattr(&f.c, f.call, f.listed, &SetAttr{Mask: SetMode, Mode: 0o711})
 		return err
 	}},
-	{name: "remove lists", fences: 1, run: func(f *fixture) error { return f.fs.SetACLs(&f.c, f.listed, ACLs{}, ACLAccess|ACLDefault) }},
-	{name: "access by a list", fences: 0, run: func(f *fixture) error { _, err := f.fs.Access(stranger, f.listed, 7); return err }},
+	{name: "remove lists", fences: 1, run: func(f *fixture) error { return f.fs.SetACLs(&f.c, nil, f.listed, ACLs{}, ACLAccess|ACLDefault) }},
+	{name: "access by a list", fences: 0, run: func(f *fixture) error { _, err := f.fs.Access(stranger, nil, f.listed, 7); return err }},
 	{name: "put a value", fences: 1, run: func(f *fixture) error { return f.fs.PutValue("name", make([]byte, ValueMax)) }},
 	{name: "lock, wait, unlock", fences: 0, run: func(f *fixture) error {
 		l := FileLock{Owner: LockOwner{Client: "host", ID: "1"}, Exclusive: true, End: LockEOF}
-		if err := f.fs.TryLock(&f.c, f.file, l); err != nil {
+		if err := f.fs.TryLock(&f.c, f.call, f.file, l); err != nil {
 			return err
 		}
-		if _, err := f.fs.WaitLock(&f.c, f.file, FileLock{Owner: LockOwner{Client: "host", ID: "2"}}, func(error) {}); err != nil {
+		if _, err := f.fs.WaitLock(&f.c, f.call, f.file, FileLock{Owner: LockOwner{Client: "host", ID: "2"}}, func(error) {}); err != nil {
 			return err
 		}
 		return f.fs.Unlock(f.file, l.Owner, 0, LockEOF)
 	}},
-	{name: "allocate 16 MiB", fences: 1, run: func(f *fixture) error { return f.fs.Allocate(&f.c, f.file, 0, 16<<20, false) }},
-	{name: "punch a hole", fences: 1, run: func(f *fixture) error { return f.fs.PunchHole(&f.c, f.big, 100, 2<<20) }},
-	{name: "lookup", fences: 0, run: func(f *fixture) error { _, err := f.fs.Lookup(&f.c, f.root, []byte("file")); return err }},
-	{name: "getattr", fences: 0, run: func(f *fixture) error { _, err := f.fs.Getattr(f.file); return err }},
-	{name: "read", fences: 0, run: func(f *fixture) error { _, _, err := f.fs.Read(&f.c, f.big, make([]byte, 1<<20), 0); return err }},
+	{name: "allocate 16 MiB", fences: 1, run: func(f *fixture) error { return f.fs.Allocate(&f.c, f.call, f.file, 0, 16<<20, false) }},
+	{name: "punch a hole", fences: 1, run: func(f *fixture) error { return f.fs.PunchHole(&f.c, f.call, f.big, 100, 2<<20) }},
+	{name: "lookup", fences: 0, run: func(f *fixture) error { _, err := f.fs.Lookup(&f.c, f.call, f.root, []byte("file")); return err }},
+	{name: "getattr", fences: 0, run: func(f *fixture) error { _, err := f.fs.Getattr(nil, f.file); return err }},
+	{name: "read", fences: 0, run: func(f *fixture) error {
+		_, _, err := f.fs.Read(&f.c, f.call, f.big, make([]byte, 1<<20), 0)
+		return err
+	}},
 	{name: "readdir", fences: 0, run: func(f *fixture) error {
-		return f.fs.Readdir(&f.c, f.root, 0, true, func(*DirEntry) bool { return true })
+		return f.fs.Readdir(&f.c, f.call, f.root, 0, true, func(*DirEntry) bool { return true })
 	}},
 	{name: "sync", fences: 0, run: func(f *fixture) error { return f.fs.Sync(f.file) }},
 }
@@ -248,7 +252,7 @@ func TestFencesAmortised(t *testing.T) {
 	const n = 20_000
 	before := fs.Counters()
 	for i := range n {
-		if _, err := fs.Create(c, fs.Root(), fmt.Appendf(nil, "f%d", i), &CreateOptions{}); err != nil {
+		if _, err := fs.Create(c, nil, fs.Root(), fmt.Appendf(nil, "f%d", i), &CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}

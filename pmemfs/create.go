@@ -25,15 +25,15 @@ type making struct {
 
 // Create makes a regular file, or returns the one that is there as mode says. It needs write and execute permission on
 // dir. One fence; durable on return.
-func (fs *FS) Create(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
+func (fs *FS) Create(c *Cred, call *Call, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
 	m := making{typ: TypeRegular, attr: &o.Attr, verify: o.Mode == Exclusive, verif: o.Verifier}
 	for {
-		a, err := fs.makeCall(c, dir, name, &m)
+		a, err := fs.makeCall(c, call, dir, name, &m)
 		if !errors.Is(err, ErrExist) || o.Mode == Guarded {
 			return a, err
 		}
 		// No gate is held here: the calls below take it again, which could wait for a Close that waits for this one.
-		a, err = fs.existing(c, dir, name, o)
+		a, err = fs.existing(c, call, dir, name, o)
 		if vetName(name) != nil || !errors.Is(err, ErrNotExist) && !errors.Is(err, ErrStale) {
 			return a, err
 		}
@@ -42,8 +42,8 @@ func (fs *FS) Create(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr, 
 }
 
 // existing answers a Create of a name that is there.
-func (fs *FS) existing(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
-	a, err := fs.lookup(c, dir, name, true)
+func (fs *FS) existing(c *Cred, call *Call, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
+	a, err := fs.lookup(c, call, dir, name, true)
 	if err != nil {
 		return Attr{}, err
 	}
@@ -55,11 +55,11 @@ func (fs *FS) existing(c *Cred, dir Handle, name []byte, o *CreateOptions) (Attr
 	case a.Type != TypeRegular:
 		return Attr{}, ErrExist
 	case o.Attr.Mask&SetSize != 0:
-		cut := *c
-		if c.Call != nil {
-			cut.Call = &Call{Note: c.Call.Note} // what the call sees is the directory
+		var cut *Call
+		if call != nil {
+			cut = &Call{Key: call.Key} // the attributes that the call learns are the directory's
 		}
-		return fs.setattr(&cut, a.Handle, &SetAttr{Mask: SetSize, Size: o.Attr.Size}, a.Handle)
+		return fs.setattr(c, cut, a.Handle, &SetAttr{Mask: SetSize, Size: o.Attr.Size}, a.Handle)
 	}
 	return a, nil
 }
@@ -77,12 +77,12 @@ func (fs *FS) madeWith(h Handle, verifier uint64) (a Attr, err error) {
 }
 
 // Mkdir makes a directory. One fence; durable on return.
-func (fs *FS) Mkdir(c *Cred, dir Handle, name []byte, s *SetAttr) (Attr, error) {
-	return fs.makeCall(c, dir, name, &making{typ: TypeDir, attr: s})
+func (fs *FS) Mkdir(c *Cred, call *Call, dir Handle, name []byte, s *SetAttr) (Attr, error) {
+	return fs.makeCall(c, call, dir, name, &making{typ: TypeDir, attr: s})
 }
 
 // Symlink makes a symbolic link. One fence; durable on return.
-func (fs *FS) Symlink(c *Cred, dir Handle, name, target []byte, s *SetAttr) (Attr, error) {
+func (fs *FS) Symlink(c *Cred, call *Call, dir Handle, name, target []byte, s *SetAttr) (Attr, error) {
 	switch {
 	case len(target) == 0:
 		return Attr{}, ErrInvalid
@@ -94,11 +94,11 @@ func (fs *FS) Symlink(c *Cred, dir Handle, name, target []byte, s *SetAttr) (Att
 			return Attr{}, ErrInvalid
 		}
 	}
-	return fs.makeCall(c, dir, name, &making{typ: TypeSymlink, attr: s, target: target})
+	return fs.makeCall(c, call, dir, name, &making{typ: TypeSymlink, attr: s, target: target})
 }
 
 // Mknod makes a device node, FIFO or socket. Device nodes are for root alone. One fence; durable on return.
-func (fs *FS) Mknod(c *Cred, dir Handle, name []byte, t FileType, major, minor uint32, s *SetAttr) (Attr, error) {
+func (fs *FS) Mknod(c *Cred, call *Call, dir Handle, name []byte, t FileType, major, minor uint32, s *SetAttr) (Attr, error) {
 	switch t {
 	case TypeChar, TypeBlock:
 		if c.UID != 0 {
@@ -109,18 +109,18 @@ func (fs *FS) Mknod(c *Cred, dir Handle, name []byte, t FileType, major, minor u
 	default:
 		return Attr{}, ErrInvalid
 	}
-	return fs.makeCall(c, dir, name, &making{typ: t, attr: s, major: major, minor: minor})
+	return fs.makeCall(c, call, dir, name, &making{typ: t, attr: s, major: major, minor: minor})
 }
 
 // makeCall makes a file of any type under a name that must be absent.
-func (fs *FS) makeCall(c *Cred, dir Handle, name []byte, m *making) (Attr, error) {
+func (fs *FS) makeCall(c *Cred, call *Call, dir Handle, name []byte, m *making) (Attr, error) {
 	if err := vetName(name); err != nil {
 		if string(name) == "." || string(name) == ".." {
 			return Attr{}, ErrExist // "." and ".." are always there
 		}
 		return Attr{}, err
 	}
-	m.change = change{fs: fs, call: c.call(), ino: dir.Ino}
+	m.change = change{fs: fs, call: call, ino: dir.Ino}
 	m.dir = dir
 	attempt := func() error { return m.record(func() error { return m.body(c, name) }) }
 	if err := m.run(attempt); err != nil {
@@ -135,7 +135,7 @@ func (m *making) body(c *Cred, name []byte) error {
 	op := m.begin()
 	ino, err := fs.inodes.Reserve(op)
 	if errors.Is(err, alloc.ErrNoSpace) {
-		return fs.whyNot(c, h, name) // a name that is there says so on a full filesystem too
+		return fs.whyNot(c, m.call, h, name) // a name that is there says so on a full filesystem too
 	}
 	if err != nil {
 		return err
@@ -182,17 +182,17 @@ func (m *making) body(c *Cred, name []byte) error {
 	}
 	touch(parent, t)
 	m.made = attrOf(in)
-	m.call.expect(0, parent)
+	m.call.setNext(0, parent)
 	m.call.note(op, m.made.Handle)
 	return nil
 }
 
 // whyNot returns what keeps a full filesystem from making a file, the lack of space last.
-func (fs *FS) whyNot(c *Cred, h Handle, name []byte) error {
+func (fs *FS) whyNot(c *Cred, call *Call, h Handle, name []byte) error {
 	s := fs.stripes.of(h.Ino)
 	s.RLock()
 	defer s.RUnlock()
-	d, err := fs.directory(c.call(), 0, h)
+	d, err := fs.directory(call, 0, h)
 	if err != nil {
 		return err
 	}
@@ -250,7 +250,7 @@ func (fs *FS) fill(c *Cred, op *alloc.Op, in, parent layout.Inode, m *making, t 
 		s.Mask &^= SetGuard
 	}
 	// Who may give a file away or to a group is as for Setattr.
-	if err := fs.maySetattr(c, in, &SetAttr{Mask: s.Mask & (SetUID | SetGID), UID: s.UID, GID: s.GID}); err != nil {
+	if err := fs.maySetattr(c, m.call, in, &SetAttr{Mask: s.Mask & (SetUID | SetGID), UID: s.UID, GID: s.GID}); err != nil {
 		return err
 	}
 	if m.typ == TypeSymlink {
@@ -295,8 +295,8 @@ func (fs *FS) fillTarget(op *alloc.Op, in layout.Inode, target []byte) error {
 }
 
 // Readlink returns a copy of a symbolic link's target. It costs no fence.
-func (fs *FS) Readlink(c *Cred, h Handle) (target []byte, err error) {
-	err = fs.view(c.call(), h, func(in layout.Inode) error {
+func (fs *FS) Readlink(call *Call, h Handle) (target []byte, err error) {
+	err = fs.view(call, h, func(in layout.Inode) error {
 		inline := in.Flags()&layout.FlagInlineTarget != 0
 		switch {
 		case in.Mode()&layout.ModeType != layout.ModeSymlink:

@@ -55,7 +55,7 @@ func inTime(t *testing.T, what string, f func() error) error {
 }
 
 func create(fs *FS, name string) error {
-	_, err := fs.Create(&Cred{}, fs.Root(), []byte(name), &CreateOptions{})
+	_, err := fs.Create(&Cred{}, nil, fs.Root(), []byte(name), &CreateOptions{})
 	return err
 }
 
@@ -82,7 +82,7 @@ func TestFaultInRing(t *testing.T) {
 	if err := create(fs, "x"); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("create when the ring has faulted: %v", err)
 	}
-	if _, err := fs.Lookup(&Cred{}, fs.Root(), []byte("before")); err != nil {
+	if _, err := fs.Lookup(&Cred{}, nil, fs.Root(), []byte("before")); err != nil {
 		t.Errorf("lookup when the ring has faulted: %v", err)
 	}
 	if err := fs.Close(); !errors.Is(err, ErrReadOnly) {
@@ -122,7 +122,7 @@ func TestFaultInOrphans(t *testing.T) {
 	fs, path := faulty(t, 8<<20)
 	c := &Cred{}
 	for _, name := range []string{"a", "b"} {
-		a, err := fs.Create(c, fs.Root(), []byte(name), &CreateOptions{})
+		a, err := fs.Create(c, nil, fs.Root(), []byte(name), &CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestFaultInOrphans(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := fs.Unlink(c, fs.Root(), []byte("a")); err != nil {
+	if err := fs.Unlink(c, nil, fs.Root(), []byte("a")); err != nil {
 		t.Fatal(err)
 	}
 	in, err := fs.inodes.View(nil, layout.OrphanIno)
@@ -139,7 +139,7 @@ func TestFaultInOrphans(t *testing.T) {
 	}
 	root, _ := in.DataRoot()
 	heal := poison(t, fs.region, root)
-	unlink := func() error { return fs.Unlink(c, fs.Root(), []byte("b")) }
+	unlink := func() error { return fs.Unlink(c, nil, fs.Root(), []byte("b")) }
 	if err := unlink(); !errors.Is(err, ErrIO) {
 		t.Errorf("unlink with a faulting orphan index: %v", err)
 	}

@@ -24,7 +24,7 @@ type stirrer struct {
 func (s *stirrer) name() []byte { return fmt.Appendf(nil, "%0*d", 1+s.rng.IntN(3)*100, s.rng.IntN(12)) }
 
 func (s *stirrer) handle() Handle {
-	a, err := s.fs.Lookup(&Cred{}, s.fs.Root(), s.name())
+	a, err := s.fs.Lookup(&Cred{}, nil, s.fs.Root(), s.name())
 	if err != nil {
 		return s.fs.Root()
 	}
@@ -50,21 +50,21 @@ func (s *stirrer) step() error {
 	var err error
 	switch rng.IntN(14) {
 	case 0, 1:
-		_, err = fs.Create(c, root, s.name(), &CreateOptions{})
+		_, err = fs.Create(c, nil, root, s.name(), &CreateOptions{})
 	case 2, 3, 4:
-		_, _, err = fs.Write(c, s.handle(), bytes.Repeat([]byte{byte(off)}, 1+rng.IntN(1<<(3+rng.IntN(15)))), off)
+		_, _, err = fs.Write(c, nil, s.handle(), bytes.Repeat([]byte{byte(off)}, 1+rng.IntN(1<<(3+rng.IntN(15)))), off)
 	case 5:
-		err = fs.Unlink(c, root, s.name())
+		err = fs.Unlink(c, nil, root, s.name())
 	case 6:
-		err = fs.Rename(c, root, s.name(), root, s.name(), RenameFlags(rng.IntN(3)))
+		err = fs.Rename(c, nil, root, s.name(), root, s.name(), RenameFlags(rng.IntN(3)))
 	case 7:
-		_, err = fs.Setattr(c, s.handle(), &SetAttr{Mask: SetSize, Size: off})
+		_, err = fs.Setattr(c, nil, s.handle(), &SetAttr{Mask: SetSize, Size: off})
 	case 8:
-		err = fs.SetXattr(c, s.handle(), s.name(), make([]byte, rng.IntN(1<<rng.IntN(14))), 0)
+		err = fs.SetXattr(c, nil, s.handle(), s.name(), make([]byte, rng.IntN(1<<rng.IntN(14))), 0)
 	case 9:
-		err = fs.PunchHole(c, s.handle(), off, 1+uint64(rng.IntN(1<<20)))
+		err = fs.PunchHole(c, nil, s.handle(), off, 1+uint64(rng.IntN(1<<20)))
 	case 10:
-		err = fs.Allocate(c, s.handle(), off, 1+uint64(rng.IntN(1<<17)), rng.IntN(2) == 0)
+		err = fs.Allocate(c, nil, s.handle(), off, 1+uint64(rng.IntN(1<<17)), rng.IntN(2) == 0)
 	case 11:
 		if h := s.handle(); fs.Hold(h) == nil {
 			s.held = append(s.held, h)

@@ -20,36 +20,36 @@ func vetRegular(in layout.Inode) error {
 }
 
 // writable returns the inode of a regular file that c may write to. Its stripe is held.
-func (fs *FS) writable(c *Cred, h Handle) (layout.Inode, error) {
+func (fs *FS) writable(c *Cred, call *Call, h Handle) (layout.Inode, error) {
 	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
 	if err != nil {
 		return nil, err
 	}
-	c.call().see(0, in)
+	call.setPost(0, in)
 	if err := vetRegular(in); err != nil {
 		return nil, err
 	}
-	return in, fs.allowData(c, in, AccessWrite)
+	return in, fs.allowData(c, call, in, AccessWrite)
 }
 
 // Read fills p from byte offset off and says whether the end of the file was reached. Read permission is needed; the
 // owner always has it here, as with NFS servers: what an open checks is Access. It allocates nothing and costs no
 // fence; the access time stays. Without an error and the end of the file, n is less than len(p) only where a block that
 // cannot be read follows.
-func (fs *FS) Read(c *Cred, h Handle, p []byte, off uint64) (n int, eof bool, err error) {
-	n, eof, err = fs.read(c, h, p, off)
+func (fs *FS) Read(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int, eof bool, err error) {
+	n, eof, err = fs.read(c, call, h, p, off)
 	if err != nil && len(p) > 0 && damaged(err) {
-		return fs.readBefore(c, h, p, off)
+		return fs.readBefore(c, call, h, p, off)
 	}
 	return n, eof, err
 }
 
-func (fs *FS) read(c *Cred, h Handle, p []byte, off uint64) (n int, eof bool, err error) {
-	err = fs.view(c.call(), h, func(in layout.Inode) error {
+func (fs *FS) read(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int, eof bool, err error) {
+	err = fs.view(call, h, func(in layout.Inode) error {
 		if err := vetRegular(in); err != nil {
 			return err
 		}
-		if err := fs.allowData(c, in, AccessRead); err != nil {
+		if err := fs.allowData(c, call, in, AccessRead); err != nil {
 			return err
 		}
 		size := in.Size()
@@ -69,12 +69,12 @@ func (fs *FS) read(c *Cred, h Handle, p []byte, off uint64) (n int, eof bool, er
 
 // readBefore reads block by block what lies before the first one that cannot be read, whose error it returns when that is
 // the first of all.
-func (fs *FS) readBefore(c *Cred, h Handle, p []byte, off uint64) (n int, eof bool, err error) {
+func (fs *FS) readBefore(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int, eof bool, err error) {
 	for n < len(p) && !eof {
 		at := off + uint64(n)
 		end := min(len(p), n+int(layout.BlockSize-at%layout.BlockSize))
 		m := 0
-		if m, eof, err = fs.read(c, h, p[n:end], at); err != nil {
+		if m, eof, err = fs.read(c, call, h, p[n:end], at); err != nil {
 			switch {
 			case errors.Is(err, ErrWouldBlock):
 				n = 0
@@ -93,24 +93,24 @@ func (fs *FS) readBefore(c *Cred, h Handle, p []byte, off uint64) (n int, eof bo
 // record's part is atomic. A hole before off stays a hole. n is less than len(p) only with an error. What replaces whole
 // blocks, or all that a block has, goes elsewhere when the block's memory is bad; ErrIO says that it is and that the rest of
 // the block would be lost.
-func (fs *FS) Write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
+func (fs *FS) Write(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
 	if off > data.SizeMax {
 		return 0, a, ErrFileTooBig
 	}
-	return fs.write(c, h, p, off)
+	return fs.write(c, call, h, p, off)
 }
 
 // Append is Write at the end of the file, wherever that is: no other write comes between finding the end and writing there, so what several
 // append is all there, each call's bytes together and in their order.
-func (fs *FS) Append(c *Cred, h Handle, p []byte) (n int, a Attr, err error) {
-	return fs.write(c, h, p, atEnd)
+func (fs *FS) Append(c *Cred, call *Call, h Handle, p []byte) (n int, a Attr, err error) {
+	return fs.write(c, call, h, p, atEnd)
 }
 
 // atEnd is no offset, but the end of the file.
 const atEnd = math.MaxUint64
 
-func (fs *FS) write(c *Cred, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
-	w := writing{change: change{fs: fs, call: c.call(), ino: h.Ino}, h: h, p: p, off: off}
+func (fs *FS) write(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
+	w := writing{change: change{fs: fs, call: call, ino: h.Ino}, h: h, p: p, off: off}
 	err = w.run(func() error { return w.attempt(c) })
 	return w.n, w.attr, err
 }
@@ -178,7 +178,7 @@ func (w *writing) findEnd() (err error) {
 // body is one record of a write.
 func (w *writing) body(c *Cred) error {
 	fs, p, off := w.fs, w.p[w.n:], w.off+uint64(w.n)
-	old, err := fs.writable(c, w.h)
+	old, err := fs.writable(c, w.call, w.h)
 	if err != nil {
 		return err
 	}
@@ -207,6 +207,6 @@ func (w *writing) body(c *Cred) error {
 	}
 	touch(in, now())
 	w.next = attrOf(in)
-	w.call.expect(0, in)
+	w.call.setNext(0, in)
 	return nil
 }

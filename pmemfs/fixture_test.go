@@ -27,7 +27,7 @@ func lazyBytes(t testing.TB, medium []byte) *FS {
 // writeUnstable writes unstable, and says so if that was not what happened.
 func writeUnstable(t testing.TB, fs *FS, h Handle, p []byte, off uint64) Attr {
 	t.Helper()
-	n, stable, a, err := fs.WriteUnstable(superuser, h, p, off)
+	n, stable, a, err := fs.WriteUnstable(superuser, nil, h, p, off)
 	if err != nil || n != len(p) || stable {
 		t.Fatalf("%d of %d bytes, stable %v, %v", n, len(p), stable, err)
 	}
@@ -36,7 +36,7 @@ func writeUnstable(t testing.TB, fs *FS, h Handle, p []byte, off uint64) Attr {
 
 func mkfile(t testing.TB, fs *FS, name string) Handle {
 	t.Helper()
-	a, err := fs.Create(superuser, fs.Root(), []byte(name), &CreateOptions{})
+	a, err := fs.Create(superuser, nil, fs.Root(), []byte(name), &CreateOptions{})
 	must(t, err)
 	return a.Handle
 }

@@ -13,10 +13,10 @@ func TestForgedRecord(t *testing.T) {
 	fs := memFS(t, 16<<20)
 	c := &Cred{UID: 1000}
 	root := &Cred{}
-	if _, err := fs.Setattr(root, fs.Root(), &SetAttr{Mask: SetMode, Mode: 0o777}); err != nil {
+	if _, err := fs.Setattr(root, nil, fs.Root(), &SetAttr{Mask: SetMode, Mode: 0o777}); err != nil {
 		t.Fatal(err)
 	}
-	a, err := fs.Create(c, fs.Root(), []byte("f"), &CreateOptions{})
+	a, err := fs.Create(c, nil, fs.Root(), []byte("f"), &CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestForgedRecord(t *testing.T) {
 	layout.EncodeRecordHead(forged, &h, layout.CRC(nil))
 	for shift := range layout.LineSize / 8 { // wherever in a line the data begins
 		p := append(make([]byte, 8*shift), bytes.Repeat(forged, 60)...)
-		if _, _, err := fs.Write(c, a.Handle, p, 0); err != nil {
+		if _, _, err := fs.Write(c, nil, a.Handle, p, 0); err != nil {
 			t.Fatal(err)
 		}
 	}

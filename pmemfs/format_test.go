@@ -48,7 +48,7 @@ func TestFormatDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := f.Getattr(f.Root())
+	a, err := f.Getattr(nil, f.Root())
 	if err != nil || a.UID != 5 || a.GID != 6 || a.Mode != 0o1777 || a.Nlink != 2 || a.Type != TypeDir || a.Ino != layout.RootIno {
 		t.Errorf("root directory: %+v, %v", a, err)
 	}
@@ -249,11 +249,11 @@ func TestOrdinaryFile(t *testing.T) {
 			c.want, c.syncs = DomainCacheFlush, false
 		}
 		before := f.Counters()
-		a, err := f.Create(superuser, f.Root(), []byte("f"), &CreateOptions{})
+		a, err := f.Create(superuser, nil, f.Root(), []byte("f"), &CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := f.Write(superuser, a.Handle, make([]byte, 100_000), 0); err != nil {
+		if _, _, err := f.Write(superuser, nil, a.Handle, make([]byte, 100_000), 0); err != nil {
 			t.Fatal(err)
 		}
 		after := f.Counters()
@@ -270,7 +270,7 @@ func TestOrdinaryFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := again.Lookup(superuser, again.Root(), []byte("f")); err != nil || got.Size != 100_000 || got.Handle != a.Handle {
+		if got, err := again.Lookup(superuser, nil, again.Root(), []byte("f")); err != nil || got.Size != 100_000 || got.Handle != a.Handle {
 			t.Errorf("%+v: after another open: %+v, %v", c.o, got, err)
 		}
 		closeFS(t, again)

@@ -14,22 +14,22 @@ func TestOverwriteFragments(t *testing.T) {
 	const blocks = 6000
 	fs := memFS(t, 64<<20)
 	c := &Cred{}
-	a, err := fs.Create(c, fs.Root(), []byte("f"), &CreateOptions{})
+	a, err := fs.Create(c, nil, fs.Root(), []byte("f"), &CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	one := bytes.Repeat([]byte{1}, 4096)
 	for b := 0; b < blocks; b += 2 { // every other block: no two extents join
-		if _, _, err := fs.Write(c, a.Handle, one, uint64(b)*4096); err != nil {
+		if _, _, err := fs.Write(c, nil, a.Handle, one, uint64(b)*4096); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p := bytes.Repeat([]byte{2}, blocks*4096-100)
-	if n, _, err := fs.Write(c, a.Handle, p, 50); n != len(p) || err != nil {
+	if n, _, err := fs.Write(c, nil, a.Handle, p, 50); n != len(p) || err != nil {
 		t.Fatal(n, err)
 	}
 	got := make([]byte, blocks*4096)
-	n, _, err := fs.Read(c, a.Handle, got, 0)
+	n, _, err := fs.Read(c, nil, a.Handle, got, 0)
 	if err != nil || n != 50+len(p) || !bytes.Equal(got[50:n], p) || !bytes.Equal(got[:50], one[:50]) {
 		t.Fatalf("read %d bytes, %v, first difference at %d", n, err, firstDiff(got[50:n], p))
 	}

@@ -106,7 +106,7 @@ type FS struct {
 	locks    *locks.Table
 	values   *kvstore.Store
 
-	notes []Note // of the mounts before
+	notes []RequestNote // of the mounts before
 	dirty *writeback.Buffers
 
 	xk0, xk1 uint64 // hash key of extended attributes
@@ -346,7 +346,7 @@ func (fs *FS) Sync(h Handle) (err error) {
 	if fs.dirty.Of(h.Ino) != nil {
 		return fs.Commit(nil, h, 0, 0)
 	}
-	_, err = fs.Getattr(h)
+	_, err = fs.Getattr(nil, h)
 	return err
 }
 

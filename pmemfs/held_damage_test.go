@@ -13,13 +13,13 @@ func TestDamagedOrphan(t *testing.T) {
 	c := &Cred{}
 	var hs [3]Handle
 	for i := range hs {
-		a, err := fs.Create(c, fs.Root(), []byte{'a' + byte(i)}, &CreateOptions{})
+		a, err := fs.Create(c, nil, fs.Root(), []byte{'a' + byte(i)}, &CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		hs[i] = a.Handle
 		for b := range uint64(8) { // more extents than an inode holds
-			if _, _, err := fs.Write(c, a.Handle, make([]byte, 4096), b*8192); err != nil {
+			if _, _, err := fs.Write(c, nil, a.Handle, make([]byte, 4096), b*8192); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -33,7 +33,7 @@ func TestDamagedOrphan(t *testing.T) {
 		if err := fs.Hold(hs[i]); err != nil {
 			t.Fatal(err)
 		}
-		if err := fs.Unlink(c, fs.Root(), []byte{'a' + byte(i)}); err != nil {
+		if err := fs.Unlink(c, nil, fs.Root(), []byte{'a' + byte(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -44,10 +44,10 @@ func TestDamagedOrphan(t *testing.T) {
 	closeFS(t, fs)
 	medium[layout.BlockOffset(node)+100] ^= 1
 	again := mountBytes(t, medium)
-	if _, err := again.Getattr(hs[2]); err != nil {
+	if _, err := again.Getattr(nil, hs[2]); err != nil {
 		t.Errorf("another file: %v", err)
 	}
-	if _, err := again.Getattr(hs[1]); err == nil {
+	if _, err := again.Getattr(nil, hs[1]); err == nil {
 		t.Error("the orphan behind the damaged one was not freed")
 	}
 	closeFS(t, again)

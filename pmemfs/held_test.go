@@ -8,7 +8,7 @@ func TestTruncateHeld(t *testing.T) {
 	const blocks = 1200
 	fs := memFS(t, 32<<20)
 	c := &Cred{}
-	a, err := fs.Create(c, fs.Root(), []byte("f"), &CreateOptions{})
+	a, err := fs.Create(c, nil, fs.Root(), []byte("f"), &CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -17,23 +17,23 @@ func TestTruncateHeld(t *testing.T) {
 		one[i] = 1
 	}
 	for b := 0; b < blocks; b += 2 {
-		if _, _, err := fs.Write(c, a.Handle, one, uint64(b)*4096); err != nil {
+		if _, _, err := fs.Write(c, nil, a.Handle, one, uint64(b)*4096); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := fs.Hold(a.Handle); err != nil {
 		t.Fatal(err)
 	}
-	if err := fs.Unlink(c, fs.Root(), []byte("f")); err != nil {
+	if err := fs.Unlink(c, nil, fs.Root(), []byte("f")); err != nil {
 		t.Fatal(err)
 	}
 	for _, size := range []uint64{0, blocks * 4096} {
-		if a, err = fs.Setattr(c, a.Handle, &SetAttr{Mask: SetSize, Size: size}); err != nil {
+		if a, err = fs.Setattr(c, nil, a.Handle, &SetAttr{Mask: SetSize, Size: size}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p := make([]byte, blocks*4096)
-	if _, _, err := fs.Read(c, a.Handle, p, 0); err != nil {
+	if _, _, err := fs.Read(c, nil, a.Handle, p, 0); err != nil {
 		t.Fatal(err)
 	}
 	for i, b := range p {

@@ -178,9 +178,9 @@ func TestHostFull(t *testing.T) {
 	content := bytes.Repeat([]byte("content "), 3<<10)
 	acked := map[string]bool{}
 	write := func(name string) error {
-		a, err := fs.Create(root, fs.Root(), []byte(name), &CreateOptions{})
+		a, err := fs.Create(root, nil, fs.Root(), []byte(name), &CreateOptions{})
 		if err == nil {
-			_, _, err = fs.Write(root, a.Handle, content, 0)
+			_, _, err = fs.Write(root, nil, a.Handle, content, 0)
 		}
 		if err == nil {
 			acked[name] = true
@@ -190,10 +190,10 @@ func TestHostFull(t *testing.T) {
 	verify := func() {
 		t.Helper()
 		for name := range acked {
-			a, err := fs.Lookup(root, fs.Root(), []byte(name))
+			a, err := fs.Lookup(root, nil, fs.Root(), []byte(name))
 			b.ok(err)
 			p := make([]byte, len(content)+1)
-			if n, _, err := fs.Read(root, a.Handle, p, 0); err != nil || !bytes.Equal(p[:n], content) {
+			if n, _, err := fs.Read(root, nil, a.Handle, p, 0); err != nil || !bytes.Equal(p[:n], content) {
 				t.Errorf("%s was acknowledged: %d bytes, %v", name, n, err)
 			}
 		}
@@ -273,18 +273,18 @@ func TestHostFullBehindFence(t *testing.T) {
 		return nil
 	})
 	content := bytes.Repeat([]byte("new "), 1024)
-	if _, _, err := fs.Write(root, h, content, 0); !errors.Is(err, ErrReadOnly) || !strings.Contains(err.Error(), "no space") {
+	if _, _, err := fs.Write(root, nil, h, content, 0); !errors.Is(err, ErrReadOnly) || !strings.Contains(err.Error(), "no space") {
 		t.Errorf("write: %v", err)
 	}
 	fs.region.SetPersistHook(nil)
 	d.free()
-	if _, _, err := fs.Read(root, h, make([]byte, 4096), 0); !errors.Is(err, ErrIO) {
+	if _, _, err := fs.Read(root, nil, h, make([]byte, 4096), 0); !errors.Is(err, ErrIO) {
 		t.Errorf("read of a block that was not stored: %v, want ErrIO", err)
 	}
-	if n, _, err := fs.Read(root, other, make([]byte, 4096), 0); n != 4096 || err != nil {
+	if n, _, err := fs.Read(root, nil, other, make([]byte, 4096), 0); n != 4096 || err != nil {
 		t.Errorf("read of another file: %d bytes, %v", n, err)
 	}
-	if _, _, err := fs.Write(root, other, content, 0); !errors.Is(err, ErrReadOnly) {
+	if _, _, err := fs.Write(root, nil, other, content, 0); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("a write afterwards: %v", err)
 	}
 	if m := fs.MediaErrors(); m.Lost != 0 || m.Bad != 0 {
@@ -301,7 +301,7 @@ func TestHostFullBehindFence(t *testing.T) {
 	fs, err = Open(d.path, o)
 	b.ok(err)
 	p := make([]byte, 4096)
-	if _, _, err := fs.Read(root, h, p, 0); err != nil || !bytes.Equal(p, content) {
+	if _, _, err := fs.Read(root, nil, h, p, 0); err != nil || !bytes.Equal(p, content) {
 		t.Errorf("after an open: %v, or another content", err)
 	}
 	checkFS(t, fs)

@@ -33,7 +33,7 @@ func TestImageRemoved(t *testing.T) {
 	if err := create(fs, "three"); !errors.Is(err, ErrReadOnly) || !strings.Contains(err.Error(), "no name left") {
 		t.Errorf("a change of a removed image: %v", err)
 	}
-	if _, err := fs.Lookup(root, fs.Root(), []byte("two")); err != nil {
+	if _, err := fs.Lookup(root, nil, fs.Root(), []byte("two")); err != nil {
 		t.Errorf("a look at it: %v", err)
 	}
 	for text, n := range map[string]int{"no longer at its path": 1, "where it was again": 1, "has been removed: nothing": 1, "level=ERROR": 3} {

@@ -6,18 +6,18 @@ import (
 )
 
 // Link gives a file another name. Directories have one only. One fence; durable on return.
-func (fs *FS) Link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error) {
+func (fs *FS) Link(c *Cred, call *Call, h Handle, d Handle, name []byte) (a Attr, err error) {
 	if err := vetName(name); err != nil {
 		return a, err
 	}
-	ch := change{fs: fs, call: c.call(), ino: d.Ino}
+	ch := change{fs: fs, call: call, ino: d.Ino}
 	err = ch.single(func() error {
 		parent, err := fs.directory(ch.call, 1, d)
 		old, stale := fs.inodes.Get(nil, h.Ino, h.Gen)
 		if stale != nil {
 			return stale
 		}
-		ch.call.see(0, old)
+		ch.call.setPost(0, old)
 		if err != nil {
 			return err
 		}
@@ -42,8 +42,8 @@ func (fs *FS) Link(c *Cred, h Handle, d Handle, name []byte) (a Attr, err error)
 		in.BumpChange()
 		touch(parent, t)
 		a = attrOf(in)
-		ch.call.expect(0, in)
-		ch.call.expect(1, parent)
+		ch.call.setNext(0, in)
+		ch.call.setNext(1, parent)
 		ch.call.note(op, h)
 		return nil
 	}, h.Ino, d.Ino)

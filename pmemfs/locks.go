@@ -31,12 +31,12 @@ const (
 
 // lockable calls f with the table of locks while h names a regular file that c may read, or write: whoever may do either
 // may lock in either mode. Locks are in memory alone and bounded for each client.
-func (fs *FS) lockable(c *Cred, h Handle, f func(t *locks.Table) error) error {
-	return fs.view(c.call(), h, func(in layout.Inode) error {
+func (fs *FS) lockable(c *Cred, call *Call, h Handle, f func(t *locks.Table) error) error {
+	return fs.view(call, h, func(in layout.Inode) error {
 		if in.Mode()&layout.ModeType != layout.ModeRegular {
 			return ErrInvalid
 		}
-		if err := fs.allowData(c, in, AccessRead); err != nil && fs.allowData(c, in, AccessWrite) != nil {
+		if err := fs.allowData(c, call, in, AccessRead); err != nil && fs.allowData(c, call, in, AccessWrite) != nil {
 			return err
 		}
 		return f(fs.locks)
@@ -44,8 +44,8 @@ func (fs *FS) lockable(c *Cred, h Handle, f func(t *locks.Table) error) error {
 }
 
 // TestLock returns a lock of another owner that is in the way of want. No fence.
-func (fs *FS) TestLock(c *Cred, h Handle, want FileLock) (l FileLock, found bool, err error) {
-	err = fs.lockable(c, h, func(t *locks.Table) error {
+func (fs *FS) TestLock(c *Cred, call *Call, h Handle, want FileLock) (l FileLock, found bool, err error) {
+	err = fs.lockable(c, call, h, func(t *locks.Table) error {
 		l, found = t.Test(h.Ino, want)
 		return nil
 	})
@@ -54,16 +54,16 @@ func (fs *FS) TestLock(c *Cred, h Handle, want FileLock) (l FileLock, found bool
 
 // TryLock sets a lock, in place of what its owner has in the range. ErrConflict when another owner has one in the way;
 // ErrNoLocks. Locks are gone when the filesystem is closed. No fence.
-func (fs *FS) TryLock(c *Cred, h Handle, want FileLock) error {
-	return fs.lockable(c, h, func(t *locks.Table) error { return t.Lock(h.Ino, want) })
+func (fs *FS) TryLock(c *Cred, call *Call, h Handle, want FileLock) error {
+	return fs.lockable(c, call, h, func(t *locks.Table) error { return t.Lock(h.Ino, want) })
 }
 
 // WaitLock sets a lock at once, and returns true, or asks for it: then done is called once, with nil when the lock is granted,
 // or an error: ErrDeadlock, or ErrStale when the file is removed or its owner's locks are dropped. Until then CancelLock takes the
 // request back. Requests are granted in turn. The same request, made again, only changes who is told. done is called under
 // locks of the filesystem: it returns at once and calls nothing here. ErrDeadlock; ErrNoLocks. No fence.
-func (fs *FS) WaitLock(c *Cred, h Handle, want FileLock, done func(error)) (granted bool, err error) {
-	err = fs.lockable(c, h, func(t *locks.Table) (err error) {
+func (fs *FS) WaitLock(c *Cred, call *Call, h Handle, want FileLock, done func(error)) (granted bool, err error) {
+	err = fs.lockable(c, call, h, func(t *locks.Table) (err error) {
 		granted, err = t.Wait(h.Ino, want, func(err error) { done(mapErr(err)) })
 		return err
 	})
@@ -94,8 +94,8 @@ func (fs *FS) HasLocks(client string, match func(id string) bool) bool {
 }
 
 // Share makes a reservation, in place of the one that its owner has. ErrConflict; ErrNoLocks. No fence.
-func (fs *FS) Share(c *Cred, h Handle, want FileShare) error {
-	return fs.lockable(c, h, func(t *locks.Table) error { return t.Share(h.Ino, want) })
+func (fs *FS) Share(c *Cred, call *Call, h Handle, want FileShare) error {
+	return fs.lockable(c, call, h, func(t *locks.Table) error { return t.Share(h.Ino, want) })
 }
 
 // Unshare takes an owner's reservation away, if it has one. ErrStale. No fence.

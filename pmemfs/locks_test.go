@@ -16,7 +16,7 @@ func TestLockPermissions(t *testing.T) {
 	fs := memFS(t, 16<<20)
 	create := func(name string, mode uint32) Handle {
 		t.Helper()
-		a, err := fs.Create(root, fs.Root(), []byte(name), &CreateOptions{Attr: SetAttr{Mask: SetMode | SetUID, Mode: mode, UID: 5}})
+		a, err := fs.Create(root, nil, fs.Root(), []byte(name), &CreateOptions{Attr: SetAttr{Mask: SetMode | SetUID, Mode: mode, UID: 5}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,27 +32,27 @@ func TestLockPermissions(t *testing.T) {
 		h := create(string(rune('a'+c.mode%7))+string(rune('a'+c.uid)), c.mode)
 		user := &Cred{UID: c.uid, GID: 7}
 		for _, exclusive := range []bool{false, true} {
-			if err := fs.TryLock(user, h, lockOf("x", exclusive)); !errors.Is(err, c.want) {
+			if err := fs.TryLock(user, nil, h, lockOf("x", exclusive)); !errors.Is(err, c.want) {
 				t.Errorf("mode %o, user %d: %v", c.mode, c.uid, err)
 			}
 		}
-		if _, _, err := fs.TestLock(user, h, lockOf("x", true)); !errors.Is(err, c.want) {
+		if _, _, err := fs.TestLock(user, nil, h, lockOf("x", true)); !errors.Is(err, c.want) {
 			t.Errorf("mode %o, user %d: test: %v", c.mode, c.uid, err)
 		}
-		if err := fs.Share(user, h, FileShare{Owner: LockOwner{Client: "host", ID: "x"}, Access: ShareRead}); !errors.Is(err, c.want) {
+		if err := fs.Share(user, nil, h, FileShare{Owner: LockOwner{Client: "host", ID: "x"}, Access: ShareRead}); !errors.Is(err, c.want) {
 			t.Errorf("mode %o, user %d: share: %v", c.mode, c.uid, err)
 		}
 		if err := errors.Join(fs.Unlock(h, LockOwner{Client: "host", ID: "x"}, 0, LockEOF), fs.Unshare(h, LockOwner{Client: "host", ID: "x"})); err != nil {
 			t.Error(err)
 		}
-		if err := fs.Unlink(root, fs.Root(), []byte(string(rune('a'+c.mode%7))+string(rune('a'+c.uid)))); err != nil {
+		if err := fs.Unlink(root, nil, fs.Root(), []byte(string(rune('a'+c.mode%7))+string(rune('a'+c.uid)))); err != nil {
 			t.Fatal(err)
 		}
-		if err := fs.TryLock(user, h, lockOf("x", true)); !errors.Is(err, ErrStale) {
+		if err := fs.TryLock(user, nil, h, lockOf("x", true)); !errors.Is(err, ErrStale) {
 			t.Errorf("a removed file: %v", err)
 		}
 	}
-	if err := fs.TryLock(root, fs.Root(), lockOf("x", true)); !errors.Is(err, ErrInvalid) {
+	if err := fs.TryLock(root, nil, fs.Root(), lockOf("x", true)); !errors.Is(err, ErrInvalid) {
 		t.Errorf("a directory: %v", err)
 	}
 	if u := fs.LockUsage(); u != (LockUsage{}) {
@@ -74,10 +74,10 @@ func TestLocksOfRemovedFiles(t *testing.T) {
 	var told []error
 	setUp := func(name string) Handle {
 		t.Helper()
-		a, err := fs.Create(root, fs.Root(), []byte(name), &CreateOptions{})
+		a, err := fs.Create(root, nil, fs.Root(), []byte(name), &CreateOptions{})
 		ok(err)
-		ok(fs.TryLock(root, a.Handle, lockOf("x", true)))
-		now, err := fs.WaitLock(root, a.Handle, lockOf("y", true), func(err error) { told = append(told, err) })
+		ok(fs.TryLock(root, nil, a.Handle, lockOf("x", true)))
+		now, err := fs.WaitLock(root, nil, a.Handle, lockOf("y", true), func(err error) { told = append(told, err) })
 		if now || err != nil {
 			t.Fatal(now, err)
 		}
@@ -91,30 +91,30 @@ func TestLocksOfRemovedFiles(t *testing.T) {
 		told = nil
 	}
 	setUp("unlinked")
-	ok(fs.Unlink(root, fs.Root(), []byte("unlinked")))
+	ok(fs.Unlink(root, nil, fs.Root(), []byte("unlinked")))
 	gone("unlinked")
 	setUp("replaced")
-	_, err := fs.Create(root, fs.Root(), []byte("other"), &CreateOptions{})
+	_, err := fs.Create(root, nil, fs.Root(), []byte("other"), &CreateOptions{})
 	ok(err)
-	ok(fs.Rename(root, fs.Root(), []byte("other"), fs.Root(), []byte("replaced"), 0))
+	ok(fs.Rename(root, nil, fs.Root(), []byte("other"), fs.Root(), []byte("replaced"), 0))
 	gone("replaced")
 	h := setUp("held")
 	ok(fs.Hold(h))
-	ok(fs.Unlink(root, fs.Root(), []byte("held")))
-	if l, found, err := fs.TestLock(root, h, lockOf("z", false)); !found || err != nil || l.Owner.ID != "x" || l.Tag != "tag of x" || l.End != LockEOF {
+	ok(fs.Unlink(root, nil, fs.Root(), []byte("held")))
+	if l, found, err := fs.TestLock(root, nil, h, lockOf("z", false)); !found || err != nil || l.Owner.ID != "x" || l.Tag != "tag of x" || l.End != LockEOF {
 		t.Errorf("a held file's lock: %+v %v %v", l, found, err)
 	}
 	ok(fs.Release(h))
 	gone("released")
 	h = setUp("linked")
-	_, err = fs.Link(root, h, fs.Root(), []byte("second"))
+	_, err = fs.Link(root, nil, h, fs.Root(), []byte("second"))
 	ok(err)
-	ok(fs.Unlink(root, fs.Root(), []byte("linked")))
+	ok(fs.Unlink(root, nil, fs.Root(), []byte("linked")))
 	ok(fs.Unlock(h, LockOwner{Client: "host", ID: "x"}, 0, LockEOF))
 	if len(told) != 1 || told[0] != nil {
 		t.Errorf("told %v", told)
 	}
-	if err := fs.TryLock(root, h, lockOf("x", false)); !errors.Is(err, ErrConflict) {
+	if err := fs.TryLock(root, nil, h, lockOf("x", false)); !errors.Is(err, ErrConflict) {
 		t.Errorf("a conflict: %v", err)
 	}
 	if fs.CancelLock(h, lockOf("y", true)) {
@@ -134,21 +134,21 @@ func TestLockErrors(t *testing.T) {
 	fs := memFS(t, 16<<20)
 	var h [2]Handle
 	for i := range h {
-		a, err := fs.Create(root, fs.Root(), []byte{'a' + byte(i)}, &CreateOptions{})
+		a, err := fs.Create(root, nil, fs.Root(), []byte{'a' + byte(i)}, &CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		h[i] = a.Handle
-		if err := fs.TryLock(root, h[i], lockOf([]string{"x", "y"}[i], true)); err != nil {
+		if err := fs.TryLock(root, nil, h[i], lockOf([]string{"x", "y"}[i], true)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var told []error
 	done := func(err error) { told = append(told, err) }
-	if now, err := fs.WaitLock(root, h[1], lockOf("x", true), done); now || err != nil {
+	if now, err := fs.WaitLock(root, nil, h[1], lockOf("x", true), done); now || err != nil {
 		t.Errorf("%v, %v", now, err)
 	}
-	if _, err := fs.WaitLock(root, h[0], lockOf("y", true), done); !errors.Is(err, ErrDeadlock) {
+	if _, err := fs.WaitLock(root, nil, h[0], lockOf("y", true), done); !errors.Is(err, ErrDeadlock) {
 		t.Errorf("a circle: %v", err)
 	}
 	if n := fs.DropLocks("host", func(id string) bool { return id == "x" }); n != 2 || len(told) != 1 || !errors.Is(told[0], ErrStale) {
@@ -156,7 +156,7 @@ func TestLockErrors(t *testing.T) {
 	}
 	var err error
 	for i := uint64(0); err == nil; i++ {
-		err = fs.TryLock(root, h[1], FileLock{Owner: LockOwner{Client: "greedy"}, Start: 2 * i, End: 2 * i})
+		err = fs.TryLock(root, nil, h[1], FileLock{Owner: LockOwner{Client: "greedy"}, Start: 2 * i, End: 2 * i})
 		if i == 0 && errors.Is(err, ErrConflict) {
 			fs.ReleaseLocks(h[1], LockOwner{Client: "host", ID: "y"})
 			err = nil

@@ -15,7 +15,7 @@ func (fs *FS) directory(call *Call, i int, h Handle) (layout.Inode, error) {
 	if err != nil {
 		return nil, err
 	}
-	call.see(i, in)
+	call.setPost(i, in)
 	if !in.IsDir() {
 		return nil, ErrNotDir
 	}
@@ -52,12 +52,12 @@ func (fs *FS) find(d layout.Inode, name []byte) (ino uint64, err error) {
 
 // Lookup returns the attributes, handle included, of the file that name means in dir; "." and ".." too, of which ".."
 // of the root is the root, and leads no further than Call.Within says. It needs execute permission on dir, allocates nothing and costs no fence.
-func (fs *FS) Lookup(c *Cred, dir Handle, name []byte) (Attr, error) {
-	return fs.lookup(c, dir, name, c.call().waits())
+func (fs *FS) Lookup(c *Cred, call *Call, dir Handle, name []byte) (Attr, error) {
+	return fs.lookup(c, call, dir, name, call.waits())
 }
 
 // lookup is Lookup; unless it is to wait, it returns ErrWouldBlock rather than do so.
-func (fs *FS) lookup(c *Cred, dir Handle, name []byte, wait bool) (a Attr, err error) {
+func (fs *FS) lookup(c *Cred, call *Call, dir Handle, name []byte, wait bool) (a Attr, err error) {
 	defer fs.finish(&err, dir.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	if len(name) > NameMax {
@@ -68,37 +68,37 @@ func (fs *FS) lookup(c *Cred, dir Handle, name []byte, wait bool) (a Attr, err e
 		return a, err
 	}
 	defer g.RUnlock()
-	if string(name) == ".." && c.call().bounded() {
-		return fs.lookupUp(c, dir, wait)
+	if string(name) == ".." && call.bounded() {
+		return fs.lookupUp(c, call, dir, wait)
 	}
-	return fs.lookupName(c, dir, name, wait)
+	return fs.lookupName(c, call, dir, name, wait)
 }
 
 // lookupUp looks ".." up, or "." where the call may not go further up.
-func (fs *FS) lookupUp(c *Cred, dir Handle, wait bool) (a Attr, err error) {
+func (fs *FS) lookupUp(c *Cred, call *Call, dir Handle, wait bool) (a Attr, err error) {
 	if !fs.holdParents(wait) {
 		return a, ErrWouldBlock
 	}
 	defer fs.renameMu.RUnlock()
 	name := nameDotDot
-	switch within, err := fs.isWithin(c.call(), dir, wait); {
+	switch within, err := fs.isWithin(call, dir, wait); {
 	case err != nil:
 		return a, err
 	case !within:
 		name = nameDot
 	}
-	return fs.lookupName(c, dir, name, wait)
+	return fs.lookupName(c, call, dir, name, wait)
 }
 
-func (fs *FS) lookupName(c *Cred, dir Handle, name []byte, wait bool) (Attr, error) {
-	a, ino, err := fs.lookupFast(c, dir, name, wait)
+func (fs *FS) lookupName(c *Cred, call *Call, dir Handle, name []byte, wait bool) (Attr, error) {
+	a, ino, err := fs.lookupFast(c, call, dir, name, wait)
 	switch {
 	case err != errContended:
 		return a, err
 	case !wait:
 		return a, ErrWouldBlock
 	}
-	return fs.lookupSlow(c, dir, name, ino)
+	return fs.lookupSlow(c, call, dir, name, ino)
 }
 
 // errContended says that a lock could not be had out of order.
@@ -106,13 +106,13 @@ var errContended = errors.New("contended")
 
 // lookupFast holds the directory's stripe, which it takes only if it can be had at once unless it is to wait, and only
 // tries the child's.
-func (fs *FS) lookupFast(c *Cred, dir Handle, name []byte, wait bool) (a Attr, ino uint64, err error) {
+func (fs *FS) lookupFast(c *Cred, call *Call, dir Handle, name []byte, wait bool) (a Attr, ino uint64, err error) {
 	s := fs.stripes.of(dir.Ino)
 	if !s.read(wait) {
 		return a, 0, errContended
 	}
 	defer s.RUnlock()
-	d, err := fs.directory(c.call(), 0, dir)
+	d, err := fs.directory(call, 0, dir)
 	if err != nil {
 		return a, 0, err
 	}
@@ -147,9 +147,9 @@ func (fs *FS) childAttr(held *stripe, ino uint64, a *Attr) error {
 }
 
 // lookupSlow takes both stripes in order, which needs the answer beforehand, and looks again.
-func (fs *FS) lookupSlow(c *Cred, dir Handle, name []byte, ino uint64) (Attr, error) {
+func (fs *FS) lookupSlow(c *Cred, call *Call, dir Handle, name []byte, ino uint64) (Attr, error) {
 	for {
-		a, again, err := fs.lookupBoth(c, dir, name, ino)
+		a, again, err := fs.lookupBoth(c, call, dir, name, ino)
 		if err != nil || again == ino {
 			return a, err
 		}
@@ -157,10 +157,10 @@ func (fs *FS) lookupSlow(c *Cred, dir Handle, name []byte, ino uint64) (Attr, er
 	}
 }
 
-func (fs *FS) lookupBoth(c *Cred, dir Handle, name []byte, guess uint64) (a Attr, ino uint64, err error) {
+func (fs *FS) lookupBoth(c *Cred, call *Call, dir Handle, name []byte, guess uint64) (a Attr, ino uint64, err error) {
 	ls := fs.stripes.lock(dir.Ino, guess)
 	defer ls.unlock()
-	d, err := fs.directory(c.call(), 0, dir)
+	d, err := fs.directory(call, 0, dir)
 	if err != nil {
 		return a, 0, err
 	}

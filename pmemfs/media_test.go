@@ -203,29 +203,29 @@ func (f *mediaFixture) work(fs *FS) error {
 	d := Handle{layout.RootIno, layout.RootGen}
 	for i := range 3 {
 		name := fmt.Appendf(nil, "work %d %d", i, fs.j.Epoch())
-		a, err := fs.Mkdir(root, d, name, nil)
+		a, err := fs.Mkdir(root, nil, d, name, nil)
 		if err != nil {
 			return fmt.Errorf("mkdir: %w", err)
 		}
 		for _, size := range []int{5, 4096, 100 << 10, 1 << 20} {
 			file := fmt.Appendf(nil, "file of %d", size)
-			b, err := fs.Create(root, a.Handle, file, &CreateOptions{})
+			b, err := fs.Create(root, nil, a.Handle, file, &CreateOptions{})
 			if err != nil {
 				return fmt.Errorf("create: %w", err)
 			}
 			p := bytes.Repeat([]byte{byte(size)}, size)
-			if _, _, err := fs.Write(root, b.Handle, p, 0); err != nil {
+			if _, _, err := fs.Write(root, nil, b.Handle, p, 0); err != nil {
 				return fmt.Errorf("write: %w", err)
 			}
 			got := make([]byte, size)
-			if n, _, err := fs.Read(root, b.Handle, got, 0); err != nil || n != size || !bytes.Equal(got, p) {
+			if n, _, err := fs.Read(root, nil, b.Handle, got, 0); err != nil || n != size || !bytes.Equal(got, p) {
 				return fmt.Errorf("read back: %d of %d bytes: %w", n, size, err)
 			}
-			if err := fs.Unlink(root, a.Handle, file); err != nil {
+			if err := fs.Unlink(root, nil, a.Handle, file); err != nil {
 				return fmt.Errorf("unlink: %w", err)
 			}
 		}
-		if err := fs.Rmdir(root, d, name); err != nil {
+		if err := fs.Rmdir(root, nil, d, name); err != nil {
 			return fmt.Errorf("rmdir: %w", err)
 		}
 		if err := fs.SyncAll(); err != nil {

@@ -71,19 +71,19 @@ func (k key) ask(t *testing.T, fs *FS) (answer string) {
 	switch k.what {
 	case "attr":
 		var a Attr
-		a, err = fs.Getattr(k.h)
+		a, err = fs.Getattr(nil, k.h)
 		answer = fmt.Sprint(a)
 	case "name":
 		var a Attr
-		a, err = fs.Lookup(root, k.h, []byte(k.name))
+		a, err = fs.Lookup(root, nil, k.h, []byte(k.name))
 		answer = fmt.Sprint(a)
 	case "data":
 		p := make([]byte, layout.BlockSize)
 		var n int
-		n, _, err = fs.Read(root, k.h, p, k.n<<layout.BlockShift)
+		n, _, err = fs.Read(root, nil, k.h, p, k.n<<layout.BlockShift)
 		answer = string(p[:n])
 	case "list":
-		err = fs.Readdir(root, k.h, 0, true, func(e *DirEntry) bool {
+		err = fs.Readdir(root, nil, k.h, 0, true, func(e *DirEntry) bool {
 			if !bytes.HasPrefix(e.Name, []byte("work")) {
 				answer += string(e.Name) + "/"
 			}
@@ -91,11 +91,11 @@ func (k key) ask(t *testing.T, fs *FS) (answer string) {
 		})
 	case "xattr":
 		var v []byte
-		v, err = fs.GetXattr(root, k.h, []byte(k.name))
+		v, err = fs.GetXattr(root, nil, k.h, []byte(k.name))
 		answer = string(v)
 	case "link":
 		var v []byte
-		v, err = fs.Readlink(root, k.h)
+		v, err = fs.Readlink(nil, k.h)
 		answer = string(v)
 	}
 	switch {
@@ -131,7 +131,7 @@ func newMediaFixture(t *testing.T) *mediaFixture {
 	f.dir = b.dir(fs.Root(), "dir")
 	f.big = b.file(fs.Root(), "big", 0)
 	for i := range uint64(40) {
-		_, _, err := fs.Write(root, f.big, bytes.Repeat([]byte{byte(i + 1)}, 4096), i<<12)
+		_, _, err := fs.Write(root, nil, f.big, bytes.Repeat([]byte{byte(i + 1)}, 4096), i<<12)
 		b.ok(err)
 	}
 	for i := range 400 {
@@ -142,16 +142,16 @@ func newMediaFixture(t *testing.T) *mediaFixture {
 	}
 	f.frag = b.file(fs.Root(), "frag", 0)
 	for i := range uint64(300) {
-		_, _, err := fs.Write(root, f.frag, bytes.Repeat([]byte{byte(i)}, 4096), 2*i<<12)
+		_, _, err := fs.Write(root, nil, f.frag, bytes.Repeat([]byte{byte(i)}, 4096), 2*i<<12)
 		b.ok(err)
 	}
 	f.attrs = b.file(fs.Root(), "attrs", 1)
 	for i := range 60 {
 		name := fmt.Appendf(nil, "user.name%d", i)
-		b.ok(fs.SetXattr(root, f.attrs, name, bytes.Repeat(name, 1+i*2), 0))
+		b.ok(fs.SetXattr(root, nil, f.attrs, name, bytes.Repeat(name, 1+i*2), 0))
 	}
-	b.ok(fs.SetXattr(root, f.attrs, []byte("user.long"), bytes.Repeat([]byte("long"), 3000), 0))
-	a, err := fs.Symlink(root, fs.Root(), []byte("link"), bytes.Repeat([]byte("to"), 500), nil)
+	b.ok(fs.SetXattr(root, nil, f.attrs, []byte("user.long"), bytes.Repeat([]byte("long"), 3000), 0))
+	a, err := fs.Symlink(root, nil, fs.Root(), []byte("link"), bytes.Repeat([]byte("to"), 500), nil)
 	b.ok(err)
 	f.link = a.Handle
 	f.survey(fs)
@@ -164,7 +164,7 @@ func (f *mediaFixture) survey(fs *FS) {
 	add := func(k key) { f.answers[k] = k.ask(f.t, fs) }
 	for _, d := range []Handle{fs.Root(), f.dir} {
 		add(key{what: "list", h: d})
-		err := fs.Readdir(root, d, 2, true, func(e *DirEntry) bool {
+		err := fs.Readdir(root, nil, d, 2, true, func(e *DirEntry) bool {
 			add(key{what: "name", h: d, name: string(e.Name), ino: e.Ino})
 			add(key{what: "attr", h: e.Attr.Handle, ino: e.Ino})
 			return true
@@ -179,7 +179,7 @@ func (f *mediaFixture) survey(fs *FS) {
 		}
 	}
 	add(key{what: "link", h: f.link})
-	names, err := fs.ListXattr(root, f.attrs)
+	names, err := fs.ListXattr(root, nil, f.attrs)
 	if err != nil {
 		f.t.Fatal(err)
 	}

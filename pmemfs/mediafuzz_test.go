@@ -76,7 +76,7 @@ func (m *badModel) vet(what string, err error) bool {
 func (m *badModel) create() {
 	f := &badFile{name: fmt.Sprintf("file %d", m.next)}
 	m.next++
-	a, err := m.fs.Create(root, m.fs.Root(), []byte(f.name), &CreateOptions{})
+	a, err := m.fs.Create(root, nil, m.fs.Root(), []byte(f.name), &CreateOptions{})
 	if m.vet("create", err) {
 		f.h = a.Handle
 		m.files = append(m.files, f)
@@ -124,7 +124,7 @@ func (m *badModel) write(f *badFile) {
 		size = (size + 4095) &^ 4095
 	}
 	p := bytes.Repeat([]byte{byte(1 + m.rng.IntN(255))}, size)
-	n, _, err := m.fs.Write(root, f.h, p, uint64(off))
+	n, _, err := m.fs.Write(root, nil, f.h, p, uint64(off))
 	m.vet("write", err)
 	if n == 0 {
 		return
@@ -139,7 +139,7 @@ func (m *badModel) write(f *badFile) {
 func (m *badModel) read(f *badFile, off, size int) {
 	m.t.Helper()
 	p := make([]byte, size)
-	n, _, err := m.fs.Read(root, f.h, p, uint64(off))
+	n, _, err := m.fs.Read(root, nil, f.h, p, uint64(off))
 	if !m.vet("read", err) {
 		return
 	}
@@ -158,19 +158,19 @@ func (m *badModel) step() {
 		m.create()
 	case k == 1:
 		// An unlink that has been refused may be half done: what has no name and is refused is not looked at again.
-		m.vet("unlink", m.fs.Unlink(root, m.fs.Root(), []byte(f.name)))
+		m.vet("unlink", m.fs.Unlink(root, nil, m.fs.Root(), []byte(f.name)))
 		m.drop(f)
 	case k == 2:
 		size := m.rng.IntN(len(f.data) + 1)
-		if _, err := m.fs.Setattr(root, f.h, &SetAttr{Mask: SetSize, Size: uint64(size)}); m.vet("truncate", err) {
+		if _, err := m.fs.Setattr(root, nil, f.h, &SetAttr{Mask: SetSize, Size: uint64(size)}); m.vet("truncate", err) {
 			f.data = f.data[:size]
-		} else if a, err := m.fs.Getattr(f.h); err != nil || a.Size != uint64(len(f.data)) {
+		} else if a, err := m.fs.Getattr(nil, f.h); err != nil || a.Size != uint64(len(f.data)) {
 			m.drop(f)
 		}
 	case k == 3:
 		m.vet("sync", m.fs.SyncAll())
 	case k == 4:
-		m.vet("attribute", m.fs.SetXattr(root, f.h, []byte("user.x"), make([]byte, m.rng.IntN(9000)), 0))
+		m.vet("attribute", m.fs.SetXattr(root, nil, f.h, []byte("user.x"), make([]byte, m.rng.IntN(9000)), 0))
 	case k < 9:
 		m.bad()
 	case k < 18:

@@ -47,7 +47,7 @@ func (f *lostFixture) old() []byte {
 
 // write stores new content in block 1, durably.
 func (f *lostFixture) write(c byte) error {
-	_, _, err := f.fs.Write(root, f.h, bytes.Repeat([]byte{c}, 4096), 4096)
+	_, _, err := f.fs.Write(root, nil, f.h, bytes.Repeat([]byte{c}, 4096), 4096)
 	return err
 }
 
@@ -58,15 +58,15 @@ func (f *lostFixture) expectLost() {
 	t.Helper()
 	for i := range 3 {
 		p := make([]byte, 4096)
-		if _, _, err := f.fs.Read(root, f.h, p, 4096); !errors.Is(err, ErrIO) {
+		if _, _, err := f.fs.Read(root, nil, f.h, p, 4096); !errors.Is(err, ErrIO) {
 			t.Errorf("time %d: the lost block: %v, %x", i, err, p[0])
 		}
 		for _, off := range []uint64{0, 2 * 4096} {
-			if _, _, err := f.fs.Read(root, f.h, p, off); err != nil || p[0] != 0xa5 {
+			if _, _, err := f.fs.Read(root, nil, f.h, p, off); err != nil || p[0] != 0xa5 {
 				t.Errorf("time %d: beside the lost block: %v, %x", i, err, p[0])
 			}
 		}
-		if _, _, err := f.fs.Write(root, f.h, []byte("part"), 4096+100); !errors.Is(err, ErrIO) {
+		if _, _, err := f.fs.Write(root, nil, f.h, []byte("part"), 4096+100); !errors.Is(err, ErrIO) {
 			t.Errorf("time %d: a write to a part of the lost block: %v", i, err)
 		}
 		if m := f.fs.MediaErrors(); m.Lost != 1 {
@@ -215,7 +215,7 @@ func TestLostCrash(t *testing.T) {
 	for i, cut := range cuts {
 		fs := mountBytes(t, cut)
 		p := make([]byte, 4096)
-		_, _, err := fs.Read(root, f.h, p, 4096)
+		_, _, err := fs.Read(root, nil, f.h, p, 4096)
 		switch {
 		case errors.Is(err, ErrIO):
 			found[eio]++
@@ -242,7 +242,7 @@ func TestLostNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := bytes.Repeat([]byte("n"), 200)
-	if _, err := fs.Create(root, f.dir, name, &CreateOptions{}); err != nil {
+	if _, err := fs.Create(root, nil, f.dir, name, &CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	f.survey(fs)
@@ -287,7 +287,7 @@ func TestBadOrphans(t *testing.T) {
 	b := builder{t: t, fs: fs}
 	h := b.file(fs.Root(), "held", 10000)
 	b.ok(fs.Hold(h))
-	b.ok(fs.Unlink(root, fs.Root(), []byte("held")))
+	b.ok(fs.Unlink(root, nil, fs.Root(), []byte("held")))
 	b.ok(fs.SyncAll())
 	in, err := fs.inodes.View(nil, layout.OrphanIno)
 	b.ok(err)
@@ -302,7 +302,7 @@ func TestBadOrphans(t *testing.T) {
 		t.Errorf("the log does not name the orphan index:\n%s", log)
 	}
 	b.ok(fs.Hold(f.big))
-	if err := fs.Unlink(root, fs.Root(), []byte("big")); !errors.Is(err, ErrIO) {
+	if err := fs.Unlink(root, nil, fs.Root(), []byte("big")); !errors.Is(err, ErrIO) {
 		t.Errorf("unlink of an open file: %v", err)
 	}
 	closeFS(t, fs)
@@ -310,7 +310,7 @@ func TestBadOrphans(t *testing.T) {
 	if fs, err = f.open(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := fs.Getattr(h); !errors.Is(err, ErrStale) {
+	if _, err := fs.Getattr(nil, h); !errors.Is(err, ErrStale) {
 		t.Errorf("an orphan after an open with a good index: %v", err)
 	}
 	closeFS(t, fs)

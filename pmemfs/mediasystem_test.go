@@ -81,10 +81,10 @@ func TestListedBySystem(t *testing.T) {
 			t.Errorf("the log does not say %q:\n%s", want, log.String())
 		}
 	}
-	if _, _, err := fs.Read(root, h, make([]byte, 10), 9<<12); !errors.Is(err, ErrIO) {
+	if _, _, err := fs.Read(root, nil, h, make([]byte, 10), 9<<12); !errors.Is(err, ErrIO) {
 		t.Errorf("read of a bad block in use: %v", err)
 	}
-	if err := fs.Unlink(root, fs.Root(), []byte("file")); err != nil {
+	if err := fs.Unlink(root, nil, fs.Root(), []byte("file")); err != nil {
 		t.Error(err)
 	}
 	if got := badBlocks(t, fs); !slices.Equal(got, []uint64{used, free, free + 1}) {

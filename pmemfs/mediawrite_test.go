@@ -28,7 +28,7 @@ func badBlocks(t *testing.T, fs *FS) (blocks []uint64) {
 func expect(t *testing.T, fs *FS, h Handle, want []byte) {
 	t.Helper()
 	got := make([]byte, len(want)+1)
-	n, eof, err := fs.Read(root, h, got, 0)
+	n, eof, err := fs.Read(root, nil, h, got, 0)
 	if err != nil || !eof || !bytes.Equal(got[:n], want) {
 		t.Errorf("read %d bytes, %v, %v, expected other content of %d bytes", n, eof, err, len(want))
 	}
@@ -73,12 +73,12 @@ func TestWriteOverBad(t *testing.T) {
 			bad := dataBlock(t, fs, h, c.bad)
 			heal := poison(t, fs.region, bad)
 			if c.len > 4096 {
-				if _, _, err := fs.Read(root, h, make([]byte, 10), c.bad<<layout.BlockShift); !errors.Is(err, ErrIO) {
+				if _, _, err := fs.Read(root, nil, h, make([]byte, 10), c.bad<<layout.BlockShift); !errors.Is(err, ErrIO) {
 					t.Errorf("read of the bad block: %v", err)
 				}
 			}
 			p := bytes.Repeat([]byte{0x17}, c.len)
-			n, _, err := fs.Write(root, h, p, uint64(c.off))
+			n, _, err := fs.Write(root, nil, h, p, uint64(c.off))
 			if c.fails {
 				if !errors.Is(err, ErrIO) || n != 0 {
 					t.Errorf("%d bytes written, %v, expected EIO", n, err)
@@ -127,7 +127,7 @@ func neverUsed(t *testing.T, fs *FS, bad uint64) {
 		for _, size := range []int{1 << 20, 4096} {
 			var err error
 			for ; err == nil; off += uint64(size) {
-				_, _, err = fs.Write(root, h, make([]byte, size), off)
+				_, _, err = fs.Write(root, nil, h, make([]byte, size), off)
 			}
 			if off -= uint64(size); !errors.Is(err, ErrNoSpace) {
 				t.Fatal(err)
@@ -138,7 +138,7 @@ func neverUsed(t *testing.T, fs *FS, bad uint64) {
 				t.Fatalf("block %d, which is bad, has been handed out", bad)
 			}
 		}
-		b.ok(fs.Unlink(root, fs.Root(), []byte("full")))
+		b.ok(fs.Unlink(root, nil, fs.Root(), []byte("full")))
 		b.ok(fs.SyncAll())
 	}
 }
@@ -158,16 +158,16 @@ func TestFreedUnseen(t *testing.T) {
 	b.ok(fs.SyncAll())
 	bad := dataBlock(t, fs, h, 100)
 	poison(t, fs.region, bad)
-	b.ok(fs.Unlink(root, fs.Root(), []byte("file")))
+	b.ok(fs.Unlink(root, nil, fs.Root(), []byte("file")))
 	b.ok(fs.SyncAll())
 	full := b.file(fs.Root(), "full", 0)
 	for off := uint64(0); err == nil; off += 64 << 10 {
-		_, _, err = fs.Write(root, full, make([]byte, 64<<10), off)
+		_, _, err = fs.Write(root, nil, full, make([]byte, 64<<10), off)
 	}
 	if !errors.Is(err, ErrNoSpace) {
 		t.Error(err)
 	}
-	b.ok(fs.Unlink(root, fs.Root(), []byte("full")))
+	b.ok(fs.Unlink(root, nil, fs.Root(), []byte("full")))
 	b.ok(fs.SyncAll())
 	neverUsed(t, fs, bad)
 	closeFS(t, fs)
@@ -218,13 +218,13 @@ func TestReadStopsShort(t *testing.T) {
 	}
 	poison(t, fs.region, dataBlock(t, fs, f.big, 7))
 	p := make([]byte, 40<<12)
-	if n, eof, err := fs.Read(root, f.big, p, 100); n != 7<<12-100 || eof || err != nil || p[0] != 1 || p[n-1] != 7 {
+	if n, eof, err := fs.Read(root, nil, f.big, p, 100); n != 7<<12-100 || eof || err != nil || p[0] != 1 || p[n-1] != 7 {
 		t.Errorf("a read up to the block: %d bytes, %v, %v", n, eof, err)
 	}
-	if n, _, err := fs.Read(root, f.big, p, 7<<12+5); n != 0 || !errors.Is(err, ErrIO) || !strings.Contains(err.Error(), "data block 7 of inode") {
+	if n, _, err := fs.Read(root, nil, f.big, p, 7<<12+5); n != 0 || !errors.Is(err, ErrIO) || !strings.Contains(err.Error(), "data block 7 of inode") {
 		t.Errorf("a read in the block: %d bytes, %v", n, err)
 	}
-	if n, eof, err := fs.Read(root, f.big, p, 8<<12); n != 32<<12 || !eof || err != nil || p[0] != 9 {
+	if n, eof, err := fs.Read(root, nil, f.big, p, 8<<12); n != 32<<12 || !eof || err != nil || p[0] != 9 {
 		t.Errorf("a read behind the block: %d bytes, %v, %v", n, eof, err)
 	}
 	if m := fs.MediaErrors(); m.Data == 0 || m.Metadata != 0 {
@@ -245,18 +245,18 @@ func TestBadBitmapLeavesGroups(t *testing.T) {
 		}
 		poison(t, fs.region, layout.BitmapBlock(0))
 		for i, name := range []string{"a", "b", "c", "d"} {
-			a, err := fs.Create(root, fs.Root(), []byte(name), &CreateOptions{})
+			a, err := fs.Create(root, nil, fs.Root(), []byte(name), &CreateOptions{})
 			if err == nil {
-				_, _, err = fs.Write(root, a.Handle, make([]byte, 1<<20), 0)
+				_, _, err = fs.Write(root, nil, a.Handle, make([]byte, 1<<20), 0)
 			}
 			// The first one of a group whose picture is loaded comes upon the fault.
 			if err != nil && (i > 0 || !loaded) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		b.ok(fs.Unlink(root, fs.Root(), []byte("d")))
+		b.ok(fs.Unlink(root, nil, fs.Root(), []byte("d")))
 		if loaded {
-			if err := fs.Unlink(root, fs.Root(), []byte("before")); !errors.Is(err, ErrIO) {
+			if err := fs.Unlink(root, nil, fs.Root(), []byte("before")); !errors.Is(err, ErrIO) {
 				t.Errorf("a file whose blocks are in the group is removed: %v", err)
 			}
 		}

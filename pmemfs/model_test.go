@@ -40,7 +40,7 @@ type model struct {
 }
 
 func newModel(t testing.TB, fs *FS, seed uint64) *model {
-	a, err := fs.Getattr(fs.Root())
+	a, err := fs.Getattr(nil, fs.Root())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,14 +125,14 @@ func existsErr(old *mnode) error {
 }
 
 func (m *model) create(d *mnode, name string, old *mnode) {
-	a, err := m.fs.Create(&m.c, d.h, []byte(name), &CreateOptions{Mode: Guarded, Attr: SetAttr{Mask: SetMode, Mode: 0o640}})
+	a, err := m.fs.Create(&m.c, nil, d.h, []byte(name), &CreateOptions{Mode: Guarded, Attr: SetAttr{Mask: SetMode, Mode: 0o640}})
 	if m.want("create", err, existsErr(old)) {
 		d.kids[name] = newNode(a, d)
 	}
 }
 
 func (m *model) mkdir(d *mnode, name string, old *mnode) {
-	a, err := m.fs.Mkdir(&m.c, d.h, []byte(name), nil)
+	a, err := m.fs.Mkdir(&m.c, nil, d.h, []byte(name), nil)
 	if m.want("mkdir", err, existsErr(old)) {
 		d.kids[name] = newNode(a, d)
 		d.nlink++
@@ -141,7 +141,7 @@ func (m *model) mkdir(d *mnode, name string, old *mnode) {
 
 func (m *model) symlink(d *mnode, name string, old *mnode) {
 	target := bytes.Repeat([]byte("t"), 1+m.rng.IntN(300))
-	a, err := m.fs.Symlink(&m.c, d.h, []byte(name), target, nil)
+	a, err := m.fs.Symlink(&m.c, nil, d.h, []byte(name), target, nil)
 	if m.want("symlink", err, existsErr(old)) {
 		d.kids[name] = newNode(a, d)
 		d.kids[name].data = target
@@ -149,7 +149,7 @@ func (m *model) symlink(d *mnode, name string, old *mnode) {
 }
 
 func (m *model) unlink(d *mnode, name string, old *mnode) {
-	err := m.fs.Unlink(&m.c, d.h, []byte(name))
+	err := m.fs.Unlink(&m.c, nil, d.h, []byte(name))
 	switch {
 	case old == nil:
 		m.want("unlink", err, ErrNotExist)
@@ -163,7 +163,7 @@ func (m *model) unlink(d *mnode, name string, old *mnode) {
 }
 
 func (m *model) rmdir(d *mnode, name string, old *mnode) {
-	err := m.fs.Rmdir(&m.c, d.h, []byte(name))
+	err := m.fs.Rmdir(&m.c, nil, d.h, []byte(name))
 	switch {
 	case old == nil:
 		m.want("rmdir", err, ErrNotExist)
@@ -191,7 +191,7 @@ func (m *model) rename(d *mnode, name string, old *mnode) {
 	to, toName := pick(m, m.dirs()), m.name()
 	dst := to.kids[toName]
 	flags := []RenameFlags{0, 0, 0, RenameNoReplace, RenameExchange}[m.rng.IntN(5)]
-	err := m.fs.Rename(&m.c, d.h, []byte(name), to.h, []byte(toName), flags)
+	err := m.fs.Rename(&m.c, nil, d.h, []byte(name), to.h, []byte(toName), flags)
 	switch expected := renameErr(d, old, to, dst, flags); {
 	case expected != nil:
 		m.want("rename", err, expected)
@@ -261,7 +261,7 @@ func (m *model) link(d *mnode, name string) {
 	if src == nil {
 		return
 	}
-	_, err := m.fs.Link(&m.c, src.h, d.h, []byte(name))
+	_, err := m.fs.Link(&m.c, nil, src.h, d.h, []byte(name))
 	if m.want("link", err, existsErr(d.kids[name])) {
 		d.kids[name] = src
 		src.nlink++
@@ -291,7 +291,7 @@ func (m *model) write(n *mnode) {
 	for i := range p {
 		p[i] = fill + byte(i>>8)
 	}
-	_, a, err := m.fs.Write(&m.c, n.h, p, uint64(off))
+	_, a, err := m.fs.Write(&m.c, nil, n.h, p, uint64(off))
 	m.want("write", err, nil)
 	if grow := off + len(p) - len(n.data); grow > 0 {
 		n.data = append(n.data, make([]byte, grow)...)
@@ -307,7 +307,7 @@ func (m *model) truncate(n *mnode) {
 		return
 	}
 	size := m.rng.IntN(120_000)
-	_, err := m.fs.Setattr(&m.c, n.h, &SetAttr{Mask: SetSize, Size: uint64(size)})
+	_, err := m.fs.Setattr(&m.c, nil, n.h, &SetAttr{Mask: SetSize, Size: uint64(size)})
 	m.want("truncate", err, nil)
 	if size < len(n.data) {
 		n.data = n.data[:size:size]
@@ -324,16 +324,16 @@ func (m *model) attrs(n *mnode) {
 		return
 	}
 	n.mode, n.uid = uint32(m.rng.IntN(0o1000)), uint32(m.rng.IntN(5))
-	_, err := m.fs.Setattr(&m.c, n.h, &SetAttr{Mask: SetMode | SetUID, Mode: n.mode, UID: n.uid})
+	_, err := m.fs.Setattr(&m.c, nil, n.h, &SetAttr{Mask: SetMode | SetUID, Mode: n.mode, UID: n.uid})
 	m.want("setattr", err, nil)
 	name := fmt.Sprintf("user.x%d", m.rng.IntN(4))
 	if _, ok := n.xattrs[name]; ok && m.rng.IntN(2) == 0 {
-		m.want("removexattr", m.fs.RemoveXattr(&m.c, n.h, []byte(name)), nil)
+		m.want("removexattr", m.fs.RemoveXattr(&m.c, nil, n.h, []byte(name)), nil)
 		delete(n.xattrs, name)
 		return
 	}
 	value := bytes.Repeat([]byte{byte(m.rng.IntN(256))}, []int{0, 10, 1000, 1025, 9000, 65536}[m.rng.IntN(6)])
-	m.want("setxattr", m.fs.SetXattr(&m.c, n.h, []byte(name), value, 0), nil)
+	m.want("setxattr", m.fs.SetXattr(&m.c, nil, n.h, []byte(name), value, 0), nil)
 	n.xattrs[name] = string(value)
 }
 
@@ -343,13 +343,13 @@ func (m *model) space(n *mnode) {
 	}
 	off, size := m.rng.IntN(100_000), 1+m.rng.IntN(60_000)
 	if m.rng.IntN(2) == 0 {
-		m.want("punch", m.fs.PunchHole(&m.c, n.h, uint64(off), uint64(size)), nil)
+		m.want("punch", m.fs.PunchHole(&m.c, nil, n.h, uint64(off), uint64(size)), nil)
 		for i := off; i < min(off+size, len(n.data)); i++ {
 			n.data[i] = 0
 		}
 		return
 	}
-	m.want("allocate", m.fs.Allocate(&m.c, n.h, uint64(off), uint64(size), true), nil)
+	m.want("allocate", m.fs.Allocate(&m.c, nil, n.h, uint64(off), uint64(size), true), nil)
 }
 
 // verify compares the whole tree of fs with the model.
@@ -360,7 +360,7 @@ func (m *model) verify(fs *FS) {
 
 func (m *model) verifyNode(fs *FS, path string, n *mnode) {
 	m.t.Helper()
-	a, err := fs.Getattr(n.h)
+	a, err := fs.Getattr(nil, n.h)
 	if err != nil {
 		m.t.Fatalf("%.40s: %v", path, err)
 	}
@@ -370,18 +370,18 @@ func (m *model) verifyNode(fs *FS, path string, n *mnode) {
 	m.verifyXattrs(fs, path, n)
 	switch n.typ {
 	case TypeSymlink:
-		if got, err := fs.Readlink(&m.c, n.h); err != nil || !bytes.Equal(got, n.data) {
+		if got, err := fs.Readlink(nil, n.h); err != nil || !bytes.Equal(got, n.data) {
 			m.t.Fatalf("%.40s: target %q, %v", path, got, err)
 		}
 	case TypeRegular:
 		got := make([]byte, len(n.data)+1)
-		k, eof, err := fs.Read(&m.c, n.h, got, 0)
+		k, eof, err := fs.Read(&m.c, nil, n.h, got, 0)
 		if err != nil || !eof || !bytes.Equal(got[:k], n.data) {
 			m.t.Fatalf("%.40s: content differs (%d bytes, %v, first difference at %d)", path, k, err, firstDiff(got[:k], n.data))
 		}
 	case TypeDir:
 		seen := map[string]bool{}
-		err := fs.Readdir(&m.c, n.h, 0, true, func(e *DirEntry) bool {
+		err := fs.Readdir(&m.c, nil, n.h, 0, true, func(e *DirEntry) bool {
 			name := string(e.Name)
 			if name == "." || name == ".." {
 				return true
@@ -404,12 +404,12 @@ func (m *model) verifyNode(fs *FS, path string, n *mnode) {
 
 func (m *model) verifyXattrs(fs *FS, path string, n *mnode) {
 	m.t.Helper()
-	names, err := fs.ListXattr(&m.c, n.h)
+	names, err := fs.ListXattr(&m.c, nil, n.h)
 	if err != nil || len(names) != len(n.xattrs) {
 		m.t.Fatalf("%.40s: attributes %q, expected %d, %v", path, names, len(n.xattrs), err)
 	}
 	for name, value := range n.xattrs {
-		if got, err := fs.GetXattr(&m.c, n.h, []byte(name)); err != nil || string(got) != value {
+		if got, err := fs.GetXattr(&m.c, nil, n.h, []byte(name)); err != nil || string(got) != value {
 			m.t.Fatalf("%.40s: attribute %s has %d bytes, expected %d, %v", path, name, len(got), len(value), err)
 		}
 	}

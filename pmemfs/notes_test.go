@@ -12,7 +12,7 @@ import (
 )
 
 // keyOf returns the n-th key.
-func keyOf(n int) (k NoteKey) {
+func keyOf(n int) (k RequestKey) {
 	binary.LittleEndian.PutUint64(k[:], uint64(n)+1)
 	return k
 }
@@ -28,33 +28,33 @@ func reborn(t testing.TB, fs *FS) *FS {
 // noted are operations that log a note, with the file that the note names.
 var noted = map[string]func(f *fixture) (made Handle, err error){
 	"create": func(f *fixture) (Handle, error) {
-		return made(f.fs.Create(&f.c, f.root, []byte("new"), &CreateOptions{}))
+		return made(f.fs.Create(&f.c, f.call, f.root, []byte("new"), &CreateOptions{}))
 	},
 	"create exclusive": func(f *fixture) (Handle, error) {
-		return made(f.fs.Create(&f.c, f.root, []byte("new"), &CreateOptions{Mode: Exclusive}))
+		return made(f.fs.Create(&f.c, f.call, f.root, []byte("new"), &CreateOptions{Mode: Exclusive}))
 	},
 	"create what is there, shorter": func(f *fixture) (Handle, error) {
-		return made(f.fs.Create(&f.c, f.root, []byte("file"), &CreateOptions{Attr: SetAttr{Mask: SetSize}}))
+		return made(f.fs.Create(&f.c, f.call, f.root, []byte("file"), &CreateOptions{Attr: SetAttr{Mask: SetSize}}))
 	},
-	"mkdir": func(f *fixture) (Handle, error) { return made(f.fs.Mkdir(&f.c, f.root, []byte("new"), nil)) },
+	"mkdir": func(f *fixture) (Handle, error) { return made(f.fs.Mkdir(&f.c, f.call, f.root, []byte("new"), nil)) },
 	"symlink": func(f *fixture) (Handle, error) {
-		return made(f.fs.Symlink(&f.c, f.root, []byte("new"), bytes.Repeat([]byte("t"), 200), nil))
+		return made(f.fs.Symlink(&f.c, f.call, f.root, []byte("new"), bytes.Repeat([]byte("t"), 200), nil))
 	},
 	"mknod": func(f *fixture) (Handle, error) {
-		return made(f.fs.Mknod(&f.c, f.root, []byte("new"), TypeFIFO, 0, 0, nil))
+		return made(f.fs.Mknod(&f.c, f.call, f.root, []byte("new"), TypeFIFO, 0, 0, nil))
 	},
-	"link":   func(f *fixture) (Handle, error) { return made(f.fs.Link(&f.c, f.file, f.tree, []byte("new"))) },
-	"unlink": func(f *fixture) (Handle, error) { return Handle{}, f.fs.Unlink(&f.c, f.root, []byte("big")) },
-	"rmdir":  func(f *fixture) (Handle, error) { return Handle{}, f.fs.Rmdir(&f.c, f.root, []byte("empty")) },
+	"link":   func(f *fixture) (Handle, error) { return made(f.fs.Link(&f.c, f.call, f.file, f.tree, []byte("new"))) },
+	"unlink": func(f *fixture) (Handle, error) { return Handle{}, f.fs.Unlink(&f.c, f.call, f.root, []byte("big")) },
+	"rmdir":  func(f *fixture) (Handle, error) { return Handle{}, f.fs.Rmdir(&f.c, f.call, f.root, []byte("empty")) },
 	"rename": func(f *fixture) (Handle, error) {
-		return Handle{}, f.fs.Rename(&f.c, f.root, []byte("file"), f.tree, []byte("new"), 0)
+		return Handle{}, f.fs.Rename(&f.c, f.call, f.root, []byte("file"), f.tree, []byte("new"), 0)
 	},
 	"setattr": func(f *fixture) (Handle, error) {
-		_, err := f.fs.Setattr(&f.c, f.file, &SetAttr{Mask: SetMode, Mode: 0o600})
+		_, err := f.fs.Setattr(&f.c, f.call, f.file, &SetAttr{Mask: SetMode, Mode: 0o600})
 		return Handle{}, err
 	},
 	"set attribute": func(f *fixture) (Handle, error) {
-		return Handle{}, f.fs.SetXattr(&f.c, f.file, []byte("user.a"), []byte("value"), 0)
+		return Handle{}, f.fs.SetXattr(&f.c, f.call, f.file, []byte("user.a"), []byte("value"), 0)
 	},
 }
 
@@ -73,20 +73,20 @@ func TestNotes(t *testing.T) {
 	for name, run := range noted {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, false)
-			f.c.Call = &Call{Note: keyOf(1)}
+			f.call = &Call{Key: keyOf(1)}
 			h, err := run(f)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := []Note{{keyOf(1), h}}
-			if len(f.fs.Notes()) != 0 {
-				t.Errorf("notes of this life: %v", f.fs.Notes())
+			want := []RequestNote{{keyOf(1), h}}
+			if len(f.fs.RequestNotes()) != 0 {
+				t.Errorf("notes of this life: %v", f.fs.RequestNotes())
 			}
 			fs := f.fs
 			for _, end := range []func(){func() {}, func() {}, func() { must(t, fs.SyncAll()) }, func() { must(t, fs.j.CheckpointClean()) }} {
 				end()
-				if fs = reborn(t, fs); !slices.Equal(fs.Notes(), want) {
-					t.Errorf("%v, expected %v", fs.Notes(), want)
+				if fs = reborn(t, fs); !slices.Equal(fs.RequestNotes(), want) {
+					t.Errorf("%v, expected %v", fs.RequestNotes(), want)
 				}
 			}
 			checkFS(t, fs)
@@ -106,18 +106,18 @@ func must(t testing.TB, err error) {
 func TestNotesOfNothing(t *testing.T) {
 	testpart.NotRace(t)
 	f := newFixture(t, false)
-	f.c.Call = &Call{Note: keyOf(1)}
+	f.call = &Call{Key: keyOf(1)}
 	for _, op := range callOps {
 		if !op.changes && op.name != "create what is there, shorter" || op.name == "write" || op.name == "allocate" {
-			f.c.Call.Saw = [2]Seen{}
+			f.call.WCC = [2]WCC{}
 			if err := op.run(f); err != op.want && op.want == nil {
 				t.Errorf("%s: %v", op.name, err)
 			}
 		}
 	}
 	fs := reborn(t, f.fs)
-	if len(fs.Notes()) != 0 {
-		t.Errorf("notes %v", fs.Notes())
+	if len(fs.RequestNotes()) != 0 {
+		t.Errorf("notes %v", fs.RequestNotes())
 	}
 	closeFS(t, fs)
 }
@@ -129,9 +129,9 @@ func TestNoteCosts(t *testing.T) {
 		var cost [2]Counters
 		for i := range cost {
 			f := newFixture(t, false)
-			f.c.Call = &Call{}
+			f.call = &Call{}
 			if i == 1 {
-				f.c.Call.Note = keyOf(1)
+				f.call.Key = keyOf(1)
 			}
 			before := f.fs.Counters()
 			must(t, op.run(f))
@@ -153,11 +153,11 @@ func TestNotesFence(t *testing.T) {
 		fences       uint64
 	}{{false, false, 1}, {false, true, 2}, {true, false, 2}, {true, true, 2}} {
 		f := newFixture(t, false)
-		f.c.Call = &Call{}
+		f.call = &Call{}
 		if c.note {
-			f.c.Call.Note = keyOf(1)
+			f.call.Key = keyOf(1)
 		}
-		_, err := f.fs.Create(&f.c, f.root, []byte("new"), &CreateOptions{})
+		_, err := f.fs.Create(&f.c, f.call, f.root, []byte("new"), &CreateOptions{})
 		must(t, err)
 		if !c.window {
 			must(t, f.fs.SyncAll())
@@ -184,15 +184,15 @@ func TestNotesBound(t *testing.T) {
 		fs, err := OpenMemory(c.size, DomainVolatile, Options{NoBackground: true})
 		must(t, err)
 		call := &Call{}
-		cred, n := &Cred{Call: call}, 0
+		cred, n := &Cred{}, 0
 		for ; n < 10_000; n++ {
-			call.Note = keyOf(n)
-			_, err := fs.Setattr(cred, fs.Root(), &SetAttr{Mask: SetMode, Mode: 0o700 + uint32(n%2)})
+			call.Key = keyOf(n)
+			_, err := fs.Setattr(cred, call, fs.Root(), &SetAttr{Mask: SetMode, Mode: 0o700 + uint32(n%2)})
 			must(t, err)
 		}
 		for i, least := range []int{c.notes, c.carry, c.carry} {
 			fs = reborn(t, fs)
-			got := fs.Notes()
+			got := fs.RequestNotes()
 			if len(got) < least || len(got) > 8192 {
 				t.Fatalf("restart %d: %d notes, expected %d to 8192", i, len(got), least)
 			}
@@ -211,16 +211,16 @@ func TestNotesBound(t *testing.T) {
 func TestNotesOnce(t *testing.T) {
 	testpart.NotRace(t)
 	f := newFixture(t, false)
-	f.c.Call = &Call{Note: keyOf(1)}
+	f.call = &Call{Key: keyOf(1)}
 	for _, name := range []string{"one", "two"} {
-		_, err := f.fs.Create(&f.c, f.root, []byte(name), &CreateOptions{})
+		_, err := f.fs.Create(&f.c, f.call, f.root, []byte(name), &CreateOptions{})
 		must(t, err)
 	}
-	a, err := f.fs.Lookup(&f.c, f.root, []byte("two"))
+	a, err := f.fs.Lookup(&f.c, f.call, f.root, []byte("two"))
 	must(t, err)
 	fs := reborn(t, f.fs)
-	if want := []Note{{keyOf(1), a.Handle}}; !slices.Equal(fs.Notes(), want) {
-		t.Errorf("%v, expected %v", fs.Notes(), want)
+	if want := []RequestNote{{keyOf(1), a.Handle}}; !slices.Equal(fs.RequestNotes(), want) {
+		t.Errorf("%v, expected %v", fs.RequestNotes(), want)
 	}
 	closeFS(t, fs)
 }
@@ -231,26 +231,26 @@ func TestNotesFullWindow(t *testing.T) {
 	for _, used := range []uint64{80, 87, 88, 90, 95, 99} {
 		fs := memFS(t, 4<<20)
 		call := &Call{}
-		cred, n := &Cred{Call: call}, 0
-		a, err := fs.Create(cred, fs.Root(), []byte("f"), &CreateOptions{})
+		cred, n := &Cred{}, 0
+		a, err := fs.Create(cred, call, fs.Root(), []byte("f"), &CreateOptions{})
 		must(t, err)
 		must(t, fs.SyncAll())
 		start := fs.j.Appended()
 		for p := make([]byte, 3000); fs.j.Appended()-start < layout.MinRingBlocks*layout.BlockSize*used/100-4000; n++ {
-			call.Note = keyOf(n)
-			_, _, err := fs.Write(cred, a.Handle, p, uint64(n))
+			call.Key = keyOf(n)
+			_, _, err := fs.Write(cred, call, a.Handle, p, uint64(n))
 			must(t, err)
-			_, err = fs.Setattr(cred, a.Handle, &SetAttr{Mask: SetMode, Mode: uint32(n) & 0o777})
+			_, err = fs.Setattr(cred, call, a.Handle, &SetAttr{Mask: SetMode, Mode: uint32(n) & 0o777})
 			must(t, err)
 		}
 		ckpt := fs.Counters().Checkpoints
 		for i := range 3 {
 			fs = reborn(t, fs)
-			if got := fs.Notes(); len(got) < n*80/100 || len(got) > 0 && got[len(got)-1].Key != keyOf(n-1) {
+			if got := fs.RequestNotes(); len(got) < n*80/100 || len(got) > 0 && got[len(got)-1].Key != keyOf(n-1) {
 				t.Errorf("%d%% used, restart %d: %d notes of %d", used, i, len(got), n)
 			}
 		}
-		t.Logf("%d%% used: %d of %d notes, %d checkpoints", used, len(fs.Notes()), n, ckpt)
+		t.Logf("%d%% used: %d of %d notes, %d checkpoints", used, len(fs.RequestNotes()), n, ckpt)
 		checkFS(t, fs)
 		closeFS(t, fs)
 	}
@@ -270,13 +270,13 @@ func benchOpen(b *testing.B, notes, window bool) {
 	fs, err := OpenMemory(1<<30, DomainVolatile, Options{NoBackground: true})
 	must(b, err)
 	call := &Call{}
-	cred := &Cred{Call: call}
+	cred := &Cred{}
 	spin := func(until uint64) {
 		for n := 0; fs.j.Appended() < until; n++ {
 			if notes {
-				call.Note = keyOf(n)
+				call.Key = keyOf(n)
 			}
-			_, err := fs.Setattr(cred, fs.Root(), &SetAttr{Mask: SetMode, Mode: 0o700 + uint32(n%2)})
+			_, err := fs.Setattr(cred, call, fs.Root(), &SetAttr{Mask: SetMode, Mode: 0o700 + uint32(n%2)})
 			must(b, err)
 		}
 	}
@@ -310,25 +310,24 @@ func TestNotesReach(t *testing.T) {
 	testpart.NotRace(t)
 	fs := memFS(t, 64<<20)
 	call := &Call{}
-	noted, plain := &Cred{Call: call}, &Cred{}
-	a, err := fs.Create(plain, fs.Root(), []byte("f"), &CreateOptions{})
+	a, err := fs.Create(&Cred{}, nil, fs.Root(), []byte("f"), &CreateOptions{})
 	must(t, err)
 	ring := uint64(fs.sb.RingBytes())
 	var at []uint64
 	for block := make([]byte, 4096); fs.j.Appended() < 10*ring; {
-		call.Note = keyOf(len(at))
-		_, err := fs.Setattr(noted, a.Handle, &SetAttr{Mask: SetMode, Mode: uint32(len(at)) & 0o777})
+		call.Key = keyOf(len(at))
+		_, err := fs.Setattr(&Cred{}, call, a.Handle, &SetAttr{Mask: SetMode, Mode: uint32(len(at)) & 0o777})
 		must(t, err)
 		at = append(at, fs.j.Appended())
 		for i := range uint64(4) {
-			_, _, err := fs.Write(plain, a.Handle, block, i<<12)
+			_, _, err := fs.Write(&Cred{}, nil, a.Handle, block, i<<12)
 			must(t, err)
 		}
 	}
 	end := fs.j.Appended()
 	fs = reborn(t, fs)
-	there := make(map[NoteKey]bool)
-	for _, n := range fs.Notes() {
+	there := make(map[RequestKey]bool)
+	for _, n := range fs.RequestNotes() {
 		there[n.Key] = true
 	}
 	promised := 0

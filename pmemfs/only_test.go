@@ -10,15 +10,15 @@ import (
 // TestOnly lets calls be about one file, while its name is its own and when it is another's.
 func TestOnly(t *testing.T) {
 	f := newFixture(t, false)
-	c := &Cred{Call: new(Call)}
+	c, call := &Cred{}, new(Call)
 	newFile := func(name string, isDir bool) Handle {
 		t.Helper()
 		var a Attr
 		var err error
 		if isDir {
-			a, err = f.fs.Mkdir(&Cred{}, f.root, []byte(name), nil)
+			a, err = f.fs.Mkdir(&Cred{}, nil, f.root, []byte(name), nil)
 		} else {
-			a, err = f.fs.Create(&Cred{}, f.root, []byte(name), &CreateOptions{})
+			a, err = f.fs.Create(&Cred{}, nil, f.root, []byte(name), &CreateOptions{})
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -31,14 +31,14 @@ func TestOnly(t *testing.T) {
 		run  func() error
 		only Handle
 	}{
-		{"unlink", func() error { return f.fs.Unlink(c, f.root, []byte("a")) }, a},
-		{"rename", func() error { return f.fs.Rename(c, f.root, []byte("b"), f.root, []byte("n"), 0) }, b},
-		{"rename of a directory", func() error { return f.fs.Rename(c, f.root, []byte("d"), f.root, []byte("m"), 0) }, d},
-		{"rmdir", func() error { return f.fs.Rmdir(c, f.root, []byte("m")) }, d},
+		{"unlink", func() error { return f.fs.Unlink(c, call, f.root, []byte("a")) }, a},
+		{"rename", func() error { return f.fs.Rename(c, call, f.root, []byte("b"), f.root, []byte("n"), 0) }, b},
+		{"rename of a directory", func() error { return f.fs.Rename(c, call, f.root, []byte("d"), f.root, []byte("m"), 0) }, d},
+		{"rmdir", func() error { return f.fs.Rmdir(c, call, f.root, []byte("m")) }, d},
 	} {
 		for _, other := range []Handle{f.root, f.file, {Ino: k.only.Ino, Gen: k.only.Gen + 1}} {
-			c.Call.Reset()
-			c.Call.Only = other
+			call.Reset()
+			call.Expected = other
 			before := f.fs.Counters().Fences
 			if err := k.run(); err != error(ErrStale) {
 				t.Errorf("%s of another file: %v", k.what, err)
@@ -47,11 +47,11 @@ func TestOnly(t *testing.T) {
 				t.Errorf("%s of another file costs %d fences", k.what, n)
 			}
 		}
-		c.Call.Only = k.only
+		call.Expected = k.only
 		if err := k.run(); err != nil {
 			t.Errorf("%s: %v", k.what, err)
 		}
-		c.Call.Reset()
+		call.Reset()
 		if err := k.run(); !errors.Is(err, ErrNotExist) {
 			t.Errorf("%s once more: %v", k.what, err)
 		}
@@ -64,31 +64,31 @@ func TestOnlyRaces(t *testing.T) {
 	name := []byte("x")
 	for i := range 300 {
 		other := []byte("other" + strconv.Itoa(i))
-		mine, err := f.fs.Create(&Cred{}, f.root, name, &CreateOptions{})
+		mine, err := f.fs.Create(&Cred{}, nil, f.root, name, &CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		theirs, err := f.fs.Create(&Cred{}, f.root, other, &CreateOptions{})
+		theirs, err := f.fs.Create(&Cred{}, nil, f.root, other, &CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if err := f.fs.Rename(&Cred{}, f.root, other, f.root, name, 0); err != nil {
+			if err := f.fs.Rename(&Cred{}, nil, f.root, other, f.root, name, 0); err != nil {
 				t.Error(err)
 			}
 		})
 		wg.Go(func() {
-			err := f.fs.Unlink(&Cred{Call: &Call{Only: mine.Handle}}, f.root, name)
+			err := f.fs.Unlink(&Cred{}, &Call{Expected: mine.Handle}, f.root, name)
 			if err != nil && err != error(ErrStale) {
 				t.Error(err)
 			}
 		})
 		wg.Wait()
-		if got, err := f.fs.Lookup(&Cred{}, f.root, name); err != nil || got.Handle != theirs.Handle {
+		if got, err := f.fs.Lookup(&Cred{}, nil, f.root, name); err != nil || got.Handle != theirs.Handle {
 			t.Fatalf("round %d: the name is %v's, %v; want %v's", i, got.Handle, err, theirs.Handle)
 		}
-		if err := f.fs.Unlink(&Cred{}, f.root, name); err != nil {
+		if err := f.fs.Unlink(&Cred{}, nil, f.root, name); err != nil {
 			t.Fatal(err)
 		}
 	}

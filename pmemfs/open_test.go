@@ -72,13 +72,13 @@ func populate(t *testing.T, path string, n int) string {
 	var dir Handle
 	for i := range n {
 		if i%10_000 == 0 {
-			a, err := fs.Mkdir(c, fs.Root(), fmt.Appendf(nil, "d%d", i), nil)
+			a, err := fs.Mkdir(c, nil, fs.Root(), fmt.Appendf(nil, "d%d", i), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			dir = a.Handle
 		}
-		if _, err := fs.Create(c, dir, fmt.Appendf(nil, "f%d", i), &CreateOptions{}); err != nil {
+		if _, err := fs.Create(c, nil, dir, fmt.Appendf(nil, "f%d", i), &CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}

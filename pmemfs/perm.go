@@ -86,8 +86,8 @@ func (c *Cred) owns(in layout.Inode) bool { return c.UID == 0 || c.UID == in.UID
 
 // allowData is allow for reading and writing data by handle, where there is no open file to remember that the mode
 // allowed it once (but see Call.Open): the owner always may, and what may be executed may be read, as NFS servers do (RFC 1813 section 4.4).
-func (fs *FS) allowData(c *Cred, in layout.Inode, want uint32) error {
-	if c.owns(in) || c.opened() {
+func (fs *FS) allowData(c *Cred, call *Call, in layout.Inode, want uint32) error {
+	if c.owns(in) || call.opened() {
 		return nil
 	}
 	err := fs.allow(c, in, want)

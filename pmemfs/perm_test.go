@@ -59,9 +59,9 @@ func (b *bench) own(dir Handle, name string, typ FileType, mode uint32) Handle {
 	var a Attr
 	var err error
 	if typ == TypeDir {
-		a, err = b.Mkdir(superuser, dir, []byte(name), &s)
+		a, err = b.Mkdir(superuser, nil, dir, []byte(name), &s)
 	} else {
-		a, err = b.Create(superuser, dir, []byte(name), &CreateOptions{Attr: s})
+		a, err = b.Create(superuser, nil, dir, []byte(name), &CreateOptions{Attr: s})
 	}
 	b.must(err)
 	return a.Handle
@@ -69,7 +69,7 @@ func (b *bench) own(dir Handle, name string, typ FileType, mode uint32) Handle {
 
 func (b *bench) mode(h Handle) uint32 {
 	b.t.Helper()
-	a, err := b.Getattr(h)
+	a, err := b.Getattr(nil, h)
 	b.must(err)
 	return a.Mode
 }
@@ -88,12 +88,12 @@ func TestAccess(t *testing.T) {
 				who  *Cred
 				want uint32
 			}{{superuser, all}, {owner, mode >> 6}, {member, mode >> 3}, {extra, mode >> 3}, {stranger, mode}} {
-				got, err := b.Access(c.who, h, 7)
+				got, err := b.Access(c.who, nil, h, 7)
 				if err != nil || got != c.want&7 {
 					t.Errorf("type %d mode %o uid %d: %o, %v, expected %o", typ, mode, c.who.UID, got, err, c.want&7)
 				}
 			}
-			if got, err := b.Access(owner, h, 2); err != nil || got != mode>>6&2 {
+			if got, err := b.Access(owner, nil, h, 2); err != nil || got != mode>>6&2 {
 				t.Errorf("asked for write only: %o, %v", got, err)
 			}
 		}
@@ -119,26 +119,26 @@ func TestDirPermissions(t *testing.T) {
 			}
 			b.want(fmt.Sprintf("%s with mode %o", what, mode), err, want)
 		}
-		_, err := b.Lookup(stranger, d, name)
+		_, err := b.Lookup(stranger, nil, d, name)
 		check("lookup", exec, err)
-		check("readdir", read, b.Readdir(stranger, d, 0, true, func(*DirEntry) bool { return true }))
-		_, err = b.Create(stranger, d, []byte("new"), &CreateOptions{})
+		check("readdir", read, b.Readdir(stranger, nil, d, 0, true, func(*DirEntry) bool { return true }))
+		_, err = b.Create(stranger, nil, d, []byte("new"), &CreateOptions{})
 		check("create", write && exec, err)
-		_, err = b.Mkdir(stranger, d, []byte("newdir"), nil)
+		_, err = b.Mkdir(stranger, nil, d, []byte("newdir"), nil)
 		check("mkdir", write && exec, err)
-		_, err = b.Symlink(stranger, d, []byte("newlink"), name, nil)
+		_, err = b.Symlink(stranger, nil, d, []byte("newlink"), name, nil)
 		check("symlink", write && exec, err)
-		_, err = b.Mknod(stranger, d, []byte("newfifo"), TypeFIFO, 0, 0, nil)
+		_, err = b.Mknod(stranger, nil, d, []byte("newfifo"), TypeFIFO, 0, 0, nil)
 		check("mknod", write && exec, err)
-		_, err = b.Link(stranger, file, d, []byte("newname"))
+		_, err = b.Link(stranger, nil, file, d, []byte("newname"))
 		check("link", write && exec, err)
-		check("rename out", write && exec, b.Rename(stranger, d, name, other, []byte("x"), 0))
-		check("rename in", write && exec, b.Rename(stranger, other, []byte("file"), d, []byte("y"), 0))
+		check("rename out", write && exec, b.Rename(stranger, nil, d, name, other, []byte("x"), 0))
+		check("rename in", write && exec, b.Rename(stranger, nil, other, []byte("file"), d, []byte("y"), 0))
 		if !write || !exec {
-			check("unlink", false, b.Unlink(stranger, d, name))
+			check("unlink", false, b.Unlink(stranger, nil, d, name))
 		}
-		check("rmdir", write && exec, b.Rmdir(stranger, d, []byte("sub")))
-		b.want("mode bits bind nobody but users", b.Rename(superuser, d, []byte("."), d, name, 0), ErrInvalid)
+		check("rmdir", write && exec, b.Rmdir(stranger, nil, d, []byte("sub")))
+		b.want("mode bits bind nobody but users", b.Rename(superuser, nil, d, []byte("."), d, name, 0), ErrInvalid)
 	}
 }
 
@@ -152,21 +152,21 @@ func TestSticky(t *testing.T) {
 		d := b.own(b.root, fmt.Sprint("tmp", c.who.UID), TypeDir, 0o1777) // of the owner
 		mine := SetAttr{Mask: SetUID, UID: member.UID}
 		for _, name := range []string{"a", "b", "c", "target"} { // of the member
-			_, err := b.Create(superuser, d, []byte(name), &CreateOptions{Attr: mine})
+			_, err := b.Create(superuser, nil, d, []byte(name), &CreateOptions{Attr: mine})
 			b.must(err)
 		}
-		_, err := b.Create(superuser, d, []byte("mine"), &CreateOptions{Attr: SetAttr{Mask: SetUID, UID: c.who.UID}})
+		_, err := b.Create(superuser, nil, d, []byte("mine"), &CreateOptions{Attr: SetAttr{Mask: SetUID, UID: c.who.UID}})
 		b.must(err)
 		want := error(nil)
 		if !c.allowed {
 			want = ErrPerm
 		}
-		b.want("unlink", b.Unlink(c.who, d, []byte("a")), want)
-		b.want("rename", b.Rename(c.who, d, []byte("b"), d, []byte("b2"), 0), want)
-		b.want("rename over", b.Rename(c.who, d, []byte("mine"), d, []byte("target"), 0), want)
-		_, err = b.Create(c.who, d, []byte("own"), &CreateOptions{})
+		b.want("unlink", b.Unlink(c.who, nil, d, []byte("a")), want)
+		b.want("rename", b.Rename(c.who, nil, d, []byte("b"), d, []byte("b2"), 0), want)
+		b.want("rename over", b.Rename(c.who, nil, d, []byte("mine"), d, []byte("target"), 0), want)
+		_, err = b.Create(c.who, nil, d, []byte("own"), &CreateOptions{})
 		b.must(err)
-		b.want("unlink of one's own", b.Unlink(c.who, d, []byte("own")), nil)
+		b.want("unlink of one's own", b.Unlink(c.who, nil, d, []byte("own")), nil)
 	}
 }
 
@@ -174,24 +174,24 @@ func TestSticky(t *testing.T) {
 func TestSetgidDir(t *testing.T) {
 	b := newBench(t, 16<<20)
 	d := b.own(b.root, "shared", TypeDir, 0o2777)
-	f, err := b.Create(stranger, d, []byte("f"), &CreateOptions{Attr: SetAttr{Mask: SetMode, Mode: 0o2755}})
+	f, err := b.Create(stranger, nil, d, []byte("f"), &CreateOptions{Attr: SetAttr{Mask: SetMode, Mode: 0o2755}})
 	b.must(err)
 	if f.GID != member.GID || f.UID != stranger.UID || f.Mode != 0o755 {
 		t.Errorf("file: owner %d:%d, mode %o: the group is the directory's, and no setgid without being in it", f.UID, f.GID, f.Mode)
 	}
-	sub, err := b.Mkdir(stranger, d, []byte("sub"), &SetAttr{Mask: SetMode, Mode: 0o755})
+	sub, err := b.Mkdir(stranger, nil, d, []byte("sub"), &SetAttr{Mask: SetMode, Mode: 0o755})
 	b.must(err)
 	if sub.GID != member.GID || sub.Mode != 0o2755 {
 		t.Errorf("directory: group %d, mode %o", sub.GID, sub.Mode)
 	}
 	plain := b.own(b.root, "plain", TypeDir, 0o777)
-	f, err = b.Create(stranger, plain, []byte("f"), &CreateOptions{Attr: SetAttr{Mask: SetMode, Mode: 0o6755}})
+	f, err = b.Create(stranger, nil, plain, []byte("f"), &CreateOptions{Attr: SetAttr{Mask: SetMode, Mode: 0o6755}})
 	b.must(err)
 	if f.GID != stranger.GID || f.Mode != 0o6755 {
 		t.Errorf("below an ordinary directory: group %d, mode %o", f.GID, f.Mode)
 	}
 	for what, s := range map[string]SetAttr{"owner": {Mask: SetUID, UID: 1}, "group": {Mask: SetGID, GID: 1}} {
-		_, err = b.Create(stranger, plain, []byte("g"), &CreateOptions{Attr: s})
+		_, err = b.Create(stranger, nil, plain, []byte("g"), &CreateOptions{Attr: s})
 		b.want("create for another "+what, err, ErrPerm)
 	}
 }
@@ -227,21 +227,21 @@ func TestSetattrPermissions(t *testing.T) {
 		{"nothing by anybody", stranger, SetAttr{}, nil},
 		{"guard that fails", owner, SetAttr{Mask: SetMode | SetGuard, Mode: 0, GuardCtime: 1}, ErrNotSync},
 	} {
-		before, err := b.Getattr(h)
+		before, err := b.Getattr(nil, h)
 		b.must(err)
-		_, err = b.Setattr(c.who, h, &c.s)
+		_, err = b.Setattr(c.who, nil, h, &c.s)
 		b.want(c.what, err, c.want)
-		if after, err := b.Getattr(h); err != nil || c.want != nil && after != before {
+		if after, err := b.Getattr(nil, h); err != nil || c.want != nil && after != before {
 			t.Errorf("%s: refused, and changed %+v to %+v, %v", c.what, before, after, err)
 		}
 	}
-	a, err := b.Getattr(h)
+	a, err := b.Getattr(nil, h)
 	b.must(err)
-	_, err = b.Setattr(owner, h, &SetAttr{Mask: SetMode | SetGuard, Mode: 0o600, GuardCtime: a.Ctime})
+	_, err = b.Setattr(owner, nil, h, &SetAttr{Mask: SetMode | SetGuard, Mode: 0o600, GuardCtime: a.Ctime})
 	b.want("guard that holds", err, nil)
-	_, err = b.Setattr(owner, b.root, &SetAttr{Mask: SetSize})
+	_, err = b.Setattr(owner, nil, b.root, &SetAttr{Mask: SetSize})
 	b.want("size of a directory", err, ErrIsDir)
-	_, err = b.Setattr(superuser, b.root, &SetAttr{Mask: SetDropID})
+	_, err = b.Setattr(superuser, nil, b.root, &SetAttr{Mask: SetDropID})
 	b.want("set-id bits of a directory", err, ErrPerm)
 }
 
@@ -249,9 +249,9 @@ func TestSetattrPermissions(t *testing.T) {
 func TestSetIDBits(t *testing.T) {
 	b := newBench(t, 16<<20)
 	in20 := &Cred{UID: owner.UID, GID: 20}
-	write := func(c *Cred, h Handle) error { _, _, err := b.Write(c, h, []byte("x"), 0); return err }
+	write := func(c *Cred, h Handle) error { _, _, err := b.Write(c, nil, h, []byte("x"), 0); return err }
 	set := func(s SetAttr) func(c *Cred, h Handle) error {
-		return func(c *Cred, h Handle) error { _, err := b.Setattr(c, h, &s); return err }
+		return func(c *Cred, h Handle) error { _, err := b.Setattr(c, nil, h, &s); return err }
 	}
 	for i, c := range []struct {
 		what      string
@@ -301,18 +301,18 @@ func TestDataPermissions(t *testing.T) {
 		}
 		for _, who := range []*Cred{superuser, owner, stranger} {
 			any := who != stranger
-			_, _, err := b.Write(who, h, []byte("x"), 0)
+			_, _, err := b.Write(who, nil, h, []byte("x"), 0)
 			check("write", any || mode&2 != 0, err)
-			_, _, err = b.Read(who, h, buf, 0)
+			_, _, err = b.Read(who, nil, h, buf, 0)
 			check("read", any || mode&5 != 0, err)
-			check("allocate", any || mode&2 != 0, b.Allocate(who, h, 0, 10, true))
-			check("punch", any || mode&2 != 0, b.PunchHole(who, h, 5, 10))
-			check("set attribute", any || mode&2 != 0, b.SetXattr(who, h, []byte("user.a"), []byte("v"), 0))
+			check("allocate", any || mode&2 != 0, b.Allocate(who, nil, h, 0, 10, true))
+			check("punch", any || mode&2 != 0, b.PunchHole(who, nil, h, 5, 10))
+			check("set attribute", any || mode&2 != 0, b.SetXattr(who, nil, h, []byte("user.a"), []byte("v"), 0))
 		}
 	}
-	_, err := b.Mknod(stranger, b.root, []byte("dev"), TypeChar, 1, 3, nil)
+	_, err := b.Mknod(stranger, nil, b.root, []byte("dev"), TypeChar, 1, 3, nil)
 	b.want("device by a user", err, ErrPerm)
-	a, err := b.Mknod(superuser, b.root, []byte("dev"), TypeChar, 1, 3, nil)
+	a, err := b.Mknod(superuser, nil, b.root, []byte("dev"), TypeChar, 1, 3, nil)
 	if b.want("device by root", err, nil); a.Major != 1 || a.Minor != 3 {
 		t.Errorf("device %d, %d", a.Major, a.Minor)
 	}
@@ -339,22 +339,22 @@ func TestNoID(t *testing.T) {
 			"user":  {Mask: SetUID, UID: NoID},
 			"group": {Mask: SetGID, GID: NoID},
 		} {
-			a, err := b.Setattr(c, f, &s)
+			a, err := b.Setattr(c, nil, f, &s)
 			if err != nil || a.UID != owner.UID || a.GID != member.GID {
 				t.Errorf("%s, %s: owner %d, group %d, %v", name, what, a.UID, a.GID, err)
 			}
 		}
 	}
-	a, err := b.Setattr(superuser, f, &SetAttr{Mask: SetUID | SetGID, UID: 77, GID: NoID})
+	a, err := b.Setattr(superuser, nil, f, &SetAttr{Mask: SetUID | SetGID, UID: 77, GID: NoID})
 	if err != nil || a.UID != 77 || a.GID != member.GID {
 		t.Errorf("one of two: owner %d, group %d, %v", a.UID, a.GID, err)
 	}
-	a, err = b.Mkdir(&Cred{UID: 5, GID: 6}, b.own(b.root, "d", TypeDir, 0o777), []byte("x"), &SetAttr{Mask: SetUID | SetGID, UID: NoID, GID: NoID})
+	a, err = b.Mkdir(&Cred{UID: 5, GID: 6}, nil, b.own(b.root, "d", TypeDir, 0o777), []byte("x"), &SetAttr{Mask: SetUID | SetGID, UID: NoID, GID: NoID})
 	if err != nil || a.UID != 5 || a.GID != 6 {
 		t.Errorf("made: owner %d, group %d, %v", a.UID, a.GID, err)
 	}
 	for _, c := range []*Cred{{UID: NoID}, {GID: NoID}} {
-		_, err := b.Mkdir(c, b.root, []byte("y"), nil)
+		_, err := b.Mkdir(c, nil, b.root, []byte("y"), nil)
 		if !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrAccess) {
 			t.Errorf("made by %+v: %v", c, err)
 		}

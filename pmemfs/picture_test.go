@@ -19,7 +19,7 @@ func picture(t testing.TB, fs *FS) map[string]item {
 	all := map[string]item{}
 	var walk func(path string, h Handle)
 	walk = func(path string, h Handle) {
-		a, err := fs.Getattr(h)
+		a, err := fs.Getattr(nil, h)
 		if err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
@@ -28,7 +28,7 @@ func picture(t testing.TB, fs *FS) map[string]item {
 			return
 		}
 		kids := map[string]Handle{}
-		err = fs.Readdir(root, h, 0, true, func(e *DirEntry) bool {
+		err = fs.Readdir(root, nil, h, 0, true, func(e *DirEntry) bool {
 			if name := string(e.Name); name != "." && name != ".." {
 				kids[name] = e.Attr.Handle
 			}
@@ -58,20 +58,20 @@ func look(t testing.TB, fs *FS, path string, a Attr) string {
 	case TypeRegular:
 		sum, p := sha256.New(), make([]byte, min(max(a.Size, 1), 1<<20))
 		for off := uint64(0); off < a.Size && off < 64<<20; off += uint64(len(p)) {
-			n, _, err := fs.Read(root, a.Handle, p, off)
+			n, _, err := fs.Read(root, nil, a.Handle, p, off)
 			fail(err)
 			sum.Write(p[:n])
 		}
 		s += fmt.Sprintf(" size %d content %x", a.Size, sum.Sum(nil))
 	case TypeSymlink:
-		target, err := fs.Readlink(root, a.Handle)
+		target, err := fs.Readlink(nil, a.Handle)
 		fail(err)
 		s += fmt.Sprintf(" target %q", target)
 	}
-	names, err := fs.ListXattr(root, a.Handle)
+	names, err := fs.ListXattr(root, nil, a.Handle)
 	fail(err)
 	for _, name := range names {
-		value, err := fs.GetXattr(root, a.Handle, bytes.Clone(name))
+		value, err := fs.GetXattr(root, nil, a.Handle, bytes.Clone(name))
 		fail(err)
 		s += fmt.Sprintf(" %s=%x", name, sha256.Sum256(value))
 	}

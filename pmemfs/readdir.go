@@ -36,15 +36,15 @@ var batchPool = sync.Pool{New: func() any { return new(batch) }}
 // Readdir calls emit with the entries that follow cookie, 0 for the start, until emit returns false. "." and ".." come
 // first, as far up as Call.Within allows. A cookie stays valid whatever is added or removed; an entry that exists throughout is seen exactly once; no lock
 // is held during emit. Read permission is needed. No fence.
-func (fs *FS) Readdir(c *Cred, h Handle, cookie uint64, withAttr bool, emit func(*DirEntry) bool) (err error) {
+func (fs *FS) Readdir(c *Cred, call *Call, h Handle, cookie uint64, withAttr bool, emit func(*DirEntry) bool) (err error) {
 	defer fs.finish(&err, h.Ino)
 	b := batchPool.Get().(*batch)
 	defer batchPool.Put(b)
-	for wait := c.call().waits(); ; wait = true {
-		more, err := fs.readBatch(c, h, cookie, withAttr, wait, b)
+	for wait := call.waits(); ; wait = true {
+		more, err := fs.readBatch(c, call, h, cookie, withAttr, wait, b)
 		if err != nil && withAttr && media.Confined(err) {
 			// It may be the memory of one child's inode that faults, which must not hide the others' names.
-			more, err = fs.readBatch(c, h, cookie, false, wait, b)
+			more, err = fs.readBatch(c, call, h, cookie, false, wait, b)
 		}
 		if err != nil {
 			return err
@@ -57,7 +57,7 @@ func (fs *FS) Readdir(c *Cred, h Handle, cookie uint64, withAttr bool, emit func
 			}
 			e.Name = b.names[start:b.ends[i]]
 			cookie = e.Cookie
-			if withAttr && !e.HasAttr && !fs.lateAttr(c.call(), h, e) {
+			if withAttr && !e.HasAttr && !fs.lateAttr(call, h, e) {
 				continue // removed since
 			}
 			if !emit(e) {
@@ -73,11 +73,11 @@ func (fs *FS) Readdir(c *Cred, h Handle, cookie uint64, withAttr bool, emit func
 // lateAttr fills in the attributes of an entry whose inode was locked when the batch was read. False means that the name
 // is gone.
 func (fs *FS) lateAttr(call *Call, h Handle, e *DirEntry) bool {
-	super := &Cred{}
+	var own *Call
 	if call.bounded() {
-		super.Call = &Call{Within: call.Within}
+		own = &Call{Within: call.Within}
 	}
-	a, err := fs.Lookup(super, h, e.Name)
+	a, err := fs.Lookup(&Cred{}, own, h, e.Name)
 	switch {
 	case err == nil:
 		e.Attr, e.HasAttr, e.Ino, e.Type = a, true, a.Ino, a.Type
@@ -89,14 +89,14 @@ func (fs *FS) lateAttr(call *Call, h Handle, e *DirEntry) bool {
 
 // readBatch reads entries after cookie into b. more is false at the end of the directory. Unless it is to wait, for the
 // directory or later for an inode of one of the names, it returns ErrWouldBlock rather than do so.
-func (fs *FS) readBatch(c *Cred, h Handle, cookie uint64, withAttr, wait bool, b *batch) (more bool, err error) {
+func (fs *FS) readBatch(c *Cred, call *Call, h Handle, cookie uint64, withAttr, wait bool, b *batch) (more bool, err error) {
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(h.Ino)
 	if err != nil {
 		return false, err
 	}
 	defer g.RUnlock()
-	held, within, err := fs.parentsFor(c.call(), h, cookie, wait)
+	held, within, err := fs.parentsFor(call, h, cookie, wait)
 	if held {
 		defer fs.renameMu.RUnlock()
 	}
@@ -108,11 +108,11 @@ func (fs *FS) readBatch(c *Cred, h Handle, cookie uint64, withAttr, wait bool, b
 		return false, ErrWouldBlock
 	}
 	defer s.RUnlock()
-	d, err := fs.directory(c.call(), 0, h)
+	d, err := fs.directory(call, 0, h)
 	if err != nil {
 		return false, err
 	}
-	if err := fs.allow(c, d, AccessRead); err != nil && !c.opened() {
+	if err := fs.allow(c, d, AccessRead); err != nil && !call.opened() {
 		return false, err
 	}
 	b.names, b.ents, b.ends = b.buf[:0], b.entBuf[:0], b.endsBuf[:0]

@@ -19,11 +19,11 @@ func readOnlyImage(t *testing.T) (path string, file Handle, content []byte) {
 	b.ok(err)
 	b.fs = fs
 	file, content = b.file(fs.Root(), "file", 0), bytes.Repeat([]byte("content "), 5000)
-	_, _, err = fs.Write(root, file, content, 0)
+	_, _, err = fs.Write(root, nil, file, content, 0)
 	b.ok(err)
 	gone := b.file(fs.Root(), "gone", 100000)
 	b.ok(fs.Hold(gone))
-	b.ok(fs.Unlink(root, fs.Root(), []byte("gone")))
+	b.ok(fs.Unlink(root, nil, fs.Root(), []byte("gone")))
 	path = filepath.Join(t.TempDir(), "img")
 	b.ok(os.WriteFile(path, bytes.Clone(fs.region.Bytes()), 0o444))
 	b.ok(fs.Release(gone))
@@ -50,10 +50,10 @@ func TestReadOnly(t *testing.T) {
 		}
 		defer closeFS(t, fs)
 		p := make([]byte, len(content)+1)
-		if n, _, err := fs.Read(root, file, p, 0); err != nil || !bytes.Equal(p[:n], content) {
+		if n, _, err := fs.Read(root, nil, file, p, 0); err != nil || !bytes.Equal(p[:n], content) {
 			t.Errorf("%d bytes, %v", n, err)
 		}
-		if a, err := fs.Lookup(root, fs.Root(), []byte("file")); err != nil || a.Handle != file {
+		if a, err := fs.Lookup(root, nil, fs.Root(), []byte("file")); err != nil || a.Handle != file {
 			t.Errorf("handle %v, %v, want %v", a.Handle, err, file)
 		}
 		refuseChanges(t, fs, file)
@@ -77,20 +77,20 @@ func TestReadOnly(t *testing.T) {
 func refuseChanges(t *testing.T, fs *FS, file Handle) {
 	t.Helper()
 	top, mode := fs.Root(), uint32(0o600)
-	_, create := fs.Create(root, top, []byte("new"), &CreateOptions{})
-	_, mkdir := fs.Mkdir(root, top, []byte("new"), nil)
-	_, symlink := fs.Symlink(root, top, []byte("new"), []byte("target"), nil)
-	_, link := fs.Link(root, file, top, []byte("new"))
-	_, _, write := fs.Write(root, file, []byte("x"), 0)
-	_, _, long := fs.Write(root, file, make([]byte, 1<<20), 0)
-	_, _, _, unstable := fs.WriteUnstable(root, file, []byte("x"), 0)
-	_, setattr := fs.Setattr(root, file, &SetAttr{Mask: SetMode, Mode: mode})
-	_, truncate := fs.Setattr(root, file, &SetAttr{Mask: SetSize, Size: 1})
+	_, create := fs.Create(root, nil, top, []byte("new"), &CreateOptions{})
+	_, mkdir := fs.Mkdir(root, nil, top, []byte("new"), nil)
+	_, symlink := fs.Symlink(root, nil, top, []byte("new"), []byte("target"), nil)
+	_, link := fs.Link(root, nil, file, top, []byte("new"))
+	_, _, write := fs.Write(root, nil, file, []byte("x"), 0)
+	_, _, long := fs.Write(root, nil, file, make([]byte, 1<<20), 0)
+	_, _, _, unstable := fs.WriteUnstable(root, nil, file, []byte("x"), 0)
+	_, setattr := fs.Setattr(root, nil, file, &SetAttr{Mask: SetMode, Mode: mode})
+	_, truncate := fs.Setattr(root, nil, file, &SetAttr{Mask: SetSize, Size: 1})
 	for name, err := range map[string]error{
 		"create": create, "mkdir": mkdir, "symlink": symlink, "link": link, "write": write, "long write": long, "unstable write": unstable,
 		"setattr": setattr, "truncate": truncate,
-		"unlink": fs.Unlink(root, top, []byte("file")),
-		"xattr":  fs.SetXattr(root, file, []byte("user.x"), []byte("x"), 0),
+		"unlink": fs.Unlink(root, nil, top, []byte("file")),
+		"xattr":  fs.SetXattr(root, nil, file, []byte("user.x"), []byte("x"), 0),
 		"value":  fs.PutValue("test", []byte("x")),
 	} {
 		if !errors.Is(err, ErrReadOnly) {
@@ -104,7 +104,7 @@ func refuseChanges(t *testing.T, fs *FS, file Handle) {
 		t.Errorf("media errors %+v", m)
 	}
 	var names []string
-	err := fs.Readdir(root, top, 2, false, func(e *DirEntry) bool { names = append(names, string(e.Name)); return true })
+	err := fs.Readdir(root, nil, top, 2, false, func(e *DirEntry) bool { names = append(names, string(e.Name)); return true })
 	if err != nil || !slices.Equal(names, []string{"file"}) {
 		t.Errorf("%q, %v", names, err)
 	}

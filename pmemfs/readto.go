@@ -25,15 +25,15 @@ const directParts = 64
 // ReadTo is Read of up to n bytes without a copy. It returns false, without an error, when this file cannot be read so: its data has checksums to be
 // verified, is in too many pieces, or is kept elsewhere. Nothing has been sent then. Permissions are those of Read; it allocates
 // nothing, costs no fence, and waits as Read does.
-func (fs *FS) ReadTo(c *Cred, h Handle, n int, off uint64, d *Direct) (sent bool, err error) {
+func (fs *FS) ReadTo(c *Cred, call *Call, h Handle, n int, off uint64, d *Direct) (sent bool, err error) {
 	if d.parts == nil {
 		d.parts = make([][]byte, 0, directParts)
 	}
-	err = fs.view(c.call(), h, func(in layout.Inode) error {
+	err = fs.view(call, h, func(in layout.Inode) error {
 		if err := vetRegular(in); err != nil {
 			return err
 		}
-		if err := fs.allowData(c, in, AccessRead); err != nil {
+		if err := fs.allowData(c, call, in, AccessRead); err != nil {
 			return err
 		}
 		size := in.Size()

@@ -9,23 +9,23 @@ import (
 
 // Unlink removes a name that is not a directory's. The file goes with its last name, unless it is held. It needs write
 // and execute permission on dir. One fence, more for a file in more than 256 extents; durable on return.
-func (fs *FS) Unlink(c *Cred, dir Handle, name []byte) error {
-	return fs.removeCall(c, dir, name, false)
+func (fs *FS) Unlink(c *Cred, call *Call, dir Handle, name []byte) error {
+	return fs.removeCall(c, call, dir, name, false)
 }
 
 // Rmdir removes an empty directory. One fence; durable on return.
-func (fs *FS) Rmdir(c *Cred, dir Handle, name []byte) error {
-	return fs.removeCall(c, dir, name, true)
+func (fs *FS) Rmdir(c *Cred, call *Call, dir Handle, name []byte) error {
+	return fs.removeCall(c, call, dir, name, true)
 }
 
-func (fs *FS) removeCall(c *Cred, dir Handle, name []byte, isDir bool) error {
+func (fs *FS) removeCall(c *Cred, call *Call, dir Handle, name []byte, isDir bool) error {
 	if err := vetName(name); err != nil {
 		if isDir && string(name) == ".." {
 			return ErrNotEmpty
 		}
 		return err
 	}
-	r := removal{change: change{fs: fs, call: c.call(), ino: dir.Ino, trims: true}, dir: dir, isDir: isDir}
+	r := removal{change: change{fs: fs, call: call, ino: dir.Ino, trims: true}, dir: dir, isDir: isDir}
 	return r.run(func() error { return r.attempt(c, name) })
 }
 
@@ -73,7 +73,7 @@ func (r *removal) body(c *Cred, name []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := r.call.about(in); err != nil {
+	if err := r.call.vetExpected(in); err != nil {
 		return err
 	}
 	if err := fs.mayRemove(c, d, in, r.isDir); err != nil {
@@ -102,7 +102,7 @@ func (r *removal) body(c *Cred, name []byte) error {
 	if err := r.dropLink(gone, t); err != nil {
 		return err
 	}
-	r.call.expect(0, parent)
+	r.call.setNext(0, parent)
 	r.call.note(op, Handle{})
 	return nil
 }

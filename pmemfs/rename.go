@@ -10,7 +10,7 @@ import (
 
 // Rename moves a name, atomically: a crash leaves the old or the new state. An existing target is replaced unless flags
 // say otherwise. One fence; durable on return.
-func (fs *FS) Rename(c *Cred, from Handle, fromName []byte, to Handle, toName []byte, flags RenameFlags) error {
+func (fs *FS) Rename(c *Cred, call *Call, from Handle, fromName []byte, to Handle, toName []byte, flags RenameFlags) error {
 	if err := vetName(fromName); err != nil {
 		return err
 	}
@@ -21,7 +21,7 @@ func (fs *FS) Rename(c *Cred, from Handle, fromName []byte, to Handle, toName []
 		return ErrInvalid
 	}
 	m := renaming{
-		change: change{fs: fs, call: c.call(), ino: from.Ino, trims: true},
+		change: change{fs: fs, call: call, ino: from.Ino, trims: true},
 		from:   side{dir: from}, to: side{dir: to}, flags: flags, crosses: from != to,
 	}
 	names := pair{fromName, toName}
@@ -82,7 +82,7 @@ func (m *renaming) body(c *Cred, names *pair) error {
 	if err := m.resolve(c, names); err != nil {
 		return err
 	}
-	if err := m.call.about(m.from.child); err != nil {
+	if err := m.call.vetExpected(m.from.child); err != nil {
 		return err
 	}
 	if (m.from.isDir() || m.to.isDir()) && m.crosses && !m.ancestry {
@@ -114,8 +114,8 @@ func (m *renaming) body(c *Cred, names *pair) error {
 	if m.flags&RenameExchange == 0 || !mutation.ExchangeStamps.Off() {
 		touch(m.to.parent, t)
 	}
-	m.call.expect(0, m.from.parent)
-	m.call.expect(1, m.to.parent)
+	m.call.setNext(0, m.from.parent)
+	m.call.setNext(1, m.to.parent)
 	m.call.note(m.op, Handle{})
 	return nil
 }

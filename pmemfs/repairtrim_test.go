@@ -17,23 +17,23 @@ func TestRepairTrimmed(t *testing.T) {
 	for _, again := range []int{0, 100, 4000} {
 		t.Run(fmt.Sprint(again), func(t *testing.T) {
 			fs := memFS(t, 64<<20)
-			d, err := fs.Mkdir(root, fs.Root(), []byte("d"), nil)
+			d, err := fs.Mkdir(root, nil, fs.Root(), []byte("d"), nil)
 			must(t, err)
 			const made = 40_000 // more than a chapter
 			makeMany(t, fs, d.Handle, made)
 			for i := 10; i < made; i++ {
-				must(t, fs.Unlink(root, d.Handle, fmt.Appendf(nil, "%d", i)))
+				must(t, fs.Unlink(root, nil, d.Handle, fmt.Appendf(nil, "%d", i)))
 			}
 			must(t, fs.SyncAll())
 			s, err := fs.Statfs()
 			must(t, err)
 			hold := mkfile(t, fs, "allocated")
-			must(t, fs.Allocate(root, hold, 0, s.AvailBytes-4<<20, false))
+			must(t, fs.Allocate(root, nil, hold, 0, s.AvailBytes-4<<20, false))
 			for i := range again {
-				a, err := fs.Create(root, fs.Root(), fmt.Appendf(nil, "again %d", i), &CreateOptions{})
+				a, err := fs.Create(root, nil, fs.Root(), fmt.Appendf(nil, "again %d", i), &CreateOptions{})
 				must(t, err)
 				if i%100 == 0 {
-					_, _, err = fs.Write(root, a.Handle, []byte("data"), 0)
+					_, _, err = fs.Write(root, nil, a.Handle, []byte("data"), 0)
 					must(t, err)
 				}
 			}

@@ -125,9 +125,9 @@ func TestScrubFinds(t *testing.T) {
 func mountBytesHeld(t *testing.T, s *surgery) *FS {
 	t.Helper()
 	fs := mountBytes(t, s.medium)
-	a, err := fs.Create(superuser, fs.Root(), []byte("held again"), &CreateOptions{})
+	a, err := fs.Create(superuser, nil, fs.Root(), []byte("held again"), &CreateOptions{})
 	if err == nil {
-		err = errors.Join(fs.Hold(a.Handle), fs.Unlink(superuser, fs.Root(), []byte("held again")), fs.SyncAll())
+		err = errors.Join(fs.Hold(a.Handle), fs.Unlink(superuser, nil, fs.Root(), []byte("held again")), fs.SyncAll())
 	}
 	if err != nil {
 		t.Fatal(err)

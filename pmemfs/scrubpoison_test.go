@@ -63,12 +63,12 @@ func TestPoisonedSums(t *testing.T) {
 	s := operateWith(t, false, true)
 	fs := openFile(t, s.medium)
 	c := &Cred{}
-	a, err := fs.Create(c, fs.Root(), []byte("new"), &CreateOptions{})
+	a, err := fs.Create(c, nil, fs.Root(), []byte("new"), &CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := make([]byte, 40<<10)
-	if _, _, err := fs.Write(c, a.Handle, p, 0); err != nil {
+	if _, _, err := fs.Write(c, nil, a.Handle, p, 0); err != nil {
 		t.Fatal(err)
 	}
 	phys := layout.Inode(fs.region.Bytes()[s.at(a.Ino) : s.at(a.Ino)+layout.InodeSize]).InlineExtent(0).Phys
@@ -77,15 +77,15 @@ func TestPoisonedSums(t *testing.T) {
 		t.Fatal("the file lies across two blocks of the table")
 	}
 	heal := poison(t, fs.region, table)
-	if _, _, err := fs.Read(c, a.Handle, p, 0); !errors.Is(err, ErrIO) || !strings.Contains(err.Error(), "checksums of block group 0") {
+	if _, _, err := fs.Read(c, nil, a.Handle, p, 0); !errors.Is(err, ErrIO) || !strings.Contains(err.Error(), "checksums of block group 0") {
 		t.Errorf("read: %v", err)
 	}
 	for i, n := range []int{100, 4096, 40 << 10} {
-		if _, _, err := fs.Write(c, a.Handle, p[:n], 0); (err == nil) != (i > 0) || err != nil && !errors.Is(err, ErrIO) {
+		if _, _, err := fs.Write(c, nil, a.Handle, p[:n], 0); (err == nil) != (i > 0) || err != nil && !errors.Is(err, ErrIO) {
 			t.Errorf("write of %d bytes: %v", n, err)
 		}
 	}
-	if _, _, err := fs.Read(c, a.Handle, p, 0); err != nil {
+	if _, _, err := fs.Read(c, nil, a.Handle, p, 0); err != nil {
 		t.Errorf("read of what was written elsewhere: %v", err)
 	}
 	for i := range 50 {

@@ -9,8 +9,8 @@ import (
 // Allocate makes sure that later writes to [off, off+n) find space, as fallocate(2) does; the nodes of a badly split
 // extent tree come from a reserve of a few blocks. The file grows to off+n unless
 // keepSize. Durable on return; a fence for each 64 extents.
-func (fs *FS) Allocate(c *Cred, h Handle, off, n uint64, keepSize bool) error {
-	return fs.spaceCall(c, h, off, n, true, func(op *alloc.Op, in layout.Inode, off, end uint64) (uint64, error) {
+func (fs *FS) Allocate(c *Cred, call *Call, h Handle, off, n uint64, keepSize bool) error {
+	return fs.spaceCall(c, call, h, off, n, true, func(op *alloc.Op, in layout.Inode, off, end uint64) (uint64, error) {
 		next, err := data.Allocate(op, in, off, end)
 		if err == nil && next == end && !keepSize && end > in.Size() {
 			in.SetSize(end)
@@ -21,8 +21,8 @@ func (fs *FS) Allocate(c *Cred, h Handle, off, n uint64, keepSize bool) error {
 
 // PunchHole makes [off, off+n) read as zeros and frees its whole blocks; the size stays. Durable on return; a fence for
 // each 256 extents.
-func (fs *FS) PunchHole(c *Cred, h Handle, off, n uint64) error {
-	return fs.spaceCall(c, h, off, n, false, func(op *alloc.Op, in layout.Inode, off, end uint64) (uint64, error) {
+func (fs *FS) PunchHole(c *Cred, call *Call, h Handle, off, n uint64) error {
+	return fs.spaceCall(c, call, h, off, n, false, func(op *alloc.Op, in layout.Inode, off, end uint64) (uint64, error) {
 		op.Frees = true
 		return data.Punch(op, in, off, end)
 	})
@@ -32,7 +32,7 @@ func (fs *FS) PunchHole(c *Cred, h Handle, off, n uint64) error {
 type spaceStep func(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64, err error)
 
 // spaceCall makes a change of [off, off+n) record by record. grows says that it maps blocks, maybe behind the end.
-func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, grows bool, step spaceStep) error {
+func (fs *FS) spaceCall(c *Cred, call *Call, h Handle, off, n uint64, grows bool, step spaceStep) error {
 	switch {
 	case n == 0:
 		return ErrInvalid
@@ -40,9 +40,9 @@ func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, grows bool, step space
 		return ErrFileTooBig
 	}
 	end, next := off+n, off
-	ch := change{fs: fs, call: c.call(), ino: h.Ino}
+	ch := change{fs: fs, call: call, ino: h.Ino}
 	body := func() error {
-		old, err := fs.writable(c, h)
+		old, err := fs.writable(c, call, h)
 		if err == nil && grows {
 			err = fs.mayGrow(old)
 		}
@@ -59,7 +59,7 @@ func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, grows bool, step space
 			return err
 		}
 		touch(in, now())
-		ch.call.expect(0, in)
+		ch.call.setNext(0, in)
 		return nil
 	}
 	return ch.run(func() error {
@@ -76,8 +76,8 @@ func (fs *FS) spaceCall(c *Cred, h Handle, off, n uint64, grows bool, step space
 }
 
 // SeekData returns the first offset at or after off that holds data, ErrNoData when there is none. No fence.
-func (fs *FS) SeekData(c *Cred, h Handle, off uint64) (uint64, error) {
-	at, size, err := fs.seek(c, h, off, false)
+func (fs *FS) SeekData(c *Cred, call *Call, h Handle, off uint64) (uint64, error) {
+	at, size, err := fs.seek(c, call, h, off, false)
 	if err == nil && at >= size {
 		return 0, ErrNoData
 	}
@@ -85,17 +85,17 @@ func (fs *FS) SeekData(c *Cred, h Handle, off uint64) (uint64, error) {
 }
 
 // SeekHole returns the first offset at or after off that is in a hole; the end of the file is one. No fence.
-func (fs *FS) SeekHole(c *Cred, h Handle, off uint64) (uint64, error) {
-	at, _, err := fs.seek(c, h, off, true)
+func (fs *FS) SeekHole(c *Cred, call *Call, h Handle, off uint64) (uint64, error) {
+	at, _, err := fs.seek(c, call, h, off, true)
 	return at, err
 }
 
-func (fs *FS) seek(c *Cred, h Handle, off uint64, hole bool) (at, size uint64, err error) {
-	err = fs.view(c.call(), h, func(in layout.Inode) error {
+func (fs *FS) seek(c *Cred, call *Call, h Handle, off uint64, hole bool) (at, size uint64, err error) {
+	err = fs.view(call, h, func(in layout.Inode) error {
 		if err := vetRegular(in); err != nil {
 			return err
 		}
-		if err := fs.allowData(c, in, AccessRead); err != nil {
+		if err := fs.allowData(c, call, in, AccessRead); err != nil {
 			return err
 		}
 		if size = in.Size(); off >= size {

@@ -35,7 +35,7 @@ func newSummed(t *testing.T) *summed {
 
 func (s *summed) put(p []byte, off int) {
 	s.t.Helper()
-	_, _, err := s.Write(superuser, s.file, p, uint64(off))
+	_, _, err := s.Write(superuser, nil, s.file, p, uint64(off))
 	s.must(err)
 }
 
@@ -82,17 +82,17 @@ func TestSumsOnRead(t *testing.T) {
 		undo := flip(s.FS, places[b%len(places)])
 		lo, hi := b*layout.BlockSize, min((b+1)*layout.BlockSize, len(s.data))
 		for _, r := range [][2]int{{lo, len(s.data)}, {lo, hi}, {lo + 10, lo + 20}, {hi - 1, len(s.data)}} {
-			n, _, err := s.Read(superuser, s.file, got[:r[1]-r[0]], uint64(r[0]))
+			n, _, err := s.Read(superuser, nil, s.file, got[:r[1]-r[0]], uint64(r[0]))
 			s.wantDamage(err, b)
 			if n != 0 {
 				t.Errorf("block %d: %d bytes besides the error", b, n)
 			}
 		}
-		if n, eof, err := s.Read(superuser, s.file, got, 0); b > 0 && (err != nil || eof || n != lo || !bytes.Equal(got[:n], s.data[:n])) {
+		if n, eof, err := s.Read(superuser, nil, s.file, got, 0); b > 0 && (err != nil || eof || n != lo || !bytes.Equal(got[:n], s.data[:n])) {
 			t.Errorf("block %d: %d bytes before it, %v, %v", b, n, eof, err)
 		}
 		for _, r := range [][2]int{{0, lo}, {hi, len(s.data)}} {
-			if _, _, err := s.Read(superuser, s.file, got[r[0]:r[1]], uint64(r[0])); err != nil || !bytes.Equal(got[r[0]:r[1]], s.data[r[0]:r[1]]) {
+			if _, _, err := s.Read(superuser, nil, s.file, got[r[0]:r[1]], uint64(r[0])); err != nil || !bytes.Equal(got[r[0]:r[1]], s.data[r[0]:r[1]]) {
 				t.Errorf("block %d is damaged, [%d, %d) reads other bytes: %v", b, r[0], r[1], err)
 			}
 		}
@@ -101,7 +101,7 @@ func TestSumsOnRead(t *testing.T) {
 		}
 		undo()
 	}
-	if _, _, err := s.Read(superuser, s.file, got, 0); err != nil || !bytes.Equal(got, s.data) {
+	if _, _, err := s.Read(superuser, nil, s.file, got, 0); err != nil || !bytes.Equal(got, s.data) {
 		t.Errorf("the healthy file: %v", err)
 	}
 }
@@ -114,59 +114,59 @@ func TestSumsOnChange(t *testing.T) {
 	off := uint64(b * layout.BlockSize)
 	block := layout.BlockOffset(s.phys[b])
 	setSize := func(n uint64) error {
-		_, err := s.Setattr(superuser, s.file, &SetAttr{Mask: SetSize, Size: n})
+		_, err := s.Setattr(superuser, nil, s.file, &SetAttr{Mask: SetSize, Size: n})
 		return err
 	}
-	_, _, err := s.Write(superuser, s.file, []byte("x"), off+1)
+	_, _, err := s.Write(superuser, nil, s.file, []byte("x"), off+1)
 	s.must(err)
 	undo := flip(s.FS, block+5) // among the bytes that stay
 	for what, change := range map[string]func() error{
-		"small write": func() error { _, _, err := s.Write(superuser, s.file, []byte("y"), off+1); return err },
+		"small write": func() error { _, _, err := s.Write(superuser, nil, s.file, []byte("y"), off+1); return err },
 		"large write": func() error {
-			_, _, err := s.Write(superuser, s.file, make([]byte, 2*layout.BlockSize), off+1)
+			_, _, err := s.Write(superuser, nil, s.file, make([]byte, 2*layout.BlockSize), off+1)
 			return err
 		},
 		"truncate":        func() error { return setSize(off + 100) },
-		"punch":           func() error { return s.PunchHole(superuser, s.file, off+1, 100) },
-		"punch the end":   func() error { return s.PunchHole(superuser, s.file, off-layout.BlockSize, layout.BlockSize+100) },
-		"punch the begin": func() error { return s.PunchHole(superuser, s.file, off+100, 2*layout.BlockSize) },
+		"punch":           func() error { return s.PunchHole(superuser, nil, s.file, off+1, 100) },
+		"punch the end":   func() error { return s.PunchHole(superuser, nil, s.file, off-layout.BlockSize, layout.BlockSize+100) },
+		"punch the begin": func() error { return s.PunchHole(superuser, nil, s.file, off+100, 2*layout.BlockSize) },
 	} {
 		err := change()
 		t.Log(what)
 		s.wantDamage(err, b)
 	}
-	a, err := s.Getattr(s.file)
+	a, err := s.Getattr(nil, s.file)
 	if s.must(err); a.Size != uint64(len(s.data)) {
 		t.Errorf("what was refused has changed the size to %d", a.Size)
 	}
 	undo()
 	flip(s.FS, block+5)
-	_, _, err = s.Write(superuser, s.file, make([]byte, layout.BlockSize), off)
+	_, _, err = s.Write(superuser, nil, s.file, make([]byte, layout.BlockSize), off)
 	s.must(err)
 	got := make([]byte, layout.BlockSize)
-	if _, _, err := s.Read(superuser, s.file, got, off); err != nil || !bytes.Equal(got, make([]byte, layout.BlockSize)) {
+	if _, _, err := s.Read(superuser, nil, s.file, got, off); err != nil || !bytes.Equal(got, make([]byte, layout.BlockSize)) {
 		t.Errorf("a block that was written anew: %v", err)
 	}
 	flip(s.FS, layout.BlockOffset(s.phys[b+1]))
-	s.must(s.PunchHole(superuser, s.file, off+layout.BlockSize, layout.BlockSize))
+	s.must(s.PunchHole(superuser, nil, s.file, off+layout.BlockSize, layout.BlockSize))
 	flip(s.FS, layout.BlockOffset(s.phys[b+2]))
 	s.must(setSize(off + 2*layout.BlockSize))
 	flip(s.FS, layout.BlockOffset(s.phys[0]))
-	s.must(s.Unlink(superuser, s.root, []byte("file")))
+	s.must(s.Unlink(superuser, nil, s.root, []byte("file")))
 }
 
 // TestSumsOfTargets damages the block of a symbolic link's target.
 func TestSumsOfTargets(t *testing.T) {
 	s := newSummed(t)
 	target := bytes.Repeat([]byte("t"), 300)
-	a, err := s.Symlink(superuser, s.root, []byte("link"), target, nil)
+	a, err := s.Symlink(superuser, nil, s.root, []byte("link"), target, nil)
 	s.must(err)
 	undo := flip(s.FS, layout.BlockOffset(s.blocksOf(a.Handle)[0])+100)
-	if _, err := s.Readlink(superuser, a.Handle); !errors.Is(err, ErrIO) {
+	if _, err := s.Readlink(nil, a.Handle); !errors.Is(err, ErrIO) {
 		t.Errorf("a damaged target: %v", err)
 	}
 	undo()
-	if got, err := s.Readlink(superuser, a.Handle); err != nil || !bytes.Equal(got, target) {
+	if got, err := s.Readlink(nil, a.Handle); err != nil || !bytes.Equal(got, target) {
 		t.Errorf("a target: %q, %v", got, err)
 	}
 }
@@ -185,7 +185,7 @@ func TestSumsAfterCrash(t *testing.T) {
 		checkMedium(t, medium)
 		again := mountBytes(t, medium)
 		got := make([]byte, len(s.data))
-		if _, _, err := again.Read(superuser, s.file, got, 0); err != nil || !bytes.Equal(got, s.data) {
+		if _, _, err := again.Read(superuser, nil, s.file, got, 0); err != nil || !bytes.Equal(got, s.data) {
 			t.Errorf("seed %d: after a power cut: %v", seed, err)
 		}
 		closeFS(t, again)

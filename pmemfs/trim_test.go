@@ -18,7 +18,7 @@ import (
 func makeMany(t *testing.T, fs *FS, d Handle, n int) (list []Handle) {
 	t.Helper()
 	for i := range n {
-		a, err := fs.Create(root, d, fmt.Appendf(nil, "%d", i), &CreateOptions{})
+		a, err := fs.Create(root, nil, d, fmt.Appendf(nil, "%d", i), &CreateOptions{})
 		must(t, err)
 		list = append(list, a.Handle)
 	}
@@ -28,7 +28,7 @@ func makeMany(t *testing.T, fs *FS, d Handle, n int) (list []Handle) {
 func removeMany(t *testing.T, fs *FS, d Handle, order []int) {
 	t.Helper()
 	for _, i := range order {
-		must(t, fs.Unlink(root, d, fmt.Appendf(nil, "%d", i)))
+		must(t, fs.Unlink(root, nil, d, fmt.Appendf(nil, "%d", i)))
 	}
 }
 
@@ -48,7 +48,7 @@ func TestTrim(t *testing.T) {
 	for _, c := range []string{"as they were made", "the other way round", "in any order", "all but some at the beginning"} {
 		t.Run(c, func(t *testing.T) {
 			fs := memFS(t, 64<<20)
-			d, err := fs.Mkdir(root, fs.Root(), []byte("d"), nil)
+			d, err := fs.Mkdir(root, nil, fs.Root(), []byte("d"), nil)
 			must(t, err)
 			before, err := fs.Statfs()
 			must(t, err)
@@ -86,7 +86,7 @@ func TestTrim(t *testing.T) {
 				}
 				if c == "all but some at the beginning" {
 					for i := range 100 {
-						must(t, fs.Unlink(root, d.Handle, fmt.Appendf(nil, "%d", i)))
+						must(t, fs.Unlink(root, nil, d.Handle, fmt.Appendf(nil, "%d", i)))
 					}
 				}
 			}
@@ -100,20 +100,20 @@ func TestTrim(t *testing.T) {
 			// What was given back is used, so that whoever still looked there would find other bytes.
 			big := mkfile(t, fs, "big")
 			for off := uint64(0); err == nil; off += 1 << 20 {
-				_, _, err = fs.Write(root, big, make([]byte, 1<<20), off)
+				_, _, err = fs.Write(root, nil, big, make([]byte, 1<<20), off)
 			}
 			if !errors.Is(err, ErrNoSpace) {
 				t.Error(err)
 			}
 			for _, h := range gone {
-				if _, err := fs.Getattr(h); !errors.Is(err, ErrStale) {
+				if _, err := fs.Getattr(nil, h); !errors.Is(err, ErrStale) {
 					t.Fatalf("%v: %v, expected that it is stale", h, err)
 				}
 			}
 			checkFS(t, fs)
 			again := mountBytes(t, shadowMedium(fs))
 			for _, h := range gone[len(gone)-100:] {
-				if _, err := again.Getattr(h); !errors.Is(err, ErrStale) {
+				if _, err := again.Getattr(nil, h); !errors.Is(err, ErrStale) {
 					t.Errorf("%v after a restart: %v", h, err)
 				}
 			}
@@ -128,7 +128,7 @@ func TestTrim(t *testing.T) {
 func TestTrimKeeps(t *testing.T) {
 	testpart.NotRace(t)
 	fs := memFS(t, 64<<20)
-	d, err := fs.Mkdir(root, fs.Root(), []byte("d"), nil)
+	d, err := fs.Mkdir(root, nil, fs.Root(), []byte("d"), nil)
 	must(t, err)
 	made := makeMany(t, fs, d.Handle, 5000)
 	must(t, fs.Hold(made[4999]))
@@ -140,10 +140,10 @@ func TestTrimKeeps(t *testing.T) {
 	if got := inodeBlocks(t, fs); got < 5000/layout.InodesPerBlk {
 		t.Errorf("%d blocks are left below a file that is open", got)
 	}
-	if a, err := fs.Getattr(made[4999]); err != nil || a.Handle != made[4999] {
+	if a, err := fs.Getattr(nil, made[4999]); err != nil || a.Handle != made[4999] {
 		t.Errorf("%+v, %v", a, err)
 	}
-	if a, err := fs.Create(root, d.Handle, []byte("new"), &CreateOptions{}); err != nil || a.Ino > made[10].Ino {
+	if a, err := fs.Create(root, nil, d.Handle, []byte("new"), &CreateOptions{}); err != nil || a.Ino > made[10].Ino {
 		t.Errorf("a new file has number %d, the first ones are free (%v)", a.Ino, err)
 	}
 	must(t, fs.Release(made[4999]))
@@ -177,14 +177,14 @@ func TestTrimAtOpen(t *testing.T) {
 		}
 		return nil
 	})
-	must(t, fs.Unlink(root, fs.Root(), []byte("4999")))
+	must(t, fs.Unlink(root, nil, fs.Root(), []byte("4999")))
 	fs.region.SetPersistHook(nil)
 	if got := fs.Counters().Fences - fences; got != 2 {
 		t.Errorf("%d fences for the last removal and the cut, expected 2", got)
 	}
 	closeFS(t, fs)
 	fs = mountBytes(t, medium)
-	if _, err := fs.Lookup(root, fs.Root(), []byte("4999")); !errors.Is(err, ErrNotExist) {
+	if _, err := fs.Lookup(root, nil, fs.Root(), []byte("4999")); !errors.Is(err, ErrNotExist) {
 		t.Errorf("the name is there: %v", err)
 	}
 	if got := inodeBlocks(t, fs); got > trimmed {
@@ -202,20 +202,20 @@ func TestTrimWhenFull(t *testing.T) {
 	makeMany(t, fs, fs.Root(), 2000)
 	var err error
 	for off := uint64(0); err == nil; off += 4096 {
-		_, _, err = fs.Write(root, big, make([]byte, 4096), off)
+		_, _, err = fs.Write(root, nil, big, make([]byte, 4096), off)
 	}
 	if !errors.Is(err, ErrNoSpace) {
 		t.Fatal(err)
 	}
 	before := inodeBlocks(t, fs)
 	for i := 1999; i >= 1100; i-- {
-		must(t, fs.Unlink(root, fs.Root(), fmt.Appendf(nil, "%d", i)))
+		must(t, fs.Unlink(root, nil, fs.Root(), fmt.Appendf(nil, "%d", i)))
 	}
-	a, err := fs.Getattr(big)
+	a, err := fs.Getattr(nil, big)
 	must(t, err)
 	n := uint64(0)
 	for err = nil; err == nil; n++ {
-		_, _, err = fs.Write(root, big, make([]byte, 4096), a.Size+n<<12)
+		_, _, err = fs.Write(root, nil, big, make([]byte, 4096), a.Size+n<<12)
 	}
 	if after := inodeBlocks(t, fs); after >= before || n < 20 {
 		t.Errorf("%d blocks of inodes, %d before; %d blocks could be written", after, before, n)
@@ -230,24 +230,24 @@ func TestTrimBeside(t *testing.T) {
 	var wg sync.WaitGroup
 	h := mkfile(t, fs, "data")
 	for g := range 4 {
-		d, err := fs.Mkdir(root, fs.Root(), fmt.Appendf(nil, "d%d", g), nil)
+		d, err := fs.Mkdir(root, nil, fs.Root(), fmt.Appendf(nil, "d%d", g), nil)
 		must(t, err)
 		wg.Go(func() {
 			for range 2 {
 				var list []Handle
 				for i := range 700 {
-					a, err := fs.Create(root, d.Handle, fmt.Appendf(nil, "%d", i), &CreateOptions{})
+					a, err := fs.Create(root, nil, d.Handle, fmt.Appendf(nil, "%d", i), &CreateOptions{})
 					if err != nil {
 						t.Error(err)
 					}
 					list = append(list, a.Handle)
 				}
 				for i := range 700 {
-					if err := fs.Unlink(root, d.Handle, fmt.Appendf(nil, "%d", i)); err != nil {
+					if err := fs.Unlink(root, nil, d.Handle, fmt.Appendf(nil, "%d", i)); err != nil {
 						t.Error(err)
 					}
 					for _, h := range list[:i+1][max(0, i-20):] {
-						if _, err := fs.Getattr(h); !errors.Is(err, ErrStale) {
+						if _, err := fs.Getattr(nil, h); !errors.Is(err, ErrStale) {
 							t.Errorf("%v: %v", h, err)
 						}
 					}
@@ -273,7 +273,7 @@ func TestTrimBeside(t *testing.T) {
 	wg.Go(func() {
 		defer close(done)
 		for i := range 100 {
-			if _, _, err := fs.Write(root, h, make([]byte, 300_000), uint64(i%7)<<20); err != nil {
+			if _, _, err := fs.Write(root, nil, h, make([]byte, 300_000), uint64(i%7)<<20); err != nil {
 				t.Error(err)
 			}
 			if i%10 == 0 {
@@ -298,7 +298,7 @@ func TestTrimRefused(t *testing.T) {
 	fs := memFS(t, 64<<20)
 	made := makeMany(t, fs, fs.Root(), 3000)
 	for i := range 2999 {
-		must(t, fs.Unlink(root, fs.Root(), fmt.Appendf(nil, "%d", i)))
+		must(t, fs.Unlink(root, nil, fs.Root(), fmt.Appendf(nil, "%d", i)))
 	}
 	fences := 0
 	fs.region.SetPersistHook(pmem.Before(func(pmem.Range) error {
@@ -307,11 +307,11 @@ func TestTrimRefused(t *testing.T) {
 		}
 		return nil
 	}))
-	if err := fs.Unlink(root, fs.Root(), []byte("2999")); err != nil || fences != 2 {
+	if err := fs.Unlink(root, nil, fs.Root(), []byte("2999")); err != nil || fences != 2 {
 		t.Errorf("%v, %d fences", err, fences)
 	}
 	for _, h := range made {
-		if _, err := fs.Getattr(h); !errors.Is(err, ErrStale) {
+		if _, err := fs.Getattr(nil, h); !errors.Is(err, ErrStale) {
 			t.Fatalf("%v: %v", h, err)
 		}
 	}

@@ -12,7 +12,6 @@ type Handle struct{ Ino, Gen uint64 }
 type Cred struct {
 	UID, GID uint32
 	Groups   []uint32 // supplementary
-	Call     *Call    // what this call keeps and learns beside its result; nil for nothing
 }
 
 // FileType is a file's type, the type bits of a POSIX mode shifted right by 12.

@@ -20,7 +20,7 @@ func splitFile(t *testing.T, fs *FS, name string) Handle {
 	b := builder{t: t, fs: fs}
 	h := b.file(fs.Root(), name, 0)
 	for i := range uint64(splitExtents) {
-		_, _, err := fs.Write(root, h, bytes.Repeat([]byte{0xa5}, layout.BlockSize), 2*i<<layout.BlockShift)
+		_, _, err := fs.Write(root, nil, h, bytes.Repeat([]byte{0xa5}, layout.BlockSize), 2*i<<layout.BlockShift)
 		b.ok(err)
 	}
 	b.ok(fs.SyncAll())
@@ -43,18 +43,21 @@ func lastLeaf(t *testing.T, fs *FS, h Handle) uint64 {
 // growths are the ways in which a file may get blocks behind its end, or a larger size.
 var growths = map[string]func(fs *FS, h Handle) error{
 	"setattr": func(fs *FS, h Handle) error {
-		_, err := fs.Setattr(root, h, &SetAttr{Mask: SetSize, Size: 8 << 20})
+		_, err := fs.Setattr(root, nil, h, &SetAttr{Mask: SetSize, Size: 8 << 20})
 		return err
 	},
-	"write":       func(fs *FS, h Handle) error { _, _, err := fs.Write(root, h, []byte("x"), 7<<20); return err },
-	"large write": func(fs *FS, h Handle) error { _, _, err := fs.Write(root, h, make([]byte, 9000), 7<<20); return err },
+	"write": func(fs *FS, h Handle) error { _, _, err := fs.Write(root, nil, h, []byte("x"), 7<<20); return err },
+	"large write": func(fs *FS, h Handle) error {
+		_, _, err := fs.Write(root, nil, h, make([]byte, 9000), 7<<20)
+		return err
+	},
 	"unstable": func(fs *FS, h Handle) error {
-		_, _, _, err := fs.WriteUnstable(root, h, []byte("x"), 7<<20)
+		_, _, _, err := fs.WriteUnstable(root, nil, h, []byte("x"), 7<<20)
 		return err
 	},
-	"allocate": func(fs *FS, h Handle) error { return fs.Allocate(root, h, 0, 8<<20, false) },
+	"allocate": func(fs *FS, h Handle) error { return fs.Allocate(root, nil, h, 0, 8<<20, false) },
 	"allocate behind the end": func(fs *FS, h Handle) error {
-		return fs.Allocate(root, h, 0, 8<<20, true)
+		return fs.Allocate(root, nil, h, 0, 8<<20, true)
 	},
 }
 
@@ -67,7 +70,7 @@ func TestTruncateUnfinished(t *testing.T) {
 			fs, path := faulty(t, 32<<20)
 			h := splitFile(t, fs, "f")
 			heal := poison(t, fs.region, lastLeaf(t, fs, h))
-			a, err := fs.Setattr(root, h, &SetAttr{Mask: SetSize})
+			a, err := fs.Setattr(root, nil, h, &SetAttr{Mask: SetSize})
 			if err != nil || a.Size != 0 {
 				t.Fatalf("truncate: %+v, %v", a, err)
 			}
@@ -80,11 +83,11 @@ func TestTruncateUnfinished(t *testing.T) {
 			heal()
 			must(t, grow(fs, h))
 			must(t, fs.Sync(h))
-			if _, err := fs.Setattr(root, h, &SetAttr{Mask: SetSize, Size: 8 << 20}); err != nil {
+			if _, err := fs.Setattr(root, nil, h, &SetAttr{Mask: SetSize, Size: 8 << 20}); err != nil {
 				t.Fatal(err)
 			}
 			got := make([]byte, 8<<20)
-			if n, _, err := fs.Read(root, h, got, 0); err != nil || n != len(got) || bytes.IndexByte(got, 0xa5) >= 0 {
+			if n, _, err := fs.Read(root, nil, h, got, 0); err != nil || n != len(got) || bytes.IndexByte(got, 0xa5) >= 0 {
 				t.Errorf("%d bytes, %v; old bytes at %d", n, err, bytes.IndexByte(got, 0xa5))
 			}
 			if n := fs.unfinished.n.Load(); n != 0 {
@@ -101,20 +104,20 @@ func TestTruncateUnfinished(t *testing.T) {
 func TestRemoveUnfinished(t *testing.T) {
 	testpart.NotRace(t)
 	for name, remove := range map[string]func(fs *FS) error{
-		"unlink": func(fs *FS) error { return fs.Unlink(root, fs.Root(), []byte("f")) },
+		"unlink": func(fs *FS) error { return fs.Unlink(root, nil, fs.Root(), []byte("f")) },
 		"rename over it": func(fs *FS) error {
-			return fs.Rename(root, fs.Root(), []byte("other"), fs.Root(), []byte("f"), 0)
+			return fs.Rename(root, nil, fs.Root(), []byte("other"), fs.Root(), []byte("f"), 0)
 		},
 		"truncate, then unlink": func(fs *FS) error {
-			a, err := fs.Lookup(root, fs.Root(), []byte("f"))
+			a, err := fs.Lookup(root, nil, fs.Root(), []byte("f"))
 			if err == nil {
-				_, err = fs.Setattr(root, a.Handle, &SetAttr{Mask: SetSize})
+				_, err = fs.Setattr(root, nil, a.Handle, &SetAttr{Mask: SetSize})
 			}
-			return errors.Join(err, fs.Unlink(root, fs.Root(), []byte("f")))
+			return errors.Join(err, fs.Unlink(root, nil, fs.Root(), []byte("f")))
 		},
 		"release": func(fs *FS) error {
-			a, err := fs.Lookup(root, fs.Root(), []byte("f"))
-			return errors.Join(err, fs.Hold(a.Handle), fs.Unlink(root, fs.Root(), []byte("f")), fs.Release(a.Handle))
+			a, err := fs.Lookup(root, nil, fs.Root(), []byte("f"))
+			return errors.Join(err, fs.Hold(a.Handle), fs.Unlink(root, nil, fs.Root(), []byte("f")), fs.Release(a.Handle))
 		},
 	} {
 		for _, reopen := range []bool{false, true} {
@@ -127,7 +130,7 @@ func TestRemoveUnfinished(t *testing.T) {
 			if err := remove(fs); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			if a, err := fs.Lookup(root, fs.Root(), []byte("f")); name != "rename over it" && !errors.Is(err, ErrNotExist) || err == nil && a.Handle == h {
+			if a, err := fs.Lookup(root, nil, fs.Root(), []byte("f")); name != "rename over it" && !errors.Is(err, ErrNotExist) || err == nil && a.Handle == h {
 				t.Errorf("%s: the name is there, %v", name, err)
 			}
 			heal()
@@ -138,7 +141,7 @@ func TestRemoveUnfinished(t *testing.T) {
 			} else {
 				must(t, fs.SyncAll())
 			}
-			if _, err := fs.Getattr(h); !errors.Is(err, ErrStale) {
+			if _, err := fs.Getattr(nil, h); !errors.Is(err, ErrStale) {
 				t.Errorf("%s: the file is still there: %v", name, err)
 			}
 			after, err := fs.Statfs()
@@ -164,10 +167,10 @@ func TestRemoveRefused(t *testing.T) {
 		}
 		return nil
 	}))
-	if err := fs.Unlink(root, fs.Root(), []byte("f")); err != nil || fences < 2 {
+	if err := fs.Unlink(root, nil, fs.Root(), []byte("f")); err != nil || fences < 2 {
 		t.Errorf("%v, %d fences", err, fences)
 	}
-	if err := fs.Unlink(root, fs.Root(), []byte("f")); !errors.Is(err, ErrNotExist) && !errors.Is(err, ErrReadOnly) {
+	if err := fs.Unlink(root, nil, fs.Root(), []byte("f")); !errors.Is(err, ErrNotExist) && !errors.Is(err, ErrReadOnly) {
 		t.Errorf("once more: %v", err)
 	}
 	medium := bytes.Clone(fs.region.Bytes())
@@ -176,7 +179,7 @@ func TestRemoveRefused(t *testing.T) {
 		t.Errorf("close: %v", err)
 	}
 	again := mountBytes(t, medium)
-	if _, err := again.Lookup(root, again.Root(), []byte("f")); !errors.Is(err, ErrNotExist) {
+	if _, err := again.Lookup(root, nil, again.Root(), []byte("f")); !errors.Is(err, ErrNotExist) {
 		t.Errorf("after a restart: %v", err)
 	}
 	checkFS(t, again)
@@ -191,7 +194,7 @@ func TestOpenUnfinished(t *testing.T) {
 	h := splitFile(t, fs, "f")
 	leaf := lastLeaf(t, fs, h)
 	poison(t, fs.region, leaf)
-	_, err := fs.Setattr(root, h, &SetAttr{Mask: SetSize})
+	_, err := fs.Setattr(root, nil, h, &SetAttr{Mask: SetSize})
 	must(t, err)
 	closeFS(t, fs)
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

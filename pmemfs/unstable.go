@@ -10,12 +10,12 @@ import (
 // false: then a power cut, or the end of the process without Close, may lose them, in whole blocks, until a Commit. Every
 // other call sees them as written. Bounded: what is too much is flushed at once. Whether bytes that were answered
 // unstable may have been lost is seen from Verifier: read before this call, and after Commit, it is the same if nothing was.
-func (fs *FS) WriteUnstable(c *Cred, h Handle, p []byte, off uint64) (n int, stable bool, a Attr, err error) {
+func (fs *FS) WriteUnstable(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int, stable bool, a Attr, err error) {
 	if !fs.CheapFence() && len(p) > 0 && len(p) <= writeback.WriteMax {
 		if err := fs.markUnclean(); err != nil {
 			return 0, false, a, err
 		}
-		ok, a, err := fs.buffer(c, h, p, off)
+		ok, a, err := fs.buffer(c, call, h, p, off)
 		if err != nil {
 			return 0, false, a, err
 		}
@@ -23,13 +23,13 @@ func (fs *FS) WriteUnstable(c *Cred, h Handle, p []byte, off uint64) (n int, sta
 			return len(p), false, a, nil
 		}
 	}
-	n, a, err = fs.Write(c, h, p, off)
+	n, a, err = fs.Write(c, call, h, p, off)
 	return n, true, a, err
 }
 
 // buffer buffers p, after all that a write would be refused for. ok is false when there is no room for it; the file has been flushed
 // then.
-func (fs *FS) buffer(c *Cred, h Handle, p []byte, off uint64) (ok bool, a Attr, err error) {
+func (fs *FS) buffer(c *Cred, call *Call, h Handle, p []byte, off uint64) (ok bool, a Attr, err error) {
 	defer fs.finish(&err, h.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	if off > data.SizeMax || uint64(len(p)) > data.SizeMax-off {
@@ -42,7 +42,7 @@ func (fs *FS) buffer(c *Cred, h Handle, p []byte, off uint64) (ok bool, a Attr, 
 	defer g.RUnlock()
 	ls := fs.stripes.lock(h.Ino)
 	defer ls.unlock()
-	in, err := fs.writable(c, h)
+	in, err := fs.writable(c, call, h)
 	if err == nil {
 		err = fs.j.Err()
 	}
@@ -57,16 +57,15 @@ func (fs *FS) buffer(c *Cred, h Handle, p []byte, off uint64) (ok bool, a Attr, 
 	if err != nil || !ok {
 		return false, a, err
 	}
-	call := c.call()
-	call.see(0, before[:])
-	call.expect(0, after[:])
-	call.happened()
+	call.setPost(0, before[:])
+	call.setNext(0, after[:])
+	call.committed()
 	return true, attrOf(after[:]), nil
 }
 
 // Commit makes the bytes from off on, n of them or to the end of the file if n is 0, durable that were answered unstable;
 // and others of the file, as it pleases. An error says that some may be lost, and Verifier has changed.
-func (fs *FS) Commit(c *Cred, h Handle, off, n uint64) (err error) {
+func (fs *FS) Commit(call *Call, h Handle, off, n uint64) (err error) {
 	defer fs.finish(&err, h.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	g, err := fs.enter(h.Ino)
@@ -80,8 +79,7 @@ func (fs *FS) Commit(c *Cred, h Handle, off, n uint64) (err error) {
 	if err != nil {
 		return err
 	}
-	call := c.call()
-	call.see(0, in)
+	call.setPost(0, in)
 	if err := vetRegular(in); err != nil {
 		return err
 	}
@@ -91,11 +89,11 @@ func (fs *FS) Commit(c *Cred, h Handle, off, n uint64) (err error) {
 	if d := fs.dirty.Of(h.Ino); d != nil && d.Gen() == h.Gen {
 		var before [layout.InodeSize]byte
 		d.Overlay(before[:], in) // what the writes were answered with
-		call.see(0, before[:])
+		call.setPost(0, before[:])
 	}
 	err = fs.dirty.Flush(h.Ino)
-	call.expect(0, in)
-	call.happened()
+	call.setNext(0, in)
+	call.committed()
 	return err
 }
 

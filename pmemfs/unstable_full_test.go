@@ -14,7 +14,7 @@ func leave(t *testing.T, fs *FS, blocks uint64) {
 	t.Helper()
 	s, err := fs.Statfs()
 	must(t, err)
-	must(t, fs.Allocate(superuser, mkfile(t, fs, "greedy"), 0, s.AvailBytes-blocks<<layout.BlockShift, false))
+	must(t, fs.Allocate(superuser, nil, mkfile(t, fs, "greedy"), 0, s.AvailBytes-blocks<<layout.BlockShift, false))
 }
 
 // TestUnstableUnwritten buffers bytes for blocks that are allocated and were never written, on a filesystem that is full but for these: each takes an
@@ -24,17 +24,17 @@ func TestUnstableUnwritten(t *testing.T) {
 	for _, left := range []uint64{0, 40, 200} {
 		fs := lazyFS(t, 64<<20)
 		h := mkfile(t, fs, "f")
-		must(t, fs.Allocate(superuser, h, 0, 20<<20, false))
+		must(t, fs.Allocate(superuser, nil, h, 0, 20<<20, false))
 		leave(t, fs, left)
 		v, n := fs.Verifier(), uint64(0)
 		var err error
 		for ; n < 2000 && err == nil; n++ {
-			_, _, _, err = fs.WriteUnstable(superuser, h, []byte("x"), 2*n<<layout.BlockShift)
+			_, _, _, err = fs.WriteUnstable(superuser, nil, h, []byte("x"), 2*n<<layout.BlockShift)
 		}
 		if (err == nil) != (left == 200) || err != nil && !errors.Is(err, ErrNoSpace) {
 			t.Errorf("%d blocks left: %v after %d writes", left, err, n)
 		}
-		if err := fs.Commit(superuser, h, 0, 0); err != nil || fs.Verifier() != v {
+		if err := fs.Commit(nil, h, 0, 0); err != nil || fs.Verifier() != v {
 			t.Errorf("%d blocks left: commit: %v, something lost: %v", left, err, fs.Verifier() != v)
 		}
 		checkFS(t, fs)
@@ -49,7 +49,7 @@ func TestReservationBesideOverwrites(t *testing.T) {
 	fs := lazyFS(t, 64<<20)
 	h, other := mkfile(t, fs, "f"), mkfile(t, fs, "other")
 	for off := uint64(0); off < 32<<20; off += 1 << 20 {
-		_, _, err := fs.Write(superuser, h, make([]byte, 1<<20), off)
+		_, _, err := fs.Write(superuser, nil, h, make([]byte, 1<<20), off)
 		must(t, err)
 	}
 	for i := range uint64(1024) {
@@ -61,7 +61,7 @@ func TestReservationBesideOverwrites(t *testing.T) {
 		writeUnstable(t, fs, h, make([]byte, 2*layout.BlockSize), 4*i<<layout.BlockShift)
 	}
 	for _, f := range []Handle{h, other} {
-		if err := fs.Commit(superuser, f, 0, 0); err != nil || fs.Verifier() != v {
+		if err := fs.Commit(nil, f, 0, 0); err != nil || fs.Verifier() != v {
 			t.Errorf("%v, something lost: %v", err, fs.Verifier() != v)
 		}
 	}
@@ -80,13 +80,13 @@ func TestRetrySaw(t *testing.T) {
 	}
 	leave(t, fs, first)
 	call := &Call{}
-	n, a, err := fs.Write(&Cred{Call: call}, h, make([]byte, all<<layout.BlockShift), 0)
+	n, a, err := fs.Write(&Cred{}, call, h, make([]byte, all<<layout.BlockShift), 0)
 	if n != all<<layout.BlockShift || err != nil {
 		t.Fatalf("%d bytes, %v", n, err)
 	}
-	saw := call.Saw[0]
-	if !saw.HasBefore || saw.Before.Size != first<<layout.BlockShift || saw.After != a || a.Size != uint64(n) {
-		t.Errorf("saw %+v, the answer is %+v", saw, a)
+	wcc := call.WCC[0]
+	if !wcc.HasPre || wcc.Pre.Size != first<<layout.BlockShift || wcc.Post != a || a.Size != uint64(n) {
+		t.Errorf("wcc %+v, the answer is %+v", wcc, a)
 	}
 	closeFS(t, fs)
 }
@@ -97,23 +97,23 @@ func TestAppendFull(t *testing.T) {
 		fs, err := OpenMemory(32<<20, domain, Options{NoBackground: true})
 		must(t, err)
 		h := mkfile(t, fs, "f")
-		_, _, err = fs.Append(superuser, h, []byte("begin"))
+		_, _, err = fs.Append(superuser, nil, h, []byte("begin"))
 		must(t, err)
 		leave(t, fs, 256)
 		p := make([]byte, 4<<20)
 		for i := range p {
 			p[i] = byte(i >> layout.BlockShift)
 		}
-		n, a, err := fs.Append(superuser, h, p)
+		n, a, err := fs.Append(superuser, nil, h, p)
 		if n < 200<<layout.BlockShift || n == len(p) || !errors.Is(err, ErrNoSpace) || a.Size != uint64(5+n) {
 			t.Errorf("%v: %d bytes, size %d, %v", domain, n, a.Size, err)
 		}
-		if m, _, err := fs.Append(superuser, h, p); m != 0 || !errors.Is(err, ErrNoSpace) {
+		if m, _, err := fs.Append(superuser, nil, h, p); m != 0 || !errors.Is(err, ErrNoSpace) {
 			t.Errorf("%v: once more: %d bytes, %v", domain, m, err)
 		}
 		expect(t, fs, h, append([]byte("begin"), p[:n]...))
-		must(t, fs.Unlink(superuser, fs.Root(), []byte("greedy")))
-		if m, _, err := fs.Append(superuser, h, []byte("end")); m != 3 || err != nil {
+		must(t, fs.Unlink(superuser, nil, fs.Root(), []byte("greedy")))
+		if m, _, err := fs.Append(superuser, nil, h, []byte("end")); m != 3 || err != nil {
 			t.Errorf("%v: with space: %d bytes, %v", domain, m, err)
 		}
 		expect(t, fs, h, bytes.Join([][]byte{[]byte("begin"), p[:n], []byte("end")}, nil))

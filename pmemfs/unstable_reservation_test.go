@@ -32,7 +32,7 @@ func TestReservation(t *testing.T) {
 		fs := lazyFS(t, 64<<20)
 		h := mkfile(t, fs, "f")
 		if name == "what the file has" {
-			_, _, err := fs.Write(superuser, h, make([]byte, 16*block), 0)
+			_, _, err := fs.Write(superuser, nil, h, make([]byte, 16*block), 0)
 			must(t, err)
 		}
 		var a Attr
@@ -44,13 +44,13 @@ func TestReservation(t *testing.T) {
 		}
 		free := fs.a.Blocks.Avail() + fs.a.Blocks.Quarantined()
 		call := &Call{}
-		must(t, fs.Commit(&Cred{Call: call}, h, 0, 0))
+		must(t, fs.Commit(call, h, 0, 0))
 		if took := free - fs.a.Blocks.Avail() - fs.a.Blocks.Quarantined(); took < c.fresh || took > c.fresh+c.nodes {
 			t.Errorf("%s: %d blocks were needed, expected %d to %d", name, took, c.fresh, c.fresh+c.nodes)
 		}
-		after := call.Saw[0].After
-		if !call.Saw[0].HasBefore || call.Saw[0].Before != a || after.Used-a.Used > uint64(c.nodes)*block {
-			t.Errorf("%s: a commit saw %+v, the write %+v", name, call.Saw[0], a)
+		after := call.WCC[0].Post
+		if !call.WCC[0].HasPre || call.WCC[0].Pre != a || after.Used-a.Used > uint64(c.nodes)*block {
+			t.Errorf("%s: a commit saw %+v, the write %+v", name, call.WCC[0], a)
 		}
 		if after.Used = a.Used; after != a {
 			t.Errorf("%s: %+v after a commit, expected %+v", name, after, a)
@@ -63,37 +63,42 @@ func TestReservation(t *testing.T) {
 // wanting are calls that need a block, by the name of a file in an empty directory, and a file.
 var wanting = map[string]func(fs *FS, d, h Handle) error{
 	"create": func(fs *FS, d, _ Handle) error {
-		_, err := fs.Create(superuser, d, []byte("n"), &CreateOptions{})
+		_, err := fs.Create(superuser, nil, d, []byte("n"), &CreateOptions{})
 		return err
 	},
-	"mkdir": func(fs *FS, d, _ Handle) error { _, err := fs.Mkdir(superuser, d, []byte("n"), nil); return err },
+	"mkdir": func(fs *FS, d, _ Handle) error { _, err := fs.Mkdir(superuser, nil, d, []byte("n"), nil); return err },
 	"symlink": func(fs *FS, d, _ Handle) error {
-		_, err := fs.Symlink(superuser, d, []byte("n"), make200(), nil)
+		_, err := fs.Symlink(superuser, nil, d, []byte("n"), make200(), nil)
 		return err
 	},
 	"mknod": func(fs *FS, d, _ Handle) error {
-		_, err := fs.Mknod(superuser, d, []byte("n"), TypeFIFO, 0, 0, nil)
+		_, err := fs.Mknod(superuser, nil, d, []byte("n"), TypeFIFO, 0, 0, nil)
 		return err
 	},
-	"link": func(fs *FS, d, h Handle) error { _, err := fs.Link(superuser, h, d, []byte("n")); return err },
+	"link": func(fs *FS, d, h Handle) error { _, err := fs.Link(superuser, nil, h, d, []byte("n")); return err },
 	"rename": func(fs *FS, d, _ Handle) error {
-		return fs.Rename(superuser, fs.Root(), []byte("f"), d, []byte("n"), 0)
+		return fs.Rename(superuser, nil, fs.Root(), []byte("f"), d, []byte("n"), 0)
 	},
-	"write": func(fs *FS, _, h Handle) error { _, _, err := fs.Write(superuser, h, []byte("x"), 1<<20); return err },
+	"write": func(fs *FS, _, h Handle) error {
+		_, _, err := fs.Write(superuser, nil, h, []byte("x"), 1<<20)
+		return err
+	},
 	"large write": func(fs *FS, _, h Handle) error {
-		_, _, err := fs.Write(superuser, h, make([]byte, 5*layout.BlockSize), 1<<20)
+		_, _, err := fs.Write(superuser, nil, h, make([]byte, 5*layout.BlockSize), 1<<20)
 		return err
 	},
 	"unstable write": func(fs *FS, _, h Handle) error {
-		_, _, _, err := fs.WriteUnstable(superuser, h, []byte("x"), 1<<20)
+		_, _, _, err := fs.WriteUnstable(superuser, nil, h, []byte("x"), 1<<20)
 		return err
 	},
-	"allocate": func(fs *FS, _, h Handle) error { return fs.Allocate(superuser, h, 1<<20, 4*layout.BlockSize, false) },
+	"allocate": func(fs *FS, _, h Handle) error {
+		return fs.Allocate(superuser, nil, h, 1<<20, 4*layout.BlockSize, false)
+	},
 	"xattr": func(fs *FS, _, h Handle) error {
-		return fs.SetXattr(superuser, h, []byte("user.a"), make([]byte, 5000), 0)
+		return fs.SetXattr(superuser, nil, h, []byte("user.a"), make([]byte, 5000), 0)
 	},
 	"acl": func(fs *FS, _, h Handle) error {
-		return fs.SetACLs(superuser, h, ACLs{Access: longestACL()}, ACLAccess)
+		return fs.SetACLs(superuser, nil, h, ACLs{Access: longestACL()}, ACLAccess)
 	},
 	"value": func(fs *FS, _, _ Handle) error { return fs.PutValue("test", []byte("x")) },
 }
@@ -107,7 +112,7 @@ func TestReservationOfOthers(t *testing.T) {
 	testpart.NotRace(t)
 	for name, call := range wanting {
 		fs := lazyFS(t, 32<<20)
-		d, err := fs.Mkdir(superuser, fs.Root(), []byte("d"), nil)
+		d, err := fs.Mkdir(superuser, nil, fs.Root(), []byte("d"), nil)
 		must(t, err)
 		h, greedy, other := mkfile(t, fs, "f"), mkfile(t, fs, "greedy"), mkfile(t, fs, "other")
 		for off := uint64(0); off < 4<<20; off += writeback.WriteMax {
@@ -115,7 +120,7 @@ func TestReservationOfOthers(t *testing.T) {
 		}
 		s, err := fs.Statfs()
 		must(t, err)
-		must(t, fs.Allocate(superuser, greedy, 0, s.AvailBytes, false))
+		must(t, fs.Allocate(superuser, nil, greedy, 0, s.AvailBytes, false))
 		if s, err = fs.Statfs(); err != nil || s.AvailBytes != 0 || fs.dirty.Of(other.Ino) == nil {
 			t.Fatalf("%s: %+v, %v", name, s, err)
 		}
@@ -141,7 +146,7 @@ func TestFlushInBackground(t *testing.T) {
 	v := fs.Verifier()
 	for i := range uint64(4) {
 		for j := uint64(0); j < 600; j++ {
-			if _, _, _, err := fs.WriteUnstable(superuser, h, []byte("x"), (i*600+j)*layout.BlockSize); err != nil {
+			if _, _, _, err := fs.WriteUnstable(superuser, nil, h, []byte("x"), (i*600+j)*layout.BlockSize); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -156,12 +161,12 @@ func TestFlushInBackground(t *testing.T) {
 	if fs.Verifier() != v {
 		t.Error("something was lost")
 	}
-	if a, err := fs.Getattr(h); err != nil || a.Size != 2399*layout.BlockSize+1 {
+	if a, err := fs.Getattr(nil, h); err != nil || a.Size != 2399*layout.BlockSize+1 {
 		t.Errorf("%+v, %v", a, err)
 	}
 	checkFS(t, fs)
 	closeFS(t, fs)
-	if err := fs.Commit(superuser, h, 0, 0); !errors.Is(err, ErrClosed) {
+	if err := fs.Commit(nil, h, 0, 0); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
 }

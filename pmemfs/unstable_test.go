@@ -19,20 +19,20 @@ func TestUnstableStable(t *testing.T) {
 	testpart.NotRace(t)
 	fs := memFS(t, 8<<20)
 	h := mkfile(t, fs, "f")
-	if n, stable, a, err := fs.WriteUnstable(superuser, h, make([]byte, 5000), 7); n != 5000 || !stable || a.Size != 5007 || err != nil {
+	if n, stable, a, err := fs.WriteUnstable(superuser, nil, h, make([]byte, 5000), 7); n != 5000 || !stable || a.Size != 5007 || err != nil {
 		t.Errorf("%d, %v, %+v, %v", n, stable, a, err)
 	}
-	must(t, fs.Commit(superuser, h, 0, 0))
+	must(t, fs.Commit(nil, h, 0, 0))
 	checkFS(t, fs)
 	closeFS(t, fs)
 }
 
 // sights are calls that see a file, each of which must find what was written unstable.
 var sights = map[string]func(fs *FS, h Handle) (Attr, error){
-	"getattr": func(fs *FS, h Handle) (Attr, error) { return fs.Getattr(h) },
-	"lookup":  func(fs *FS, h Handle) (Attr, error) { return fs.Lookup(superuser, fs.Root(), []byte("f")) },
+	"getattr": func(fs *FS, h Handle) (Attr, error) { return fs.Getattr(nil, h) },
+	"lookup":  func(fs *FS, h Handle) (Attr, error) { return fs.Lookup(superuser, nil, fs.Root(), []byte("f")) },
 	"readdir": func(fs *FS, h Handle) (a Attr, err error) {
-		err = fs.Readdir(superuser, fs.Root(), 0, true, func(e *DirEntry) bool {
+		err = fs.Readdir(superuser, nil, fs.Root(), 0, true, func(e *DirEntry) bool {
 			if string(e.Name) == "f" {
 				a = e.Attr
 			}
@@ -40,21 +40,27 @@ var sights = map[string]func(fs *FS, h Handle) (Attr, error){
 		})
 		return a, err
 	},
-	"setattr of nothing": func(fs *FS, h Handle) (Attr, error) { return fs.Setattr(superuser, h, &SetAttr{}) },
+	"setattr of nothing": func(fs *FS, h Handle) (Attr, error) { return fs.Setattr(superuser, nil, h, &SetAttr{}) },
 	"read": func(fs *FS, h Handle) (Attr, error) {
 		p := make([]byte, 9000)
-		if n, eof, err := fs.Read(superuser, h, p, 0); n != 8005 || !eof || err != nil || p[8004] != 7 || p[0] != 7 || p[4096] != 0 {
+		if n, eof, err := fs.Read(superuser, nil, h, p, 0); n != 8005 || !eof || err != nil || p[8004] != 7 || p[0] != 7 || p[4096] != 0 {
 			return Attr{}, fmt.Errorf("%d, %v, %w", n, eof, err)
 		}
-		return fs.Getattr(h)
+		return fs.Getattr(nil, h)
 	},
-	"commit":   func(fs *FS, h Handle) (Attr, error) { return fs.stat(h, fs.Commit(superuser, h, 0, 0)) },
+	"commit":   func(fs *FS, h Handle) (Attr, error) { return fs.stat(h, fs.Commit(nil, h, 0, 0)) },
 	"sync":     func(fs *FS, h Handle) (Attr, error) { return fs.stat(h, fs.Sync(h)) },
 	"sync all": func(fs *FS, h Handle) (Attr, error) { return fs.stat(h, fs.SyncAll()) },
-	"seek":     func(fs *FS, h Handle) (Attr, error) { _, err := fs.SeekHole(superuser, h, 0); return fs.stat(h, err) },
-	"xattrs":   func(fs *FS, h Handle) (Attr, error) { _, err := fs.ListXattr(superuser, h); return fs.stat(h, err) },
+	"seek": func(fs *FS, h Handle) (Attr, error) {
+		_, err := fs.SeekHole(superuser, nil, h, 0)
+		return fs.stat(h, err)
+	},
+	"xattrs": func(fs *FS, h Handle) (Attr, error) {
+		_, err := fs.ListXattr(superuser, nil, h)
+		return fs.stat(h, err)
+	},
 	"no rename": func(fs *FS, h Handle) (Attr, error) {
-		return fs.stat(h, fs.Rename(superuser, fs.Root(), []byte("f"), fs.Root(), []byte("f"), 0))
+		return fs.stat(h, fs.Rename(superuser, nil, fs.Root(), []byte("f"), fs.Root(), []byte("f"), 0))
 	},
 }
 
@@ -62,7 +68,7 @@ func (fs *FS) stat(h Handle, err error) (Attr, error) {
 	if err != nil {
 		return Attr{}, err
 	}
-	return fs.Getattr(h)
+	return fs.Getattr(nil, h)
 }
 
 // TestUnstableSeen writes unstable and looks at the file in every way: size, times and change counter are those that the
@@ -74,9 +80,9 @@ func TestUnstableSeen(t *testing.T) {
 		h := mkfile(t, fs, "f")
 		writeUnstable(t, fs, h, []byte{7, 7, 7}, 0)
 		call := &Call{}
-		n, stable, want, err := fs.WriteUnstable(&Cred{UID: 0, Call: call}, h, []byte{7, 7, 7, 7, 7}, 8000)
-		if n != 5 || stable || err != nil || want.Size != 8005 || call.Saw[0].After != want || call.Saw[0].Before.Size != 3 || !call.Saw[0].HasBefore {
-			t.Errorf("%s: %d, %v, %v: %+v", name, n, stable, err, call.Saw[0])
+		n, stable, want, err := fs.WriteUnstable(&Cred{}, call, h, []byte{7, 7, 7, 7, 7}, 8000)
+		if n != 5 || stable || err != nil || want.Size != 8005 || call.WCC[0].Post != want || call.WCC[0].Pre.Size != 3 || !call.WCC[0].HasPre {
+			t.Errorf("%s: %d, %v, %v: %+v", name, n, stable, err, call.WCC[0])
 		}
 		got, err := see(fs, h)
 		want.Used = got.Used
@@ -92,17 +98,17 @@ func TestUnstableSeen(t *testing.T) {
 func TestUnstableChanges(t *testing.T) {
 	testpart.NotRace(t)
 	for name, change := range map[string]func(fs *FS, h Handle) error{
-		"write": func(fs *FS, h Handle) error { _, _, err := fs.Write(superuser, h, []byte("x"), 2); return err },
+		"write": func(fs *FS, h Handle) error { _, _, err := fs.Write(superuser, nil, h, []byte("x"), 2); return err },
 		"truncate": func(fs *FS, h Handle) error {
-			_, err := fs.Setattr(superuser, h, &SetAttr{Mask: SetSize, Size: 3})
+			_, err := fs.Setattr(superuser, nil, h, &SetAttr{Mask: SetSize, Size: 3})
 			return err
 		},
-		"allocate": func(fs *FS, h Handle) error { return fs.Allocate(superuser, h, 0, 10_000, false) },
-		"punch":    func(fs *FS, h Handle) error { return fs.PunchHole(superuser, h, 1, 2) },
-		"xattr":    func(fs *FS, h Handle) error { return fs.SetXattr(superuser, h, []byte("user.a"), []byte("b"), 0) },
-		"link":     func(fs *FS, h Handle) error { _, err := fs.Link(superuser, h, fs.Root(), []byte("g")); return err },
+		"allocate": func(fs *FS, h Handle) error { return fs.Allocate(superuser, nil, h, 0, 10_000, false) },
+		"punch":    func(fs *FS, h Handle) error { return fs.PunchHole(superuser, nil, h, 1, 2) },
+		"xattr":    func(fs *FS, h Handle) error { return fs.SetXattr(superuser, nil, h, []byte("user.a"), []byte("b"), 0) },
+		"link":     func(fs *FS, h Handle) error { _, err := fs.Link(superuser, nil, h, fs.Root(), []byte("g")); return err },
 		"rename": func(fs *FS, h Handle) error {
-			return fs.Rename(superuser, fs.Root(), []byte("f"), fs.Root(), []byte("h"), 0)
+			return fs.Rename(superuser, nil, fs.Root(), []byte("f"), fs.Root(), []byte("h"), 0)
 		},
 	} {
 		a, b := lazyFS(t, 8<<20), lazyFS(t, 8<<20)
@@ -112,14 +118,14 @@ func TestUnstableChanges(t *testing.T) {
 			if i == 0 {
 				writeUnstable(t, fs, h, []byte("hello"), 0)
 			} else {
-				_, _, err := fs.Write(superuser, h, []byte("hello"), 0)
+				_, _, err := fs.Write(superuser, nil, h, []byte("hello"), 0)
 				must(t, err)
 			}
 			if err := change(fs, h); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 			got[i] = make([]byte, 20_000)
-			n, _, err := fs.Read(superuser, h, got[i], 0)
+			n, _, err := fs.Read(superuser, nil, h, got[i], 0)
 			must(t, err)
 			got[i] = got[i][:n]
 			checkFS(t, fs)
@@ -156,16 +162,16 @@ func TestUnstableVerifier(t *testing.T) {
 	expect("an unstable write", true)
 	kill()
 	expect("killed after an unstable write", false)
-	if a, err := fs.Getattr(h); err != nil || a.Size != 0 {
+	if a, err := fs.Getattr(nil, h); err != nil || a.Size != 0 {
 		t.Errorf("%+v, %v", a, err)
 	}
 	kill()
 	expect("killed without another one", true)
 	writeUnstable(t, fs, h, []byte("kept"), 0)
-	must(t, fs.Commit(superuser, h, 0, 0))
+	must(t, fs.Commit(nil, h, 0, 0))
 	kill()
 	expect("killed after a commit", false)
-	if a, err := fs.Getattr(h); err != nil || a.Size != 4 {
+	if a, err := fs.Getattr(nil, h); err != nil || a.Size != 4 {
 		t.Errorf("%+v, %v", a, err)
 	}
 	writeUnstable(t, fs, h, []byte("closed"), 0)
@@ -177,7 +183,7 @@ func TestUnstableVerifier(t *testing.T) {
 	_ = region
 	fs = lazyBytes(t, sure)
 	expect("closed", true)
-	if a, err := fs.Getattr(h); err != nil || a.Size != 6 {
+	if a, err := fs.Getattr(nil, h); err != nil || a.Size != 6 {
 		t.Errorf("%+v, %v", a, err)
 	}
 	checkFS(t, fs)
@@ -199,22 +205,22 @@ func TestUnstableRefused(t *testing.T) {
 		"no permission": {user, h, 0, ErrAccess}, "a directory": {superuser, fs.Root(), 0, ErrIsDir},
 		"too far": {superuser, h, 1 << 63, ErrFileTooBig}, "stale": {superuser, Handle{h.Ino, h.Gen + 1}, 0, ErrStale},
 	} {
-		if _, _, _, err := fs.WriteUnstable(c.c, c.h, []byte("x"), c.off); !errors.Is(err, c.want) {
+		if _, _, _, err := fs.WriteUnstable(c.c, nil, c.h, []byte("x"), c.off); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, expected %v", what, err, c.want)
 		}
 	}
 	// More than there is space for, in pieces.
 	var err error
 	for i := uint64(0); i < 400 && err == nil; i++ {
-		_, _, _, err = fs.WriteUnstable(superuser, h, make([]byte, writeback.WriteMax), i*writeback.WriteMax)
+		_, _, _, err = fs.WriteUnstable(superuser, nil, h, make([]byte, writeback.WriteMax), i*writeback.WriteMax)
 	}
 	if !errors.Is(err, ErrNoSpace) {
 		t.Errorf("a full filesystem: %v", err)
 	}
-	if err := fs.Commit(superuser, h, 0, 0); err != nil {
+	if err := fs.Commit(nil, h, 0, 0); err != nil {
 		t.Errorf("what was accepted cannot be stored: %v", err)
 	}
-	must(t, fs.Unlink(superuser, fs.Root(), []byte("f")))
+	must(t, fs.Unlink(superuser, nil, fs.Root(), []byte("f")))
 	checkFS(t, fs)
 	closeFS(t, fs)
 }
@@ -226,7 +232,7 @@ func TestUnstableBounds(t *testing.T) {
 	for i := range 4 {
 		h := mkfile(t, fs, fmt.Sprint(i))
 		for off := uint64(0); off < 48<<20; off += writeback.WriteMax {
-			_, _, _, err := fs.WriteUnstable(superuser, h, make([]byte, writeback.WriteMax), off)
+			_, _, _, err := fs.WriteUnstable(superuser, nil, h, make([]byte, writeback.WriteMax), off)
 			must(t, err)
 			if n := fs.dirty.Bytes(); n > writeback.TotalMax {
 				t.Fatalf("%d bytes are buffered", n)
@@ -235,7 +241,7 @@ func TestUnstableBounds(t *testing.T) {
 	}
 	h := mkfile(t, fs, "pieces")
 	for i := range uint64(3 * writeback.RunsMax) {
-		_, _, _, err := fs.WriteUnstable(superuser, h, []byte{1}, i*2)
+		_, _, _, err := fs.WriteUnstable(superuser, nil, h, []byte{1}, i*2)
 		must(t, err)
 	}
 	must(t, fs.SyncAll())
@@ -272,7 +278,7 @@ func unstableModel(t *testing.T, seed uint64) {
 		p := bytes.Repeat([]byte{byte(1 + rng.IntN(255))}, n)
 		copy(now[off:], p)
 		if rng.IntN(5) == 0 {
-			_, _, err := fs.Write(superuser, h, p, uint64(off))
+			_, _, err := fs.Write(superuser, nil, h, p, uint64(off))
 			must(t, err)
 			copy(committed, now) // it has made the others stable
 			clear(versions)
@@ -284,12 +290,12 @@ func unstableModel(t *testing.T, seed uint64) {
 		}
 		switch rng.IntN(10) {
 		case 0:
-			must(t, fs.Commit(superuser, h, uint64(off), uint64(n)))
+			must(t, fs.Commit(nil, h, uint64(off), uint64(n)))
 			copy(committed, now)
 			clear(versions)
 		case 1:
 			got := make([]byte, size)
-			m, _, err := fs.Read(superuser, h, got, 0)
+			m, _, err := fs.Read(superuser, nil, h, got, 0)
 			if err != nil || !bytes.Equal(got[:m], now[:m]) {
 				t.Fatalf("seed %d, step %d: read is not what was written (%v)", seed, step, err)
 			}
@@ -315,7 +321,7 @@ func unstableModel(t *testing.T, seed uint64) {
 func afterCut(t *testing.T, fs *FS, h Handle, committed []byte, versions map[int][][]byte) {
 	t.Helper()
 	got := make([]byte, len(committed))
-	_, _, err := fs.Read(superuser, h, got, 0)
+	_, _, err := fs.Read(superuser, nil, h, got, 0)
 	must(t, err)
 	for b := range len(got) / 4096 {
 		block := got[b*4096 : (b+1)*4096]
@@ -340,7 +346,7 @@ func TestUnstableFences(t *testing.T) {
 		for off := range uint64(256) {
 			writeUnstable(t, fs, h, make([]byte, 4096), (off^7)*4096)
 		}
-		must(t, fs.Commit(superuser, h, 0, 0))
+		must(t, fs.Commit(nil, h, 0, 0))
 		if got := fs.Counters().Fences - before; got != want {
 			t.Errorf("round %d: %d fences, expected %d", i, got, want)
 		}
@@ -350,7 +356,7 @@ func TestUnstableFences(t *testing.T) {
 	for i := range uint64(20) {
 		writeUnstable(t, fs, h, []byte("piece"), i*8192)
 	}
-	must(t, fs.Commit(superuser, h, 0, 0))
+	must(t, fs.Commit(nil, h, 0, 0))
 	if got := fs.Counters().Fences - before; got != 1 {
 		t.Errorf("small pieces: %d fences, expected 1", got)
 	}
@@ -367,21 +373,21 @@ func TestUnstableAtOnce(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(g), 9))
 			for range 300 {
 				name := fmt.Appendf(nil, "f%d", rng.IntN(4))
-				a, err := fs.Create(superuser, fs.Root(), name, &CreateOptions{})
+				a, err := fs.Create(superuser, nil, fs.Root(), name, &CreateOptions{})
 				if err != nil {
 					continue
 				}
 				switch p := make([]byte, 1+rng.IntN(9000)); rng.IntN(8) {
 				case 0:
-					_, _, err = fs.Read(superuser, a.Handle, p, 0)
+					_, _, err = fs.Read(superuser, nil, a.Handle, p, 0)
 				case 1:
-					err = fs.Commit(superuser, a.Handle, 0, 0)
+					err = fs.Commit(nil, a.Handle, 0, 0)
 				case 2:
-					err = fs.Unlink(superuser, fs.Root(), name)
+					err = fs.Unlink(superuser, nil, fs.Root(), name)
 				case 3:
-					err = fs.Rename(superuser, fs.Root(), name, fs.Root(), fmt.Appendf(nil, "f%d", rng.IntN(4)), 0)
+					err = fs.Rename(superuser, nil, fs.Root(), name, fs.Root(), fmt.Appendf(nil, "f%d", rng.IntN(4)), 0)
 				default:
-					_, _, _, err = fs.WriteUnstable(superuser, a.Handle, p, uint64(rng.IntN(100_000)))
+					_, _, _, err = fs.WriteUnstable(superuser, nil, a.Handle, p, uint64(rng.IntN(100_000)))
 				}
 				if err != nil && !errors.Is(err, ErrStale) && !errors.Is(err, ErrNotExist) {
 					t.Error(err)
@@ -403,13 +409,13 @@ func TestUnstableLost(t *testing.T) {
 	writeUnstable(t, fs, h, make([]byte, layout.BlockSize), 0)
 	v := fs.Verifier()
 	fs.region.SetPersistHook(pmem.Before(func(pmem.Range) error { return errors.New("refused by the test") }))
-	if err := fs.Commit(superuser, h, 0, 0); !errors.Is(err, ErrReadOnly) {
+	if err := fs.Commit(nil, h, 0, 0); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("commit: %v", err)
 	}
 	if fs.Verifier() == v {
 		t.Error("the verifier is the same")
 	}
-	if _, _, _, err := fs.WriteUnstable(superuser, h, []byte("x"), 0); !errors.Is(err, ErrReadOnly) {
+	if _, _, _, err := fs.WriteUnstable(superuser, nil, h, []byte("x"), 0); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("write: %v", err)
 	}
 	fs.region.SetPersistHook(nil)
@@ -441,7 +447,7 @@ func TestUnstableSpace(t *testing.T) {
 	}
 	greedy := mkfile(t, fs, "greedy")
 	for off := uint64(0); ; off += 64 << 10 {
-		if _, _, err := fs.Write(superuser, greedy, make([]byte, 64<<10), off); err != nil {
+		if _, _, err := fs.Write(superuser, nil, greedy, make([]byte, 64<<10), off); err != nil {
 			if !errors.Is(err, ErrNoSpace) {
 				t.Fatal(err)
 			}
@@ -449,16 +455,16 @@ func TestUnstableSpace(t *testing.T) {
 		}
 	}
 	for _, h := range files {
-		must(t, fs.Commit(superuser, h, 0, 0))
+		must(t, fs.Commit(nil, h, 0, 0))
 	}
 	if n := fs.a.Reserved(); n != 0 {
 		t.Errorf("%d blocks are reserved for nothing", n)
 	}
 	// What is dropped gives its reservation back.
-	must(t, fs.Unlink(superuser, fs.Root(), []byte("greedy")))
+	must(t, fs.Unlink(superuser, nil, fs.Root(), []byte("greedy")))
 	h := mkfile(t, fs, "gone")
 	writeUnstable(t, fs, h, piece, 0)
-	must(t, fs.Unlink(superuser, fs.Root(), []byte("gone")))
+	must(t, fs.Unlink(superuser, nil, fs.Root(), []byte("gone")))
 	if n := fs.a.Reserved(); n != 0 {
 		t.Errorf("%d blocks are reserved for a file that is gone", n)
 	}

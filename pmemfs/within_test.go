@@ -13,7 +13,7 @@ func TestWithin(t *testing.T) {
 	fs := memFS(t, 64<<20)
 	c := &Cred{}
 	mkdir := func(dir Handle, name string) Handle {
-		a, err := fs.Mkdir(c, dir, []byte(name), nil)
+		a, err := fs.Mkdir(c, nil, dir, []byte(name), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -28,10 +28,10 @@ func TestWithin(t *testing.T) {
 	var stop atomic.Bool
 	movers.Go(func() {
 		for !stop.Load() {
-			if err := fs.Rename(c, in, []byte("moved"), out, []byte("moved"), 0); err != nil {
+			if err := fs.Rename(c, nil, in, []byte("moved"), out, []byte("moved"), 0); err != nil {
 				t.Errorf("out: %v", err)
 			}
-			if err := fs.Rename(c, out, []byte("moved"), in, []byte("moved"), 0); err != nil {
+			if err := fs.Rename(c, nil, out, []byte("moved"), in, []byte("moved"), 0); err != nil {
 				t.Errorf("in: %v", err)
 			}
 		}
@@ -69,12 +69,12 @@ func TestWithin(t *testing.T) {
 
 // climb goes up from a directory, by its name or as it is listed, in turn.
 func climb(fs *FS, top, from Handle, noWait bool) (ino uint64, err error) {
-	c := &Cred{Call: &Call{Within: [2]Handle{top}, NoWait: noWait}}
+	c, call := &Cred{}, &Call{Within: [2]Handle{top}, NoWait: noWait}
 	if climbs.Add(1)%2 == 0 {
-		a, err := fs.Lookup(c, from, nameDotDot)
+		a, err := fs.Lookup(c, call, from, nameDotDot)
 		return a.Ino, err
 	}
-	err = fs.Readdir(c, from, cookieDot, true, func(e *DirEntry) bool {
+	err = fs.Readdir(c, call, from, cookieDot, true, func(e *DirEntry) bool {
 		ino = e.Ino
 		if e.HasAttr && e.Attr.Ino != ino {
 			ino = 0
@@ -90,7 +90,7 @@ var climbs atomic.Int64
 func withinEdges(t *testing.T, fs *FS, top, in, out Handle) {
 	t.Helper()
 	nowhere := Handle{Ino: ^uint64(0)}
-	moved, err := fs.Lookup(&Cred{}, in, []byte("moved"))
+	moved, err := fs.Lookup(&Cred{}, nil, in, []byte("moved"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +111,7 @@ func withinEdges(t *testing.T, fs *FS, top, in, out Handle) {
 		{moved.Handle, [2]Handle{top, nowhere}, moved.Handle},
 		{moved.Handle, [2]Handle{{top.Ino, top.Gen + 1}}, moved.Handle},
 	} {
-		a, err := fs.Lookup(&Cred{Call: &Call{Within: row.within}}, row.from, nameDotDot)
+		a, err := fs.Lookup(&Cred{}, &Call{Within: row.within}, row.from, nameDotDot)
 		if err != nil || a.Handle != row.want {
 			t.Errorf("row %d: %v, %v, want %v", i, a.Handle, err, row.want)
 		}

@@ -20,11 +20,11 @@ func vetXattr(name, value []byte) error {
 
 // GetXattr returns a copy of an extended attribute's value. Read permission is needed, but not for access control lists.
 // No fence.
-func (fs *FS) GetXattr(c *Cred, h Handle, name []byte) (value []byte, err error) {
+func (fs *FS) GetXattr(c *Cred, call *Call, h Handle, name []byte) (value []byte, err error) {
 	if k := aclKind(name); k != 0 {
-		return fs.aclXattr(c, h, k)
+		return fs.aclXattr(call, h, k)
 	}
-	err = fs.readXattr(c, h, func(s *xattr.Set) error {
+	err = fs.readXattr(c, call, h, func(s *xattr.Set) error {
 		v, found, err := s.Get(name)
 		if err == nil && !found {
 			err = ErrNoXattr
@@ -36,8 +36,8 @@ func (fs *FS) GetXattr(c *Cred, h Handle, name []byte) (value []byte, err error)
 }
 
 // ListXattr returns copies of the names of a file's extended attributes, in no order. No fence.
-func (fs *FS) ListXattr(c *Cred, h Handle) (names [][]byte, err error) {
-	err = fs.readXattr(c, h, func(s *xattr.Set) error {
+func (fs *FS) ListXattr(c *Cred, call *Call, h Handle) (names [][]byte, err error) {
+	err = fs.readXattr(c, call, h, func(s *xattr.Set) error {
 		var err error
 		names, err = s.List()
 		return err
@@ -45,9 +45,9 @@ func (fs *FS) ListXattr(c *Cred, h Handle) (names [][]byte, err error) {
 	return names, err
 }
 
-func (fs *FS) readXattr(c *Cred, h Handle, f func(*xattr.Set) error) error {
-	return fs.view(c.call(), h, func(in layout.Inode) error {
-		if err := fs.allowData(c, in, AccessRead); err != nil {
+func (fs *FS) readXattr(c *Cred, call *Call, h Handle, f func(*xattr.Set) error) error {
+	return fs.view(call, h, func(in layout.Inode) error {
+		if err := fs.allowData(c, call, in, AccessRead); err != nil {
 			return err
 		}
 		set := xattr.Open(fs.j, nil, in, fs.xk0, fs.xk1)
@@ -57,7 +57,7 @@ func (fs *FS) readXattr(c *Cred, h Handle, f func(*xattr.Set) error) error {
 
 // SetXattr sets an extended attribute of up to 64 KiB. Write permission is needed. One fence, two for a value of more
 // than 1 KiB; durable on return. An access control list is set as SetACLs does, whatever the flags say.
-func (fs *FS) SetXattr(c *Cred, h Handle, name, value []byte, flags XattrFlags) error {
+func (fs *FS) SetXattr(c *Cred, call *Call, h Handle, name, value []byte, flags XattrFlags) error {
 	if err := vetXattr(name, value); err != nil {
 		return err
 	}
@@ -69,9 +69,9 @@ func (fs *FS) SetXattr(c *Cred, h Handle, name, value []byte, flags XattrFlags) 
 		if err != nil {
 			return err
 		}
-		return fs.SetACLs(c, h, ACLs{Access: acl, Default: acl}, k)
+		return fs.SetACLs(c, call, h, ACLs{Access: acl, Default: acl}, k)
 	}
-	return fs.editXattr(c, h, fs.mayWrite(c), func(_ layout.Inode, s *xattr.Set) error {
+	return fs.editXattr(c, call, h, fs.mayWrite(c, call), func(_ layout.Inode, s *xattr.Set) error {
 		if flags != 0 {
 			_, found, err := s.Get(name)
 			switch {
@@ -89,11 +89,11 @@ func (fs *FS) SetXattr(c *Cred, h Handle, name, value []byte, flags XattrFlags) 
 
 // RemoveXattr removes an extended attribute. Write permission is needed. One fence; durable on return. To remove an access
 // control list is to set an empty one, which is no error where there is none.
-func (fs *FS) RemoveXattr(c *Cred, h Handle, name []byte) error {
+func (fs *FS) RemoveXattr(c *Cred, call *Call, h Handle, name []byte) error {
 	if k := aclKind(name); k != 0 {
-		return fs.SetACLs(c, h, ACLs{}, k)
+		return fs.SetACLs(c, call, h, ACLs{}, k)
 	}
-	return fs.editXattr(c, h, fs.mayWrite(c), func(_ layout.Inode, s *xattr.Set) error {
+	return fs.editXattr(c, call, h, fs.mayWrite(c, call), func(_ layout.Inode, s *xattr.Set) error {
 		found, err := s.Remove(name)
 		if err == nil && !found {
 			err = ErrNoXattr
@@ -103,20 +103,20 @@ func (fs *FS) RemoveXattr(c *Cred, h Handle, name []byte) error {
 }
 
 // mayWrite returns a function that vets a change of ordinary attributes.
-func (fs *FS) mayWrite(c *Cred) func(layout.Inode) error {
-	return func(in layout.Inode) error { return fs.allowData(c, in, AccessWrite) }
+func (fs *FS) mayWrite(c *Cred, call *Call) func(layout.Inode) error {
+	return func(in layout.Inode) error { return fs.allowData(c, call, in, AccessWrite) }
 }
 
 // editXattr changes attributes of a file, and maybe other fields of its inode, in one record: f gets the shadow of the
 // inode, when may has nothing against it.
-func (fs *FS) editXattr(c *Cred, h Handle, may func(layout.Inode) error, f func(layout.Inode, *xattr.Set) error) error {
-	ch := change{fs: fs, call: c.call(), ino: h.Ino}
+func (fs *FS) editXattr(c *Cred, call *Call, h Handle, may func(layout.Inode) error, f func(layout.Inode, *xattr.Set) error) error {
+	ch := change{fs: fs, call: call, ino: h.Ino}
 	return ch.single(func() error {
 		old, err := fs.inodes.Get(nil, h.Ino, h.Gen)
 		if err != nil {
 			return err
 		}
-		ch.call.see(0, old)
+		ch.call.setPost(0, old)
 		if err := may(old); err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func (fs *FS) editXattr(c *Cred, h Handle, may func(layout.Inode) error, f func(
 		}
 		in.SetCtime(now())
 		in.BumpChange()
-		ch.call.expect(0, in)
+		ch.call.setNext(0, in)
 		ch.call.note(op, Handle{})
 		return nil
 	}, h.Ino)

@@ -51,7 +51,7 @@ func TestLocking(t *testing.T) {
 	must(t, s.Close())
 	eng, err := pmemfs.Open(c.Image, pmemfs.Options{})
 	must(t, err)
-	a, err := eng.Create(&pmemfs.Cred{}, eng.Root(), []byte("file"), &pmemfs.CreateOptions{Attr: pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o666}})
+	a, err := eng.Create(&pmemfs.Cred{}, nil, eng.Root(), []byte("file"), &pmemfs.CreateOptions{Attr: pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o666}})
 	must(t, err)
 	x, codec := export.Default(), handle.New(eng)
 	fh := codec.Append(nil, x.ID(), a.Handle)

@@ -41,9 +41,9 @@ func TestScrubInBackground(t *testing.T) {
 	fs, err := pmemfs.Open(image, pmemfs.Options{})
 	must(t, err)
 	c := &pmemfs.Cred{}
-	a, err := fs.Create(c, fs.Root(), []byte("file"), &pmemfs.CreateOptions{})
+	a, err := fs.Create(c, nil, fs.Root(), []byte("file"), &pmemfs.CreateOptions{})
 	must(t, err)
-	_, _, err = fs.Write(c, a.Handle, bytes.Repeat([]byte("needle"), 1000), 0)
+	_, _, err = fs.Write(c, nil, a.Handle, bytes.Repeat([]byte("needle"), 1000), 0)
 	must(t, err)
 	must(t, fs.Close())
 	b, err := os.ReadFile(image)

@@ -52,7 +52,7 @@ func newEngineTarget(eng *pmemfs.FS) (*engineTarget, error) {
 			*list.to = append(*list.to, []byte(name))
 		}
 	}
-	dir, err := eng.Mkdir(&t.cred, eng.Root(), []byte("bench"), &pmemfs.SetAttr{})
+	dir, err := eng.Mkdir(&t.cred, nil, eng.Root(), []byte("bench"), &pmemfs.SetAttr{})
 	if err != nil {
 		return nil, err
 	}
@@ -62,12 +62,12 @@ func newEngineTarget(eng *pmemfs.FS) (*engineTarget, error) {
 			return nil, err
 		}
 	}
-	attr, err := eng.Create(&t.cred, t.dir, []byte("file"), &pmemfs.CreateOptions{})
+	attr, err := eng.Create(&t.cred, nil, t.dir, []byte("file"), &pmemfs.CreateOptions{})
 	if err != nil {
 		return nil, err
 	}
 	t.file = attr.Handle
-	_, _, err = eng.Write(&t.cred, t.file, make([]byte, benchFile), 0)
+	_, _, err = eng.Write(&t.cred, nil, t.file, make([]byte, benchFile), 0)
 	return t, err
 }
 
@@ -75,12 +75,12 @@ func newEngineTarget(eng *pmemfs.FS) (*engineTarget, error) {
 func (t *engineTarget) close() error { return nil }
 
 func (t *engineTarget) create(names [][]byte, i int) error {
-	_, err := t.eng.Create(&t.cred, t.dir, names[i], &pmemfs.CreateOptions{Mode: pmemfs.Guarded})
+	_, err := t.eng.Create(&t.cred, nil, t.dir, names[i], &pmemfs.CreateOptions{Mode: pmemfs.Guarded})
 	return err
 }
 
 func (t *engineTarget) unlink(names [][]byte) func(int) error {
-	return func(i int) error { return t.eng.Unlink(&t.cred, t.dir, names[i]) }
+	return func(i int) error { return t.eng.Unlink(&t.cred, nil, t.dir, names[i]) }
 }
 
 // all repeats an operation for every number below n.
@@ -98,28 +98,28 @@ func all(op func(int) error) func(int) error {
 func (t *engineTarget) cases() []benchCase {
 	create := func(i int) error { return t.create(t.a, i) }
 	mkdir := func(i int) error {
-		_, err := t.eng.Mkdir(&t.cred, t.dir, t.a[i], &pmemfs.SetAttr{})
+		_, err := t.eng.Mkdir(&t.cred, nil, t.dir, t.a[i], &pmemfs.SetAttr{})
 		return err
 	}
-	rmdir := func(i int) error { return t.eng.Rmdir(&t.cred, t.dir, t.a[i]) }
+	rmdir := func(i int) error { return t.eng.Rmdir(&t.cred, nil, t.dir, t.a[i]) }
 	return append([]benchCase{
 		{name: "create", run: create, tidy: all(t.unlink(t.a))},
 		{name: "unlink", prepare: all(create), run: t.unlink(t.a)},
 		{name: "mkdir", run: mkdir, tidy: all(rmdir)},
 		{name: "rmdir", prepare: all(mkdir), run: rmdir},
 		{name: "rename", prepare: all(create), tidy: all(t.unlink(t.b)), run: func(i int) error {
-			return t.eng.Rename(&t.cred, t.dir, t.a[i], t.dir, t.b[i], 0)
+			return t.eng.Rename(&t.cred, nil, t.dir, t.a[i], t.dir, t.b[i], 0)
 		}},
 		{name: "link", tidy: all(t.unlink(t.a)), run: func(i int) error {
-			_, err := t.eng.Link(&t.cred, t.file, t.dir, t.a[i])
+			_, err := t.eng.Link(&t.cred, nil, t.file, t.dir, t.a[i])
 			return err
 		}},
 		{name: "symlink", tidy: all(t.unlink(t.a)), run: func(i int) error {
-			_, err := t.eng.Symlink(&t.cred, t.dir, t.a[i], t.old[0], &pmemfs.SetAttr{})
+			_, err := t.eng.Symlink(&t.cred, nil, t.dir, t.a[i], t.old[0], &pmemfs.SetAttr{})
 			return err
 		}},
 		{name: "setattr", run: func(i int) error {
-			_, err := t.eng.Setattr(&t.cred, t.file, &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o600 + uint32(i&1)})
+			_, err := t.eng.Setattr(&t.cred, nil, t.file, &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o600 + uint32(i&1)})
 			return err
 		}},
 	}, t.dataCases()...)
@@ -128,7 +128,7 @@ func (t *engineTarget) cases() []benchCase {
 func (t *engineTarget) dataCases() []benchCase {
 	write := func(size, span int) func(int) error {
 		return func(i int) error {
-			_, _, err := t.eng.Write(&t.cred, t.file, t.buf[:size], uint64(i%span*size))
+			_, _, err := t.eng.Write(&t.cred, nil, t.file, t.buf[:size], uint64(i%span*size))
 			return err
 		}
 	}
@@ -137,23 +137,23 @@ func (t *engineTarget) dataCases() []benchCase {
 		{name: "write 4 KiB", run: write(4<<10, benchFile/(4<<10))},
 		{name: "write 64 KiB", run: write(64<<10, benchFile/(64<<10))},
 		{name: "append 4 KiB", prepare: t.newTail, tidy: t.dropTail, run: func(i int) error {
-			_, _, err := t.eng.Write(&t.cred, t.tail, t.buf[:4<<10], uint64(i)*(4<<10))
+			_, _, err := t.eng.Write(&t.cred, nil, t.tail, t.buf[:4<<10], uint64(i)*(4<<10))
 			return err
 		}},
 		{name: "truncate", prepare: t.newTail, tidy: t.dropTail, run: func(i int) error {
-			_, err := t.eng.Setattr(&t.cred, t.tail, &pmemfs.SetAttr{Mask: pmemfs.SetSize, Size: uint64(i&1) << 20})
+			_, err := t.eng.Setattr(&t.cred, nil, t.tail, &pmemfs.SetAttr{Mask: pmemfs.SetSize, Size: uint64(i&1) << 20})
 			return err
 		}},
 		{name: "lookup", run: func(i int) error {
-			_, err := t.eng.Lookup(&t.cred, t.dir, t.old[i%benchOldFiles])
+			_, err := t.eng.Lookup(&t.cred, nil, t.dir, t.old[i%benchOldFiles])
 			return err
 		}},
 		{name: "getattr", run: func(int) error {
-			_, err := t.eng.Getattr(t.file)
+			_, err := t.eng.Getattr(nil, t.file)
 			return err
 		}},
 		{name: "read 4 KiB", run: func(i int) error {
-			n, _, err := t.eng.Read(&t.cred, t.file, t.buf[:4<<10], uint64(i%(benchFile/(4<<10))*(4<<10)))
+			n, _, err := t.eng.Read(&t.cred, nil, t.file, t.buf[:4<<10], uint64(i%(benchFile/(4<<10))*(4<<10)))
 			if err == nil && n != 4<<10 {
 				err = errShort
 			}
@@ -165,9 +165,9 @@ func (t *engineTarget) dataCases() []benchCase {
 var errShort = errors.New("short read")
 
 func (t *engineTarget) newTail(int) error {
-	attr, err := t.eng.Create(&t.cred, t.dir, []byte("tail"), &pmemfs.CreateOptions{Mode: pmemfs.Guarded})
+	attr, err := t.eng.Create(&t.cred, nil, t.dir, []byte("tail"), &pmemfs.CreateOptions{Mode: pmemfs.Guarded})
 	t.tail = attr.Handle
 	return err
 }
 
-func (t *engineTarget) dropTail(int) error { return t.eng.Unlink(&t.cred, t.dir, []byte("tail")) }
+func (t *engineTarget) dropTail(int) error { return t.eng.Unlink(&t.cred, nil, t.dir, []byte("tail")) }

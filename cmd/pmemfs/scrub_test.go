@@ -21,9 +21,9 @@ func sumsImage(t *testing.T) string {
 		t.Fatal(err)
 	}
 	c := &pmemfs.Cred{}
-	a, err := fs.Create(c, fs.Root(), []byte("file"), &pmemfs.CreateOptions{})
+	a, err := fs.Create(c, nil, fs.Root(), []byte("file"), &pmemfs.CreateOptions{})
 	if err == nil {
-		_, _, err = fs.Write(c, a.Handle, []byte(strings.Repeat("find me in the image\n", 1000)), 0)
+		_, _, err = fs.Write(c, nil, a.Handle, []byte(strings.Repeat("find me in the image\n", 1000)), 0)
 	}
 	if err != nil {
 		t.Fatal(err)

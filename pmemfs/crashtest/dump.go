@@ -55,7 +55,7 @@ func (d *dump) dir(fs *pmemfs.FS, path string, h pmemfs.Handle) error {
 		attr pmemfs.Attr
 	}
 	var list []entry
-	err := fs.Readdir(root, h, 0, true, func(e *pmemfs.DirEntry) bool {
+	err := fs.Readdir(root, nil, h, 0, true, func(e *pmemfs.DirEntry) bool {
 		list = append(list, entry{string(e.Name), e.Attr})
 		return true
 	})
@@ -74,7 +74,7 @@ func (d *dump) dir(fs *pmemfs.FS, path string, h pmemfs.Handle) error {
 			*d = append(*d, fmt.Sprintf("%s.. is %d", path, e.attr.Ino))
 			continue
 		}
-		if found, err := fs.Lookup(root, h, []byte(e.name)); err != nil || found != e.attr {
+		if found, err := fs.Lookup(root, nil, h, []byte(e.name)); err != nil || found != e.attr {
 			return fmt.Errorf("%s%s: lookup finds %+v (%v), the listing %+v", path, e.name, found, err, e.attr)
 		}
 		if e.attr.Type == pmemfs.TypeDir {
@@ -100,19 +100,19 @@ func (d *dump) file(fs *pmemfs.FS, path string, a pmemfs.Attr) error {
 		}
 		s += " content " + sum
 	case pmemfs.TypeSymlink:
-		target, err := fs.Readlink(root, a.Handle)
+		target, err := fs.Readlink(nil, a.Handle)
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		s += fmt.Sprintf(" target %x", maphash.Bytes(hashSeed, target))
 	}
-	names, err := fs.ListXattr(root, a.Handle)
+	names, err := fs.ListXattr(root, nil, a.Handle)
 	if err != nil {
 		return fmt.Errorf("%s: attributes: %w", path, err)
 	}
 	slices.SortFunc(names, bytes.Compare)
 	for _, name := range names {
-		value, err := fs.GetXattr(root, a.Handle, name)
+		value, err := fs.GetXattr(root, nil, a.Handle, name)
 		if err != nil {
 			return fmt.Errorf("%s: attribute %s: %w", path, name, err)
 		}
@@ -128,14 +128,14 @@ func content(fs *pmemfs.FS, a pmemfs.Attr) (string, error) {
 	h.SetSeed(hashSeed)
 	buf := make([]byte, 64<<10)
 	for off := uint64(0); off < a.Size; {
-		data, err := fs.SeekData(root, a.Handle, off)
+		data, err := fs.SeekData(root, nil, a.Handle, off)
 		if errors.Is(err, pmemfs.ErrNoData) {
 			break // only a hole is left
 		}
 		if err != nil {
 			return "", err
 		}
-		n, _, err := fs.Read(root, a.Handle, buf, data)
+		n, _, err := fs.Read(root, nil, a.Handle, buf, data)
 		if err != nil {
 			return "", err
 		}

@@ -65,7 +65,7 @@ type explorer struct {
 	accept func(v verdict) error          // replaces bounds, if set
 	part   func(op int, v verdict) bool   // whether that is what is left of an operation of several records
 	notes  func(v verdict, ops int) error // compares the notes with those that are to be there after so many operations; nil for no look
-	same   []pmemfs.NoteKey               // in a recovery that is cut short: the notes of the state that it began with
+	same   []pmemfs.RequestKey            // in a recovery that is cut short: the notes of the state that it began with
 	unmade func() bool                    // whether there need not be a filesystem yet
 	few    bool                           // there are so many lines that only random subsets can be paid for
 	every  bool                           // every line matters: what recovers reads what it stores

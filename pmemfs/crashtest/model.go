@@ -60,7 +60,7 @@ func newModel(fs *pmemfs.FS) (*model, error) {
 
 // load makes nodes of a file and all below it.
 func load(fs *pmemfs.FS, h pmemfs.Handle, byIno map[uint64]*node) (*node, error) {
-	a, err := fs.Getattr(h)
+	a, err := fs.Getattr(nil, h)
 	if err != nil || byIno[h.Ino] != nil {
 		return byIno[h.Ino], err
 	}
@@ -70,9 +70,9 @@ func load(fs *pmemfs.FS, h pmemfs.Handle, byIno map[uint64]*node) (*node, error)
 	if n.data, err = bytesOf(fs, a); err != nil {
 		return nil, err
 	}
-	names, err := fs.ListXattr(root, h)
+	names, err := fs.ListXattr(root, nil, h)
 	for _, name := range names {
-		if n.xattrs[string(name)], err = fs.GetXattr(root, h, name); err != nil {
+		if n.xattrs[string(name)], err = fs.GetXattr(root, nil, h, name); err != nil {
 			return nil, err
 		}
 	}
@@ -80,7 +80,7 @@ func load(fs *pmemfs.FS, h pmemfs.Handle, byIno map[uint64]*node) (*node, error)
 		return n, err
 	}
 	kids := map[string]pmemfs.Handle{}
-	err = errors.Join(err, fs.Readdir(root, h, 0, true, func(e *pmemfs.DirEntry) bool {
+	err = errors.Join(err, fs.Readdir(root, nil, h, 0, true, func(e *pmemfs.DirEntry) bool {
 		if name := string(e.Name); name != "." && name != ".." {
 			kids[name] = e.Attr.Handle
 		}
@@ -97,10 +97,10 @@ func load(fs *pmemfs.FS, h pmemfs.Handle, byIno map[uint64]*node) (*node, error)
 func bytesOf(fs *pmemfs.FS, a pmemfs.Attr) ([]byte, error) {
 	switch a.Type {
 	case pmemfs.TypeSymlink:
-		return fs.Readlink(root, a.Handle)
+		return fs.Readlink(nil, a.Handle)
 	case pmemfs.TypeRegular:
 		p := make([]byte, a.Size)
-		n, _, err := fs.Read(root, a.Handle, p, 0)
+		n, _, err := fs.Read(root, nil, a.Handle, p, 0)
 		return p[:n], err
 	}
 	return nil, nil
@@ -153,7 +153,7 @@ func (m *model) adopt(w *world, o Op) error {
 	if err != nil {
 		return err
 	}
-	a, err := w.fs.Getattr(h)
+	a, err := w.fs.Getattr(nil, h)
 	if err != nil {
 		return err
 	}

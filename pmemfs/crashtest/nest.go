@@ -35,7 +35,7 @@ func (s *stands) close() error {
 }
 
 // nest cuts the power again while the image that the choices make is recovered, which has these notes.
-func (x *explorer) nest(cs []choice, notes []pmemfs.NoteKey) {
+func (x *explorer) nest(cs []choice, notes []pmemfs.RequestKey) {
 	x.stand.load(cs)
 	m := newMedium(x.stand.region.Bytes(), x.medium.domain)
 	x.stand.reset()
@@ -46,7 +46,7 @@ func (x *explorer) nest(cs []choice, notes []pmemfs.NoteKey) {
 }
 
 // nested recovers the medium m in a region of its own and explores what its stores may leave.
-func (x *explorer) nested(m *Medium, notes []pmemfs.NoteKey) error {
+func (x *explorer) nested(m *Medium, notes []pmemfs.RequestKey) error {
 	live, err := pmem.NewMemory(int64(len(m.sure)), m.domain)
 	if err != nil {
 		return err

@@ -24,23 +24,23 @@ var noting = map[string]bool{
 // operation that has logged it.
 type ledger struct {
 	id     uint32 // of the trace
-	base   []pmemfs.NoteKey
-	quiet  bool                    // nothing logs a note
-	logged map[pmemfs.NoteKey]bool // of the trace's operations
-	unsure map[pmemfs.NoteKey]bool // of operations that were refused: they may have happened
-	long   bool                    // so much was logged that the ring has lost some
+	base   []pmemfs.RequestKey
+	quiet  bool                       // nothing logs a note
+	logged map[pmemfs.RequestKey]bool // of the trace's operations
+	unsure map[pmemfs.RequestKey]bool // of operations that were refused: they may have happened
+	long   bool                       // so much was logged that the ring has lost some
 }
 
 var ledgers atomic.Uint32
 
 func newLedger(fs *pmemfs.FS) *ledger {
 	return &ledger{
-		id: ledgers.Add(1), base: keysOf(fs), logged: map[pmemfs.NoteKey]bool{}, unsure: map[pmemfs.NoteKey]bool{},
+		id: ledgers.Add(1), base: keysOf(fs), logged: map[pmemfs.RequestKey]bool{}, unsure: map[pmemfs.RequestKey]bool{},
 	}
 }
 
 // key returns the key of a writer's operation.
-func (l *ledger) key(by, op int) (k pmemfs.NoteKey) {
+func (l *ledger) key(by, op int) (k pmemfs.RequestKey) {
 	binary.LittleEndian.PutUint32(k[:], l.id)
 	binary.LittleEndian.PutUint32(k[4:], uint32(by))
 	binary.LittleEndian.PutUint64(k[8:], uint64(op))
@@ -48,41 +48,41 @@ func (l *ledger) key(by, op int) (k pmemfs.NoteKey) {
 }
 
 // call returns what an operation is to log.
-func (l *ledger) call(k pmemfs.NoteKey) pmemfs.Call {
+func (l *ledger) call(k pmemfs.RequestKey) pmemfs.Call {
 	if l.quiet {
 		return pmemfs.Call{}
 	}
-	return pmemfs.Call{Note: k}
+	return pmemfs.Call{Key: k}
 }
 
 // take notes what an operation, which has ended with err, logged. Not for several goroutines.
-func (l *ledger) take(k pmemfs.NoteKey, op Op, call *pmemfs.Call, err error) {
+func (l *ledger) take(k pmemfs.RequestKey, op Op, call *pmemfs.Call, err error) {
 	switch {
 	case l.quiet || !noting[op.Verb]:
 	case errors.Is(err, pmemfs.ErrReadOnly):
 		l.unsure[k] = true
-	case call.Saw[0].HasBefore:
+	case call.WCC[0].HasPre:
 		l.logged[k] = true
 	}
 }
 
 // took is take for several goroutines.
-func (t *Trace) took(k pmemfs.NoteKey, op Op, call *pmemfs.Call, err error) {
+func (t *Trace) took(k pmemfs.RequestKey, op Op, call *pmemfs.Call, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ledger.take(k, op, call, err)
 }
 
 // keysOf returns the keys of the notes that a filesystem has found.
-func keysOf(fs *pmemfs.FS) (keys []pmemfs.NoteKey) {
-	for _, n := range fs.Notes() {
+func keysOf(fs *pmemfs.FS) (keys []pmemfs.RequestKey) {
+	for _, n := range fs.RequestNotes() {
 		keys = append(keys, n.Key)
 	}
 	return keys
 }
 
 // hashKeys returns a hash of keys and their order.
-func hashKeys(keys []pmemfs.NoteKey) uint64 {
+func hashKeys(keys []pmemfs.RequestKey) uint64 {
 	var h maphash.Hash
 	h.SetSeed(hashSeed)
 	for i := range keys {
@@ -93,8 +93,8 @@ func hashKeys(keys []pmemfs.NoteKey) uint64 {
 
 // match compares the notes that were found with those that have to be there after so many operations of a writer. Those of
 // other writers are not looked at.
-func (l *ledger) match(found []pmemfs.NoteKey, by, ops int) error {
-	var got, want []pmemfs.NoteKey
+func (l *ledger) match(found []pmemfs.RequestKey, by, ops int) error {
+	var got, want []pmemfs.RequestKey
 	if by == 0 {
 		want = append(want, l.base...)
 	}

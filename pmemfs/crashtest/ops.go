@@ -43,7 +43,7 @@ type world struct {
 }
 
 // as returns who does the operation under way: somebody with all permissions.
-func (w *world) as() *pmemfs.Cred { return &pmemfs.Cred{Call: &w.call} }
+func (w *world) as() *pmemfs.Cred { return &pmemfs.Cred{} }
 
 // find returns the handle of a path such as "a/b"; "" is the root.
 func (w *world) find(path string) (pmemfs.Handle, error) {
@@ -52,7 +52,7 @@ func (w *world) find(path string) (pmemfs.Handle, error) {
 		if name == "" {
 			continue
 		}
-		a, err := w.fs.Lookup(root, h, []byte(name))
+		a, err := w.fs.Lookup(root, nil, h, []byte(name))
 		if err != nil {
 			return h, err
 		}
@@ -112,19 +112,19 @@ func (w *world) do(o Op) error {
 // namespace are the operations that concern a name.
 var namespace = map[string]func(w *world, o Op, d pmemfs.Handle, name []byte) error{
 	"create": func(w *world, o Op, d pmemfs.Handle, name []byte) error {
-		_, err := w.fs.Create(w.as(), d, name, &pmemfs.CreateOptions{Mode: pmemfs.Guarded, Attr: pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o640}})
+		_, err := w.fs.Create(w.as(), &w.call, d, name, &pmemfs.CreateOptions{Mode: pmemfs.Guarded, Attr: pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o640}})
 		return err
 	},
 	"mkdir": func(w *world, o Op, d pmemfs.Handle, name []byte) error {
-		_, err := w.fs.Mkdir(w.as(), d, name, nil)
+		_, err := w.fs.Mkdir(w.as(), &w.call, d, name, nil)
 		return err
 	},
 	"mknod": func(w *world, o Op, d pmemfs.Handle, name []byte) error {
-		_, err := w.fs.Mknod(w.as(), d, name, pmemfs.TypeChar, 5, 1, nil)
+		_, err := w.fs.Mknod(w.as(), &w.call, d, name, pmemfs.TypeChar, 5, 1, nil)
 		return err
 	},
 	"symlink": func(w *world, o Op, d pmemfs.Handle, name []byte) error {
-		_, err := w.fs.Symlink(w.as(), d, name, fill(o.A, 3), nil)
+		_, err := w.fs.Symlink(w.as(), &w.call, d, name, fill(o.A, 3), nil)
 		return err
 	},
 	"link": func(w *world, o Op, d pmemfs.Handle, name []byte) error {
@@ -132,59 +132,59 @@ var namespace = map[string]func(w *world, o Op, d pmemfs.Handle, name []byte) er
 		if err != nil {
 			return err
 		}
-		_, err = w.fs.Link(w.as(), h, d, name)
+		_, err = w.fs.Link(w.as(), &w.call, h, d, name)
 		return err
 	},
-	"unlink": func(w *world, o Op, d pmemfs.Handle, name []byte) error { return w.fs.Unlink(w.as(), d, name) },
-	"rmdir":  func(w *world, o Op, d pmemfs.Handle, name []byte) error { return w.fs.Rmdir(w.as(), d, name) },
+	"unlink": func(w *world, o Op, d pmemfs.Handle, name []byte) error { return w.fs.Unlink(w.as(), &w.call, d, name) },
+	"rmdir":  func(w *world, o Op, d pmemfs.Handle, name []byte) error { return w.fs.Rmdir(w.as(), &w.call, d, name) },
 	"rename": func(w *world, o Op, d pmemfs.Handle, name []byte) error {
 		to, toName, err := w.parent(o.To)
 		if err != nil {
 			return err
 		}
-		return w.fs.Rename(w.as(), d, name, to, toName, pmemfs.RenameFlags(o.A))
+		return w.fs.Rename(w.as(), &w.call, d, name, to, toName, pmemfs.RenameFlags(o.A))
 	},
 }
 
 // objects are the operations that concern a file.
 var objects = map[string]func(w *world, o Op, h pmemfs.Handle) error{
 	"write": func(w *world, o Op, h pmemfs.Handle) error { // A bytes at offset B
-		_, _, err := w.fs.Write(w.as(), h, fill(o.A, o.A+o.B), uint64(o.B))
+		_, _, err := w.fs.Write(w.as(), &w.call, h, fill(o.A, o.A+o.B), uint64(o.B))
 		return err
 	},
 	"append": func(w *world, o Op, h pmemfs.Handle) error {
-		a, err := w.fs.Getattr(h)
+		a, err := w.fs.Getattr(nil, h)
 		if err == nil {
-			_, _, err = w.fs.Write(w.as(), h, fill(o.A, o.A+int64(a.Size)), a.Size)
+			_, _, err = w.fs.Write(w.as(), &w.call, h, fill(o.A, o.A+int64(a.Size)), a.Size)
 		}
 		return err
 	},
 	"truncate": func(w *world, o Op, h pmemfs.Handle) error {
-		_, err := w.fs.Setattr(w.as(), h, &pmemfs.SetAttr{Mask: pmemfs.SetSize, Size: uint64(o.A)})
+		_, err := w.fs.Setattr(w.as(), &w.call, h, &pmemfs.SetAttr{Mask: pmemfs.SetSize, Size: uint64(o.A)})
 		return err
 	},
 	"chmod": func(w *world, o Op, h pmemfs.Handle) error {
-		_, err := w.fs.Setattr(w.as(), h, &pmemfs.SetAttr{
+		_, err := w.fs.Setattr(w.as(), &w.call, h, &pmemfs.SetAttr{
 			Mask: pmemfs.SetMode | pmemfs.SetUID | pmemfs.SetGID | pmemfs.SetMtime, Mode: uint32(o.A) & 0o7777, UID: uint32(o.B), GID: 7, Mtime: someDate,
 		})
 		return err
 	},
 	"allocate": func(w *world, o Op, h pmemfs.Handle) error {
-		return w.fs.Allocate(w.as(), h, uint64(o.B), uint64(o.A), o.B%2 == 0)
+		return w.fs.Allocate(w.as(), &w.call, h, uint64(o.B), uint64(o.A), o.B%2 == 0)
 	},
 	"punch": func(w *world, o Op, h pmemfs.Handle) error {
-		return w.fs.PunchHole(w.as(), h, uint64(o.B), uint64(o.A))
+		return w.fs.PunchHole(w.as(), &w.call, h, uint64(o.B), uint64(o.A))
 	},
 	"setxattr": func(w *world, o Op, h pmemfs.Handle) error {
-		return w.fs.SetXattr(w.as(), h, xattrName(o), fill(o.A, o.A+9), 0)
+		return w.fs.SetXattr(w.as(), &w.call, h, xattrName(o), fill(o.A, o.A+9), 0)
 	},
-	"removexattr": func(w *world, o Op, h pmemfs.Handle) error { return w.fs.RemoveXattr(w.as(), h, xattrName(o)) },
+	"removexattr": func(w *world, o Op, h pmemfs.Handle) error { return w.fs.RemoveXattr(w.as(), &w.call, h, xattrName(o)) },
 	"acl": func(w *world, o Op, h pmemfs.Handle) error { // B says which lists, A which they are to be
 		acls := pmemfs.ACLs{}
 		if o.A != 0 {
 			acls = pmemfs.ACLs{Access: someACL(o.A), Default: someACL(o.A)}
 		}
-		return w.fs.SetACLs(w.as(), h, acls, pmemfs.ACLKind(o.B))
+		return w.fs.SetACLs(w.as(), &w.call, h, acls, pmemfs.ACLKind(o.B))
 	},
 	"hold": func(w *world, o Op, h pmemfs.Handle) error {
 		err := w.fs.Hold(h)

@@ -49,7 +49,7 @@ type verdict struct {
 	each   [][]int // the same for each of several writers
 	opens  bool
 	got    dump
-	notes  []pmemfs.NoteKey
+	notes  []pmemfs.RequestKey
 	tree   *node // if it was asked for
 	err    error
 }
@@ -148,14 +148,14 @@ func exercise(s *stand, fs *pmemfs.FS) error {
 
 // useful makes a directory with a file in it, writes and reads it. A full filesystem is allowed to refuse.
 func useful(fs *pmemfs.FS) error {
-	d, err := fs.Mkdir(root, fs.Root(), []byte("crashtest of what works"), nil)
+	d, err := fs.Mkdir(root, nil, fs.Root(), []byte("crashtest of what works"), nil)
 	if full(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	f, err := fs.Create(root, d.Handle, []byte("file"), &pmemfs.CreateOptions{Mode: pmemfs.Guarded})
+	f, err := fs.Create(root, nil, d.Handle, []byte("file"), &pmemfs.CreateOptions{Mode: pmemfs.Guarded})
 	if full(err) {
 		return nil
 	}
@@ -163,14 +163,14 @@ func useful(fs *pmemfs.FS) error {
 		return err
 	}
 	want := []byte("some content that has to come back")
-	if _, _, err = fs.Write(root, f.Handle, want, 4090); full(err) {
+	if _, _, err = fs.Write(root, nil, f.Handle, want, 4090); full(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	got := make([]byte, len(want))
-	n, eof, err := fs.Read(root, f.Handle, got, 4090)
+	n, eof, err := fs.Read(root, nil, f.Handle, got, 4090)
 	if err == nil && (!eof || string(got[:n]) != string(want)) {
 		err = fmt.Errorf("read %q after writing %q", got[:n], want)
 	}
@@ -184,7 +184,7 @@ func removeAll(fs *pmemfs.FS, h pmemfs.Handle) error {
 		attr pmemfs.Attr
 	}
 	var list []entry
-	err := fs.Readdir(root, h, 0, true, func(e *pmemfs.DirEntry) bool {
+	err := fs.Readdir(root, nil, h, 0, true, func(e *pmemfs.DirEntry) bool {
 		if name := string(e.Name); name != "." && name != ".." {
 			list = append(list, entry{[]byte(name), e.Attr})
 		}
@@ -195,10 +195,10 @@ func removeAll(fs *pmemfs.FS, h pmemfs.Handle) error {
 		case err != nil:
 			return err
 		case e.attr.Type != pmemfs.TypeDir:
-			err = fs.Unlink(root, h, e.name)
+			err = fs.Unlink(root, nil, h, e.name)
 		default:
 			if err = removeAll(fs, e.attr.Handle); err == nil {
-				err = fs.Rmdir(root, h, e.name)
+				err = fs.Rmdir(root, nil, h, e.name)
 			}
 		}
 	}

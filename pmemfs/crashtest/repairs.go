@@ -188,7 +188,7 @@ func (s start) edit(sb *layout.Superblock, name string, f func(in layout.Inode))
 	if err != nil {
 		return errors.Join(err, region.Close())
 	}
-	a, err := fs.Lookup(root, fs.Root(), []byte(name))
+	a, err := fs.Lookup(root, nil, fs.Root(), []byte(name))
 	if err = errors.Join(err, fs.Close()); err != nil {
 		return err
 	}

@@ -87,13 +87,13 @@ var superuser = pmemfs.Cred{}
 // Walk leads from the root of the filesystem to the directory at a cleaned, absolute path, following no symbolic links. Its
 // errors are the engine's: pmemfs.ErrNotExist, pmemfs.ErrNotDir, pmemfs.ErrNameTooLong or pmemfs.ErrIO.
 func Walk(eng *pmemfs.FS, dir string) (pmemfs.Attr, error) {
-	attr, err := eng.Getattr(eng.Root())
+	attr, err := eng.Getattr(nil, eng.Root())
 	for name := range strings.SplitSeq(strings.Trim(dir, "/"), "/") {
 		if err != nil {
 			return pmemfs.Attr{}, err
 		}
 		if name != "" {
-			attr, err = eng.Lookup(&superuser, attr.Handle, []byte(name))
+			attr, err = eng.Lookup(&superuser, nil, attr.Handle, []byte(name))
 		}
 		if err == nil && attr.Type != pmemfs.TypeDir {
 			err = pmemfs.ErrNotDir

@@ -34,7 +34,7 @@ func engine(t *testing.T, dirs ...string) *pmemfs.FS {
 
 func mkdir(t *testing.T, eng *pmemfs.FS, dir pmemfs.Handle, name string) pmemfs.Handle {
 	t.Helper()
-	attr, err := eng.Mkdir(root, dir, []byte(name), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o700})
+	attr, err := eng.Mkdir(root, nil, dir, []byte(name), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o700})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestVanished(t *testing.T) {
 	}
 	old, err := table.Root(a)
 	must(t, err)
-	must(t, eng.Rmdir(root, eng.Root(), []byte("a")))
+	must(t, eng.Rmdir(root, nil, eng.Root(), []byte("a")))
 	if _, err := table.Root(a); !errors.Is(err, pmemfs.ErrNotExist) {
 		t.Errorf("/a after it is gone: %v", err)
 	}
@@ -113,7 +113,7 @@ func TestClimb(t *testing.T) {
 	must(t, err)
 	inner := mkdir(t, eng, top.Handle, "inner")
 	deep := mkdir(t, eng, inner, "deep")
-	next, err := eng.Lookup(root, eng.Root(), []byte("ab"))
+	next, err := eng.Lookup(root, nil, eng.Root(), []byte("ab"))
 	must(t, err)
 	check := func(when string, want ...bool) {
 		t.Helper()
@@ -127,14 +127,14 @@ func TestClimb(t *testing.T) {
 		}
 	}
 	check("at first", false, true, true, false, false)
-	must(t, eng.Rename(root, top.Handle, []byte("inner"), next.Handle, []byte("inner"), 0))
+	must(t, eng.Rename(root, nil, top.Handle, []byte("inner"), next.Handle, []byte("inner"), 0))
 	check("moved out", false, false, false, false, false)
-	must(t, eng.Rename(root, next.Handle, []byte("inner"), top.Handle, []byte("again"), 0))
+	must(t, eng.Rename(root, nil, next.Handle, []byte("inner"), top.Handle, []byte("again"), 0))
 	check("moved back", false, true, true, false, false)
-	must(t, eng.Rename(root, eng.Root(), []byte("a"), next.Handle, []byte("a"), 0))
+	must(t, eng.Rename(root, nil, eng.Root(), []byte("a"), next.Handle, []byte("a"), 0))
 	check("the export itself moved", false, true, true, false, false)
-	c := pmemfs.Cred{Call: &pmemfs.Call{Within: [2]pmemfs.Handle{a.Within()}}}
-	if n := testing.AllocsPerRun(10, func() { eng.Lookup(&c, deep, []byte("..")) }); n != 0 {
+	c, call := pmemfs.Cred{}, &pmemfs.Call{Within: [2]pmemfs.Handle{a.Within()}}
+	if n := testing.AllocsPerRun(10, func() { eng.Lookup(&c, call, deep, []byte("..")) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -142,11 +142,11 @@ func TestClimb(t *testing.T) {
 // climbs reports whether ".." leads a client of an export up from a directory.
 func climbs(t *testing.T, eng *pmemfs.FS, e *export.Export, h pmemfs.Handle) bool {
 	t.Helper()
-	c := pmemfs.Cred{Call: &pmemfs.Call{Within: [2]pmemfs.Handle{e.Within()}}}
-	up, err := eng.Lookup(&c, h, []byte(".."))
+	c, call := pmemfs.Cred{}, &pmemfs.Call{Within: [2]pmemfs.Handle{e.Within()}}
+	up, err := eng.Lookup(&c, call, h, []byte(".."))
 	must(t, err)
 	listed := uint64(0)
-	must(t, eng.Readdir(&c, h, 1, true, func(d *pmemfs.DirEntry) bool {
+	must(t, eng.Readdir(&c, call, h, 1, true, func(d *pmemfs.DirEntry) bool {
 		listed = d.Ino
 		return false
 	}))

@@ -59,6 +59,7 @@ type Read struct {
 	Request *rpc.Request
 	Encoder *rpc.Encoder
 	Cred    *pmemfs.Cred
+	Call    *pmemfs.Call
 	File    pmemfs.Handle
 	Offset  uint64
 	Bytes   int
@@ -68,7 +69,7 @@ type Read struct {
 // connection has ended. On an error nothing is appended. Errors are those of pmemfs.FS.Read.
 func (d *Reader) Read(q Read) (n int, sent bool, err error) {
 	if q.Bytes > largeBytes {
-		q.Cred.Call.NoWait = false
+		q.Call.NoWait = false
 	}
 	if q.Bytes >= directBytes && q.Request.TryDirect() {
 		if sent, err = d.send(&q); sent || err != nil {
@@ -104,7 +105,7 @@ func (d *Reader) sendFrom(q *Read) (sent bool, err error) {
 	if d.direct.Send == nil {
 		d.direct.Send, d.direct.Look = d.sendParts, d.Retries == nil
 	}
-	begun, err := d.Engine.ReadTo(q.Cred, q.File, q.Bytes, q.Offset, &d.direct)
+	begun, err := d.Engine.ReadTo(q.Cred, q.Call, q.File, q.Bytes, q.Offset, &d.direct)
 	if begun && err != nil && d.Retries != nil {
 		d.Retries.Store(true) // before the connection ends: the client may ask once more at once
 	}
@@ -120,7 +121,7 @@ func (d *Reader) sendParts(parts [][]byte, n int, eof bool) {
 func (d *Reader) copy(q *Read) (n int, err error) {
 	room := q.Bytes
 	if room > largeBytes {
-		a, err := d.Engine.Getattr(q.File)
+		a, err := d.Engine.Getattr(nil, q.File)
 		if err != nil {
 			return 0, err
 		}
@@ -129,7 +130,7 @@ func (d *Reader) copy(q *Read) (n int, err error) {
 	e, at := q.Encoder, q.Encoder.Len()
 	e.Grow(d.HeadBytes + room + padMax)
 	b := e.Extend(d.HeadBytes + room)
-	n, eof, err := d.Engine.Read(q.Cred, q.File, b[d.HeadBytes:], q.Offset)
+	n, eof, err := d.Engine.Read(q.Cred, q.Call, q.File, b[d.HeadBytes:], q.Offset)
 	if err != nil {
 		e.Truncate(at)
 		return 0, err

@@ -36,9 +36,9 @@ func newFixture(t *testing.T, content []byte) *fixture {
 		}
 	})
 	root := pmemfs.Cred{}
-	a, err := eng.Create(&root, eng.Root(), []byte("file"), &pmemfs.CreateOptions{Attr: pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o600}})
+	a, err := eng.Create(&root, nil, eng.Root(), []byte("file"), &pmemfs.CreateOptions{Attr: pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o600}})
 	if err == nil {
-		_, _, err = eng.Write(&root, a.Handle, content, 0)
+		_, _, err = eng.Write(&root, nil, a.Handle, content, 0)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func (f *fixture) read(off uint64, n int) (data []byte, eof bool, err error) {
 	f.t.Helper()
 	f.e.Truncate(0)
 	f.e.Uint64(42)
-	q := Read{Request: &rpc.Request{}, Encoder: f.e, Cred: &pmemfs.Cred{Call: &pmemfs.Call{}}, File: f.file, Offset: off, Bytes: n}
+	q := Read{Request: &rpc.Request{}, Encoder: f.e, Cred: &pmemfs.Cred{}, Call: &pmemfs.Call{}, File: f.file, Offset: off, Bytes: n}
 	got, sent, err := f.reader.Read(q)
 	b := f.e.Bytes()[8:]
 	switch {
@@ -127,7 +127,7 @@ func TestBadMemory(t *testing.T) {
 func TestMayNotRead(t *testing.T) {
 	f := newFixture(t, []byte("secret"))
 	for _, n := range []int{10, 1 << 20} {
-		q := Read{Request: &rpc.Request{}, Encoder: f.e, Cred: &pmemfs.Cred{UID: 1, GID: 1, Call: &pmemfs.Call{}}, File: f.file, Bytes: n}
+		q := Read{Request: &rpc.Request{}, Encoder: f.e, Cred: &pmemfs.Cred{UID: 1, GID: 1}, Call: &pmemfs.Call{}, File: f.file, Bytes: n}
 		if _, _, err := f.reader.Read(q); !errors.Is(err, pmemfs.ErrAccess) || f.e.Len() != 0 {
 			t.Errorf("%d bytes: %v, and %d bytes", n, err, f.e.Len())
 		}

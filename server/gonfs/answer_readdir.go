@@ -36,7 +36,7 @@ func (s *Server) readdirPlus(r *request, e *rpc.Encoder) error {
 // list writes as many entries as fit in budget bytes of the reply after its status.
 func (s *Server) list(r *request, e *rpc.Encoder, budget int, size func(*pmemfs.DirEntry) int, plus bool) error {
 	dir := r.args.handles[0]
-	attr, err := s.eng.Getattr(dir)
+	attr, err := s.eng.Getattr(nil, dir)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (s *Server) list(r *request, e *rpc.Encoder, budget int, size func(*pmemfs.
 	e.Uint64(0) // the verifier never changes, as cookies never lose their meaning
 	first, eof := e.Len(), true
 	var cut export.Cut
-	err = s.eng.Readdir(&r.cred, dir, r.exp.Key(r.args.offset), plus, func(d *pmemfs.DirEntry) bool {
+	err = s.eng.Readdir(&r.cred, &r.within, dir, r.exp.Key(r.args.offset), plus, func(d *pmemfs.DirEntry) bool {
 		d.Cookie = r.exp.Offset(d.Cookie)
 		end := cut.Before(d.Cookie, e.Len())
 		if e.Len()-start+size(d)+listEndBytes > budget {

@@ -68,7 +68,7 @@ func (s *site) start() {
 	must(s.t, err)
 	for _, e := range s.exports {
 		if e.Subtree != "/" {
-			_, err := eng.Mkdir(&pmemfs.Cred{}, eng.Root(), []byte(e.Subtree[1:]), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o777})
+			_, err := eng.Mkdir(&pmemfs.Cred{}, nil, eng.Root(), []byte(e.Subtree[1:]), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o777})
 			if err != nil && statOf(err) != "EEXIST" {
 				s.t.Fatal(err)
 			}

@@ -98,7 +98,7 @@ func (s *Server) admit(r *request, p *procedure, sys *rpc.SysCred) status {
 		return nfswire.ErrAcces
 	}
 	r.cred = credential(r, sys)
-	r.cred.Call = &pmemfs.Call{Within: [2]pmemfs.Handle{r.exp.Within()}}
+	r.within = pmemfs.Call{Within: [2]pmemfs.Handle{r.exp.Within()}}
 	if p.changes && r.exp.ReadOnly {
 		return nfswire.ErrROFS
 	}
@@ -158,7 +158,7 @@ func (s *Server) attrOf(h pmemfs.Handle) *pmemfs.Attr {
 	if h == (pmemfs.Handle{}) {
 		return nil
 	}
-	a, err := s.eng.Getattr(h)
+	a, err := s.eng.Getattr(nil, h)
 	if err != nil {
 		return nil
 	}

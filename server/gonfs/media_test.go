@@ -17,7 +17,7 @@ func TestBadMemory(t *testing.T) {
 	for i := range 10 {
 		c.write(fh, uint64(i)<<12, strings.Repeat(string(rune('a'+i)), 4096))
 	}
-	a, err := s.eng.Lookup(&pmemfs.Cred{}, s.eng.Root(), []byte("file"))
+	a, err := s.eng.Lookup(&pmemfs.Cred{}, nil, s.eng.Root(), []byte("file"))
 	must(t, err)
 	must(t, s.eng.SyncAll())
 	if _, err := s.eng.Poison(a.Handle, 5<<12); err != nil {

@@ -26,6 +26,7 @@ type request struct {
 	at     int // where in the encoder its results begin
 	exp    *export.Export
 	cred   pmemfs.Cred
+	within pmemfs.Call // for LOOKUP and READDIR: as far up as the export goes
 
 	// Kept by the view while go-nfs works on the request.
 	err   error         // the first thing that went wrong

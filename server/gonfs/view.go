@@ -98,13 +98,13 @@ func (v *view) resolve(p string) (pmemfs.Attr, error) {
 	case err != nil:
 		return pmemfs.Attr{}, err
 	case name == "":
-		return v.srv.eng.Getattr(dir)
+		return v.srv.eng.Getattr(nil, dir)
 	}
 	// One LOOKUP asks three times; all must speak of the same file even if the name changes hands meanwhile.
 	if n := &v.r.named; v.r.call.Proc == nfswire.ProcLookup && n.dir == dir && n.name == name {
 		return n.attr, nil
 	}
-	attr, err := v.srv.eng.Lookup(&v.r.cred, dir, []byte(name))
+	attr, err := v.srv.eng.Lookup(&v.r.cred, &v.r.within, dir, []byte(name))
 	if err == nil {
 		v.r.named.dir, v.r.named.name, v.r.named.attr = dir, name, attr
 	}
@@ -132,7 +132,7 @@ func (v *view) Readlink(p string) (target string, err error) {
 	if err != nil {
 		return "", v.failed(err)
 	}
-	b, err := v.srv.eng.Readlink(&v.r.cred, attr.Handle)
+	b, err := v.srv.eng.Readlink(nil, attr.Handle)
 	return string(b), v.failed(err)
 }
 
@@ -162,9 +162,9 @@ func (v *view) Remove(p string) (err error) {
 		return v.failed(err)
 	}
 	if v.r.call.Proc == nfswire.ProcRmdir {
-		return v.failed(v.srv.eng.Rmdir(&v.r.cred, dir, []byte(name)))
+		return v.failed(v.srv.eng.Rmdir(&v.r.cred, nil, dir, []byte(name)))
 	}
-	return v.failed(v.srv.eng.Unlink(&v.r.cred, dir, []byte(name)))
+	return v.failed(v.srv.eng.Unlink(&v.r.cred, nil, dir, []byte(name)))
 }
 
 // Rename does RENAME.
@@ -178,7 +178,7 @@ func (v *view) Rename(from, to string) (err error) {
 	if err != nil {
 		return v.failed(err)
 	}
-	return v.failed(v.srv.eng.Rename(&v.r.cred, fromDir, []byte(fromName), toDir, []byte(toName), 0))
+	return v.failed(v.srv.eng.Rename(&v.r.cred, nil, fromDir, []byte(fromName), toDir, []byte(toName), 0))
 }
 
 // Join makes a path of elements. It must not clean: the elements are no ordinary path.

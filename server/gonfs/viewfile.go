@@ -19,7 +19,7 @@ type viewFile struct {
 func (f *viewFile) ReadAt(p []byte, off int64) (n int, err error) {
 	defer f.v.rescue(&err)
 	if len(p) == 0 { // at or after the end, where go-nfs asks for nothing: the permission still counts
-		_, _, err = f.v.srv.eng.Read(&f.v.r.cred, f.Handle(), nil, 0)
+		_, _, err = f.v.srv.eng.Read(&f.v.r.cred, nil, f.Handle(), nil, 0)
 		return 0, f.v.failed(err)
 	}
 	n, err = f.File.ReadAt(p, off)

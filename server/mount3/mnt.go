@@ -92,7 +92,7 @@ func (s *Server) descend(user pmemfs.Cred, top pmemfs.Attr, rest string) (pmemfs
 			way = way[:max(len(way)-1, 1)]
 			continue
 		}
-		attr, err := s.eng.Lookup(&user, way[len(way)-1].Handle, []byte(name))
+		attr, err := s.eng.Lookup(&user, nil, way[len(way)-1].Handle, []byte(name))
 		if err != nil {
 			return attr, err
 		}
@@ -107,7 +107,7 @@ func (s *Server) descend(user pmemfs.Cred, top pmemfs.Attr, rest string) (pmemfs
 		if links++; links > linksMax {
 			return attr, errLoop
 		}
-		target, err := s.eng.Readlink(&user, attr.Handle)
+		target, err := s.eng.Readlink(nil, attr.Handle)
 		if err != nil {
 			return attr, err
 		}

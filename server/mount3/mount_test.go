@@ -54,13 +54,13 @@ func newSite(t testing.TB, more ...export.Export) *site {
 	open := s.mkdir(docs, "open", 0o755)
 	s.mkdir(open, "deep", 0o755)
 	s.mkdir(s.mkdir(docs, "private", 0o700), "deep", 0o755)
-	_, err = eng.Create(superuser, docs, []byte("file"), &pmemfs.CreateOptions{})
+	_, err = eng.Create(superuser, nil, docs, []byte("file"), &pmemfs.CreateOptions{})
 	must(t, err)
 	for name, target := range map[string]string{
 		"link": "open", "up": "./open/../../../open//deep", "above": "../../..", "absolute": "/open", "linked": "file", "dangling": "none",
 		"secret": "private/deep", "loop": "loop",
 	} {
-		_, err = eng.Symlink(superuser, docs, []byte(name), []byte(target), &pmemfs.SetAttr{})
+		_, err = eng.Symlink(superuser, nil, docs, []byte(name), []byte(target), &pmemfs.SetAttr{})
 		must(t, err)
 	}
 	sub := export.Default()
@@ -79,7 +79,7 @@ func (s *site) store(exports ...export.Export) {
 
 func (s *site) mkdir(dir pmemfs.Handle, name string, mode uint32) pmemfs.Handle {
 	s.t.Helper()
-	a, err := s.eng.Mkdir(superuser, dir, []byte(name), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode})
+	a, err := s.eng.Mkdir(superuser, nil, dir, []byte(name), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode})
 	must(s.t, err)
 	return a.Handle
 }
@@ -243,7 +243,7 @@ func TestSubtreeComes(t *testing.T) {
 	if status, _, got := s.mnt(call(1, dirpath("/late"))); status != ok || got != h {
 		t.Errorf("made: %d, %v", status, got)
 	}
-	must(t, s.eng.Rmdir(superuser, s.eng.Root(), []byte("late")))
+	must(t, s.eng.Rmdir(superuser, nil, s.eng.Root(), []byte("late")))
 	if status, _, _ := s.mnt(call(1, dirpath("/late"))); status != noEnt {
 		t.Errorf("removed: %d", status)
 	}

@@ -41,7 +41,7 @@ func (c *call) getACL() rpc.Result {
 	var acls pmemfs.ACLs
 	if st == nfswire.OK {
 		var err error
-		acls, err = c.s.eng.GetACLs(&c.cred, c.h[0])
+		acls, err = c.s.eng.GetACLs(&c.call, c.h[0])
 		st = c.status(err)
 	}
 	if st == wait {
@@ -59,7 +59,7 @@ func (c *call) getACL() rpc.Result {
 	if mask&(nfswire.ACLDefault|nfswire.ACLDefaultCount) == 0 {
 		acls.Default = nil
 	}
-	a := &c.call.Saw[0].After
+	a := &c.call.WCC[0].Post
 	nfswire.PutACL(c.e, a, acls.Access, mask&nfswire.ACLAccess != 0, false)
 	nfswire.PutACL(c.e, a, acls.Default, mask&nfswire.ACLDefault != 0, true)
 	return rpc.Success
@@ -106,7 +106,8 @@ func (c *call) setACLs(mask uint32, access, def []byte) (err error) {
 		}
 	}
 	if kind == 0 {
-		return c.s.eng.See(&c.call, c.h[0])
+		_, err := c.s.eng.Getattr(&c.call, c.h[0])
+		return err
 	}
-	return c.s.eng.SetACLs(&c.cred, c.h[0], acls, kind)
+	return c.s.eng.SetACLs(&c.cred, &c.call, c.h[0], acls, kind)
 }

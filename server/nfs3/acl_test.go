@@ -104,11 +104,11 @@ func (f *fixture) make(name string, typ pmemfs.FileType, mode, uid uint32) pmemf
 	var err error
 	switch typ {
 	case pmemfs.TypeDir:
-		a, err = f.eng.Mkdir(c, root, []byte(name), &s)
+		a, err = f.eng.Mkdir(c, nil, root, []byte(name), &s)
 	case pmemfs.TypeSymlink:
-		a, err = f.eng.Symlink(c, root, []byte(name), []byte("x"), &s)
+		a, err = f.eng.Symlink(c, nil, root, []byte(name), []byte("x"), &s)
 	default:
-		a, err = f.eng.Create(c, root, []byte(name), &pmemfs.CreateOptions{Attr: s})
+		a, err = f.eng.Create(c, nil, root, []byte(name), &pmemfs.CreateOptions{Attr: s})
 	}
 	if err != nil {
 		f.t.Fatal(err)
@@ -134,7 +134,7 @@ func TestACL(t *testing.T) {
 		if st != nfswire.OK || !d.Bool() {
 			t.Errorf("status %d, or no attributes", st)
 		}
-		now, err := f.eng.Getattr(h)
+		now, err := f.eng.Getattr(nil, h)
 		want := rpc.NewEncoder(nil)
 		nfswire.PutFattr(want, f.handles.FSID(), &now)
 		if err != nil || !bytes.Equal(d.Rest(), want.Bytes()) {
@@ -145,7 +145,7 @@ func TestACL(t *testing.T) {
 	list := secattr(1, 10, 6, 2, 8, 7, 2, 9, 4, 4, 20, 5, 8, 70, 6, 16, 0, 7, 32, 0, 1)
 	f.wantLists("sorted", file, everything, list, noList)
 	f.wantLists("only counted", file, 2, raw(args(7, 0).Bytes()), noList)
-	if a, err := f.eng.Getattr(file); err != nil || a.Mode != 0o671 {
+	if a, err := f.eng.Getattr(nil, file); err != nil || a.Mode != 0o671 {
 		t.Errorf("mode %o, %v", a.Mode, err)
 	}
 	set(dir, 5, secattr(1, 0, 7, 4, 0, 5, 16, 0, 5, 32, 0, 5), secattr(0x1001, 0, 7, 0x1002, 5, 7, 0x1004, 0, 5, 0x1010, 0, 7, 0x1020, 0, 0))
@@ -174,7 +174,7 @@ func TestACLInherited(t *testing.T) {
 	if st, _ := f.call(nfswire.ProcCreate, args(f.fh(dir), "new", nfswire.CreateUnchecked, mode(0o640))); st != nfswire.OK {
 		t.Fatalf("status %d", st)
 	}
-	a, err := f.eng.Lookup(&pmemfs.Cred{}, dir, []byte("new"))
+	a, err := f.eng.Lookup(&pmemfs.Cred{}, nil, dir, []byte("new"))
 	if err != nil || a.Mode != 0o640 {
 		t.Errorf("mode %o, %v", a.Mode, err)
 	}
@@ -282,7 +282,7 @@ func TestACLRefused(t *testing.T) {
 	f.exp.Clients = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	f.serve(f.exp)
 	try("GETACL from elsewhere", nfswire.ErrAcces, nfswire.ProcGetACL, args(f.fh(file), everything))
-	if a, err := f.eng.Getattr(file); err != nil || a.Mode != 0o640 {
+	if a, err := f.eng.Getattr(nil, file); err != nil || a.Mode != 0o640 {
 		t.Errorf("mode %o, %v: something was set", a.Mode, err)
 	}
 }
@@ -349,7 +349,7 @@ func TestACLOnce(t *testing.T) {
 			t.Fatalf("call %d is refused", i)
 		}
 	}
-	want, err := f.eng.Getattr(h)
+	want, err := f.eng.Getattr(nil, h)
 	if err != nil || want.Mode != 0o660 {
 		t.Fatalf("mode %o, %v", want.Mode, err)
 	}
@@ -361,7 +361,7 @@ func TestACLOnce(t *testing.T) {
 	if result, d := f.aclSend(first); result != rpc.Success || d.Uint32() != 0 {
 		t.Error("repeated after a crash: refused")
 	}
-	if a, err := f.eng.Getattr(h); err != nil || a != want {
+	if a, err := f.eng.Getattr(nil, h); err != nil || a != want {
 		t.Errorf("repeated after a crash: %+v, %v, want %+v", a, err, want)
 	}
 	pmemfstest.CheckFS(t, f.eng)

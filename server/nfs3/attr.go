@@ -23,15 +23,18 @@ func (c *call) getattr() rpc.Result {
 	if !c.d.Done() {
 		return rpc.GarbageArgs
 	}
+	var a pmemfs.Attr
 	st := c.admit(1)
 	if st == nfswire.OK {
-		st = c.status(c.s.eng.See(&c.call, c.h[0]))
+		var err error
+		a, err = c.s.eng.Getattr(&c.call, c.h[0])
+		st = c.status(err)
 	}
 	if st == wait {
 		return rpc.Wait
 	}
 	if c.put(st) {
-		nfswire.PutFattr(c.e, c.s.fsid, &c.call.Saw[0].After)
+		nfswire.PutFattr(c.e, c.s.fsid, &a)
 	}
 	return rpc.Success
 }
@@ -50,7 +53,7 @@ func (c *call) setattr() rpc.Result {
 	}
 	st := c.admit(1)
 	if st == nfswire.OK && !c.replayed(nil) {
-		_, err := c.s.eng.Setattr(&c.cred, c.h[0], &set)
+		_, err := c.s.eng.Setattr(&c.cred, &c.call, c.h[0], &set)
 		st = c.status(err)
 	}
 	if st == wait {
@@ -73,7 +76,7 @@ func (c *call) access() rpc.Result {
 	var got uint32
 	if st == nfswire.OK {
 		var err error
-		got, err = c.s.eng.Access(&c.cred, c.h[0], pmemfs.AccessRead|pmemfs.AccessWrite|pmemfs.AccessExec|pmemfs.AccessChange)
+		got, err = c.s.eng.Access(&c.cred, &c.call, c.h[0], pmemfs.AccessRead|pmemfs.AccessWrite|pmemfs.AccessExec|pmemfs.AccessChange)
 		st = c.status(err)
 	}
 	if st == wait {

@@ -13,11 +13,11 @@ import (
 func benchFile(b testing.TB, f *fixture, n int) pmemfs.Handle {
 	b.Helper()
 	c := &pmemfs.Cred{}
-	a, err := f.eng.Create(c, f.eng.Root(), []byte("file"), &pmemfs.CreateOptions{})
+	a, err := f.eng.Create(c, nil, f.eng.Root(), []byte("file"), &pmemfs.CreateOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, _, err := f.eng.Write(c, a.Handle, make([]byte, n), 0); err != nil {
+	if _, _, err := f.eng.Write(c, nil, a.Handle, make([]byte, n), 0); err != nil {
 		b.Fatal(err)
 	}
 	return a.Handle

@@ -26,7 +26,7 @@ type call struct {
 	n    int              // how many of h count
 	exp  *export.Export
 	cred pmemfs.Cred
-	call pmemfs.Call // what cred.Call points to
+	call pmemfs.Call // what the call asks of the engine, and learns
 	late pmemfs.Attr // see post
 
 	known [2]known // handles seen lately, one for each argument
@@ -83,7 +83,6 @@ func (c *call) admit(n int) nfswire.Status {
 	}
 	sys := &c.r.Sys
 	c.cred = c.exp.Cred(export.Caller{Anonymous: c.r.CredFlavor != rpc.AuthSys, UID: sys.UID, GID: sys.GID, Groups: sys.Groups})
-	c.cred.Call = &c.call
 	if c.p.changes && c.exp.ReadOnly {
 		return nfswire.ErrROFS
 	}
@@ -165,10 +164,10 @@ func (c *call) post(i int) *pmemfs.Attr {
 	if i >= c.n {
 		return nil
 	}
-	if c.call.Saw[i].HasAfter {
-		return &c.call.Saw[i].After
+	if c.call.WCC[i].HasPost {
+		return &c.call.WCC[i].Post
 	}
-	a, err := c.s.eng.Getattr(c.h[i])
+	a, err := c.s.eng.Getattr(nil, c.h[i])
 	if err != nil {
 		return nil
 	}
@@ -184,7 +183,7 @@ func (c *call) putPost(i int) { nfswire.PutPostOp(c.e, c.s.fsid, c.post(i)) }
 func (c *call) putWcc(i int) {
 	var pre *pmemfs.Attr
 	if i < c.n {
-		pre = c.call.Saw[i].Pre()
+		pre = c.call.WCC[i].PreOp()
 	}
 	nfswire.PutWcc(c.e, c.s.fsid, pre, c.post(i))
 }

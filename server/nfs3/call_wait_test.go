@@ -15,14 +15,14 @@ func whileLocked(t *testing.T, eng *pmemfs.FS, h pmemfs.Handle, locked func() bo
 	changed := make(chan error, 1)
 	send := func([][]byte, int, bool) {
 		go func() {
-			_, _, err := eng.Write(superuser, h, []byte("x"), 0)
+			_, _, err := eng.Write(superuser, nil, h, []byte("x"), 0)
 			changed <- err
 		}()
 		for !locked() {
 		}
 		f()
 	}
-	if _, err := eng.ReadTo(superuser, h, 1, 0, &pmemfs.Direct{Send: send}); err != nil {
+	if _, err := eng.ReadTo(superuser, nil, h, 1, 0, &pmemfs.Direct{Send: send}); err != nil {
 		t.Error(err)
 	}
 	if err := <-changed; err != nil {

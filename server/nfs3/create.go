@@ -28,7 +28,7 @@ func (c *call) create() rpc.Result {
 	if !c.d.Done() {
 		return rpc.GarbageArgs
 	}
-	return c.made(c.admitName(name), func() (pmemfs.Attr, error) { return c.s.eng.Create(&c.cred, c.h[0], name, &o) })
+	return c.made(c.admitName(name), func() (pmemfs.Attr, error) { return c.s.eng.Create(&c.cred, &c.call, c.h[0], name, &o) })
 }
 
 // mkdir : RFC 1813 section 3.3.9.
@@ -40,7 +40,7 @@ func (c *call) mkdir() rpc.Result {
 	if !c.d.Done() {
 		return rpc.GarbageArgs
 	}
-	return c.made(c.admitName(name), func() (pmemfs.Attr, error) { return c.s.eng.Mkdir(&c.cred, c.h[0], name, &set) })
+	return c.made(c.admitName(name), func() (pmemfs.Attr, error) { return c.s.eng.Mkdir(&c.cred, &c.call, c.h[0], name, &set) })
 }
 
 // symlink : RFC 1813 section 3.3.10.
@@ -53,7 +53,7 @@ func (c *call) symlink() rpc.Result {
 	if !c.d.Done() {
 		return rpc.GarbageArgs
 	}
-	return c.made(c.admitName(name), func() (pmemfs.Attr, error) { return c.s.eng.Symlink(&c.cred, c.h[0], name, target, &set) })
+	return c.made(c.admitName(name), func() (pmemfs.Attr, error) { return c.s.eng.Symlink(&c.cred, &c.call, c.h[0], name, target, &set) })
 }
 
 // mknod makes devices, sockets and FIFOs (RFC 1813 section 3.3.11).
@@ -86,7 +86,7 @@ func (c *call) mknod() rpc.Result {
 		st = nfswire.ErrBadType
 	}
 	return c.made(st, func() (pmemfs.Attr, error) {
-		return c.s.eng.Mknod(&c.cred, c.h[0], name, typ, major, minor, &set)
+		return c.s.eng.Mknod(&c.cred, &c.call, c.h[0], name, typ, major, minor, &set)
 	})
 }
 

@@ -25,7 +25,7 @@ const (
 
 // drc is the duplicate request cache: what calls were answered, so that a retransmission is answered and not carried out twice.
 type drc struct {
-	notes map[pmemfs.NoteKey]pmemfs.Handle // request notes of earlier incarnations, with what was made; never changes
+	notes map[pmemfs.RequestKey]pmemfs.Handle // request notes of earlier incarnations, with what was made; never changes
 	born  time.Time                        // of this incarnation
 	now   func() time.Time
 
@@ -43,7 +43,7 @@ type drcShard struct {
 
 // drcClient is what one client was answered. The lock of its shard guards it.
 type drcClient struct {
-	at map[pmemfs.NoteKey]*drcEntry // by digest; the newest of those that are the same
+	at map[pmemfs.RequestKey]*drcEntry // by digest; the newest of those that are the same
 	n  int
 	// The entries in the order in which they came, as a ring of which this is the beginning and the end.
 	ring drcEntry
@@ -51,7 +51,7 @@ type drcClient struct {
 
 // drcEntry is one call: under way while busy, then answered.
 type drcEntry struct {
-	digest     pmemfs.NoteKey
+	digest     pmemfs.RequestKey
 	same       *drcEntry    // an older one with the same digest
 	port       uint16       // of the client that has last asked for it
 	receipt    *rpc.Receipt // of the reply that it was last sent
@@ -62,8 +62,8 @@ type drcEntry struct {
 	done       time.Time
 }
 
-func newDRC(notes []pmemfs.Note) *drc {
-	r := &drc{notes: make(map[pmemfs.NoteKey]pmemfs.Handle, len(notes)), now: time.Now, seed: maphash.MakeSeed()}
+func newDRC(notes []pmemfs.RequestNote) *drc {
+	r := &drc{notes: make(map[pmemfs.RequestKey]pmemfs.Handle, len(notes)), now: time.Now, seed: maphash.MakeSeed()}
 	r.born = r.now()
 	for i := range r.shards {
 		r.shards[i].clients = make(map[netip.Addr]*drcClient)
@@ -76,7 +76,7 @@ func newDRC(notes []pmemfs.Note) *drc {
 
 // earlier reports whether an earlier incarnation of the server carried out the request with a key, for a client that may still wait for the
 // reply, and what the request made.
-func (r *drc) earlier(key pmemfs.NoteKey) (made pmemfs.Handle, ok bool) {
+func (r *drc) earlier(key pmemfs.RequestKey) (made pmemfs.Handle, ok bool) {
 	if made, ok = r.notes[key]; ok && r.now().Sub(r.born) > drcLifetime {
 		return pmemfs.Handle{}, false
 	}
@@ -90,7 +90,7 @@ func (r *drc) of(client netip.Addr) *drcShard {
 
 // begin looks a call up. Either it is one that was answered: reply is a copy of the answer; or that is under way: busy is closed when it no
 // longer is; or it is new: m is its entry, and the caller, who carries it out, ends it with finish or abandon.
-func (r *drc) begin(call *rpc.Request, digest pmemfs.NoteKey) (m *drcEntry, reply []byte, busy <-chan struct{}) {
+func (r *drc) begin(call *rpc.Request, digest pmemfs.RequestKey) (m *drcEntry, reply []byte, busy <-chan struct{}) {
 	client, port := share.Key(call.Remote.Addr()), call.Remote.Port()
 	s := r.of(client)
 	s.mu.Lock()
@@ -163,7 +163,7 @@ func (m *drcEntry) release() {
 }
 
 func newClient() *drcClient {
-	h := &drcClient{at: make(map[pmemfs.NoteKey]*drcEntry)}
+	h := &drcClient{at: make(map[pmemfs.RequestKey]*drcEntry)}
 	h.ring.prev, h.ring.next = &h.ring, &h.ring
 	return h
 }
@@ -172,7 +172,7 @@ func newClient() *drcClient {
 const findsAtMost = 16
 
 // find returns the entry of which a call is a retransmission, or nil.
-func (h *drcClient) find(call *rpc.Request, digest pmemfs.NoteKey, now time.Time) *drcEntry {
+func (h *drcClient) find(call *rpc.Request, digest pmemfs.RequestKey, now time.Time) *drcEntry {
 	looks := 0
 	for m := h.at[digest]; m != nil; m = m.same {
 		if m.port != call.Remote.Port() {

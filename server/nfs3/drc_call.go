@@ -13,7 +13,7 @@ import (
 //
 //   - in memory, in the duplicate request cache, with their replies: for each client as many as it may have outstanding (drc.go);
 //   - on the medium, in the record of the operation itself, as a request note: "the request with this key was carried out"
-//     (pmemfs.Note). There is no moment at which an operation has happened and its request note is not there.
+//     (pmemfs.RequestNote). There is no moment at which an operation has happened and its request note is not there.
 //
 // A new call must not be answered with the reply to another one. Two programs behind one address, or one program that counts its xids
 // from a constant, would both be told that they have made the lock. So a call is taken for a retransmission only if its sender can still
@@ -53,7 +53,7 @@ func (c *call) serveThroughDRC() rpc.Result {
 			c.s.drc.abandon(client, m)
 		}
 	}()
-	c.call.Note = key
+	c.call.Key = key
 	at := c.e.Len()
 	result := c.p.serve(c)
 	if result == rpc.Success {
@@ -64,7 +64,7 @@ func (c *call) serveThroughDRC() rpc.Result {
 }
 
 // digest tells a call from all others that its address has ever made.
-func (c *call) digest() (digest pmemfs.NoteKey) {
+func (c *call) digest() (digest pmemfs.RequestKey) {
 	addr := c.r.Remote.Addr().As16()
 	head := append(c.scratch[:0], addr[:]...)
 	proc := c.r.Proc
@@ -83,10 +83,10 @@ func (c *call) digest() (digest pmemfs.NoteKey) {
 }
 
 // requestKey is the key of a call in the engine's request notes.
-func requestKey(digest pmemfs.NoteKey, port uint16) pmemfs.NoteKey {
+func requestKey(digest pmemfs.RequestKey, port uint16) pmemfs.RequestKey {
 	digest[0] ^= byte(port)
 	digest[1] ^= byte(port >> 8)
-	if digest == (pmemfs.NoteKey{}) {
+	if digest == (pmemfs.RequestKey{}) {
 		digest[2] = 1 // zero says nothing
 	}
 	return digest
@@ -98,7 +98,7 @@ func (c *call) replayed(a *pmemfs.Attr) bool {
 	if !c.replay || a == nil {
 		return c.replay
 	}
-	now, err := c.s.eng.Getattr(c.madeBefore)
+	now, err := c.s.eng.Getattr(nil, c.madeBefore)
 	if err != nil {
 		now = pmemfs.Attr{Handle: c.madeBefore}
 	}

@@ -49,12 +49,12 @@ func TestDRC(t *testing.T) {
 			if s.proc != proc {
 				continue
 			}
-			before, err := f.eng.Getattr(f.eng.Root())
+			before, err := f.eng.Getattr(nil, f.eng.Root())
 			if err != nil {
 				t.Fatal(err)
 			}
 			f.again(name, r, e.Bytes())
-			if after, err := f.eng.Getattr(f.eng.Root()); err != nil || after != before {
+			if after, err := f.eng.Getattr(nil, f.eng.Root()); err != nil || after != before {
 				t.Errorf("%s, repeated, changes the directory: %+v, %v", name, after, err)
 			}
 			done = append(done, sent{name, r, e.Bytes()})
@@ -171,7 +171,7 @@ func TestDRCForgetsWhatCameToNothing(t *testing.T) {
 			t.Errorf("result %d", result)
 		}
 	}
-	if _, err := f.eng.Lookup(&pmemfs.Cred{}, f.eng.Root(), []byte("d")); err == nil {
+	if _, err := f.eng.Lookup(&pmemfs.Cred{}, nil, f.eng.Root(), []byte("d")); err == nil {
 		t.Error("made from garbage")
 	}
 }

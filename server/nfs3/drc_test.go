@@ -17,7 +17,7 @@ type cacheFixture struct {
 	clock time.Time
 }
 
-func newCache(t *testing.T, notes ...pmemfs.Note) *cacheFixture {
+func newCache(t *testing.T, notes ...pmemfs.RequestNote) *cacheFixture {
 	m := &cacheFixture{drc: newDRC(notes), t: t, clock: time.Now()}
 	m.born = m.clock
 	m.drc.now = func() time.Time { return m.clock }
@@ -28,7 +28,7 @@ func from(n, port int) *rpc.Request {
 	return &rpc.Request{Remote: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), uint16(port))}
 }
 
-func digestOf(n int) (k pmemfs.NoteKey) {
+func digestOf(n int) (k pmemfs.RequestKey) {
 	k[0], k[1], k[2] = byte(n), byte(n>>8), byte(n>>16)
 	return k
 }
@@ -156,7 +156,7 @@ func TestDRCOfMany(t *testing.T) {
 func TestNotesLapse(t *testing.T) {
 	testpart.NotRace(t)
 	made := pmemfs.Handle{Ino: 7, Gen: 8}
-	m := newCache(t, pmemfs.Note{Key: requestKey(digestOf(1), 700), Made: made})
+	m := newCache(t, pmemfs.RequestNote{Key: requestKey(digestOf(1), 700), Made: made})
 	if h, ok := m.earlier(requestKey(digestOf(1), 700)); !ok || h != made {
 		t.Error("not found")
 	}

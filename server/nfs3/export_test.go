@@ -15,7 +15,7 @@ var superuser = &pmemfs.Cred{}
 // mkdir makes a directory that everybody may write to.
 func (f *fixture) mkdir(parent pmemfs.Handle, name string) pmemfs.Handle {
 	f.t.Helper()
-	a, err := f.eng.Mkdir(superuser, parent, []byte(name), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o777})
+	a, err := f.eng.Mkdir(superuser, nil, parent, []byte(name), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o777})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestConfined(t *testing.T) {
 		}
 	}
 	// A client that sees more moves a directory out of the subtree: who holds it stays below it.
-	if err := f.eng.Rename(superuser, top, []byte("sub"), outside, []byte("sub"), 0); err != nil {
+	if err := f.eng.Rename(superuser, nil, top, []byte("sub"), outside, []byte("sub"), 0); err != nil {
 		t.Fatal(err)
 	}
 	if st, _, ino := f.lookup(fh(sub), ".."); st != nfswire.OK || ino != sub.Ino {
@@ -160,12 +160,12 @@ func TestSquash(t *testing.T) {
 		{export.SquashAll, 0, false, anon}, {export.SquashAll, 7, false, anon}, {export.SquashAll, 7, true, anon},
 	} {
 		f := newFixture(t, func(e *export.Export) { e.Squash, e.AnonUID, e.AnonGID = k.squash, anon, anon })
-		if _, err := f.eng.Setattr(superuser, f.eng.Root(), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o777}); err != nil {
+		if _, err := f.eng.Setattr(superuser, nil, f.eng.Root(), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o777}); err != nil {
 			t.Fatal(err)
 		}
 		f.uid, f.gid, f.none = k.uid, k.uid, k.none
 		st, _ := f.call(nfswire.ProcMkdir, args(f.root(), "d", noAttr))
-		a, err := f.eng.Lookup(superuser, f.eng.Root(), []byte("d"))
+		a, err := f.eng.Lookup(superuser, nil, f.eng.Root(), []byte("d"))
 		if st != nfswire.OK || err != nil || a.UID != k.want || a.GID != k.want {
 			t.Errorf("%+v: status %d, belongs to %d:%d, %v", k, st, a.UID, a.GID, err)
 		}

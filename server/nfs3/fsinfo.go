@@ -16,7 +16,8 @@ func (c *call) about() (nfswire.Status, rpc.Result) {
 	}
 	st := c.admit(1)
 	if st == nfswire.OK {
-		st = c.status(c.s.eng.See(&c.call, c.h[0]))
+		_, err := c.s.eng.Getattr(&c.call, c.h[0])
+		st = c.status(err)
 	}
 	if st == wait {
 		return st, rpc.Wait

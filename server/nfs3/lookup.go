@@ -21,7 +21,7 @@ func (c *call) lookup() rpc.Result {
 	if st == nfswire.OK {
 		var err error
 		c.call.Within[0] = c.exp.Within()
-		a, err = c.s.eng.Lookup(&c.cred, c.h[0], name)
+		a, err = c.s.eng.Lookup(&c.cred, &c.call, c.h[0], name)
 		st = c.status(err)
 	}
 	if st == wait {
@@ -45,7 +45,7 @@ func (c *call) readlink() rpc.Result {
 	var target []byte
 	if st == nfswire.OK {
 		var err error
-		target, err = c.s.eng.Readlink(&c.cred, c.h[0])
+		target, err = c.s.eng.Readlink(&c.call, c.h[0])
 		st = c.status(err)
 	}
 	if st == wait {

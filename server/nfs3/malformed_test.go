@@ -22,7 +22,7 @@ type sample struct {
 // samples makes a file and a symbolic link and returns a call of each procedure and of each form that its arguments have.
 func samples(t testing.TB, f *fixture) map[string]sample {
 	h := f.fh(benchFile(t, f, 5000))
-	link, err := f.eng.Symlink(&pmemfs.Cred{}, f.eng.Root(), []byte("link"), []byte("target"), nil)
+	link, err := f.eng.Symlink(&pmemfs.Cred{}, nil, f.eng.Root(), []byte("link"), []byte("target"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,11 +142,11 @@ func TestBadValues(t *testing.T) {
 func TestHandles(t *testing.T) {
 	f := newFixture(t)
 	good := f.fh(benchFile(t, f, 10))
-	gone, err := f.eng.Create(&pmemfs.Cred{}, f.eng.Root(), []byte("gone"), &pmemfs.CreateOptions{})
+	gone, err := f.eng.Create(&pmemfs.Cred{}, nil, f.eng.Root(), []byte("gone"), &pmemfs.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.eng.Unlink(&pmemfs.Cred{}, f.eng.Root(), []byte("gone")); err != nil {
+	if err := f.eng.Unlink(&pmemfs.Cred{}, nil, f.eng.Root(), []byte("gone")); err != nil {
 		t.Fatal(err)
 	}
 	other := newFixture(t)

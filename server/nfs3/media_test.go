@@ -67,7 +67,7 @@ func TestReadBadMemory(t *testing.T) {
 	const size, bad = 1 << 20, 600 << 10
 	h := benchFile(t, f, size)
 	content := bytes.Repeat([]byte("content!"), size/8)
-	if _, _, err := f.eng.Write(superuser, h, content, 0); err != nil {
+	if _, _, err := f.eng.Write(superuser, nil, h, content, 0); err != nil {
 		t.Fatal(err)
 	}
 	addr := f.listen()
@@ -121,7 +121,7 @@ func TestReadDirect(t *testing.T) {
 	for _, at := range []int{5, 100_000, 1<<20 - 3, 1<<20 + 70_000, 2<<20 + 500_000} {
 		piece := bytes.Repeat([]byte{byte(at), byte(at >> 8), 77}, 23_333)
 		copy(want[at:], piece)
-		if _, _, err := f.eng.Write(superuser, h, piece, uint64(at)); err != nil {
+		if _, _, err := f.eng.Write(superuser, nil, h, piece, uint64(at)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -16,11 +16,11 @@ func (c *call) remove() rpc.Result {
 	switch {
 	case st != nfswire.OK || c.replayed(nil):
 	case c.r.Proc == nfswire.ProcRemove:
-		st = c.status(c.s.eng.Unlink(&c.cred, c.h[0], name))
+		st = c.status(c.s.eng.Unlink(&c.cred, &c.call, c.h[0], name))
 	case string(name) == "..":
 		st = nfswire.ErrExist
 	default:
-		st = c.status(c.s.eng.Rmdir(&c.cred, c.h[0], name))
+		st = c.status(c.s.eng.Rmdir(&c.cred, &c.call, c.h[0], name))
 	}
 	if st == wait {
 		return rpc.Wait
@@ -47,7 +47,7 @@ func (c *call) rename() rpc.Result {
 		st = vetName(to)
 	}
 	if st == nfswire.OK && !c.replayed(nil) {
-		st = c.status(c.s.eng.Rename(&c.cred, c.h[0], from, c.h[1], to, 0))
+		st = c.status(c.s.eng.Rename(&c.cred, &c.call, c.h[0], from, c.h[1], to, 0))
 	}
 	if st == wait {
 		return rpc.Wait
@@ -71,7 +71,7 @@ func (c *call) link() rpc.Result {
 		st = vetName(name)
 	}
 	if st == nfswire.OK && !c.replayed(nil) {
-		_, err := c.s.eng.Link(&c.cred, c.h[0], c.h[1], name)
+		_, err := c.s.eng.Link(&c.cred, &c.call, c.h[0], c.h[1], name)
 		st = c.status(err)
 	}
 	if st == wait {

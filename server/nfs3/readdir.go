@@ -90,7 +90,7 @@ type lister struct {
 func (l *lister) run(cookie uint64) (eof bool, err error) {
 	eof = true
 	l.c.call.Within[0] = l.c.exp.Within()
-	err = l.c.s.eng.Readdir(&l.c.cred, l.c.h[0], l.c.exp.Key(cookie), l.plus, func(d *pmemfs.DirEntry) bool {
+	err = l.c.s.eng.Readdir(&l.c.cred, &l.c.call, l.c.h[0], l.c.exp.Key(cookie), l.plus, func(d *pmemfs.DirEntry) bool {
 		if !l.entry(d) {
 			eof = false
 			return false

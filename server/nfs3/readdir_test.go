@@ -88,7 +88,7 @@ func (f *fixture) list(proc uint32, dir []byte, count int, between func()) []ent
 func (f *fixture) create(form string, from, to int) {
 	f.t.Helper()
 	for i := from; i < to; i++ {
-		if _, err := f.eng.Create(&pmemfs.Cred{}, f.eng.Root(), fmt.Appendf(nil, form, i), &pmemfs.CreateOptions{}); err != nil {
+		if _, err := f.eng.Create(&pmemfs.Cred{}, nil, f.eng.Root(), fmt.Appendf(nil, form, i), &pmemfs.CreateOptions{}); err != nil {
 			f.t.Fatal(err)
 		}
 	}
@@ -151,7 +151,7 @@ func TestReaddirChanges(t *testing.T) {
 		added += 7
 		for range 7 {
 			if removed < count {
-				if err := f.eng.Unlink(&pmemfs.Cred{}, f.eng.Root(), fmt.Appendf(nil, "goes %d", removed)); err != nil {
+				if err := f.eng.Unlink(&pmemfs.Cred{}, nil, f.eng.Root(), fmt.Appendf(nil, "goes %d", removed)); err != nil {
 					t.Fatal(err)
 				}
 				removed++
@@ -192,7 +192,7 @@ func TestReaddirCookies(t *testing.T) {
 	f.create("f%d", 0, 50)
 	_, all, _, _ := f.page(nfswire.ProcReaddir, f.root(), 0, 65536)
 	for i, e := range all[2:] {
-		if err := f.eng.Unlink(&pmemfs.Cred{}, f.eng.Root(), []byte(e.name)); err != nil {
+		if err := f.eng.Unlink(&pmemfs.Cred{}, nil, f.eng.Root(), []byte(e.name)); err != nil {
 			t.Fatal(err)
 		}
 		_, rest, eof, _ := f.page(nfswire.ProcReaddir, f.root(), e.cookie, 65536)

@@ -19,7 +19,7 @@ func (c *call) read() rpc.Result {
 	}
 	st := c.admit(1)
 	if st == nfswire.OK {
-		q := filedata.Read{Request: c.r, Encoder: c.e, Cred: &c.cred, File: c.h[0], Offset: off, Bytes: int(min(count, ioBytes))}
+		q := filedata.Read{Request: c.r, Encoder: c.e, Cred: &c.cred, Call: &c.call, File: c.h[0], Offset: off, Bytes: int(min(count, ioBytes))}
 		n, sent, err := c.reader.Read(q)
 		if err == nil {
 			if !sent {
@@ -43,7 +43,7 @@ const readHead = 4 + nfswire.PostOpBytes + 3*4 // status, attributes, count, eof
 func (c *call) fillRead(b []byte, n int, eof bool) {
 	be := binary.BigEndian
 	be.PutUint32(b, uint32(nfswire.OK))
-	nfswire.FillPostOp(b[4:], c.s.fsid, &c.call.Saw[0].After)
+	nfswire.FillPostOp(b[4:], c.s.fsid, &c.call.WCC[0].Post)
 	rest := b[4+nfswire.PostOpBytes:]
 	be.PutUint32(rest, uint32(n))
 	be.PutUint32(rest[4:], 0)
@@ -96,10 +96,10 @@ func (c *call) write() rpc.Result {
 // store writes as durably as was asked for, or more so.
 func (c *call) store(data []byte, off uint64, how uint32) (n int, stable bool, err error) {
 	if how == nfswire.Unstable {
-		n, stable, _, err = c.s.eng.WriteUnstable(&c.cred, c.h[0], data, off)
+		n, stable, _, err = c.s.eng.WriteUnstable(&c.cred, &c.call, c.h[0], data, off)
 		return n, stable, err
 	}
-	n, _, err = c.s.eng.Write(&c.cred, c.h[0], data, off)
+	n, _, err = c.s.eng.Write(&c.cred, &c.call, c.h[0], data, off)
 	return n, true, err
 }
 
@@ -112,7 +112,7 @@ func (c *call) commit() rpc.Result {
 	}
 	st := c.admit(1)
 	if st == nfswire.OK {
-		st = c.status(c.s.eng.Commit(&c.cred, c.h[0], off, uint64(count)))
+		st = c.status(c.s.eng.Commit(&c.call, c.h[0], off, uint64(count)))
 	}
 	if st == wait {
 		return rpc.Wait

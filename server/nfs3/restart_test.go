@@ -66,7 +66,7 @@ func TestDRCAcrossCrashes(t *testing.T) {
 		}
 	}
 	delete(requests, "CREATE EXCLUSIVE 2") // changes nothing, and needs no memory
-	want, err := f.eng.Getattr(f.eng.Root())
+	want, err := f.eng.Getattr(nil, f.eng.Root())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestDRCAcrossCrashes(t *testing.T) {
 				t.Errorf("incarnation %d: %s made something else", i+2, name)
 			}
 		}
-		if got, err := f.eng.Getattr(f.eng.Root()); err != nil || got != want {
+		if got, err := f.eng.Getattr(nil, f.eng.Root()); err != nil || got != want {
 			t.Errorf("incarnation %d: the directory has changed: %+v, want %+v, %v", i+2, got, want, err)
 		}
 	}

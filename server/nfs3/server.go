@@ -41,7 +41,7 @@ func New(c Config) *Server {
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	s := &Server{
 		eng: c.Engine, exports: c.Exports, log: c.Logger, handles: handle.New(c.Engine),
-		cheap: c.Engine.CheapFence(), drc: newDRC(c.Engine.Notes()),
+		cheap: c.Engine.CheapFence(), drc: newDRC(c.Engine.RequestNotes()),
 	}
 	s.fsid = s.handles.FSID()
 	secret := c.Engine.HandleKey() // the image's: a key means the same in every incarnation of the server

@@ -39,7 +39,7 @@ func TestNoAllocations(t *testing.T) {
 	}
 	send(ninetest.Version, uint32(1<<20), version)
 	send(ninetest.Attach, uint32(0), noFid, "", "/", uint32(1000))
-	if _, err := eng.Setattr(&pmemfs.Cred{}, eng.Root(), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o777}); err != nil {
+	if _, err := eng.Setattr(&pmemfs.Cred{}, nil, eng.Root(), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o777}); err != nil {
 		t.Fatal(err)
 	}
 	send(ninetest.Walk, uint32(0), uint32(1), uint16(0))

@@ -82,7 +82,7 @@ func (c *call) attach() errno {
 	a, err := c.s.srv.exports.Root(exp)
 	for name := range strings.SplitSeq(rest, "/") {
 		if err == nil && name != "" {
-			a, err = c.s.srv.eng.Lookup(&c.cred, a.Handle, []byte(name))
+			a, err = c.s.srv.eng.Lookup(&c.cred, &c.call, a.Handle, []byte(name))
 		}
 		if err == nil && a.Type != pmemfs.TypeDir {
 			err = pmemfs.ErrNotDir

@@ -26,13 +26,13 @@ func (c *call) getattr() errno {
 		return no
 	}
 	c.s.attributes(mask)
-	if err := c.s.srv.eng.See(&c.call, f.h); err != nil {
+	a, err := c.s.srv.eng.Getattr(&c.call, f.h)
+	if err != nil {
 		return c.status(err)
 	}
-	a := &c.call.Saw[0].After
 	b := c.e.Extend(attrBytes)
 	le.PutUint64(b, mask&getattrAll)
-	fillQid(b[8:], a)
+	fillQid(b[8:], &a)
 	b = b[8+qidBytes:]
 	le.PutUint32(b, uint32(a.Type)<<12|a.Mode)
 	le.PutUint32(b[4:], a.UID)
@@ -43,7 +43,7 @@ func (c *call) getattr() errno {
 		b = b[8:]
 	}
 	put(uint64(a.Nlink))
-	put(deviceOf(a))
+	put(deviceOf(&a))
 	put(a.Size)
 	put(blockBytes)
 	put(a.Used / 512)
@@ -127,7 +127,7 @@ func (c *call) setattr() errno {
 		return c.status(err)
 	}
 	c.call.Open = f.write && set.Mask&^(pmemfs.SetSize|pmemfs.SetDropID) == 0
-	_, err := c.s.srv.eng.Setattr(&c.cred, f.h, &set)
+	_, err := c.s.srv.eng.Setattr(&c.cred, &c.call, f.h, &set)
 	return c.status(err)
 }
 
@@ -137,7 +137,7 @@ func (c *call) mayResize(f *fid, set *pmemfs.SetAttr) errno {
 	if set.Mask&pmemfs.SetSize == 0 || f.write || f.typ != pmemfs.TypeRegular {
 		return ok
 	}
-	got, err := c.s.srv.eng.Access(&c.cred, f.h, pmemfs.AccessWrite)
+	got, err := c.s.srv.eng.Access(&c.cred, &c.call, f.h, pmemfs.AccessWrite)
 	switch {
 	case err != nil:
 		return c.status(err)
@@ -153,10 +153,10 @@ func (c *call) dropIDs(f *fid, set *pmemfs.SetAttr) error {
 	if set.Mask&^pmemfs.SetSize != pmemfs.SetMode || f.typ != pmemfs.TypeRegular || c.cred.UID == 0 {
 		return nil
 	}
-	if err := c.s.srv.eng.See(&c.call, f.h); err != nil {
+	a, err := c.s.srv.eng.Getattr(&c.call, f.h)
+	if err != nil {
 		return err
 	}
-	a := &c.call.Saw[0].After
 	const setID = 0o6000
 	if c.cred.UID != a.UID && set.Mode&^a.Mode == 0 && a.Mode&^set.Mode&^setID == 0 && a.Mode&setID != 0 {
 		set.Mask ^= pmemfs.SetMode | pmemfs.SetDropID
@@ -216,7 +216,7 @@ func (c *call) readlink() errno {
 	if no != ok {
 		return no
 	}
-	target, err := c.s.srv.eng.Readlink(&c.cred, f.h)
+	target, err := c.s.srv.eng.Readlink(&c.call, f.h)
 	if err != nil {
 		return c.status(err)
 	}

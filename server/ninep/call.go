@@ -21,7 +21,7 @@ type call struct {
 	n      int     // how many
 	exp    *export.Export
 	cred   pmemfs.Cred
-	call   pmemfs.Call // what cred.Call points to
+	call   pmemfs.Call // what the request asks of the engine, and learns
 	groups []uint32    // what cred.Groups may point to
 	reader filedata.Reader
 }
@@ -181,7 +181,6 @@ func (c *call) changeBoth(id, other uint32) (f, g *fid, no errno) {
 func (c *call) as(u *owner) {
 	c.groups = append(c.groups[:0], u.groups...) // which Cred changes
 	c.cred = c.exp.Cred(export.Caller{Anonymous: u.anonymous, UID: u.uid, GID: u.gid, Groups: c.groups})
-	c.cred.Call = &c.call
 }
 
 // withGroup makes a group the one of what the call makes: that of the client's process, which is believed as its user is.
@@ -191,5 +190,4 @@ func (c *call) withGroup(f *fid, gid uint32) {
 	}
 	c.groups = append(append(c.groups[:0], f.user.groups...), f.user.gid)
 	c.cred = c.exp.Cred(export.Caller{UID: f.user.uid, GID: gid, Groups: c.groups})
-	c.cred.Call = &c.call
 }

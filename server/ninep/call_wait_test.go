@@ -14,7 +14,7 @@ func TestWait(t *testing.T) {
 	target := newFuzzTarget(t)
 	s, e := target.session(t, 0)
 	root := pmemfs.Cred{}
-	file, err := target.eng.Lookup(&root, target.eng.Root(), []byte("file"))
+	file, err := target.eng.Lookup(&root, nil, target.eng.Root(), []byte("file"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestWait(t *testing.T) {
 	}
 	send := func([][]byte, int, bool) {
 		go func() {
-			_, _, err := target.eng.Write(&root, file.Handle, []byte("x"), 0)
+			_, _, err := target.eng.Write(&root, nil, file.Handle, []byte("x"), 0)
 			changed <- err
 		}()
 		probe := ninetest.Message(ninetest.Getattr, 1, ninetest.Args(uint32(1), uint64(getattrAll)))
@@ -52,7 +52,7 @@ func TestWait(t *testing.T) {
 			waiting[name] = r
 		}
 	}
-	if _, err := target.eng.ReadTo(&root, file.Handle, 1, 0, &pmemfs.Direct{Send: send}); err != nil {
+	if _, err := target.eng.ReadTo(&root, nil, file.Handle, 1, 0, &pmemfs.Direct{Send: send}); err != nil {
 		t.Error(err)
 	}
 	if err := <-changed; err != nil {

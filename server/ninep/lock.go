@@ -129,14 +129,14 @@ func (c *call) setLock(f *fid, want pmemfs.FileLock, block bool) (status uint8, 
 		}
 	}
 	if !mayWait {
-		err := c.s.srv.eng.TryLock(&c.cred, f.h, want)
+		err := c.s.srv.eng.TryLock(&c.cred, &c.call, f.h, want)
 		if errors.Is(err, pmemfs.ErrConflict) {
 			return lockBlocked, ok
 		}
 		return lockGranted, c.status(err)
 	}
 	told := make(chan error, 1)
-	granted, err := c.s.srv.eng.WaitLock(&c.cred, f.h, want, func(err error) { told <- err })
+	granted, err := c.s.srv.eng.WaitLock(&c.cred, &c.call, f.h, want, func(err error) { told <- err })
 	if err != nil || granted {
 		return lockGranted, c.status(err)
 	}
@@ -216,7 +216,7 @@ func (c *call) getlock() errno {
 	if no != ok {
 		return no
 	}
-	l, found, err := c.s.srv.eng.TestLock(&c.cred, f.h, want)
+	l, found, err := c.s.srv.eng.TestLock(&c.cred, &c.call, f.h, want)
 	if err != nil {
 		return c.status(err)
 	}

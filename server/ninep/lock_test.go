@@ -60,14 +60,14 @@ func TestLocks(t *testing.T) {
 		f.fails(syscall.EINVAL, err)
 	}
 	// The table is the engine's.
-	h, err := f.eng.Lookup(&pmemfs.Cred{}, f.eng.Root(), []byte("f"))
+	h, err := f.eng.Lookup(&pmemfs.Cred{}, nil, f.eng.Root(), []byte("f"))
 	f.ok(err)
 	other := pmemfs.FileLock{Owner: pmemfs.LockOwner{Client: "10.0.0.1", ID: "nfs\x00l\x00\x00\x00\x01"}, Exclusive: true, Start: 100, End: 200}
-	if err := f.eng.TryLock(&pmemfs.Cred{}, h.Handle, other); err == nil {
+	if err := f.eng.TryLock(&pmemfs.Cred{}, nil, h.Handle, other); err == nil {
 		t.Error("a lock of another protocol in spite of one over 9P")
 	}
 	f.ok(b.Do(ninetest.Clunk, uint32(1))) // with it go its locks
-	f.ok(f.eng.TryLock(&pmemfs.Cred{}, h.Handle, other))
+	f.ok(f.eng.TryLock(&pmemfs.Cred{}, nil, h.Handle, other))
 	f.locks(a, lockBlocked, 1, lockRead, 0, 200, 1, 1)
 	r, err = a.Call(ninetest.Getlock, uint32(1), uint8(lockRead), uint64(0), uint64(0), uint32(1), "host")
 	f.ok(err)

@@ -21,7 +21,7 @@ func TestReadBadMemory(t *testing.T) {
 	if n, err := c.Write(1, 0, content); err != nil || n != size {
 		t.Fatalf("write: %d, %v", n, err)
 	}
-	a, err := f.eng.Lookup(&pmemfs.Cred{}, f.eng.Root(), []byte("f"))
+	a, err := f.eng.Lookup(&pmemfs.Cred{}, nil, f.eng.Root(), []byte("f"))
 	f.ok(err)
 	heal, err := f.eng.Poison(a.Handle, bad)
 	f.ok(err)

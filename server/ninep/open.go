@@ -39,7 +39,7 @@ func (c *call) opened(id uint32, f, to *fid, no errno) errno {
 	var a pmemfs.Attr
 	if no == ok {
 		var err error
-		a, err = c.s.srv.eng.Getattr(to.h)
+		a, err = c.s.srv.eng.Getattr(nil, to.h)
 		no = c.status(err)
 	}
 	if no == ok {
@@ -74,7 +74,7 @@ func (c *call) open(f *fid, r rights) errno {
 		return no
 	}
 	c.call.Open = true
-	_, err := c.s.srv.eng.Setattr(&c.cred, f.h, &pmemfs.SetAttr{Mask: pmemfs.SetSize})
+	_, err := c.s.srv.eng.Setattr(&c.cred, &c.call, f.h, &pmemfs.SetAttr{Mask: pmemfs.SetSize})
 	return c.status(err)
 }
 
@@ -88,10 +88,10 @@ func (c *call) mayOpen(f *fid, r rights) errno {
 	if r.write || r.truncate {
 		want |= pmemfs.AccessWrite
 	}
-	got, err := c.s.srv.eng.Access(&c.cred, f.h, want)
+	got, err := c.s.srv.eng.Access(&c.cred, &c.call, f.h, want)
 	if err == nil && got != want && want == pmemfs.AccessRead && f.typ == pmemfs.TypeRegular {
 		want = pmemfs.AccessExec
-		got, err = c.s.srv.eng.Access(&c.cred, f.h, want)
+		got, err = c.s.srv.eng.Access(&c.cred, &c.call, f.h, want)
 	}
 	switch {
 	case err != nil:
@@ -138,7 +138,7 @@ func (c *call) lcreate() errno {
 	var err error
 	for range createTries {
 		var a pmemfs.Attr
-		if a, err = c.s.srv.eng.Create(&c.cred, f.h, name, &o); err == nil {
+		if a, err = c.s.srv.eng.Create(&c.cred, &c.call, f.h, name, &o); err == nil {
 			to := newFid(f, a.Handle, a.Type)
 			to.called(f.h, name)
 			return c.opened(id, f, to, c.hold(to, r)) // allowed whatever the mode says

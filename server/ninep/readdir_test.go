@@ -17,7 +17,7 @@ func TestShortOffsets(t *testing.T) {
 	names := 0
 	for f.sharedOffsets() == 0 {
 		for end := names + 40_000; names < end; names++ {
-			if _, err := f.eng.Create(&pmemfs.Cred{}, f.eng.Root(), fmt.Append(nil, names), &pmemfs.CreateOptions{}); err != nil {
+			if _, err := f.eng.Create(&pmemfs.Cred{}, nil, f.eng.Root(), fmt.Append(nil, names), &pmemfs.CreateOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -54,7 +54,7 @@ func TestShortOffsets(t *testing.T) {
 func (f *fixture) sharedOffsets() (n int) {
 	f.t.Helper()
 	last := uint64(0)
-	f.ok(f.eng.Readdir(&pmemfs.Cred{}, f.eng.Root(), 0, false, func(e *pmemfs.DirEntry) bool {
+	f.ok(f.eng.Readdir(&pmemfs.Cred{}, nil, f.eng.Root(), 0, false, func(e *pmemfs.DirEntry) bool {
 		if key := e.Cookie >> 32; key == last && e.Cookie > 2 {
 			n++
 		} else {

@@ -25,7 +25,7 @@ func (c *call) readData() errno {
 		return eBadF
 	}
 	c.call.Open = true
-	q := filedata.Read{Request: c.r, Encoder: c.e, Cred: &c.cred, File: f.h, Offset: off, Bytes: n}
+	q := filedata.Read{Request: c.r, Encoder: c.e, Cred: &c.cred, Call: &c.call, File: f.h, Offset: off, Bytes: n}
 	_, _, err := c.reader.Read(q)
 	return c.status(err)
 }
@@ -57,9 +57,9 @@ func (c *call) writeData() errno {
 	var n int
 	var err error
 	if f.append && !(f.read && c.s.writesBack()) {
-		n, _, err = c.s.srv.eng.Append(&c.cred, f.h, data)
+		n, _, err = c.s.srv.eng.Append(&c.cred, &c.call, f.h, data)
 	} else {
-		n, _, err = c.s.srv.eng.Write(&c.cred, f.h, data, off)
+		n, _, err = c.s.srv.eng.Write(&c.cred, &c.call, f.h, data, off)
 	}
 	if err != nil && n == 0 {
 		return c.status(err)

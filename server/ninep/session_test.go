@@ -266,21 +266,21 @@ func TestCoherence(t *testing.T) {
 	c := f.mount(0)
 	f.file(c, 1, "f", "content", 0o644)
 	root := &pmemfs.Cred{}
-	f.ok(f.eng.Rename(root, f.eng.Root(), []byte("f"), f.eng.Root(), []byte("g"), 0))
-	a, err := f.eng.Lookup(root, f.eng.Root(), []byte("g"))
+	f.ok(f.eng.Rename(root, nil, f.eng.Root(), []byte("f"), f.eng.Root(), []byte("g"), 0))
+	a, err := f.eng.Lookup(root, nil, f.eng.Root(), []byte("g"))
 	f.ok(err)
-	_, _, err = f.eng.Write(root, a.Handle, []byte("CON"), 0)
+	_, _, err = f.eng.Write(root, nil, a.Handle, []byte("CON"), 0)
 	f.ok(err)
 	f.reads(c, 1, "CONtent")
 	_, err = c.Walk(0, 2, "f")
 	f.fails(syscall.ENOENT, err)
 	f.walk(c, 0, 2, "g")
-	f.ok(f.eng.Unlink(root, f.eng.Root(), []byte("g")))
+	f.ok(f.eng.Unlink(root, nil, f.eng.Root(), []byte("g")))
 	f.reads(c, 1, "CONtent") // open
 	f.ok(c.Do(ninetest.Clunk, uint32(1)))
 	_, err = c.Getattr(2)
 	f.fails(syscall.ESTALE, err)
-	if _, err := f.eng.Getattr(a.Handle); !errors.Is(err, pmemfs.ErrStale) {
+	if _, err := f.eng.Getattr(nil, a.Handle); !errors.Is(err, pmemfs.ErrStale) {
 		t.Errorf("a file that nobody has open any more: %v", err)
 	}
 }

@@ -46,7 +46,7 @@ func newStorm(t testing.TB, domain pmemfs.Domain) *storm {
 	if s.eng, err = pmemfs.OpenMemory(64<<20, domain, pmemfs.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.eng.Mkdir(&pmemfs.Cred{}, s.eng.Root(), []byte("storm"), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o777}); err != nil {
+	if _, err := s.eng.Mkdir(&pmemfs.Cred{}, nil, s.eng.Root(), []byte("storm"), &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o777}); err != nil {
 		t.Fatal(err)
 	}
 	whole, open := export.Default(), export.Default()

@@ -74,7 +74,7 @@ func (c *call) assign(id, newID uint32, f, to *fid) errno {
 // find looks a name up. At the directory that was attached to, and where the export ends, ".." is the directory itself.
 func (c *call) find(f *fid, dir pmemfs.Handle, name []byte) (pmemfs.Attr, error) {
 	c.within(f)
-	return c.s.srv.eng.Lookup(&c.cred, dir, name)
+	return c.s.srv.eng.Lookup(&c.cred, &c.call, dir, name)
 }
 
 // within bounds ".." for a call on a fid.
@@ -130,9 +130,9 @@ func (c *call) removeFile(f *fid) errno {
 		return no
 	}
 	if f.typ == pmemfs.TypeDir {
-		return c.status(c.s.srv.eng.Rmdir(&c.cred, dir, name))
+		return c.status(c.s.srv.eng.Rmdir(&c.cred, &c.call, dir, name))
 	}
-	return c.status(c.s.srv.eng.Unlink(&c.cred, dir, name))
+	return c.status(c.s.srv.eng.Unlink(&c.cred, &c.call, dir, name))
 }
 
 // nameOf returns the name by which a fid was found, and makes the call one that is about no other file: that may have got the name since.
@@ -141,6 +141,6 @@ func (c *call) nameOf(f *fid) (dir pmemfs.Handle, name []byte, no errno) {
 	if !named {
 		return dir, nil, eBusy // where the client has attached, or got by ".."
 	}
-	c.call.Only = f.h
+	c.call.Expected = f.h
 	return dir, name, ok
 }

@@ -172,7 +172,7 @@ func (c *call) test() (status, *pmemfs.FileLock) {
 	if c.s.monitor.InGrace() {
 		return deniedGrace, nil
 	}
-	l, found, err := c.s.eng.TestLock(&c.cred, c.h, c.want)
+	l, found, err := c.s.eng.TestLock(&c.cred, nil, c.h, c.want)
 	if err == nil && found {
 		return denied, &l
 	}
@@ -200,11 +200,11 @@ func (c *call) lock(watched bool) status {
 	if c.a.block {
 		var now bool
 		g := c.newGrant()
-		if now, err = s.eng.WaitLock(&c.cred, c.h, c.want, g.done); err == nil && !now {
+		if now, err = s.eng.WaitLock(&c.cred, nil, c.h, c.want, g.done); err == nil && !now {
 			return blocked
 		}
 	} else {
-		err = s.eng.TryLock(&c.cred, c.h, c.want)
+		err = s.eng.TryLock(&c.cred, nil, c.h, c.want)
 	}
 	if err == nil && c.a.reclaim {
 		s.monitor.Claimed(c.host())
@@ -265,7 +265,7 @@ func (c *call) share() status {
 	if err := c.s.monitor.Watch(c.host(), peer.RouteOf(c.r), 0); err != nil {
 		return c.s.unknown(c.host(), err)
 	}
-	err := c.s.eng.Share(&c.cred, c.h, pmemfs.FileShare{Owner: c.sharer(), Access: access, Deny: deny})
+	err := c.s.eng.Share(&c.cred, nil, c.h, pmemfs.FileShare{Owner: c.sharer(), Access: access, Deny: deny})
 	return statusOf(err)
 }
 

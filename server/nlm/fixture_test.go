@@ -61,7 +61,7 @@ func newSite(t testing.TB) *site {
 		if i == 2 {
 			set = &pmemfs.SetAttr{Mask: pmemfs.SetMode | pmemfs.SetUID, Mode: 0o600, UID: 5}
 		}
-		a, err := eng.Create(superuser, eng.Root(), fmt.Appendf(nil, "file%d", i), &pmemfs.CreateOptions{Attr: *set})
+		a, err := eng.Create(superuser, nil, eng.Root(), fmt.Appendf(nil, "file%d", i), &pmemfs.CreateOptions{Attr: *set})
 		must(t, err)
 		x.files[i] = a.Handle
 	}

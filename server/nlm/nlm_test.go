@@ -92,7 +92,7 @@ func TestHolder(t *testing.T) {
 	a.gets(tooBig, procLock, want{svid: 70, start: 2, length: math.MaxUint64})
 	a.gets(granted, procLock, want{svid: 70, start: 1, length: math.MaxInt64})
 	// Another protocol's owner has no number.
-	must(t, x.eng.TryLock(superuser, x.files[1], pmemfs.FileLock{Owner: pmemfs.LockOwner{Client: "9P", ID: "x"}, Exclusive: true, End: 3}))
+	must(t, x.eng.TryLock(superuser, nil, x.files[1], pmemfs.FileLock{Owner: pmemfs.LockOwner{Client: "9P", ID: "x"}, Exclusive: true, End: 3}))
 	b.open("/", 1)
 	st, d := b.ask(procTest, want{svid: 1})
 	if exclusive, svid := d.Bool(), d.Uint32(); st != denied || !exclusive || svid != 0 {

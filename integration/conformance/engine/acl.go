@@ -18,7 +18,7 @@ func (f *engineFS) ACL(path string, def bool) (list []conformance.Rule, err erro
 	if err != nil {
 		return nil, err
 	}
-	acls, err := f.eng.GetACLs(f.cred(), h)
+	acls, err := f.eng.GetACLs(nil, h)
 	acl := acls.Access
 	if def {
 		acl = acls.Default
@@ -43,5 +43,5 @@ func (f *engineFS) SetACL(path string, def bool, list []conformance.Rule) error 
 	for _, r := range list {
 		acl = append(acl, pmemfs.ACLEntry{Tag: r.Tag, Perm: r.Perm, ID: r.ID})
 	}
-	return engineError(f.eng.SetACLs(f.cred(), h, pmemfs.ACLs{Access: acl, Default: acl}, kind(def)))
+	return engineError(f.eng.SetACLs(f.cred(), nil, h, pmemfs.ACLs{Access: acl, Default: acl}, kind(def)))
 }

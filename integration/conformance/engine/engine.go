@@ -26,29 +26,29 @@ type engineFS struct {
 	base pmemfs.Handle
 	dir  []string // from base
 	user conformance.User
-	saw  []conformance.Wcc
+	wcc  []conformance.Wcc
 }
 
 func (f *engineFS) cred() *pmemfs.Cred {
-	return &pmemfs.Cred{UID: f.user.UID, GID: f.user.GID, Groups: f.user.Groups, Call: &pmemfs.Call{}}
+	return &pmemfs.Cred{UID: f.user.UID, GID: f.user.GID, Groups: f.user.Groups}
 }
 
-// noted keeps what a call saw of n files.
-func (f *engineFS) noted(c *pmemfs.Cred, n int) {
-	f.saw = nil
-	for _, s := range c.Call.Saw[:n] {
-		f.saw = append(f.saw, conformance.Wcc{HasBefore: s.HasBefore, Size: s.Before.Size, Mtime: s.Before.Mtime, Ctime: s.Before.Ctime,
-			HasAfter: s.HasAfter, After: Attr(s.After)})
+// keep keeps the pre-op and post-op attributes of n files.
+func (f *engineFS) keep(call *pmemfs.Call, n int) {
+	f.wcc = nil
+	for _, w := range call.WCC[:n] {
+		f.wcc = append(f.wcc, conformance.Wcc{HasBefore: w.HasPre, Size: w.Pre.Size, Mtime: w.Pre.Mtime, Ctime: w.Pre.Ctime,
+			HasAfter: w.HasPost, After: Attr(w.Post)})
 	}
 }
 
 // LastWcc implements conformance.Witness.
-func (f *engineFS) LastWcc() []conformance.Wcc { return f.saw }
+func (f *engineFS) LastWcc() []conformance.Wcc { return f.wcc }
 
 func (f *engineFS) walk(names []string) (pmemfs.Handle, error) {
 	h := f.base
 	for _, name := range append(f.dir[:len(f.dir):len(f.dir)], names...) {
-		a, err := f.eng.Lookup(f.cred(), h, []byte(name))
+		a, err := f.eng.Lookup(f.cred(), nil, h, []byte(name))
 		if err != nil {
 			return h, engineError(err)
 		}
@@ -129,7 +129,7 @@ func (f *engineFS) Getattr(path string) (conformance.Attr, error) {
 	if err != nil {
 		return conformance.Attr{}, err
 	}
-	a, err := f.eng.Getattr(h)
+	a, err := f.eng.Getattr(nil, h)
 	return Attr(a), engineError(err)
 }
 
@@ -143,9 +143,9 @@ func (f *engineFS) Setattr(path string, s conformance.Set) error {
 }
 
 func (f *engineFS) setattr(h pmemfs.Handle, s conformance.Set) error {
-	e, c := engineSet(s), f.cred()
-	_, err := f.eng.Setattr(c, h, &e)
-	f.noted(c, 1)
+	e, call := engineSet(s), &pmemfs.Call{}
+	_, err := f.eng.Setattr(f.cred(), call, h, &e)
+	f.keep(call, 1)
 	return engineError(err)
 }
 
@@ -155,7 +155,7 @@ func (f *engineFS) Access(path string, want uint32) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	got, err := f.eng.Access(f.cred(), h, want)
+	got, err := f.eng.Access(f.cred(), nil, h, want)
 	return got, engineError(err)
 }
 
@@ -165,7 +165,7 @@ func (f *engineFS) Readlink(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b, err := f.eng.Readlink(f.cred(), h)
+	b, err := f.eng.Readlink(nil, h)
 	return string(b), engineError(err)
 }
 
@@ -180,7 +180,7 @@ func (f *engineFS) Read(path string, off uint64, n int) ([]byte, error) {
 
 func (f *engineFS) read(h pmemfs.Handle, off uint64, n int) ([]byte, error) {
 	p := make([]byte, n)
-	n, _, err := f.eng.Read(f.cred(), h, p, off)
+	n, _, err := f.eng.Read(f.cred(), nil, h, p, off)
 	return p[:n], engineError(err)
 }
 
@@ -194,9 +194,9 @@ func (f *engineFS) Write(path string, off uint64, data []byte) error {
 }
 
 func (f *engineFS) write(h pmemfs.Handle, off uint64, data []byte) error {
-	c := f.cred()
-	_, _, err := f.eng.Write(c, h, data, off)
-	f.noted(c, 1)
+	call := &pmemfs.Call{}
+	_, _, err := f.eng.Write(f.cred(), call, h, data, off)
+	f.keep(call, 1)
 	return engineError(err)
 }
 
@@ -207,44 +207,44 @@ func (f *engineFS) Create(path string, how conformance.How) error {
 	if how.Existing != conformance.ByVerifier {
 		o.Attr = engineSet(conformance.Set{Mode: &how.Mode, Size: how.Size})
 	}
-	return f.inDir(path, func(c *pmemfs.Cred, dir pmemfs.Handle, name []byte) error {
-		_, err := f.eng.Create(c, dir, name, &o)
+	return f.inDir(path, func(c *pmemfs.Cred, call *pmemfs.Call, dir pmemfs.Handle, name []byte) error {
+		_, err := f.eng.Create(c, call, dir, name, &o)
 		return err
 	})
 }
 
 // inDir makes a call on a directory and a name.
-func (f *engineFS) inDir(path string, call func(c *pmemfs.Cred, dir pmemfs.Handle, name []byte) error) error {
+func (f *engineFS) inDir(path string, do func(c *pmemfs.Cred, call *pmemfs.Call, dir pmemfs.Handle, name []byte) error) error {
 	dir, name, err := f.in(path)
 	if err != nil {
 		return err
 	}
-	c := f.cred()
-	err = call(c, dir, name)
-	f.noted(c, 1)
+	call := &pmemfs.Call{}
+	err = do(f.cred(), call, dir, name)
+	f.keep(call, 1)
 	return engineError(err)
 }
 
 // Mkdir implements conformance.FS.
 func (f *engineFS) Mkdir(path string, mode uint32) error {
-	return f.inDir(path, func(c *pmemfs.Cred, dir pmemfs.Handle, name []byte) error {
-		_, err := f.eng.Mkdir(c, dir, name, &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode})
+	return f.inDir(path, func(c *pmemfs.Cred, call *pmemfs.Call, dir pmemfs.Handle, name []byte) error {
+		_, err := f.eng.Mkdir(c, call, dir, name, &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode})
 		return err
 	})
 }
 
 // Symlink implements conformance.FS.
 func (f *engineFS) Symlink(target, path string) error {
-	return f.inDir(path, func(c *pmemfs.Cred, dir pmemfs.Handle, name []byte) error {
-		_, err := f.eng.Symlink(c, dir, name, []byte(target), &pmemfs.SetAttr{})
+	return f.inDir(path, func(c *pmemfs.Cred, call *pmemfs.Call, dir pmemfs.Handle, name []byte) error {
+		_, err := f.eng.Symlink(c, call, dir, name, []byte(target), &pmemfs.SetAttr{})
 		return err
 	})
 }
 
 // Mknod implements conformance.FS.
 func (f *engineFS) Mknod(path string, typ conformance.Type, mode, major, minor uint32) error {
-	return f.inDir(path, func(c *pmemfs.Cred, dir pmemfs.Handle, name []byte) error {
-		_, err := f.eng.Mknod(c, dir, name, pmemfs.FileType(typ), major, minor, &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode})
+	return f.inDir(path, func(c *pmemfs.Cred, call *pmemfs.Call, dir pmemfs.Handle, name []byte) error {
+		_, err := f.eng.Mknod(c, call, dir, name, pmemfs.FileType(typ), major, minor, &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: mode})
 		return err
 	})
 }
@@ -265,9 +265,9 @@ func (f *engineFS) Rename(from, to string) error {
 	if err != nil {
 		return err
 	}
-	c := f.cred()
-	err = f.eng.Rename(c, dir, name, dir2, name2, 0)
-	f.noted(c, 2)
+	call := &pmemfs.Call{}
+	err = f.eng.Rename(f.cred(), call, dir, name, dir2, name2, 0)
+	f.keep(call, 2)
 	return engineError(err)
 }
 
@@ -281,9 +281,9 @@ func (f *engineFS) Link(old, path string) error {
 	if err != nil {
 		return err
 	}
-	c := f.cred()
-	_, err = f.eng.Link(c, h, dir, name)
-	f.noted(c, 2)
+	call := &pmemfs.Call{}
+	_, err = f.eng.Link(f.cred(), call, h, dir, name)
+	f.keep(call, 2)
 	return engineError(err)
 }
 
@@ -293,7 +293,7 @@ func (f *engineFS) Names(path string) (names []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = f.eng.Readdir(f.cred(), h, 0, false, func(d *pmemfs.DirEntry) bool {
+	err = f.eng.Readdir(f.cred(), nil, h, 0, false, func(d *pmemfs.DirEntry) bool {
 		if n := string(d.Name); n != "." && n != ".." {
 			names = append(names, n)
 		}
@@ -309,7 +309,7 @@ func (f *engineFS) Page(path string, cookie uint64, bytes int) (entries []confor
 		return nil, false, err
 	}
 	eof = true
-	err = f.eng.Readdir(f.cred(), h, cookie, false, func(d *pmemfs.DirEntry) bool {
+	err = f.eng.Readdir(f.cred(), nil, h, cookie, false, func(d *pmemfs.DirEntry) bool {
 		if bytes -= 24 + len(d.Name); bytes < 0 {
 			eof = false
 			return false
@@ -347,7 +347,7 @@ type engineFile struct {
 
 // Getattr implements conformance.File.
 func (o *engineFile) Getattr() (conformance.Attr, error) {
-	a, err := o.fs.eng.Getattr(o.h)
+	a, err := o.fs.eng.Getattr(nil, o.h)
 	return Attr(a), engineError(err)
 }
 
