@@ -71,12 +71,12 @@ var bitmapDamage = []damage{
 	{"bit past the end", func(s *surgery) (string, int64) {
 		return "bitmap of block group 0", s.bit(1, int(s.sb.Blocks)+7, true)
 	}},
-	{"chapter checksum", func(s *surgery) (string, int64) {
+	{"inode group checksum", func(s *surgery) (string, int64) {
 		b := s.sb.InodeBoot - 1
 		s.block(b)[100] ^= 1
 		return "bitmap of inode group 0", layout.BlockOffset(b)
 	}},
-	{"chapter identity", func(s *surgery) (string, int64) {
+	{"inode group identity", func(s *surgery) (string, int64) {
 		b := s.sb.InodeBoot - 1
 		layout.InitBitmap(s.block(b), layout.KindBlocks, 0)
 		layout.Seal(s.block(b))

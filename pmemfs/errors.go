@@ -126,7 +126,7 @@ var (
 type MissingError = pmem.MissingError
 
 // ChecksumError is in the chain of the ErrIO that a call returns when a block of file data is not as its checksum says. It
-// names the inode, the place in the file and the block.
+// names the inode, the offset in the file and the block.
 type ChecksumError = data.SumError
 
 // mapErr replaces the errors of lower floors by those of this package, keeping the cause in the text and the chain.

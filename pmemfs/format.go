@@ -145,7 +145,7 @@ func formatRegion(region *pmem.Region, o *FormatOptions, random io.Reader) (err 
 	// An earlier filesystem ends before this one overwrites it: half of each would open. What its journal left in the ring
 	// has another salt.
 	wipe := []pmem.Range{{Off: 0, Len: layout.BlockSize}, {Off: layout.BlockOffset(layout.JournalHeadA), Len: 2 * layout.BlockSize}}
-	for _, at := range layout.BackupPlaces(blocks) { // where Open looks for the other superblock
+	for _, at := range layout.BackupBlocks(blocks) { // where Open looks for the other superblock
 		if at < blocks {
 			wipe = append(wipe, pmem.Range{Off: layout.BlockOffset(at), Len: layout.BlockSize})
 		}

@@ -234,7 +234,7 @@ func (fs *FS) build(st journal.State) error {
 	if err != nil {
 		return err
 	}
-	fs.a.Inodes = alloc.NewBits(fs.j, layout.KindInodes, capacity, capacity-st.Head.UsedInodes, table.Chapter)
+	fs.a.Inodes = alloc.NewBits(fs.j, layout.KindInodes, capacity, capacity-st.Head.UsedInodes, table.GroupBitmap)
 	fs.j.OnCheckpoint(fs.a.Blocks.Checkpointed)
 	fs.j.OnLost(func(block uint64) {
 		fs.media.Say(slog.LevelError, "a store was refused by bad memory: its block has lost its content", "block", block)

@@ -31,28 +31,28 @@ func TestRepairLarge(t *testing.T) {
 	}
 	b.write(b.file(fs.Root(), "big", 0), 0, 150<<20)
 	b.ok(fs.SyncAll())
-	medium, chapter, offset := bytes.Clone(fs.region.Bytes()), uint64(0), map[uint64]int64{}
+	medium, bitmap, offset := bytes.Clone(fs.region.Bytes()), uint64(0), map[uint64]int64{}
 	for _, ino := range []uint64{layout.InodeFileIno, layout.RootIno, d.Ino, frag.Ino} {
 		var err error
 		offset[ino], err = fs.inodes.Offset(ino)
 		b.ok(err)
 	}
-	chapter, err := fs.inodes.Chapter(1)
+	bitmap, err := fs.inodes.GroupBitmap(1)
 	b.ok(err)
 	b.ok(fs.Close())
 	was := checkMedium(t, medium)
-	for name, places := range map[string][]int64{
-		"bitmap of a later group":   {layout.BlockOffset(layout.BitmapBlock(1)) + 200},
-		"bitmap of a later chapter": {layout.BlockOffset(chapter) + 100},
-		"inode file":                {offset[layout.InodeFileIno] + 100},
-		"inode file and bitmaps":    {offset[layout.InodeFileIno] + 100, 4096 + 200, layout.BlockOffset(layout.BitmapBlock(1)) + 200},
-		"root directory":            {offset[layout.RootIno] + 100},
-		"directory":                 {offset[d.Ino] + 100},
-		"file of many extents":      {offset[frag.Ino] + 100},
+	for name, offsets := range map[string][]int64{
+		"bitmap of a later group":       {layout.BlockOffset(layout.BitmapBlock(1)) + 200},
+		"bitmap of a later inode group": {layout.BlockOffset(bitmap) + 100},
+		"inode file":                    {offset[layout.InodeFileIno] + 100},
+		"inode file and bitmaps":        {offset[layout.InodeFileIno] + 100, 4096 + 200, layout.BlockOffset(layout.BitmapBlock(1)) + 200},
+		"root directory":                {offset[layout.RootIno] + 100},
+		"directory":                     {offset[d.Ino] + 100},
+		"file of many extents":          {offset[frag.Ino] + 100},
 	} {
 		t.Run(name, func(t *testing.T) {
 			damaged := bytes.Clone(medium)
-			for _, off := range places {
+			for _, off := range offsets {
 				damaged[off] ^= 1
 			}
 			after, r := repaired(t, damaged)

@@ -10,7 +10,7 @@ import (
 	"pmemfs/pmemfs/testpart"
 )
 
-// TestRepairPoison repairs images in memory that really faults. What has a place of its own cannot be repaired until the
+// TestRepairPoison repairs images in memory that really faults. What has a fixed block cannot be repaired until the
 // memory takes stores again; anything else is put elsewhere.
 func TestRepairPoison(t *testing.T) {
 	testpart.NotRace(t)

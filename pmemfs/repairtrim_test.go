@@ -19,7 +19,7 @@ func TestRepairTrimmed(t *testing.T) {
 			fs := memFS(t, 64<<20)
 			d, err := fs.Mkdir(root, nil, fs.Root(), []byte("d"), nil)
 			must(t, err)
-			const made = 40_000 // more than a chapter
+			const made = 40_000 // more than an inode group
 			makeMany(t, fs, d.Handle, made)
 			for i := 10; i < made; i++ {
 				must(t, fs.Unlink(root, nil, d.Handle, fmt.Appendf(nil, "%d", i)))

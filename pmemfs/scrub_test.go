@@ -28,7 +28,7 @@ func mustScrub(t testing.TB, fs *FS, o ScrubOptions) *ScrubReport {
 	return r
 }
 
-// target is one place on the medium for damage, and what a scrub must say of it.
+// target is one byte of the medium for damage, and what a scrub must say of it.
 type target struct {
 	object   string
 	off      int64

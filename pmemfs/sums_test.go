@@ -78,8 +78,8 @@ func TestSumsOnRead(t *testing.T) {
 	s := newSummed(t)
 	got := make([]byte, len(s.data))
 	for b, phys := range s.phys {
-		places := []int64{layout.BlockOffset(phys), layout.BlockOffset(phys+1) - 1, s.sb.Sums().Offset(phys), s.sb.Sums().Offset(phys) + 3}
-		undo := flip(s.FS, places[b%len(places)])
+		offsets := []int64{layout.BlockOffset(phys), layout.BlockOffset(phys+1) - 1, s.sb.Sums().Offset(phys), s.sb.Sums().Offset(phys) + 3}
+		undo := flip(s.FS, offsets[b%len(offsets)])
 		lo, hi := b*layout.BlockSize, min((b+1)*layout.BlockSize, len(s.data))
 		for _, r := range [][2]int{{lo, len(s.data)}, {lo, hi}, {lo + 10, lo + 20}, {hi - 1, len(s.data)}} {
 			n, _, err := s.Read(superuser, nil, s.file, got[:r[1]-r[0]], uint64(r[0]))

@@ -44,7 +44,7 @@ func inodeBlocks(t *testing.T, fs *FS) uint64 {
 // handle of a removed file ever means another one.
 func TestTrim(t *testing.T) {
 	testpart.NotRace(t)
-	const n = 40_000 // more than a chapter
+	const n = 40_000 // more than an inode group
 	for _, c := range []string{"as they were made", "the other way round", "in any order", "all but some at the beginning"} {
 		t.Run(c, func(t *testing.T) {
 			fs := memFS(t, 64<<20)

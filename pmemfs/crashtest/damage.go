@@ -106,15 +106,15 @@ func damagedAtRest(seed uint64) (*Trace, error) {
 // stride is how far apart damage is tried.
 const stride = lineSize
 
-// eachDamage calls f with copies of an image, each of which has one byte changed less than stride behind one of the places
+// eachDamage calls f with copies of an image, each of which has one byte changed less than stride behind one of the offsets
 // that where returns.
 func eachDamage(image []byte, seed uint64, where func([]byte) ([]int64, error), f func(damaged []byte) error) error {
-	places, err := where(image)
+	offsets, err := where(image)
 	if err != nil {
 		return err
 	}
 	rng := rand.New(rand.NewPCG(seed, 41))
-	for _, at := range places {
+	for _, at := range offsets {
 		damaged := slices.Clone(image)
 		damaged[at+rng.Int64N(stride)] ^= byte(1 + rng.IntN(255))
 		if err := f(damaged); err != nil {
@@ -147,7 +147,7 @@ func opensAs(image []byte, d pmem.Domain, want dump, untouched bool) error {
 }
 
 // records returns a byte in each line of the journal's window, but not of its last record: that may be torn.
-func records(image []byte) (places []int64, err error) {
+func records(image []byte) (offsets []int64, err error) {
 	sb, err := layout.DecodeSuperblock(image)
 	if err != nil {
 		return nil, err
@@ -163,13 +163,13 @@ func records(image []byte) (places []int64, err error) {
 		at += layout.LineUp(int64(h.Length))
 	}
 	for at := int64(0); at < last; at += lineSize {
-		places = append(places, sb.RingOffset()+at)
+		offsets = append(offsets, sb.RingOffset()+at)
 	}
-	return places, nil
+	return offsets, nil
 }
 
 // metadata returns bytes of everything in an image that is neither journal nor file data.
-func metadata(image []byte) (places []int64, err error) {
+func metadata(image []byte) (offsets []int64, err error) {
 	sb, err := layout.DecodeSuperblock(image)
 	if err != nil {
 		return nil, err
@@ -180,10 +180,10 @@ func metadata(image []byte) (places []int64, err error) {
 		inode := image[at&^(layout.InodeSize-1):][:layout.InodeSize]
 		sealed := layout.Sealed(block) && !bytes.Equal(block, make([]byte, layout.BlockSize))
 		if !inRing && (sealed || layout.Inode(inode).Sealed(layout.Inode(inode).Ino())) {
-			places = append(places, at)
+			offsets = append(offsets, at)
 		}
 	}
-	return places, nil
+	return offsets, nil
 }
 
 // damagedContent damages file data and attribute values of a closed filesystem with checksums of data.
@@ -202,7 +202,7 @@ func damagedContent(seed uint64) (*Trace, error) {
 }
 
 // contents returns a byte in each line of everything in an image that has no checksum in itself, behind the journal.
-func contents(image []byte) (places []int64, err error) {
+func contents(image []byte) (offsets []int64, err error) {
 	sb, err := layout.DecodeSuperblock(image)
 	if err != nil {
 		return nil, err
@@ -213,10 +213,10 @@ func contents(image []byte) (places []int64, err error) {
 			continue
 		}
 		for line := int64(0); line < layout.BlockSize; line += stride {
-			places = append(places, at+line)
+			offsets = append(offsets, at+line)
 		}
 	}
-	return places, nil
+	return offsets, nil
 }
 
 // damagedLost damages the list of lost blocks: what is on it must not be read, and nobody knows any more what was.

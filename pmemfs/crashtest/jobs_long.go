@@ -148,8 +148,8 @@ func ringTrace(seed uint64) (*Trace, error) {
 	return s.trace(ops, plainly)
 }
 
-// restartsTrace goes through several power cuts: each life starts from a state that the one before may have left, with
-// what lies in its ring. The trace is the last life's.
+// restartsTrace goes through several power cuts: each mount starts from a state that the one before may have left, with
+// what lies in its ring. The trace is the last mount's.
 func restartsTrace(seed uint64) (*Trace, error) {
 	s, err := emptyStart(pmem.CacheFlush, withSums(seed))
 	if err != nil {

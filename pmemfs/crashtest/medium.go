@@ -38,15 +38,15 @@ type forget struct {
 
 // A Medium is what a recorded region's medium certainly holds and what it may hold.
 type Medium struct {
-	sure    []byte
-	pending map[int64]*pendingLine
-	domain  pmem.Domain
-	forget  forget
-	stores  int                       // so many were made
-	calls   map[uint64][]*pendingLine // stored past the cache, by call
-	flushes map[uint64][]*pendingLine // flushed, by call
-	settled func(line int64)          // told of each line whose certain content changes
-	fences  map[*pmem.Site]*SiteCount
+	sure       []byte
+	pending    map[int64]*pendingLine
+	domain     pmem.Domain
+	forget     forget
+	stores     int                       // so many were made
+	calls      map[uint64][]*pendingLine // stored past the cache, by call
+	flushes    map[uint64][]*pendingLine // flushed, by call
+	becameSure func(line int64)          // told of each line whose certain content changes
+	fences     map[*pmem.Site]*SiteCount
 }
 
 // SiteCount is how often a site fenced, and how many lines it flushed and copied past the cache.
@@ -57,7 +57,7 @@ func newMedium(content []byte, d pmem.Domain) *Medium {
 	return &Medium{
 		sure: slices.Clone(content), domain: d, pending: map[int64]*pendingLine{},
 		calls: map[uint64][]*pendingLine{}, flushes: map[uint64][]*pendingLine{}, fences: map[*pmem.Site]*SiteCount{},
-		settled: func(int64) {},
+		becameSure: func(int64) {},
 	}
 }
 
@@ -167,17 +167,17 @@ func (m *Medium) fence(e *pmem.Event) {
 			l.flushed = -1
 			continue
 		}
-		m.settle(l)
+		m.makeSure(l)
 	}
 }
 
-// settle makes the flushed version of a line the certain one.
-func (m *Medium) settle(l *pendingLine) {
+// makeSure makes the flushed version of a line the certain one.
+func (m *Medium) makeSure(l *pendingLine) {
 	if l.flushed < 0 || m.pending[l.n] != l {
 		return
 	}
 	copy(m.sureLine(l.n), l.image[:])
-	m.settled(l.n)
+	m.becameSure(l.n)
 	l.base, l.stores, l.flushed = l.image, l.stores[l.flushed:], -1
 	if len(l.stores) == 0 {
 		delete(m.pending, l.n)

@@ -54,7 +54,7 @@ func (s *stand) follow(m *Medium) {
 	for n := int64(0); n*lineSize < int64(len(m.sure)); n++ {
 		s.account(n, m.sureLine(n), 1)
 	}
-	m.settled = s.settle
+	m.becameSure = s.takeSure
 	s.region.SetRecorder(nil)
 	s.region.Write(0, m.sure)
 	s.region.SetRecorder(s.on)
@@ -77,8 +77,8 @@ func (s *stand) line(n int64) []byte {
 	return s.region.Bytes()[n*lineSize : n*lineSize+int64(len(s.medium.sureLine(n)))]
 }
 
-// settle takes over a line that has become certain. The stand is at rest.
-func (s *stand) settle(n int64) {
+// takeSure takes over a line that has become certain. The stand is at rest.
+func (s *stand) takeSure(n int64) {
 	s.account(n, s.line(n), ^uint64(0))
 	s.put(n, s.medium.sureLine(n))
 	s.account(n, s.line(n), 1)

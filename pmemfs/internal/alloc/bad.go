@@ -226,8 +226,8 @@ func (op *Op) release() {
 	}
 }
 
-// settleRetired forgets what was bad about blocks that have been given up for good.
-func (op *Op) settleRetired() {
+// forgetRetired forgets what was bad about blocks that have been given up for good.
+func (op *Op) forgetRetired() {
 	for _, b := range op.retired {
 		op.a.cleared(b)
 		if op.a.J.Lost(b) {

@@ -282,12 +282,13 @@ func (b *Bits) sweep(cursor *atomic.Uint64, want uint64, align int) (Run, error)
 }
 
 // Unreserve gives back a run that no record names.
-func (b *Bits) Unreserve(r Run) { b.settle(r, true) }
+func (b *Bits) Unreserve(r Run) { b.unpin(r, true) }
 
-// Settled says that a reserved run is now set on the medium.
-func (b *Bits) Settled(r Run) { b.settle(r, false) }
+// Committed says that a reserved run is set on the medium now.
+func (b *Bits) Committed(r Run) { b.unpin(r, false) }
 
-func (b *Bits) settle(r Run, free bool) {
+// unpin ends what hold, or a reservation, has begun with a run. free says that its bits are clear from now on.
+func (b *Bits) unpin(r Run, free bool) {
 	b.groupsMu.RLock()
 	g := b.groups[r.Start/layout.GroupBits]
 	b.groupsMu.RUnlock()
@@ -314,7 +315,7 @@ func (b *Bits) hold(r Run) error {
 // quarantine keeps a freed run from reuse until a checkpoint has passed seq. hold has been called for it.
 func (b *Bits) quarantine(seq uint64, r Run) {
 	if mutation.QuarantineFreed.Off() || r.Len == 1 && mutation.QuarantineSingle.Off() {
-		b.settle(r, true)
+		b.unpin(r, true)
 		return
 	}
 	b.quarMu.Lock()
@@ -340,7 +341,7 @@ func (b *Bits) Checkpointed(seq uint64) {
 	b.quarMu.Unlock()
 	lowest := b.cursor.Load()
 	for _, r := range out {
-		b.settle(r, true)
+		b.unpin(r, true)
 		b.held.Add(-int64(r.Len))
 		lowest = min(lowest, r.Start)
 	}

@@ -165,7 +165,7 @@ func (op *Op) freeRuns(start, n uint64) error {
 			return err
 		}
 		if mutation.QuarantineHeld.Off() {
-			op.a.Blocks.settle(r, true)
+			op.a.Blocks.unpin(r, true)
 		} else {
 			op.freed = append(op.freed, r)
 		}
@@ -229,26 +229,26 @@ func (op *Op) Commit() error {
 	}
 	done = true
 	for _, r := range op.reserved {
-		op.a.Blocks.Settled(r)
+		op.a.Blocks.Committed(r)
 	}
 	for _, r := range op.inodes {
-		op.a.Inodes.Settled(r)
+		op.a.Inodes.Committed(r)
 	}
 	for _, r := range op.gone {
 		if op.a.Gone != nil {
 			op.a.Gone(r.Start)
 		}
-		op.a.Inodes.settle(r, true)
+		op.a.Inodes.unpin(r, true)
 		op.a.Inodes.lower(r.Start)
 	}
 	for _, r := range op.freed {
 		if op.Trims && mutation.QuarantineTrimmed.Off() {
-			op.a.Blocks.settle(r, true)
+			op.a.Blocks.unpin(r, true)
 			continue
 		}
 		op.a.Blocks.quarantine(seq, r)
 	}
-	op.settleRetired()
+	op.forgetRetired()
 	a := op.a
 	busy := len(op.freed) > 0 && a.Blocks.Quarantined() > int64(min(a.Blocks.Limit()/quarantineShare, quarantineMax))
 	op.recycle()
@@ -283,10 +283,10 @@ func (op *Op) rollback() {
 		op.a.Inodes.Unreserve(r)
 	}
 	for _, r := range op.freed {
-		op.a.Blocks.settle(r, false)
+		op.a.Blocks.unpin(r, false)
 	}
 	for _, r := range op.gone {
-		op.a.Inodes.settle(r, false)
+		op.a.Inodes.unpin(r, false)
 	}
 	op.recycle()
 }

@@ -83,7 +83,7 @@ func (b *Bits) TakeTail(start uint64) (tail []Run, ok bool, err error) {
 // GiveTail gives back what TakeTail has reserved.
 func (b *Bits) GiveTail(tail []Run) {
 	for _, r := range tail {
-		b.settle(r, true)
+		b.unpin(r, true)
 	}
 }
 
@@ -93,7 +93,7 @@ func (b *Bits) Cut(tail []Run) {
 	b.limit.Store(tail[0].Start)
 	b.groupsMu.Unlock()
 	for _, r := range tail {
-		b.settle(r, false)
+		b.unpin(r, false)
 	}
 }
 

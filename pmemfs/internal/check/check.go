@@ -125,14 +125,14 @@ type checker struct {
 	questions []question
 	asked     *asked
 
-	lostBlocks  []uint64        // what the head lists
-	badGroups   map[uint64]bool // block groups without a usable bitmap
-	file        inodeFile
-	good        bitset // inodes in use and intact
-	orphan      bitset
-	links       []uint32 // names found, by inode number
-	usedInodes  uint64
-	badChapters map[uint64]bool
+	lostBlocks     []uint64        // what the head lists
+	badGroups      map[uint64]bool // block groups without a usable bitmap
+	file           inodeFile
+	good           bitset // inodes in use and intact
+	orphan         bitset
+	links          []uint32 // names found, by inode number
+	usedInodes     uint64
+	badInodeGroups map[uint64]bool
 
 	lost      bool // a tree could not be walked: what it owns is not known
 	lostNames bool // the same of a directory

@@ -9,7 +9,7 @@ const (
 	Superblock            Class = "superblock"              // the first is not, the backup is
 	BackupSuperblock      Class = "superblock-backup"       // the backup is not valid
 	SuperblocksDiffer     Class = "superblocks-differ"      // both are valid and say different things
-	SuperblockBackupPlace Class = "superblock-backup-place" // the backup is not the last block
+	SuperblockBackupBlock Class = "superblock-backup-place" // the backup is not the last block
 	SuperblockGeometry    Class = "superblock-geometry"     // regions overlap
 	SuperblockReserved    Class = "superblock-reserved"     // reserved bytes are not zero
 	ImageTruncated        Class = "image-truncated"         // shorter than the superblock says
@@ -105,7 +105,7 @@ const (
 	NodeEmpty       Class = "node-empty"
 	NodeKeys        Class = "node-keys" // outside what the parent says
 	ExtentRecord    Class = "extent-record"
-	ExtentPlace     Class = "extent-place"
+	ExtentLocation  Class = "extent-place"
 	ExtentFlags     Class = "extent-flags"
 	ExtentBirth     Class = "extent-birth"
 	ExtentLimit     Class = "extent-limit"

@@ -57,7 +57,7 @@ func (m *extents) visit(e layout.Extent, at int64) {
 	if e.Len == 0 || e.Len > layout.ExtentMaxLen || e.Phys == 0 || e.Phys >= c.sb.Blocks || last >= c.sb.Blocks ||
 		e.Phys/layout.GroupBlocks != last/layout.GroupBlocks {
 		m.broken = true
-		bad(ExtentPlace, "blocks within one block group of the image", fmt.Sprintf("%d blocks at %d", e.Len, e.Phys))
+		bad(ExtentLocation, "blocks within one block group of the image", fmt.Sprintf("%d blocks at %d", e.Len, e.Phys))
 		return
 	}
 	if e.Flags&^layout.ExtentUnwritten != 0 {

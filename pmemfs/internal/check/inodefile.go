@@ -20,8 +20,8 @@ func (f *inodeFile) phys(b uint64) uint64 {
 	return f.extents[i].Phys + b - f.extents[i].Logical
 }
 
-// chapterName names the bitmap of a chapter.
-func chapterName(ch uint64) string { return fmt.Sprintf("bitmap of inode group %d", ch) }
+// inodeGroupName names the bitmap of an inode group.
+func inodeGroupName(g uint64) string { return fmt.Sprintf("bitmap of inode group %d", g) }
 
 func inodeName(ino uint64) string { return fmt.Sprintf("inode %d", ino) }
 
@@ -89,24 +89,24 @@ func (c *checker) bounded(off int64) bool {
 func (c *checker) slots() {
 	n := c.file.limit
 	c.good, c.orphan, c.links = newBitset(n), newBitset(n), make([]uint32, n)
-	c.badChapters, c.usedInodes = map[uint64]bool{}, 0
-	for ch := uint64(0); ch*layout.GroupBits < n; ch++ {
-		block := c.file.phys(layout.ChapterBitmap(ch))
-		b := c.bitmap(block, layout.KindInodes, ch, chapterName(ch))
+	c.badInodeGroups, c.usedInodes = map[uint64]bool{}, 0
+	for g := uint64(0); g*layout.GroupBits < n; g++ {
+		block := c.file.phys(layout.InodeGroupBitmap(g))
+		b := c.bitmap(block, layout.KindInodes, g, inodeGroupName(g))
 		if b == nil {
-			c.badChapters[ch] = true
+			c.badInodeGroups[g] = true
 		} else {
 			c.usedInodes += uint64(layout.BitmapUsed(b))
-			c.pastEnd(b, block, ch, n, chapterName(ch))
+			c.pastEnd(b, block, g, n, inodeGroupName(g))
 		}
-		c.chapter(ch, b, layout.BlockOffset(block))
+		c.inodeGroup(g, b, layout.BlockOffset(block))
 	}
 	c.report.Inodes = c.usedInodes
 }
 
-// chapter checks the slots of a chapter. b is nil when its bitmap is damaged: then each slot speaks for itself.
-func (c *checker) chapter(ch uint64, b []byte, off int64) {
-	first, last := ch*layout.GroupBits, min((ch+1)*layout.GroupBits, c.file.limit)
+// inodeGroup checks the slots of an inode group. b is nil when its bitmap is damaged: then each slot speaks for itself.
+func (c *checker) inodeGroup(g uint64, b []byte, off int64) {
+	first, last := g*layout.GroupBits, min((g+1)*layout.GroupBits, c.file.limit)
 	for ino := first; ino < last; ino++ {
 		if ino%layout.InodesPerBlk == 0 {
 			c.step(1)
@@ -119,7 +119,7 @@ func (c *checker) chapter(ch uint64, b []byte, off int64) {
 		switch {
 		case ino < layout.BootInodeCount:
 			if !used && b != nil {
-				c.fault(InodeMapReserved, off+layout.BitmapByte(int(ino)), chapterName(ch), fmt.Sprintf("bit %d set: reserved", ino), "clear")
+				c.fault(InodeMapReserved, off+layout.BitmapByte(int(ino)), inodeGroupName(g), fmt.Sprintf("bit %d set: reserved", ino), "clear")
 			}
 			c.bootSlot(in, ino, at)
 		case used:
@@ -183,10 +183,10 @@ func (c *checker) inUse(ino uint64) bool {
 	if ino < layout.RootIno || ino >= c.file.limit {
 		return false
 	}
-	ch := ino / layout.GroupBits
-	if c.badChapters[ch] {
+	g := ino / layout.GroupBits
+	if c.badInodeGroups[g] {
 		in, _ := c.slot(ino)
 		return !in.Unused() && !in.Free()
 	}
-	return layout.BitmapTest(c.block(c.file.phys(layout.ChapterBitmap(ch))), int(ino%layout.GroupBits))
+	return layout.BitmapTest(c.block(c.file.phys(layout.InodeGroupBitmap(g))), int(ino%layout.GroupBits))
 }

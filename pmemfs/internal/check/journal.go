@@ -179,7 +179,7 @@ func (c *checker) counters() {
 	if free := c.sb.Blocks - c.report.UsedBlocks; len(c.badGroups) == 0 && c.head.FreeBlocks != free {
 		c.fault(JournalFreeBlocks, off, "journal head", fmt.Sprintf("%d free blocks after the window, as in the bitmaps", free), fmt.Sprint(c.head.FreeBlocks))
 	}
-	if len(c.badChapters) == 0 && c.head.UsedInodes != c.usedInodes {
+	if len(c.badInodeGroups) == 0 && c.head.UsedInodes != c.usedInodes {
 		c.fault(JournalUsedInodes, off, "journal head", fmt.Sprintf("%d inodes in use after the window, as in the bitmaps", c.usedInodes), fmt.Sprint(c.head.UsedInodes))
 	}
 }

@@ -38,7 +38,7 @@ func (c *checker) superblocks() (ok bool, err error) {
 	}
 	c.sb = sb
 	if sb.Backup != sb.Blocks-1 {
-		c.fault(SuperblockBackupPlace, 0, "superblock", fmt.Sprintf("the backup in the last block, %d", sb.Blocks-1), fmt.Sprintf("in block %d", sb.Backup))
+		c.fault(SuperblockBackupBlock, 0, "superblock", fmt.Sprintf("the backup in the last block, %d", sb.Blocks-1), fmt.Sprintf("in block %d", sb.Backup))
 	}
 	if err == nil {
 		c.backup()
@@ -52,7 +52,7 @@ func (c *checker) superblocks() (ok bool, err error) {
 // lastSuperblock returns the backup at the end of the image, or nil.
 func (c *checker) lastSuperblock() *layout.Superblock {
 	blocks := uint64(len(c.image.Bytes)) / layout.BlockSize
-	for _, at := range layout.BackupPlaces(blocks) {
+	for _, at := range layout.BackupBlocks(blocks) {
 		if at == 0 || at >= blocks {
 			continue
 		}
@@ -81,7 +81,7 @@ func (c *checker) backup() {
 }
 
 // geometry checks that the fixed regions do not overlap: ring, checksums of data, then the block of the first inode
-// chapter's bitmap, then the first inodes.
+// inode group's bitmap, then the first inodes.
 func (c *checker) geometry() bool {
 	if c.isBitmap(c.sb.Backup) {
 		c.stop(SuperblockGeometry, 0, "superblock", "a backup that is not a bitmap as well", fmt.Sprintf("block %d", c.sb.Backup))

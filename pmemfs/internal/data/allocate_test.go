@@ -69,7 +69,7 @@ func TestOverwriteKeepsHuge(t *testing.T) {
 	for b := uint64(1); b+piece < blocks; b += 64 {
 		write(b, piece)
 	}
-	places := map[uint64]bool{}
+	pages := map[uint64]bool{}
 	m.Do(t, func(op *alloc.Op) error {
 		x := extent.Open(m.J, nil, op.Tx.Inode(alloctest.InodeOffset(ino)))
 		for b := uint64(0); ; {
@@ -78,13 +78,13 @@ func TestOverwriteKeepsHuge(t *testing.T) {
 				return err
 			}
 			for p := e.Phys; p < e.Phys+uint64(e.Len); p += piece {
-				places[p/layout.HugeBlocks] = true
+				pages[p/layout.HugeBlocks] = true
 			}
 			b = e.End()
 		}
 	})
-	if most := blocks/layout.HugeBlocks + 3; len(places) > most {
-		t.Errorf("the file lies in %d places of 2 MiB, expected at most %d", len(places), most)
+	if most := blocks/layout.HugeBlocks + 3; len(pages) > most {
+		t.Errorf("the file lies in %d pages of 2 MiB, expected at most %d", len(pages), most)
 	}
 	m.Verify(t)
 }

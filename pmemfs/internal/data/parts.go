@@ -9,7 +9,7 @@ import (
 // shownHole is what a hole is shown as. It is never stored to.
 var shownHole [256 << 10]byte
 
-// Parts appends to parts, as long as it has capacity, the places in the medium where the n bytes from off lie, in order. The
+// Parts appends to parts, as long as it has capacity, the parts of the medium in which the n bytes from off lie, in order. The
 // caller has cut them at the end of the file, holds the inode's lock for as long as it uses them, and does not store to them.
 // It returns false when they cannot be shown as they lie: they are in too many pieces, a block is lost, or their checksums
 // would have to be verified.

@@ -19,7 +19,7 @@ type SumError struct {
 	Found  uint32 // checksum of what the block holds
 }
 
-// Error names the inode, the place in the file and the block.
+// Error names the inode, the offset in the file and the block.
 func (e *SumError) Error() string {
 	return fmt.Sprintf("inode %d: data at byte %d (block %d, offset %d): checksum is %#08x, expected %#08x",
 		e.Ino, e.Off, e.Block, layout.BlockOffset(e.Block), e.Found, e.Stored)

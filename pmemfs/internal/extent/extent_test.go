@@ -17,8 +17,8 @@ const (
 	fileBlocks = 400
 )
 
-// place is where a file block is; the zero value is a hole.
-type place struct {
+// location is where a file block is; the zero value is a hole.
+type location struct {
 	phys      uint64
 	unwritten bool
 }
@@ -27,7 +27,7 @@ type place struct {
 type mapping struct {
 	t     *testing.T
 	m     *alloctest.Medium
-	model [fileBlocks]place
+	model [fileBlocks]location
 	what  string
 }
 
@@ -60,7 +60,7 @@ func (x *mapping) insert(b, n, phys uint64, unwritten bool) {
 		return m.Insert(layout.Extent{Logical: b, Phys: phys, Len: uint32(n), Flags: flags, Birth: 1})
 	})
 	for i := range n {
-		x.model[b+i] = place{phys + i, unwritten}
+		x.model[b+i] = location{phys + i, unwritten}
 	}
 }
 
@@ -74,7 +74,7 @@ func (x *mapping) remove(from, to uint64, limit int) {
 				found := false
 				for b := from; b < to; b++ {
 					if x.model[b].phys == phys+i {
-						x.model[b], found = place{}, true
+						x.model[b], found = location{}, true
 					}
 				}
 				if !found {
@@ -113,7 +113,7 @@ func (x *mapping) verify() (extents int) {
 			e.Logical = fileBlocks
 		}
 		for ; b < e.Logical; b++ {
-			if x.model[b] != (place{}) {
+			if x.model[b] != (location{}) {
 				x.t.Fatalf("%s: block %d is a hole, expected %+v", x.what, b, x.model[b])
 			}
 		}
@@ -124,7 +124,7 @@ func (x *mapping) verify() (extents int) {
 			x.t.Fatalf("%s: next of %d is %+v", x.what, b, e)
 		}
 		for ; b < e.End(); b++ {
-			if got := (place{e.Phys + b - e.Logical, e.Flags != 0}); got != x.model[b] {
+			if got := (location{e.Phys + b - e.Logical, e.Flags != 0}); got != x.model[b] {
 				x.t.Fatalf("%s: block %d is %+v, expected %+v", x.what, b, got, x.model[b])
 			}
 		}
@@ -157,7 +157,7 @@ func TestExtentRandom(t *testing.T) {
 					}
 				}
 				if n > 0 {
-					// Often the blocks that continue a neighbour: 1000+b is everybody's natural place.
+					// Often the blocks that continue a neighbour: 1000+b is everybody's natural location.
 					phys := 1000 + b
 					if rng.IntN(3) == 0 {
 						phys = 2000 + 3*b

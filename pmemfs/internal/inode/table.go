@@ -1,6 +1,6 @@
 // Package inode finds, makes and grows inodes.
 //
-// All inodes live in one file, the inode file (inode 1): chapters of a bitmap block and 2,016 blocks of 16 inodes. It
+// All inodes live in one file, the inode file (inode 1): inode groups of a bitmap block and 2,016 blocks of 16 inodes. It
 // grows by whole runs of blocks, and gives back its end, so there is no fixed number of inodes. Its extents are few and kept in DRAM; everything
 // else is read from the medium. Inode numbers below layout.BootInodeCount are the filesystem's own.
 //
@@ -154,11 +154,11 @@ func (t *Table) block(fileBlock uint64) (uint64, bool) {
 	return list[i].Phys + fileBlock - list[i].Logical, true
 }
 
-// Chapter returns the block that holds the bitmap of a chapter.
-func (t *Table) Chapter(c uint64) (uint64, error) {
-	b, ok := t.block(layout.ChapterBitmap(c))
+// GroupBitmap returns the block that holds the bitmap of an inode group.
+func (t *Table) GroupBitmap(c uint64) (uint64, error) {
+	b, ok := t.block(layout.InodeGroupBitmap(c))
 	if !ok {
-		return 0, fmt.Errorf("%w: inode file has no chapter %d", layout.ErrDamaged, c)
+		return 0, fmt.Errorf("%w: inode file has no group %d", layout.ErrDamaged, c)
 	}
 	return b, nil
 }
@@ -179,7 +179,7 @@ func (t *Table) Offset(ino uint64) (int64, error) {
 	return layout.BlockOffset(b) + off, nil
 }
 
-// Holds says what a block of the image holds as part of the inode file: the bitmap of chapter n, or 16 inodes from n on.
+// Holds says what a block of the image holds as part of the inode file: the bitmap of inode group n, or 16 inodes from n on.
 func (t *Table) Holds(block uint64) (n uint64, bitmap, ok bool) {
 	p := t.extents.Load()
 	if p == nil {
@@ -367,15 +367,15 @@ func (t *Table) bootOffset() int64 {
 	return layout.BlockOffset(t.boot) + layout.InodeFileIno*layout.InodeSize
 }
 
-// link maps the zeroed run at the end of the inode file and formats the bitmaps of the chapters that begin in it.
+// link maps the zeroed run at the end of the inode file and formats the bitmaps of the inode groups that begin in it.
 func (t *Table) link(op *alloc.Op, m *extent.Map, in layout.Inode, have uint64, r alloc.Run, d pmem.Durable) error {
 	if !d.Valid() {
 		return fmt.Errorf("inode file: blocks linked before they are durable")
 	}
 	for b := have; b < have+r.Len; b++ {
-		if b%layout.ChapterBlocks == 0 {
+		if b%layout.InodeGroupBlocks == 0 {
 			p := op.Tx.NewBlock(r.Start+b-have, layout.EntryBitmap)
-			layout.InitBitmap(p, layout.KindInodes, b/layout.ChapterBlocks)
+			layout.InitBitmap(p, layout.KindInodes, b/layout.InodeGroupBlocks)
 		}
 	}
 	in.SetSize((have + r.Len) << layout.BlockShift)

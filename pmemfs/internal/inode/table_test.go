@@ -21,7 +21,7 @@ func open(t testing.TB, blocks uint64) (*alloctest.Medium, *inode.Table) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.A.Inodes = alloc.NewBits(m.J, layout.KindInodes, m.A.Inodes.Limit(), uint64(m.A.Inodes.Avail()), table.Chapter)
+	m.A.Inodes = alloc.NewBits(m.J, layout.KindInodes, m.A.Inodes.Limit(), uint64(m.A.Inodes.Avail()), table.GroupBitmap)
 	return m, table
 }
 
@@ -56,7 +56,7 @@ func free(m *alloctest.Medium, table *inode.Table, id identity) error {
 	})
 }
 
-// TestGrowth makes more inodes than one chapter holds; every number is new and every inode readable.
+// TestGrowth makes more inodes than one inode group holds; every number is new and every inode readable.
 func TestGrowth(t *testing.T) {
 	m, table := open(t, 8192)
 	const count = layout.GroupBits + 3000
@@ -92,12 +92,12 @@ func TestGrowth(t *testing.T) {
 			t.Errorf("number %d: %v", ino, err)
 		}
 	}
-	chapter, err := again.Chapter(1)
-	if err != nil || !layout.BitmapIs(m.Region.Bytes()[layout.BlockOffset(chapter):], layout.KindInodes, 1) {
-		t.Errorf("second chapter at block %d: %v", chapter, err)
+	bitmap, err := again.GroupBitmap(1)
+	if err != nil || !layout.BitmapIs(m.Region.Bytes()[layout.BlockOffset(bitmap):], layout.KindInodes, 1) {
+		t.Errorf("second inode group at block %d: %v", bitmap, err)
 	}
-	if _, err := again.Chapter(2); !errors.Is(err, layout.ErrDamaged) {
-		t.Errorf("a chapter that is not there: %v", err)
+	if _, err := again.GroupBitmap(2); !errors.Is(err, layout.ErrDamaged) {
+		t.Errorf("an inode group that is not there: %v", err)
 	}
 }
 

@@ -71,8 +71,8 @@ func (t *Table) Trim(all bool, quiesce func()) error {
 	have := in.Size() >> layout.BlockShift
 	last, _ := layout.InodeFileBlock(top)
 	keep := last + 1 + growMin
-	if keep%layout.ChapterBlocks == 1 {
-		keep-- // the bitmap of a chapter without inodes
+	if keep%layout.InodeGroupBlocks == 1 {
+		keep-- // the bitmap of an inode group without inodes
 	}
 	least := worth(have)
 	if all {

@@ -28,6 +28,7 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -59,7 +60,7 @@ type State struct {
 	Lost []uint64    // lost blocks that the head lists
 	Sums layout.Sums // where the image keeps checksums of data, if it does
 
-	// Notes are what the records of the life before say of who asked for them, oldest first. NotesErr is why some may be
+	// Notes are the request notes of the mounts before, oldest first. NotesErr is why some may be
 	// missing, nil if none is.
 	Notes    []layout.Note
 	NotesErr error
@@ -157,10 +158,7 @@ func New(region *pmem.Region, st State, o Options) *Journal {
 		j.lose(block)
 	}
 	if !o.NoBackground {
-		idle := o.Idle
-		if idle == 0 {
-			idle = time.Second
-		}
+		idle := cmp.Or(o.Idle, time.Second)
 		j.stopped.Go("checkpoints", func() { j.background(idle) })
 	}
 	return j
@@ -222,8 +220,8 @@ func (j *Journal) fail(cause error) error {
 	return j.Err()
 }
 
-// append gives rec a sequence and a place in the ring and copies it there. It waits for space. On return the record is
-// stored but not durable. ticket names its place in the in-flight queue. On an error nothing has happened.
+// append gives rec a sequence and a position in the ring and copies it there. It waits for space. On return the record is
+// stored but not durable. ticket names its position in the in-flight queue. On an error nothing has happened.
 func (j *Journal) append(rec []byte, entries uint32, counts Counts, body uint32) (seq, end, ticket uint64, err error) {
 	need := layout.LineUp(uint64(len(rec)))
 	j.mu.Lock()

@@ -6,17 +6,17 @@ import "math/bits"
 //
 //	0 crc u32 of 4.. | 4 magic u16 | 6 kind u16 | 8 group u64 | 16 birth epoch u64 | 24 zero | 64 bits
 //
-// The same format serves the block groups of the image and the chapters of the inode file.
+// The same format serves the block groups of the image and the groups of the inode file.
 const (
-	GroupBits     = (BlockSize - bitmapHeader) * 8 // objects that one bitmap block describes; part of the medium
-	bitmapHeader  = 64
-	bitmapMagic   = 0x4d42 // "BM"
-	KindBlocks    = 1      // bitmap of a block group
-	KindInodes    = 2      // bitmap of an inode file chapter
-	GroupBlocks   = GroupBits
-	BitmapWords   = (BlockSize - bitmapHeader) / 8
-	InodesPerBlk  = BlockSize / InodeSize
-	ChapterBlocks = 1 + GroupBits/InodesPerBlk // file blocks of one chapter of the inode file
+	GroupBits        = (BlockSize - bitmapHeader) * 8 // objects that one bitmap block describes; part of the medium
+	bitmapHeader     = 64
+	bitmapMagic      = 0x4d42 // "BM"
+	KindBlocks       = 1      // bitmap of a block group
+	KindInodes       = 2      // bitmap of an inode group
+	GroupBlocks      = GroupBits
+	BitmapWords      = (BlockSize - bitmapHeader) / 8
+	InodesPerBlk     = BlockSize / InodeSize
+	InodeGroupBlocks = 1 + GroupBits/InodesPerBlk // file blocks of one inode group
 )
 
 // 63 huge pages exactly: groups begin 2 MiB aligned.
@@ -87,25 +87,25 @@ func BitmapEdit(b []byte, start, n int, set bool, store func(off int, word uint6
 
 // InodeFileBlock returns the block within the inode file that holds inode number ino, and the byte within it.
 func InodeFileBlock(ino uint64) (block uint64, off int64) {
-	chapter, i := ino/GroupBits, ino%GroupBits
-	return chapter*ChapterBlocks + 1 + i/InodesPerBlk, int64(i%InodesPerBlk) * InodeSize
+	group, i := ino/GroupBits, ino%GroupBits
+	return group*InodeGroupBlocks + 1 + i/InodesPerBlk, int64(i%InodesPerBlk) * InodeSize
 }
 
-// InodesOfBlock says what a block of the inode file holds: the bitmap of chapter n, or the 16 inodes from number n on.
+// InodesOfBlock says what a block of the inode file holds: the bitmap of inode group n, or the 16 inodes from number n on.
 func InodesOfBlock(block uint64) (n uint64, bitmap bool) {
-	chapter, at := block/ChapterBlocks, block%ChapterBlocks
+	group, at := block/InodeGroupBlocks, block%InodeGroupBlocks
 	if at == 0 {
-		return chapter, true
+		return group, true
 	}
-	return chapter*GroupBits + (at-1)*InodesPerBlk, false
+	return group*GroupBits + (at-1)*InodesPerBlk, false
 }
 
-// ChapterBitmap returns the block within the inode file that holds the bitmap of a chapter.
-func ChapterBitmap(chapter uint64) uint64 { return chapter * ChapterBlocks }
+// InodeGroupBitmap returns the block within the inode file that holds the bitmap of an inode group.
+func InodeGroupBitmap(group uint64) uint64 { return group * InodeGroupBlocks }
 
 // InodeCapacity returns how many inode numbers an inode file of n blocks holds.
 func InodeCapacity(n uint64) uint64 {
-	full, rest := n/ChapterBlocks, n%ChapterBlocks
+	full, rest := n/InodeGroupBlocks, n%InodeGroupBlocks
 	if rest > 0 {
 		rest--
 	}

@@ -104,13 +104,13 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// TestInodeFile checks the numbering of inodes at the edges of chapters against a walk over all blocks.
+// TestInodeFile checks the numbering of inodes at the edges of inode groups against a walk over all blocks.
 func TestInodeFile(t *testing.T) {
 	ino := uint64(0)
-	for block := uint64(0); block < 3*ChapterBlocks+5; block++ {
-		if block%ChapterBlocks == 0 {
-			if c := block / ChapterBlocks; ChapterBitmap(c) != block || c != ino/GroupBits {
-				t.Fatalf("bitmap of chapter %d is block %d, expected %d", c, ChapterBitmap(c), block)
+	for block := uint64(0); block < 3*InodeGroupBlocks+5; block++ {
+		if block%InodeGroupBlocks == 0 {
+			if c := block / InodeGroupBlocks; InodeGroupBitmap(c) != block || c != ino/GroupBits {
+				t.Fatalf("bitmap of inode group %d is block %d, expected %d", c, InodeGroupBitmap(c), block)
 			}
 		} else {
 			for i := range uint64(InodesPerBlk) {

@@ -124,7 +124,7 @@ const (
 	EntryZeroData  EntryKind = 6
 	EntryBitSet    EntryKind = 7  // set Len bits from bit Arg of the bitmap block at Off
 	EntryBitClear  EntryKind = 8  // clear them
-	EntryBitmap    EntryKind = 9  // store bytes within a bitmap block (a new chapter)
+	EntryBitmap    EntryKind = 9  // store bytes within a bitmap block (a new inode group)
 	EntryZeroMap   EntryKind = 10 // clear a range within a bitmap block
 	EntryNote      EntryKind = 11 // change nothing: see Note
 )

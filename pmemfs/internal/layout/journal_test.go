@@ -72,7 +72,7 @@ func TestNextEntry(t *testing.T) {
 		{"no kind", 4096, 8, 0, 0, 8, false},
 		{"last kind that stores", 4096, 8, EntryZeroMap, 0, 0, true},
 		{"note", 0, NoteSize, EntryNote, 0, NoteSize, true},
-		{"note of a place", 4096, NoteSize, EntryNote, 0, NoteSize, false},
+		{"note with an offset", 4096, NoteSize, EntryNote, 0, NoteSize, false},
 		{"note too short", 0, NoteSize - 8, EntryNote, 0, NoteSize - 8, false},
 		{"note with an argument", 0, NoteSize, EntryNote, 1, NoteSize, false},
 		{"note cut off", 0, NoteSize, EntryNote, 0, NoteSize - 1, false},

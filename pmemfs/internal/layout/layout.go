@@ -6,7 +6,7 @@
 // # Assumptions about the medium
 //
 // Aligned 8-byte stores are atomic. Cache lines are 64 bytes. Lines that have been stored to and not fenced may reach
-// the medium in any order, in part, or not at all. All integers are little-endian. Places on the medium are named by
+// the medium in any order, in part, or not at all. All integers are little-endian. Locations on the medium are named by
 // byte offset or block number from its start, never by pointer.
 //
 // # The image

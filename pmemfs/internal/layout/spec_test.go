@@ -22,7 +22,7 @@ func spec(t *testing.T) string {
 // TestSpecConstants compares the table of sizes with the constants.
 func TestSpecConstants(t *testing.T) {
 	want := map[string]uint64{
-		"BlockSize": BlockSize, "LineSize": LineSize, "GroupBits": GroupBits, "ChapterBlocks": ChapterBlocks, "InodeSize": InodeSize,
+		"BlockSize": BlockSize, "LineSize": LineSize, "GroupBits": GroupBits, "InodeGroupBlocks": InodeGroupBlocks, "InodeSize": InodeSize,
 		"InlineSize": InlineSize, "ExtentSize": ExtentSize, "ExtentPayload": ExtentPayload, "ExtentMaxLen": ExtentMaxLen,
 		"HeadSize": HeadSize, "RecordHeader": RecordHeader, "EntryHeader": EntryHeader, "NoteSize": NoteSize, "NodeCapacity": NodeCapacity,
 		"PayloadMax": PayloadMax, "MaxHeight": MaxHeight, "NameMax": NameMax, "XattrNameMax": XattrNameMax,

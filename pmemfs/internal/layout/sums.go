@@ -62,9 +62,9 @@ func (s Sums) TailMin() uint64 {
 	return 2
 }
 
-// BackupPlaces returns the blocks in which the backup superblock of a medium of n blocks may be: the last one, and the
+// BackupBlocks returns the blocks in which the backup superblock of a medium of n blocks may be: the last one, and the
 // last of the last whole group, as mkfs leaves out blocks behind it that are too few to be a group.
-func BackupPlaces(n uint64) [2]uint64 {
+func BackupBlocks(n uint64) [2]uint64 {
 	return [2]uint64{n - 1, n - n%GroupBlocks - 1}
 }
 

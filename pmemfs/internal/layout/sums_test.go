@@ -2,8 +2,8 @@ package layout
 
 import "testing"
 
-// TestSumsPlace compares the places of checksums with SPEC.md's words.
-func TestSumsPlace(t *testing.T) {
+// TestSumOffsets compares the offsets of checksums with SPEC.md's words.
+func TestSumOffsets(t *testing.T) {
 	sb := Superblock{RingBlocks: 200}
 	if sb.Sums().On() || sb.Sums().Holds(JournalRing+200) {
 		t.Error("an image without the feature has checksums")
@@ -52,14 +52,14 @@ func TestSumsBounds(t *testing.T) {
 	}
 }
 
-// TestBackupPlaces finds where mkfs puts the copy when it leaves out the blocks of a last group that is too short.
-func TestBackupPlaces(t *testing.T) {
+// TestBackupBlocks finds where mkfs puts the copy when it leaves out the blocks of a last group that is too short.
+func TestBackupBlocks(t *testing.T) {
 	for n, want := range map[uint64][2]uint64{
 		1024:             {1023, ^uint64(0)},
 		GroupBlocks:      {GroupBlocks - 1, GroupBlocks - 1},
 		GroupBlocks + 20: {GroupBlocks + 19, GroupBlocks - 1},
 	} {
-		if got := BackupPlaces(n); got != want {
+		if got := BackupBlocks(n); got != want {
 			t.Errorf("%d blocks: %d, expected %d", n, got, want)
 		}
 	}

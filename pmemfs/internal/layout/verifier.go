@@ -11,10 +11,10 @@ type VerifierState struct {
 	Unclean bool
 }
 
-// verifierStride is what separates the generations of lives that did not end cleanly.
+// verifierStride is what separates the generations of mounts that did not end cleanly.
 const verifierStride = 1 << 32
 
-// Next returns the generation that a life begins with: the one of the life before if that ended cleanly, else a new one,
+// Next returns the generation that a mount begins with: the one of the mount before if that ended cleanly, else a new one,
 // behind all that it can have had.
 func (s VerifierState) Next() uint64 {
 	if s.Unclean {

@@ -197,7 +197,7 @@ func (x *trial) step(rng *rand.Rand) {
 	case 11:
 		x.drop(rng, a)
 	}
-	x.settle()
+	x.catchUp()
 }
 
 func (x *trial) tryLock(a *ask) {
@@ -262,8 +262,8 @@ func (x *trial) remove(a *ask) {
 	x.m.queue = slices.DeleteFunc(x.m.queue, func(q *ask) bool { return q == a })
 }
 
-// settle takes over what the table did by itself, and compares.
-func (x *trial) settle() {
+// catchUp takes over what the table did by itself, and compares.
+func (x *trial) catchUp() {
 	for _, e := range x.events {
 		switch {
 		case !slices.Contains(x.m.queue, e.a):

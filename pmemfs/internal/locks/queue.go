@@ -44,8 +44,8 @@ func (t *Table) disturb(f *file) {
 	}
 }
 
-// settle grants what can be granted in the files that were disturbed, and in those that this disturbs.
-func (t *Table) settle() {
+// grantDisturbed grants what can be granted in the files that were disturbed, and in those that this disturbs.
+func (t *Table) grantDisturbed() {
 	for len(t.disturbed) > 0 {
 		f := t.disturbed[0]
 		t.disturbed = t.disturbed[1:]

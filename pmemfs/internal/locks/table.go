@@ -116,7 +116,7 @@ func (t *Table) lock() {
 
 // unlock grants what the call has made possible, releases mu and tells those who wait.
 func (t *Table) unlock() {
-	t.settle()
+	t.grantDisturbed()
 	t.verify()
 	fired := t.fired
 	t.fired = nil

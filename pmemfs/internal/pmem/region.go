@@ -158,7 +158,7 @@ func newRegion(mem []byte, path string) *Region {
 	return &Region{mem: mem, path: path, size: int64(len(mem)), base: address(mem), bypassMin: NonTemporalMin}
 }
 
-// setDomain settles how stores become durable and why.
+// setDomain decides how stores become durable and why.
 func (r *Region) setDomain(d Domain, reason string) {
 	r.domain, r.reason = d, reason
 	r.bypass = cpuCanBypass && !raceEnabled && (d == CacheFlush || d == EADR)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A Site is a place in the code that fences. Naming it makes the fence a failpoint, before and after, and lets tests
+// A Site is a point in the code that fences. Naming it makes the fence a failpoint, before and after, and lets tests
 // take it away: the list of such tests comes from the list of sites. Sites are made once, as package variables.
 type Site struct {
 	name    string

@@ -29,7 +29,7 @@ const lap = layout.MinRingBlocks * layout.BlockSize / 3136
 type history struct {
 	super  layout.Superblock
 	before []byte      // in place, nothing of the window
-	after  []byte      // ring and places after all operations
+	after  []byte      // ring and blocks after all operations
 	ends   []uint64    // ring position behind each record
 	roots  []tree.Root // of the tree that they grow
 	keys   []int       // how many keys it has
@@ -298,7 +298,7 @@ func TestEpochs(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	h := record(t, 30, 70)
 	cause := errors.New("power cut")
-	for stop := range 2 { // the places, then the head
+	for stop := range 2 { // the blocks, then the head
 		for seed := range uint64(4) {
 			before := h.ring(seed)
 			region := load(t, before)

@@ -34,7 +34,7 @@ func Super(medium []byte) (*layout.Superblock, error) {
 // backup returns the superblock at the end of the medium, or nil.
 func backup(medium []byte) *layout.Superblock {
 	blocks := uint64(len(medium)) / layout.BlockSize
-	for _, at := range layout.BackupPlaces(blocks) {
+	for _, at := range layout.BackupBlocks(blocks) {
 		if at == 0 || at >= blocks {
 			continue
 		}

@@ -53,7 +53,7 @@ func (f *fixer) badBlocks() {
 	}
 	for b := range f.bad {
 		if f.owned.has(b) {
-			continue // its place is fixed, or it is file data, which a reader finds
+			continue // its block is fixed, or it is file data, which a reader finds
 		}
 		if !f.good.has(ino) {
 			f.system(ino)

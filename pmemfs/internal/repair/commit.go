@@ -16,7 +16,7 @@ func (p *Plan) Commit(region *pmem.Region) error {
 	c := committer{region: region, plan: p, head: p.Head}
 	c.head.Version = p.version
 	blocks := p.order()
-	if err := c.settle(); err != nil {
+	if err := c.replay(); err != nil {
 		return err
 	}
 	if err := c.retire(); err != nil {
@@ -59,7 +59,7 @@ func (p *Plan) order() []uint64 {
 
 // Fences, in the order of a commit.
 var (
-	siteSettle = pmem.NewSite("repair: replayed blocks")
+	siteReplay = pmem.NewSite("repair: replayed blocks")
 	siteRetire = pmem.NewSite("repair: heads without a window")
 	siteRecord = pmem.NewSite("repair: record")
 	siteBlocks = pmem.NewSite("repair: blocks of a record")
@@ -82,16 +82,16 @@ func (c *committer) put(block uint64, p []byte) pmem.Range {
 	return pmem.Range{Off: off, Len: layout.BlockSize}
 }
 
-// settle stores what the old window says, as recovery does. The old head still stands, so it can be done again.
-func (c *committer) settle() error {
+// replay stores what the old window says, as recovery does. The old head still stands, so it can be done again.
+func (c *committer) replay() error {
 	var ranges []pmem.Range
-	for b, p := range c.plan.settled {
+	for b, p := range c.plan.replayed {
 		ranges = append(ranges, c.put(b, p))
 	}
 	if len(ranges) == 0 {
 		return nil
 	}
-	return c.region.Persist(siteSettle, ranges)
+	return c.region.Persist(siteReplay, ranges)
 }
 
 // retire puts an empty window of a new epoch in place of the old one: a head beside the one that counts, then one over it.

@@ -107,7 +107,7 @@ func (f *fixer) bitmaps() {
 				h.UsedInodes++
 			}
 		}
-		f.putBitmap(f.file.phys(layout.ChapterBitmap(ch)), want)
+		f.putBitmap(f.file.phys(layout.InodeGroupBitmap(ch)), want)
 	}
 	for g := range layout.GroupCount(f.sb.Blocks) {
 		want := make([]byte, layout.BlockSize)

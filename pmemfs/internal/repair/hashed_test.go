@@ -10,7 +10,7 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 )
 
-// Names go where their hash says: 128 places for each hash, and no name twice.
+// Names go where their hash says: 128 keys for each hash, and no name twice.
 func TestHashed(t *testing.T) {
 	keys := [2]uint64{1, 2}
 	name := func(i int) []byte { return fmt.Appendf(nil, "name %d", i) }

@@ -243,7 +243,7 @@ func inodeBlock(b []byte) (fileBlock uint64, inUse, ok bool) {
 		for i := 0; i < layout.BitmapWords && !inUse; i++ {
 			inUse = layout.BitmapWord(b, i) != 0
 		}
-		return layout.ChapterBitmap(number), inUse, kind == layout.KindInodes && layout.Sealed(b) && number < 1<<40
+		return layout.InodeGroupBitmap(number), inUse, kind == layout.KindInodes && layout.Sealed(b) && number < 1<<40
 	}
 	for i := range uint64(layout.InodesPerBlk) {
 		in := layout.Inode(b[i*layout.InodeSize : (i+1)*layout.InodeSize])

@@ -56,9 +56,9 @@ type Plan struct {
 	Skipped int           // notes beyond MaxNotes
 	After   *check.Report // what the check finds when the plan is stored
 
-	fresh   map[uint64]bool   // blocks that nothing on the medium refers to
-	settled map[uint64][]byte // blocks as the old journal window leaves them
-	version uint64            // in front of that of the first head to be written
+	fresh    map[uint64]bool   // blocks that nothing on the medium refers to
+	replayed map[uint64][]byte // blocks as the old journal window leaves them
+	version  uint64            // in front of that of the first head to be written
 }
 
 // fixer is the making of one plan.
@@ -147,11 +147,11 @@ func (p *Plan) round(image check.Image, salt uint64) error {
 		return err
 	}
 	f.window()
-	if p.settled == nil {
+	if p.replayed == nil {
 		p.version = p.Head.Version
-		p.settled = make(map[uint64][]byte, len(f.changed))
+		p.replayed = make(map[uint64][]byte, len(f.changed))
 		for b, c := range f.changed {
-			p.settled[b] = bytes.Clone(c)
+			p.replayed[b] = bytes.Clone(c)
 		}
 	}
 	f.owned, f.released = newBitset(f.sb.Blocks), newBitset(f.sb.Blocks)

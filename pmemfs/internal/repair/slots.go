@@ -61,7 +61,7 @@ func (f *fixer) system(ino uint64) {
 // wasUsed reports whether the bitmap of inodes says that a number is in use, or cannot say.
 func (f *fixer) wasUsed(ino uint64) bool {
 	ch := ino / layout.GroupBits
-	m := f.block(f.file.phys(layout.ChapterBitmap(ch)))
+	m := f.block(f.file.phys(layout.InodeGroupBitmap(ch)))
 	if !layout.BitmapIs(m, layout.KindInodes, ch) || !layout.Sealed(m) && !f.stale {
 		return true
 	}

@@ -15,8 +15,8 @@ func (f *fixer) super() error {
 		return fmt.Errorf("%w: only %d bytes long", layout.ErrNotImage, size)
 	}
 	why := fmt.Errorf("%w: no superblock", layout.ErrNotImage)
-	places := layout.BackupPlaces(blocks)
-	for i, at := range []uint64{0, places[0], places[1]} {
+	copies := layout.BackupBlocks(blocks)
+	for i, at := range []uint64{0, copies[0], copies[1]} {
 		if i > 0 && at == 0 || at >= blocks {
 			continue
 		}

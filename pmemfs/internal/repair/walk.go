@@ -92,7 +92,7 @@ func (f *fixer) node(block uint64, t tree) (layout.Node, bool) {
 	if !sealed {
 		// Only the damaged journal says that the checksum may have been due. It must be right before that journal is
 		// retired: a repair that is cut short between the two would be gone on with by one that knows no reason.
-		f.plan.settled[block] = bytes.Clone(n)
+		f.plan.replayed[block] = bytes.Clone(n)
 	}
 	return n, true
 }

@@ -176,7 +176,7 @@ func (s *pass) inodeFile() error {
 			if c*layout.GroupBits >= s.limit() {
 				return nil // given back meanwhile
 			}
-			block, err := s.v.Inodes.Chapter(c)
+			block, err := s.v.Inodes.GroupBitmap(c)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,6 @@
 package tree
 
-// Cursor is a place in a tree. It is valid while the caller's lock is held and the tree unchanged.
+// Cursor is a position in a tree. It is valid while the caller's lock is held and the tree unchanged.
 type Cursor struct {
 	p     path
 	valid bool
@@ -16,7 +16,7 @@ func (t *Tree) SeekGE(c *Cursor, key uint64) error {
 		return err
 	}
 	c.valid = true
-	return t.settle(c)
+	return t.skipEnd(c)
 }
 
 // SeekLE puts a cursor at the last record whose key is not above key, or makes it invalid when there is none.
@@ -40,8 +40,8 @@ func (t *Tree) SeekLE(c *Cursor, key uint64) error {
 	return t.move(c, -1)
 }
 
-// settle moves an index past the end of a leaf to the next leaf.
-func (t *Tree) settle(c *Cursor) error {
+// skipEnd moves an index past the end of a leaf to the next leaf.
+func (t *Tree) skipEnd(c *Cursor) error {
 	if c.p[0].index < c.p[0].node.Count() {
 		return nil
 	}
@@ -86,5 +86,5 @@ func (c *Cursor) Payload() []byte { return c.p[0].node.Payload(c.p[0].index) }
 // Next moves a cursor to the next record.
 func (t *Tree) Next(c *Cursor) error {
 	c.p[0].index++
-	return t.settle(c)
+	return t.skipEnd(c)
 }
