@@ -19,7 +19,7 @@ type RequestNote struct {
 // note logs in an operation, if the call has a request key, that the request was carried out and what it made.
 func (c *Call) note(op *alloc.Op, made Handle) {
 	if c != nil && c.Key != (RequestKey{}) {
-		op.Tx.Note(layout.Note{Key: c.Key, Ino: made.Ino, Gen: made.Gen})
+		op.Tx.RequestNote(layout.RequestNote{Key: c.Key, Ino: made.Ino, Gen: made.Gen})
 	}
 }
 

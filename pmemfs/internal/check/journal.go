@@ -129,7 +129,7 @@ func (c *checker) replay(rec []byte, h *layout.RecordHead, off int64) {
 			return
 		}
 		body = rest
-		if e.Kind == layout.EntryNote {
+		if e.Kind == layout.EntryRequestNote {
 			continue
 		}
 		if b := layout.BlockOf(e.Off); c.fixed(b) != "" && !c.isBitmap(b) && (e.Kind != layout.EntryData || !c.sb.Sums().Holds(b)) {

@@ -62,7 +62,7 @@ type State struct {
 
 	// Notes are the request notes of the mounts before, oldest first. NotesErr is why some may be
 	// missing, nil if none is.
-	Notes    []layout.Note
+	Notes    []layout.RequestNote
 	NotesErr error
 }
 

@@ -214,7 +214,7 @@ func (j *Journal) applySome(body []byte) (rest []byte, err error) {
 		if !ok {
 			return nil, errNotStored
 		}
-		if e.Kind == layout.EntryNote {
+		if e.Kind == layout.EntryRequestNote {
 			rest = next
 			continue
 		}

@@ -40,7 +40,7 @@ type Tx struct {
 	counts  Counts
 	rec     []byte
 	entries uint32
-	note    layout.Note // goes into the record, unless its key is zero
+	note    layout.RequestNote // goes into the record, unless its key is zero
 }
 
 var errNotStored = errors.New("a record could not be written to the ring, or not be stored in place")
@@ -64,7 +64,7 @@ func (tx *Tx) Abort() {
 	clear(tx.plain)
 	tx.plain = tx.plain[:0]
 	tx.patches, tx.arena = tx.patches[:0], tx.arena[:0]
-	tx.counts, tx.entries, tx.rec, tx.j, tx.note = Counts{}, 0, tx.rec[:0], nil, layout.Note{}
+	tx.counts, tx.entries, tx.rec, tx.j, tx.note = Counts{}, 0, tx.rec[:0], nil, layout.RequestNote{}
 	if len(tx.spare) > 64 || max(cap(tx.rec), cap(tx.arena)) > 1<<20 {
 		return // an unusually big one is left to the collector
 	}
@@ -197,15 +197,15 @@ func (tx *Tx) Count(free, inodes int64) {
 	tx.counts.Inodes += inodes
 }
 
-// Note logs who asked for the transaction: the note is found again after a crash exactly if the transaction is.
-func (tx *Tx) Note(n layout.Note) { tx.note = n }
+// RequestNote logs who asked for the transaction: the note is found again after a crash exactly if the transaction is.
+func (tx *Tx) RequestNote(n layout.RequestNote) { tx.note = n }
 
 // Empty reports whether committing would change nothing.
 func (tx *Tx) Empty() bool { return len(tx.plain) == 0 && len(tx.shadows) == 0 && len(tx.patches) == 0 }
 
 // Size returns an upper bound of the record so far, in bytes.
 func (tx *Tx) Size() int {
-	n := layout.RecordHeader + layout.EntryHeader + layout.NoteSize
+	n := layout.RecordHeader + layout.EntryHeader + layout.RequestNoteSize
 	for _, s := range tx.shadows {
 		n += s.size + 2*layout.EntryHeader
 	}
@@ -310,7 +310,7 @@ func (tx *Tx) encode() {
 		}
 	}
 	if tx.note.Key != [16]byte{} && !mutation.NoteInRecord.Off() {
-		tx.rec = layout.AppendNote(tx.rec, &tx.note)
+		tx.rec = layout.AppendRequestNote(tx.rec, &tx.note)
 		tx.entries++
 	}
 }

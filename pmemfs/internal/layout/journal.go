@@ -116,17 +116,17 @@ type EntryKind uint16
 
 // Entry kinds, part of the medium.
 const (
-	EntryInode     EntryKind = 1 // store bytes within one inode
-	EntryNode      EntryKind = 2 // store bytes within one node
-	EntryData      EntryKind = 3 // store file bytes within one block
-	EntryZeroInode EntryKind = 4 // clear a range within one inode
-	EntryZeroNode  EntryKind = 5
-	EntryZeroData  EntryKind = 6
-	EntryBitSet    EntryKind = 7  // set Len bits from bit Arg of the bitmap block at Off
-	EntryBitClear  EntryKind = 8  // clear them
-	EntryBitmap    EntryKind = 9  // store bytes within a bitmap block (a new inode group)
-	EntryZeroMap   EntryKind = 10 // clear a range within a bitmap block
-	EntryNote      EntryKind = 11 // change nothing: see Note
+	EntryInode       EntryKind = 1 // store bytes within one inode
+	EntryNode        EntryKind = 2 // store bytes within one node
+	EntryData        EntryKind = 3 // store file bytes within one block
+	EntryZeroInode   EntryKind = 4 // clear a range within one inode
+	EntryZeroNode    EntryKind = 5
+	EntryZeroData    EntryKind = 6
+	EntryBitSet      EntryKind = 7  // set Len bits from bit Arg of the bitmap block at Off
+	EntryBitClear    EntryKind = 8  // clear them
+	EntryBitmap      EntryKind = 9  // store bytes within a bitmap block (a new inode group)
+	EntryZeroMap     EntryKind = 10 // clear a range within a bitmap block
+	EntryRequestNote EntryKind = 11 // change nothing: see RequestNote
 )
 
 // EntryHeader is the size of an entry's header: offset u64, length u32, kind u16, argument u16. The payload of the
@@ -177,12 +177,12 @@ func NextEntry(b []byte, size int64) (e Entry, rest []byte, ok bool) {
 		return e, nil, false
 	}
 	e = Entry{Off: int64(le.Uint64(b)), Len: le.Uint32(b[8:]), Kind: EntryKind(le.Uint16(b[12:])), Arg: le.Uint16(b[14:])}
-	if e.Kind == 0 || e.Kind > EntryNote || e.Off < 0 || e.Off >= size || e.Len == 0 {
+	if e.Kind == 0 || e.Kind > EntryRequestNote || e.Off < 0 || e.Off >= size || e.Len == 0 {
 		return e, nil, false
 	}
 	rest = b[EntryHeader:]
-	if e.Kind == EntryNote {
-		return nextNote(e, rest)
+	if e.Kind == EntryRequestNote {
+		return nextRequestNote(e, rest)
 	}
 	if e.Kind == EntryBitSet || e.Kind == EntryBitClear {
 		return e, rest, e.Off%BlockSize == 0 && e.Off <= size-BlockSize && uint64(e.Arg)+uint64(e.Len) <= GroupBits

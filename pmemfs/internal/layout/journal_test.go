@@ -71,12 +71,12 @@ func TestNextEntry(t *testing.T) {
 		{"no length", 4096, 0, EntryData, 0, 0, false},
 		{"no kind", 4096, 8, 0, 0, 8, false},
 		{"last kind that stores", 4096, 8, EntryZeroMap, 0, 0, true},
-		{"note", 0, NoteSize, EntryNote, 0, NoteSize, true},
-		{"note with an offset", 4096, NoteSize, EntryNote, 0, NoteSize, false},
-		{"note too short", 0, NoteSize - 8, EntryNote, 0, NoteSize - 8, false},
-		{"note with an argument", 0, NoteSize, EntryNote, 1, NoteSize, false},
-		{"note cut off", 0, NoteSize, EntryNote, 0, NoteSize - 1, false},
-		{"kind behind the last", 0, NoteSize, EntryNote + 1, 0, NoteSize, false},
+		{"note", 0, RequestNoteSize, EntryRequestNote, 0, RequestNoteSize, true},
+		{"note with an offset", 4096, RequestNoteSize, EntryRequestNote, 0, RequestNoteSize, false},
+		{"note too short", 0, RequestNoteSize - 8, EntryRequestNote, 0, RequestNoteSize - 8, false},
+		{"note with an argument", 0, RequestNoteSize, EntryRequestNote, 1, RequestNoteSize, false},
+		{"note cut off", 0, RequestNoteSize, EntryRequestNote, 0, RequestNoteSize - 1, false},
+		{"kind behind the last", 0, RequestNoteSize, EntryRequestNote + 1, 0, RequestNoteSize, false},
 		{"below the image", -4096, 8, EntryZeroNode, 0, 0, false},
 		{"last byte", entrySize - 1, 1, EntryZeroData, 0, 0, true},
 		{"behind the image", entrySize, 1, EntryZeroData, 0, 0, false},
@@ -93,7 +93,7 @@ func TestNextEntry(t *testing.T) {
 		if ok != x.ok {
 			t.Errorf("%s: %v, expected %v", x.name, ok, x.ok)
 		}
-		if ok && (len(rest) != 0 || e.Off != x.off || e.Len != x.n || e.Kind != x.kind || e.Arg != x.arg || (x.kind.HasPayload() || x.kind == EntryNote) != (e.Data != nil)) {
+		if ok && (len(rest) != 0 || e.Off != x.off || e.Len != x.n || e.Kind != x.kind || e.Arg != x.arg || (x.kind.HasPayload() || x.kind == EntryRequestNote) != (e.Data != nil)) {
 			t.Errorf("%s: decoded as %+v, %d bytes left", x.name, e, len(rest))
 		}
 	}
@@ -121,7 +121,7 @@ func TestEntryKinds(t *testing.T) {
 	for kind, want := range map[EntryKind][2]bool{
 		EntryInode: {true, false}, EntryNode: {true, true}, EntryData: {true, false}, EntryZeroInode: {false, false}, EntryZeroNode: {false, true},
 		EntryZeroData: {false, false}, EntryBitSet: {false, true}, EntryBitClear: {false, true}, EntryBitmap: {true, true}, EntryZeroMap: {false, true},
-		EntryNote: {false, false},
+		EntryRequestNote: {false, false},
 	} {
 		if got := [2]bool{kind.HasPayload(), kind.Sealed4K()}; got != want {
 			t.Errorf("kind %d: payload, sealed %v, expected %v", kind, got, want)

@@ -24,7 +24,7 @@ func TestSpecConstants(t *testing.T) {
 	want := map[string]uint64{
 		"BlockSize": BlockSize, "LineSize": LineSize, "GroupBits": GroupBits, "InodeGroupBlocks": InodeGroupBlocks, "InodeSize": InodeSize,
 		"InlineSize": InlineSize, "ExtentSize": ExtentSize, "ExtentPayload": ExtentPayload, "ExtentMaxLen": ExtentMaxLen,
-		"HeadSize": HeadSize, "RecordHeader": RecordHeader, "EntryHeader": EntryHeader, "NoteSize": NoteSize, "NodeCapacity": NodeCapacity,
+		"HeadSize": HeadSize, "RecordHeader": RecordHeader, "EntryHeader": EntryHeader, "RequestNoteSize": RequestNoteSize, "NodeCapacity": NodeCapacity,
 		"PayloadMax": PayloadMax, "MaxHeight": MaxHeight, "NameMax": NameMax, "XattrNameMax": XattrNameMax,
 		"XattrInlineMax": XattrInlineMax, "XattrValueMax": XattrValueMax, "LabelMax": LabelMax, "ACLEntries": ACLEntries, "MinBlocks": MinBlocks,
 		"MinRingBlocks": MinRingBlocks, "MaxRingBlocks": MaxRingBlocks, "SumSize": SumSize, "SumBlocks": SumBlocks,
@@ -44,7 +44,7 @@ func TestSpecConstants(t *testing.T) {
 // size that the constants give it.
 func TestSpecOffsets(t *testing.T) {
 	row := regexp.MustCompile(`^\| (\d+) \| (\d+)? ?(each|-\d+)? ?\| `)
-	ends := []int{BlockSize, BlockSize, HeadSize, lostHead, RecordHeader, EntryHeader, NoteSize, InodeSize, nodeHeader, direntHead, ExtentPayload, xattrHead, aclEntry}
+	ends := []int{BlockSize, BlockSize, HeadSize, lostHead, RecordHeader, EntryHeader, RequestNoteSize, InodeSize, nodeHeader, direntHead, ExtentPayload, xattrHead, aclEntry}
 	table, at := -1, 0
 	finish := func() {
 		if table >= 0 && table < len(ends) && at != ends[table] {

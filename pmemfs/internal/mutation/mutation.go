@@ -72,11 +72,11 @@ const (
 	LostSeal
 	// NoteInRecord : who asked for an operation is in the operation's own record.
 	NoteInRecord
-	// NotesBeforeEnd : notes are read from records before the end of the window only.
+	// NotesBeforeEnd : request notes are read from records before the end of the window only.
 	NotesBeforeEnd
-	// NotesApart : notes are not read from where carried ones are about to be stored.
+	// NotesApart : request notes are not read from where carried ones are about to be stored.
 	NotesApart
-	// NotesCarried : recovery stores the notes that it found once more, in the new epoch.
+	// NotesCarried : recovery stores the request notes that it found once more, in the new epoch.
 	NotesCarried
 	// NotesFenced : those are durable before the head that begins the epoch.
 	NotesFenced
@@ -104,9 +104,9 @@ var names = [end]string{
 	VetWhole: "window vetted before it is replayed", RecordOwn: "records of this mount only", RecordSeal: "checksum of records",
 	HeadSeal: "checksum of heads", SuperSeal: "checksum of superblocks", InodeSeal: "checksum of inodes",
 	BlockSeal: "checksum of nodes and bitmaps", DataSum: "checksum of file data", ValueSum: "checksum of attribute values",
-	LostSeal: "checksum of the list of lost blocks", NoteInRecord: "notes in the record", NotesBeforeEnd: "notes of what has happened only",
-	NotesApart: "notes read apart from where they are carried", NotesCarried: "notes carried into the new epoch",
-	NotesFenced: "carried notes durable before the head", NotesRoom: "window passed over before notes are carried",
+	LostSeal: "checksum of the list of lost blocks", NoteInRecord: "request notes in the record", NotesBeforeEnd: "request notes of what has happened only",
+	NotesApart: "request notes read apart from where they are carried", NotesCarried: "request notes carried into the new epoch",
+	NotesFenced: "carried request notes durable before the head", NotesRoom: "window passed over before request notes are carried",
 	SaltRepeated: "salt of a repeated recovery", QuarantineSingle: "quarantine of single blocks", QuarantineTrimmed: "quarantine of the inode file's end", CutIsOrphan: "long truncations in the orphan index",
 	CutFinished: "truncations finished at open", ExchangeStamps: "times of both directories of an exchange",
 }

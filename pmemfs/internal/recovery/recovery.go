@@ -3,7 +3,7 @@
 // It replays the records between the tail and the first invalid one, brings the deferred checksums of the metadata
 // blocks they touch up to date, flushes, fences, and then starts a new epoch with an empty window by writing a journal
 // head. Every store but the last only repeats what the window already says, or is to a part of the ring that nobody reads
-// while the old head counts (the notes, see carry), so it may be interrupted at any point, any number of times. Its cost is that of the window, not of the filesystem.
+// while the old head counts (the request notes, see carry), so it may be interrupted at any point, any number of times. Its cost is that of the window, not of the filesystem.
 package recovery
 
 import (
@@ -79,7 +79,7 @@ func (r *replay) begin(sb *layout.Superblock, h *layout.Head, st *journal.State)
 	}
 	carried, err := carry(r.region, sb, h, st.Notes)
 	if pmem.HostReason(err) != nil {
-		return fmt.Errorf("notes in the journal ring: %w", err) // without them nothing may begin
+		return fmt.Errorf("request notes in the journal ring: %w", err) // without them nothing may begin
 	}
 	st.NotesErr = errors.Join(st.NotesErr, err)
 	if st.Lost, err = r.finish(h, carried); err != nil {

@@ -61,7 +61,7 @@ func (r *replay) record(rec []byte) error {
 			return fmt.Errorf("journal %w: record %d has a malformed entry", layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq)
 		}
 		body = rest
-		if e.Kind == layout.EntryNote {
+		if e.Kind == layout.EntryRequestNote {
 			continue
 		}
 		block := layout.BlockOf(e.Off)

@@ -72,7 +72,7 @@ func (m *ringImage) write(input []byte) (pos int) {
 			body = layout.AppendEntry(nil, layout.BlockOffset(block), uint32(len(data)), layout.EntryData, 0, data)
 		}
 		if flags&32 != 0 {
-			body = layout.AppendNote(body, &layout.Note{Key: [16]byte{byte(seq), 1}, Ino: uint64(n)})
+			body = layout.AppendRequestNote(body, &layout.RequestNote{Key: [16]byte{byte(seq), 1}, Ino: uint64(n)})
 		}
 		if flags&4 != 0 {
 			pos += layout.LineSize

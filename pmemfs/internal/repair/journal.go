@@ -124,7 +124,7 @@ func (f *fixer) replay(rec []byte, seq uint64, seals map[uint64]bool) {
 			return
 		}
 		body = rest
-		if e.Kind == layout.EntryNote {
+		if e.Kind == layout.EntryRequestNote {
 			continue
 		}
 		block := layout.BlockOf(e.Off)

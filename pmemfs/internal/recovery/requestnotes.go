@@ -9,7 +9,7 @@ import (
 	"pmemfs/pmemfs/internal/ring"
 )
 
-// notesMax is how many notes are kept, the newest ones.
+// notesMax is how many request notes are kept, the newest ones.
 const notesMax = 8192
 
 // carryShare is the part of the ring, one in so many, that carried notes may take. What lies in the part behind the end of
@@ -20,11 +20,11 @@ const carryShare = 8
 // readNotes returns what the records that lie in the ring say of who asked for them, oldest first, each key once: those of
 // the window, whose end is at end, and those before it that nothing has overwritten. A record from behind the end has not
 // happened. Memory that faults is an error, with the notes before it.
-func readNotes(region *pmem.Region, sb *layout.Superblock, old, end *layout.Head) (notes []layout.Note, err error) {
+func readNotes(region *pmem.Region, sb *layout.Superblock, old, end *layout.Head) (notes []layout.RequestNote, err error) {
 	medium := region.Bytes()
 	r := ring.New(ringOf(medium, sb), *old)
-	err = named(region, "notes in the journal ring", func() error {
-		noted(r, end, func(n layout.Note) {
+	err = named(region, "request notes in the journal ring", func() error {
+		noted(r, end, func(n layout.RequestNote) {
 			if len(notes) == 2*notesMax {
 				notes = notes[:copy(notes, notes[notesMax:])]
 			}
@@ -36,7 +36,7 @@ func readNotes(region *pmem.Region, sb *layout.Superblock, old, end *layout.Head
 }
 
 // noted calls f with the notes of the valid records before end.
-func noted(r *ring.Reader, end *layout.Head, f func(n layout.Note)) {
+func noted(r *ring.Reader, end *layout.Head, f func(n layout.RequestNote)) {
 	size := r.Size()
 	reach, last, all := size-size/carryShare, end.TailPos, mutation.NotesBeforeEnd.Off()
 	if mutation.NotesApart.Off() {
@@ -64,24 +64,24 @@ func noted(r *ring.Reader, end *layout.Head, f func(n layout.Note)) {
 }
 
 // eachNote calls f with the notes of a valid record. Entries that cannot be decoded end it.
-func eachNote(rec []byte, f func(n layout.Note)) {
+func eachNote(rec []byte, f func(n layout.RequestNote)) {
 	for body := rec[layout.RecordHeader:]; len(body) > 0; {
 		e, rest, ok := layout.NextEntry(body, 1<<62)
 		if !ok {
 			return
 		}
-		if e.Kind == layout.EntryNote {
-			f(layout.DecodeNote(e.Data))
+		if e.Kind == layout.EntryRequestNote {
+			f(layout.DecodeRequestNote(e.Data))
 		}
 		body = rest
 	}
 }
 
 // newest returns the last notesMax notes, each key once, in order.
-func newest(notes []layout.Note) []layout.Note {
+func newest(notes []layout.RequestNote) []layout.RequestNote {
 	notes = notes[max(len(notes)-notesMax, 0):]
 	seen := make(map[[16]byte]bool, len(notes))
-	var kept []layout.Note
+	var kept []layout.RequestNote
 	for _, n := range slices.Backward(notes) {
 		if !seen[n.Key] {
 			seen[n.Key] = true
@@ -95,16 +95,16 @@ func newest(notes []layout.Note) []layout.Note {
 // carry stores the newest notes once more, in a record of the epoch that h begins, so that the next open finds them too,
 // and moves h behind it. The caller persists what it returns before h is written: a head whose ring has lost the notes
 // of the epoch before would be the end of them. h has room for them (see fits).
-func carry(region *pmem.Region, sb *layout.Superblock, h *layout.Head, notes []layout.Note) ([]pmem.Range, error) {
+func carry(region *pmem.Region, sb *layout.Superblock, h *layout.Head, notes []layout.RequestNote) ([]pmem.Range, error) {
 	size := sb.RingBytes()
-	most := (int(size)/carryShare - layout.RecordHeader) / (layout.EntryHeader + layout.NoteSize)
+	most := (int(size)/carryShare - layout.RecordHeader) / (layout.EntryHeader + layout.RequestNoteSize)
 	notes = notes[max(len(notes)-most, 0):]
 	if len(notes) == 0 || mutation.NotesCarried.Off() {
 		return nil, nil
 	}
 	rec := make([]byte, layout.RecordHeader)
 	for i := range notes {
-		rec = layout.AppendNote(rec, &notes[i])
+		rec = layout.AppendRequestNote(rec, &notes[i])
 	}
 	head := layout.RecordHead{Length: uint32(len(rec)), Seq: h.TailSeq, Epoch: h.Epoch, Salt: h.Salt, Entries: uint32(len(notes))}
 	layout.EncodeRecordHead(rec, &head, layout.CRC(rec[layout.RecordHeader:]))
