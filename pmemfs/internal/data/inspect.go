@@ -7,16 +7,16 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 )
 
-// touched keeps the reads of touch from being left out as useless.
-var touched atomic.Uint32
+// loaded keeps the loads of prefault from being left out as useless.
+var loaded atomic.Uint32
 
-// touch reads a byte of each line of a block, so that bad memory faults.
-func touch(block []byte) {
+// prefault loads a byte of each line of a block, so that bad memory faults.
+func prefault(block []byte) {
 	var sum byte
 	for i := 0; i < len(block); i += layout.LineSize {
 		sum ^= block[i]
 	}
-	touched.Store(uint32(sum))
+	loaded.Store(uint32(sum))
 }
 
 // InspectBlock reads file block b of an inode, which a written extent maps to image block phys: it verifies the checksum,
@@ -29,7 +29,7 @@ func InspectBlock(j *journal.Journal, ino, b, phys uint64) (err error) {
 	}
 	block := j.Region().Bytes()[layout.BlockOffset(phys):layout.BlockOffset(phys+1)]
 	if !j.Sums().On() {
-		touch(block)
+		prefault(block)
 		return nil
 	}
 	return VerifyBlock(j, ino, b, phys, block)
