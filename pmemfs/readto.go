@@ -12,9 +12,9 @@ type Direct struct {
 	// them, keep them, or wait for anything: changes of the file wait meanwhile. It is called at most once. Memory that faults in it ends it,
 	// and is ReadTo's error.
 	Send func(parts [][]byte, n int, eof bool)
-	// Look makes ReadTo load from all of the data's memory first, so that what is known to be bad, or is found to be, is an error before
+	// Prefault makes ReadTo load from all of the data's memory first, so that what is known to be bad, or is found to be, is an error before
 	// anything is sent. Only what goes bad in between is met in Send.
-	Look bool
+	Prefault bool
 
 	parts [][]byte
 }
@@ -23,7 +23,7 @@ type Direct struct {
 const directParts = 64
 
 // ReadTo is Read of up to n bytes without a copy. It returns false, without an error, when this file cannot be read so: its data has checksums to be
-// verified, is in too many pieces, or is kept elsewhere. Nothing has been sent then. Permissions are those of Read; it allocates
+// verified, is in too many pieces, or lies elsewhere. Nothing has been sent then. Permissions are those of Read; it allocates
 // nothing, costs no fence, and waits as Read does.
 func (fs *FS) ReadTo(c *Cred, call *Call, h Handle, n int, off uint64, d *Direct) (sent bool, err error) {
 	if d.parts == nil {
@@ -47,8 +47,8 @@ func (fs *FS) ReadTo(c *Cred, call *Call, h Handle, n int, off uint64, d *Direct
 		if err != nil || !ok {
 			return err
 		}
-		if d.Look {
-			fs.look(parts)
+		if d.Prefault {
+			fs.prefault(parts)
 		}
 		sent = true
 		d.Send(parts, n, off+uint64(n) == size)
@@ -58,8 +58,8 @@ func (fs *FS) ReadTo(c *Cred, call *Call, h Handle, n int, off uint64, d *Direct
 	return sent, err
 }
 
-// look loads from memory that is about to be sent. Where a page is lost, it is lost as a whole; bad memory is noticed by the line.
-func (fs *FS) look(parts [][]byte) {
+// prefault loads from memory that is about to be sent. Where a page is lost, it is lost as a whole; bad memory is noticed by the line.
+func (fs *FS) prefault(parts [][]byte) {
 	step := int(layout.BlockSize)
 	if d := fs.region.Domain(); d == pmem.CacheFlush || d == pmem.EADR {
 		step = int(pmem.LineSize)

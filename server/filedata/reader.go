@@ -103,7 +103,7 @@ func (d *Reader) sendFrom(q *Read) (sent bool, err error) {
 		return false, nil
 	}
 	if d.direct.Send == nil {
-		d.direct.Send, d.direct.Look = d.sendParts, d.Retries == nil
+		d.direct.Send, d.direct.Prefault = d.sendParts, d.Retries == nil
 	}
 	begun, err := d.Engine.ReadTo(q.Cred, q.Call, q.File, q.Bytes, q.Offset, &d.direct)
 	if begun && err != nil && d.Retries != nil {
