@@ -1,9 +1,13 @@
 package crashtest
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 
 	"pmemfs/pmemfs/internal/mutation"
+	"pmemfs/pmemfs/internal/pmem"
 )
 
 // A bug is a class of faults that published filesystems for persistent memory had, with the workloads that would show it
@@ -50,5 +54,23 @@ func TestKnownBugs(t *testing.T) {
 				t.Error("nothing was tried")
 			}
 		})
+	}
+}
+
+// TestFigures holds the numbers of mutations and of known classes of bugs in HOW-WE-KNOW.md to what there is: each fence and each flush
+// has a mutation, and each rule of crash consistency.
+func TestFigures(t *testing.T) {
+	text, err := os.ReadFile("../../HOW-WE-KNOW.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mutations := 2*len(pmem.Sites()) + len(mutation.Rules())
+	for _, row := range []string{
+		fmt.Sprintf("| mutations | %d taken away, %d noticed |", mutations, mutations),
+		fmt.Sprintf("| known classes of bugs | %d put in, %d seen |", len(knownBugs), len(knownBugs)),
+	} {
+		if !strings.Contains(string(text), row) {
+			t.Errorf("HOW-WE-KNOW.md has no row %q", row)
+		}
 	}
 }
