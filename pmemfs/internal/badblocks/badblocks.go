@@ -9,6 +9,12 @@
 // The list is changed by operations that change other things too, when they free a bad block or come upon one in the free
 // space. Each such operation holds the list's lock, which it takes as late as it finds the block, until it is committed or
 // aborted (alloc.Op.Own). The change is durable and atomic with the operation.
+//
+// # Lock order
+//
+//	the callers' stripes
+//	  the list's lock (volume.OwnMu)
+//	    the locks of alloc and journal (see there)
 package badblocks
 
 import (

@@ -5,6 +5,12 @@
 // else is read from the medium. Inode numbers below layout.BootInodeCount are the filesystem's own.
 //
 // A generation is the mount epoch and a counter, so no two inodes ever have the same number and generation. See claim.
+//
+// # Lock order
+//
+//	Table.growMu      while the inode file grows, is cut, or claims generations; before the callers' stripes
+//	  the callers' stripes, while a cut waits until nobody looks at what it takes away
+//	    the locks of alloc and journal (see there)
 package inode
 
 import (

@@ -35,5 +35,7 @@
 // A Table is for any number of goroutines. Nothing is on a medium: after a restart clients claim their locks again. Functions
 // that are told of a grant are called without any lock of the table, by whoever made the grant possible, and must return at once.
 //
-// Lock order: Table.mu, a leaf.
+// # Lock order
+//
+//	Table.mu   all of it; leaf
 package locks

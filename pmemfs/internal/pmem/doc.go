@@ -45,9 +45,13 @@
 // # Concurrency
 //
 // Every method of Region except Close, SetPersistHook and SetRecorder may be called from any number of goroutines.
-// The package has no locks, and orders nothing between goroutines: two that store to the same bytes race,
+// The package orders nothing between goroutines: two that store to the same bytes race,
 // and a Persist makes another goroutine's store durable only if that store happened before the Persist.
 // Flushing a line that somebody else is storing to is harmless.
+//
+// # Lock order
+//
+//	recorder.mu   stores and fences while a test records them; leaf
 //
 // # Faults
 //
