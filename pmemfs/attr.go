@@ -115,7 +115,7 @@ func (x *setting) attempt(c *Cred, s *SetAttr) error {
 	if err := x.record(func() error { return x.body(c, s) }); err != nil || !x.more {
 		return err
 	}
-	x.fs.reapOrKeep(x.h.Ino) // what can be seen has shrunk, and cannot come back (mayGrow)
+	x.fs.reapOrDefer(x.h.Ino) // what can be seen has shrunk, and cannot come back (mayGrow)
 	x.learn()
 	return nil
 }

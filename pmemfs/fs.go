@@ -100,7 +100,7 @@ type FS struct {
 	refsMu sync.Mutex
 	refs   map[uint64]int // open files by inode number
 
-	unfinished unfinished
+	deferred deferredOrphans
 
 	scrubber *scrub.Scrubber
 	locks    *locks.Table

@@ -72,8 +72,8 @@ func (ch *change) dropLink(in layout.Inode, t int64) error {
 		return nil
 	}
 	held := fs.held(in.Ino())
-	// What could not be finished before is in the index, and will hardly go better now.
-	if unfinished, _ := fs.unfinished.has(in.Ino()); !held && !unfinished {
+	// What could not be freed before is in the index, and will hardly go better now.
+	if deferred, _ := fs.deferred.has(in.Ino()); !held && !deferred {
 		done, err := fs.strip(op, in)
 		if err != nil {
 			return err
@@ -99,44 +99,47 @@ func (fs *FS) strip(op *alloc.Op, in layout.Inode) (done bool, err error) {
 	return set.Clear(clearLimit)
 }
 
-// reap finishes an orphan, unless it is open.
+// reap finishes an orphan, unless it is open, in bounded records. The stripe of ino is held.
 func (fs *FS) reap(ino uint64) error {
-	ls := fs.stripes.lock(ino)
-	defer ls.unlock()
-	return fs.reapGuarded(ino)
-}
-
-// reapLocked finishes an orphan in bounded records. The stripe of ino is held.
-func (fs *FS) reapLocked(ino uint64) error {
-	for {
-		done, err := fs.reapStep(ino)
-		if done || err != nil {
+	ch := change{fs: fs, ino: ino}
+	for done := false; !done; {
+		err := ch.record(func() (err error) {
+			done, err = ch.reapSome(ino)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}
+	fs.deferred.drop(ino)
+	return nil
 }
 
-func (fs *FS) reapStep(ino uint64) (done bool, err error) {
-	op := fs.a.Begin()
-	defer op.Done()
+// reapSome is one record of reap.
+func (ch *change) reapSome(ino uint64) (done bool, err error) {
+	fs, op := ch.fs, ch.begin()
 	op.Frees = true
-	keep := false
+	inIndex := true // when all is done: it stays in the index
 	in, err := fs.inodes.Edit(op, ino)
 	switch {
 	case errors.Is(err, inode.ErrStale):
 		// Freed by a record that could not name the index; only the entry is left.
+		done, inIndex = true, false
 	case err != nil:
 		return false, err
 	case in.IsDir() && fs.held(ino):
+		ch.end() // nothing to free yet
 		return true, nil
 	case in.Nlink() > 0 && in.Mode()&layout.ModeType != layout.ModeRegular:
-		done = true // the number has a new owner, since an earlier attempt failed half-way: only the entry is left
+		// The number has a new owner, since an earlier attempt failed half-way: only the entry is left.
+		done, inIndex = true, false
 	case in.Nlink() > 0 || fs.held(ino):
 		// Truncated. Without a name it stays in the index; what it has lost must go all the same, or it would be
 		// there again when the file grows.
-		keep = in.Nlink() == 0
+		inIndex = in.Nlink() == 0
 		done, err = data.FreeFrom(op, in, layout.BlocksFor(in.Size()))
 	default:
+		inIndex = false
 		if done, err = fs.strip(op, in); done && err == nil {
 			err = fs.inodes.Free(op, in)
 		}
@@ -144,12 +147,17 @@ func (fs *FS) reapStep(ino uint64) (done bool, err error) {
 	if err != nil && !errors.Is(err, inode.ErrStale) {
 		return false, err
 	}
-	if done = done || errors.Is(err, inode.ErrStale); done && !keep {
-		if err := fs.editOrphans(op, ino, false); err != nil {
-			return false, err
-		}
+	if done && !inIndex {
+		return true, fs.editOrphans(op, ino, false)
 	}
-	return done, op.Commit()
+	return done, nil
+}
+
+// reapLocked is reap for a caller who holds no stripe.
+func (fs *FS) reapLocked(ino uint64) error {
+	ls := fs.stripes.lock(ino)
+	defer ls.unlock()
+	return fs.reap(ino)
 }
 
 // reapAll finishes all orphans, at Open. One that is damaged stays in the index, its space lost until a repair, and so do
@@ -159,7 +167,7 @@ func (fs *FS) reapAll() error {
 		ino, ok, err := fs.firstOrphan(from)
 		if err != nil && fs.j.Err() == nil && media.Confined(err) {
 			fs.log.Warn("removed or truncated files could not be freed", "error", fs.media.Report(err, layout.OrphanIno, false))
-			fs.unfinished.doubt()
+			fs.deferred.doubt()
 			return nil
 		}
 		if err != nil || !ok {
@@ -169,11 +177,11 @@ func (fs *FS) reapAll() error {
 		if mutation.CutFinished.Off() && fs.named(ino) {
 			continue
 		}
-		if err := fs.reap(ino); err != nil {
+		if err := fs.reapLocked(ino); err != nil {
 			if fs.j.Err() != nil || !media.Confined(err) && !errors.Is(err, alloc.ErrNoSpace) {
 				return err
 			}
-			fs.unfinished.add(ino)
+			fs.deferred.add(ino)
 			fs.log.Warn("a removed or truncated file could not be freed", "inode", ino, "error", fs.media.Report(err, ino, false))
 		}
 	}
@@ -187,18 +195,21 @@ func (fs *FS) named(ino uint64) bool {
 
 // firstOrphan returns the first orphan from a number on.
 func (fs *FS) firstOrphan(from uint64) (ino uint64, ok bool, err error) {
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	op := fs.a.Begin()
-	defer op.Done()
-	t, _, err := fs.orphanTree(op)
-	if err != nil {
-		return 0, false, err
-	}
-	var c tree.Cursor
-	if err := t.SeekGE(&c, from); err != nil || !c.Valid() {
-		return 0, false, err
-	}
-	return c.Key(), true, nil
+	ch := change{fs: fs, ino: layout.OrphanIno}
+	err = ch.record(func() error {
+		defer ch.end() // it only reads, but nobody else changes the index meanwhile
+		t, _, err := fs.orphanTree(ch.begin())
+		if err != nil {
+			return err
+		}
+		var c tree.Cursor
+		if err := t.SeekGE(&c, from); err != nil || !c.Valid() {
+			return err
+		}
+		ino, ok = c.Key(), true
+		return nil
+	})
+	return ino, ok, err
 }
 
 // Hold says that a file is open: it survives the removal of its last name until as many calls of Release. It is not
@@ -214,35 +225,35 @@ func (fs *FS) Hold(h Handle) error {
 
 // Release undoes a Hold. When it was the last one of a file without a name, the file is freed; durable on return, unless that
 // has to be tried again.
-func (fs *FS) Release(h Handle) (err error) {
-	defer fs.finish(&err, h.Ino)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(h.Ino)
-	if err != nil {
+func (fs *FS) Release(h Handle) error {
+	ch := change{fs: fs, ino: h.Ino}
+	return ch.run(func() error {
+		if !fs.release(h.Ino) {
+			return nil
+		}
+		ch.tries.over = true // the reference is gone
+		nameless, err := fs.nameless(h)
+		if nameless {
+			ch.orphan, ch.trims = h.Ino, true
+		}
 		return err
-	}
-	defer g.RUnlock()
+	})
+}
+
+// release drops a reference to a file, and reports whether it was the last one.
+func (fs *FS) release(ino uint64) (last bool) {
 	fs.refsMu.Lock()
-	fs.refs[h.Ino]--
-	last := fs.refs[h.Ino] <= 0
-	if last {
-		delete(fs.refs, h.Ino)
+	defer fs.refsMu.Unlock()
+	fs.refs[ino]--
+	if last = fs.refs[ino] <= 0; last {
+		delete(fs.refs, ino)
 	}
-	fs.refsMu.Unlock()
-	if !last {
-		return nil
-	}
-	a, err := fs.nameless(h)
-	if err != nil || !a {
-		return err
-	}
-	fs.reapLater(h.Ino)
-	fs.trim(false)
-	return nil
+	return last
 }
 
 // nameless reports whether a file exists and has no name.
-func (fs *FS) nameless(h Handle) (bool, error) {
+func (fs *FS) nameless(h Handle) (is bool, err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
 	s := fs.stripes.of(h.Ino)
 	s.RLock()
 	defer s.RUnlock()

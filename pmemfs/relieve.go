@@ -32,7 +32,7 @@ func (fs *FS) relieve(err error, r *retry) bool {
 		return false
 	}
 	r.relieved = true
-	if !fs.dirty.Dirty() && fs.unfinished.n.Load() == 0 {
+	if !fs.dirty.Dirty() && fs.deferred.n.Load() == 0 {
 		return fs.trim(true)
 	}
 	fs.dirty.FreeSpace()

@@ -30,71 +30,70 @@ func (fs *FS) WriteUnstable(c *Cred, call *Call, h Handle, p []byte, off uint64)
 // buffer buffers p, after all that a write would be refused for. ok is false when there is no room for it; the file has been flushed
 // then.
 func (fs *FS) buffer(c *Cred, call *Call, h Handle, p []byte, off uint64) (ok bool, a Attr, err error) {
-	defer fs.finish(&err, h.Ino)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
 	if off > data.SizeMax || uint64(len(p)) > data.SizeMax-off {
 		return false, a, ErrFileTooBig
 	}
-	g, err := fs.enter(h.Ino)
-	if err != nil {
-		return false, a, err
+	ch := change{fs: fs, call: call, ino: h.Ino}
+	body := func() error {
+		in, err := fs.writable(c, call, h)
+		if err == nil {
+			err = fs.j.Err()
+		}
+		if err == nil && off+uint64(len(p)) > in.Size() {
+			err = fs.mayGrow(in)
+		}
+		if err != nil {
+			return err
+		}
+		var before, after [layout.InodeSize]byte
+		ok, err = fs.dirty.Write(in, p, off, now(), c.UID != 0, before[:], after[:])
+		if err != nil || !ok {
+			return err
+		}
+		call.setPost(0, before[:])
+		call.setNext(0, after[:])
+		call.committed()
+		a = attrOf(after[:])
+		return nil
 	}
-	defer g.RUnlock()
-	ls := fs.stripes.lock(h.Ino)
-	defer ls.unlock()
-	in, err := fs.writable(c, call, h)
-	if err == nil {
-		err = fs.j.Err()
-	}
-	if err == nil && off+uint64(len(p)) > in.Size() {
-		err = fs.mayGrow(in)
-	}
-	if err != nil {
-		return false, a, err
-	}
-	var before, after [layout.InodeSize]byte
-	ok, err = fs.dirty.Write(in, p, off, now(), c.UID != 0, before[:], after[:])
-	if err != nil || !ok {
-		return false, a, err
-	}
-	call.setPost(0, before[:])
-	call.setNext(0, after[:])
-	call.committed()
-	return true, attrOf(after[:]), nil
+	err = ch.run(func() error {
+		ch.lock(h.Ino)
+		return ch.record(body)
+	})
+	return ok, a, err
 }
 
 // Commit makes the bytes from off on, n of them or to the end of the file if n is 0, durable that were answered unstable;
 // and others of the file, as it pleases. An error says that some may be lost, and Verifier has changed.
-func (fs *FS) Commit(call *Call, h Handle, off, n uint64) (err error) {
-	defer fs.finish(&err, h.Ino)
-	defer fs.region.Unguard(fs.region.Guard(), &err)
-	g, err := fs.enter(h.Ino)
-	if err != nil {
+func (fs *FS) Commit(call *Call, h Handle, off, n uint64) error {
+	ch := change{fs: fs, call: call, ino: h.Ino}
+	body := func() error {
+		in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+		if err != nil {
+			return err
+		}
+		call.setPost(0, in)
+		if err := vetRegular(in); err != nil {
+			return err
+		}
+		if err := fs.j.Err(); err != nil {
+			return err
+		}
+		if d := fs.dirty.Of(h.Ino); d != nil && d.Gen() == h.Gen {
+			var before [layout.InodeSize]byte
+			d.Overlay(before[:], in) // what the writes were answered with
+			call.setPost(0, before[:])
+		}
+		ch.tries.over = true // what cannot be flushed now is lost: another attempt would find nothing and succeed
+		err = fs.dirty.Flush(h.Ino)
+		call.setNext(0, in)
+		call.committed()
 		return err
 	}
-	defer g.RUnlock()
-	ls := fs.stripes.lock(h.Ino)
-	defer ls.unlock()
-	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
-	if err != nil {
-		return err
-	}
-	call.setPost(0, in)
-	if err := vetRegular(in); err != nil {
-		return err
-	}
-	if err := fs.j.Err(); err != nil {
-		return err
-	}
-	if d := fs.dirty.Of(h.Ino); d != nil && d.Gen() == h.Gen {
-		var before [layout.InodeSize]byte
-		d.Overlay(before[:], in) // what the writes were answered with
-		call.setPost(0, before[:])
-	}
-	err = fs.dirty.Flush(h.Ino)
-	call.setNext(0, in)
-	call.committed()
-	return err
+	return ch.run(func() error {
+		ch.lock(h.Ino)
+		return ch.record(body)
+	})
 }
 
 // Verifier returns the write verifier of RFC 1813 section 3.3.7. It changes exactly when bytes that were answered unstable

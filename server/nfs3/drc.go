@@ -26,7 +26,7 @@ const (
 // drc is the duplicate request cache: what calls were answered, so that a retransmission is answered and not carried out twice.
 type drc struct {
 	notes map[pmemfs.RequestKey]pmemfs.Handle // request notes of earlier incarnations, with what was made; never changes
-	born  time.Time                        // of this incarnation
+	born  time.Time                           // of this incarnation
 	now   func() time.Time
 
 	shards   [64]drcShard

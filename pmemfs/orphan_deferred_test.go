@@ -90,8 +90,8 @@ func TestTruncateUnfinished(t *testing.T) {
 			if n, _, err := fs.Read(root, nil, h, got, 0); err != nil || n != len(got) || bytes.IndexByte(got, 0xa5) >= 0 {
 				t.Errorf("%d bytes, %v; old bytes at %d", n, err, bytes.IndexByte(got, 0xa5))
 			}
-			if n := fs.unfinished.n.Load(); n != 0 {
-				t.Errorf("%d files are unfinished", n)
+			if n := fs.deferred.n.Load(); n != 0 {
+				t.Errorf("%d files are deferred", n)
 			}
 			closeFS(t, fs)
 			checkImage(t, path)
