@@ -180,7 +180,7 @@ func (m *making) body(c *Cred, name []byte) error {
 	if m.typ == TypeDir {
 		parent.SetNlink(parent.Nlink() + 1)
 	}
-	touch(parent, t)
+	stampModified(parent, t)
 	m.made = attrOf(in)
 	m.call.setNext(0, parent)
 	m.call.note(op, m.made.Handle)
@@ -199,7 +199,7 @@ func (fs *FS) whyNot(c *Cred, call *Call, h Handle, name []byte) error {
 	if err := fs.allow(c, d, AccessExec); err != nil {
 		return err
 	}
-	switch _, err := fs.find(d, name); {
+	switch _, err := fs.resolve(d, name); {
 	case err == nil:
 		return ErrExist
 	case !errors.Is(err, ErrNotExist):
@@ -212,8 +212,8 @@ func (fs *FS) whyNot(c *Cred, call *Call, h Handle, name []byte) error {
 	return ErrNoSpace
 }
 
-// touch records a change of a directory's content or a file's data.
-func touch(in layout.Inode, t int64) {
+// stampModified records a change of a directory's content or a file's data.
+func stampModified(in layout.Inode, t int64) {
 	in.SetMtime(t)
 	in.SetCtime(t)
 	in.BumpChange()
@@ -292,24 +292,4 @@ func (fs *FS) fillTarget(op *alloc.Op, in layout.Inode, target []byte) error {
 	}
 	in.SetSize(uint64(len(target)))
 	return nil
-}
-
-// Readlink returns a copy of a symbolic link's target. It costs no fence.
-func (fs *FS) Readlink(call *Call, h Handle) (target []byte, err error) {
-	err = fs.view(call, h, func(in layout.Inode) error {
-		inline := in.Flags()&layout.FlagInlineTarget != 0
-		switch {
-		case in.Mode()&layout.ModeType != layout.ModeSymlink:
-			return ErrInvalid
-		case in.Size() > SymlinkMax || inline && in.Size() > layout.InlineSize:
-			return layout.ErrDamaged
-		}
-		target = make([]byte, in.Size())
-		if inline {
-			copy(target, in.Inline())
-			return nil
-		}
-		return data.Read(fs.j, in, target, 0)
-	})
-	return target, err
 }

@@ -263,7 +263,7 @@ func (f *formatter) inodes(o *FormatOptions) {
 	root.SetBirthEpoch(1)
 	root.SetAtime(f.sb.Created)
 	root.SetBtime(f.sb.Created)
-	touch(root, f.sb.Created)
+	stampModified(root, f.sb.Created)
 	root.Seal()
 	f.store(f.sb.InodeBoot+1, b)
 

@@ -40,7 +40,7 @@ func (fs *FS) Link(c *Cred, call *Call, h Handle, d Handle, name []byte) (a Attr
 		in.SetNlink(in.Nlink() + 1)
 		in.SetCtime(t)
 		in.BumpChange()
-		touch(parent, t)
+		stampModified(parent, t)
 		a = attrOf(in)
 		ch.call.setNext(0, in)
 		ch.call.setNext(1, parent)

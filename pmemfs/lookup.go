@@ -31,8 +31,8 @@ func (fs *FS) child(ino uint64) (layout.Inode, error) {
 	return in, err
 }
 
-// find looks a name up in a locked directory: its own entries, "." and "..".
-func (fs *FS) find(d layout.Inode, name []byte) (ino uint64, err error) {
+// resolve returns the inode that a name has in a locked directory: its own entries, "." and "..".
+func (fs *FS) resolve(d layout.Inode, name []byte) (ino uint64, err error) {
 	switch string(name) {
 	case ".":
 		return d.Ino(), nil
@@ -119,7 +119,7 @@ func (fs *FS) lookupFast(c *Cred, call *Call, dir Handle, name []byte, wait bool
 	if err := fs.allow(c, d, AccessExec); err != nil {
 		return a, 0, err
 	}
-	if ino, err = fs.find(d, name); err != nil {
+	if ino, err = fs.resolve(d, name); err != nil {
 		return a, 0, err
 	}
 	err = fs.childAttr(s, ino, &a)
@@ -167,7 +167,7 @@ func (fs *FS) lookupBoth(c *Cred, call *Call, dir Handle, name []byte, guess uin
 	if err := fs.allow(c, d, AccessExec); err != nil {
 		return a, 0, err
 	}
-	if ino, err = fs.find(d, name); err != nil || ino != guess {
+	if ino, err = fs.resolve(d, name); err != nil || ino != guess {
 		return a, ino, err
 	}
 	fs.dirty.FlushOrLose(ino)
@@ -178,9 +178,9 @@ func (fs *FS) lookupBoth(c *Cred, call *Call, dir Handle, name []byte, guess uin
 	return attrOf(in), ino, nil
 }
 
-// peek returns the inode number that name has in dir, to choose which stripes to lock; it may change at once. An absent
+// guess returns the inode number that name has in dir, to choose which stripes to lock; it may change at once. An absent
 // name is 0.
-func (fs *FS) peek(dir Handle, name []byte) (uint64, error) {
+func (fs *FS) guess(dir Handle, name []byte) (uint64, error) {
 	s := fs.stripes.of(dir.Ino)
 	s.RLock()
 	defer s.RUnlock()
@@ -188,7 +188,7 @@ func (fs *FS) peek(dir Handle, name []byte) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	ino, err := fs.find(d, name)
+	ino, err := fs.resolve(d, name)
 	if errors.Is(err, ErrNotExist) {
 		return 0, nil
 	}

@@ -98,7 +98,7 @@ func (r *removal) body(c *Cred, name []byte) error {
 	if r.isDir {
 		parent.SetNlink(parent.Nlink() - 1)
 	}
-	touch(parent, t)
+	stampModified(parent, t)
 	if err := r.dropLink(gone, t); err != nil {
 		return err
 	}

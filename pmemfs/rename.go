@@ -110,9 +110,9 @@ func (m *renaming) body(c *Cred, names *pair) error {
 	}
 	m.from.child.SetCtime(t)
 	m.from.child.BumpChange()
-	touch(m.from.parent, t)
+	stampModified(m.from.parent, t)
 	if m.flags&RenameExchange == 0 || !mutation.ExchangeStamps.Off() {
-		touch(m.to.parent, t)
+		stampModified(m.to.parent, t)
 	}
 	m.call.setNext(0, m.from.parent)
 	m.call.setNext(1, m.to.parent)

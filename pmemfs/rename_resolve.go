@@ -125,10 +125,10 @@ func (m *renaming) mayMove(c *Cred, s *side) error {
 func (m *renaming) vetAncestry(names *pair) (err error) {
 	fs := m.fs
 	defer fs.region.Unguard(fs.region.Guard(), &err)
-	if m.from.ino, err = fs.peek(m.from.dir, names.from); err != nil {
+	if m.from.ino, err = fs.guess(m.from.dir, names.from); err != nil {
 		return err
 	}
-	if m.to.ino, err = fs.peek(m.to.dir, names.to); err != nil {
+	if m.to.ino, err = fs.guess(m.to.dir, names.to); err != nil {
 		return err
 	}
 	below, err := fs.isBelow(m.to.dir.Ino, m.from.ino)

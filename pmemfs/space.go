@@ -58,7 +58,7 @@ func (fs *FS) spaceCall(c *Cred, call *Call, h Handle, off, n uint64, grows bool
 		if err != nil {
 			return err
 		}
-		touch(in, now())
+		stampModified(in, now())
 		ch.call.setNext(0, in)
 		return nil
 	}

@@ -9,9 +9,9 @@ import (
 
 // retry counts the attempts of one call.
 type retry struct {
-	moves    int  // for bad memory
-	relieved bool // for want of space
-	over     bool // what the call has done so far is all that it may do
+	moves int  // for bad memory
+	freed bool // space, for want of it
+	over  bool // what the call has done so far is all that it may do
 }
 
 // again is told of an error of an attempt that has changed nothing, by who holds the gate and no stripe. It returns true when
@@ -21,17 +21,17 @@ func (fs *FS) again(err error, r *retry) bool {
 		r.moves++
 		return true
 	}
-	return fs.relieve(err, r)
+	return fs.freeSpace(err, r)
 }
 
-// relieve is again for want of space. Before anybody is told that there is none, dirty data of others is flushed, which
+// freeSpace is again for want of space. Before anybody is told that there is none, dirty data of others is flushed, which
 // may take less, and what could not be freed before is tried again. True once in a call, and only if there was something
 // to do. The caller holds the gate and no stripe.
-func (fs *FS) relieve(err error, r *retry) bool {
-	if r.relieved || !errors.Is(err, alloc.ErrNoSpace) && !errors.Is(err, ErrNoSpace) || fs.j.Err() != nil {
+func (fs *FS) freeSpace(err error, r *retry) bool {
+	if r.freed || !errors.Is(err, alloc.ErrNoSpace) && !errors.Is(err, ErrNoSpace) || fs.j.Err() != nil {
 		return false
 	}
-	r.relieved = true
+	r.freed = true
 	if !fs.dirty.Dirty() && fs.deferred.n.Load() == 0 {
 		return fs.trim(true)
 	}

@@ -1,0 +1,66 @@
+package pmemfs
+
+import (
+	"errors"
+
+	"pmemfs/pmemfs/internal/inode"
+	"pmemfs/pmemfs/internal/layout"
+)
+
+// Hold says that a file is open: it survives the removal of its last name until as many calls of Release. It is not
+// kept on the medium.
+func (fs *FS) Hold(h Handle) error {
+	return fs.view(nil, h, func(layout.Inode) error {
+		fs.refsMu.Lock()
+		defer fs.refsMu.Unlock()
+		fs.refs[h.Ino]++
+		return nil
+	})
+}
+
+// Release undoes a Hold. When it was the last one of a file without a name, the file is freed; durable on return, unless that
+// has to be tried again.
+func (fs *FS) Release(h Handle) error {
+	ch := change{fs: fs, ino: h.Ino}
+	return ch.run(func() error {
+		if !fs.release(h.Ino) {
+			return nil
+		}
+		ch.tries.over = true // the reference is gone
+		nameless, err := fs.nameless(h)
+		if nameless {
+			ch.orphan, ch.trims = h.Ino, true
+		}
+		return err
+	})
+}
+
+// release drops a reference to a file, and reports whether it was the last one.
+func (fs *FS) release(ino uint64) (last bool) {
+	fs.refsMu.Lock()
+	defer fs.refsMu.Unlock()
+	fs.refs[ino]--
+	if last = fs.refs[ino] <= 0; last {
+		delete(fs.refs, ino)
+	}
+	return last
+}
+
+// nameless reports whether a file exists and has no name.
+func (fs *FS) nameless(h Handle) (is bool, err error) {
+	defer fs.region.Unguard(fs.region.Guard(), &err)
+	s := fs.stripes.of(h.Ino)
+	s.RLock()
+	defer s.RUnlock()
+	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	if errors.Is(err, inode.ErrStale) {
+		return false, nil
+	}
+	return err == nil && in.Nlink() == 0, err
+}
+
+func (fs *FS) held(ino uint64) bool {
+	fs.refsMu.Lock()
+	defer fs.refsMu.Unlock()
+	return fs.refs[ino] > 0
+}
