@@ -7,13 +7,6 @@ import (
 )
 
 // An inode is 256 bytes, sealed whenever it is stored.
-//
-//	  0 crc u32 of 4..256 | 4 magic u16 | 6 mode u16 (S_IFMT and 07777) | 8 ino u64 | 16 generation u64
-//	 24 uid u32 | 28 gid u32 | 32 nlink u32 | 36 flags u32 | 40 size u64 (entries, for a directory)
-//	 48 blocks u64 | 56 change u64 | 64 atime i64 | 72 mtime | 80 ctime | 88 btime (ns since 1970)
-//	 96 parent u64 (directories) | 104 rdev major u32 | 108 minor u32 | 112 create verifier u64
-//	120 birth epoch u64 | 128 project u32 | 132 data height u8 | 133 xattr height u8 | 134 inline extents u16
-//	136 data root u64 | 144 xattr root u64 | 152 reserved u64 | 160 inline area, 96 bytes
 const (
 	InodeSize     = 256 // part of the medium
 	inodeMagic    = 0x4e49
@@ -22,6 +15,37 @@ const (
 	ExtentSize    = 32                      // bytes of one inline extent
 	InlineExtents = InlineSize / ExtentSize
 	LinkMax       = math.MaxInt32 // hard links; NFSv3 clients keep them in an int
+)
+
+// Offsets of the fields of an inode; part of the medium. SPEC.md says what is in them, and TestSpecInode holds the two together.
+const (
+	offMagic       = 4   // u16
+	offMode        = 6   // u16: S_IFMT and 07777
+	offIno         = 8   // u64
+	offGen         = 16  // u64
+	offUID         = 24  // u32
+	offGID         = 28  // u32
+	offNlink       = 32  // u32
+	offFlags       = 36  // u32
+	offSize        = 40  // u64; entries, for a directory
+	offBlocks      = 48  // u64
+	offChange      = 56  // u64
+	offAtime       = 64  // i64, like all times in ns since 1970
+	offMtime       = 72  // i64
+	offCtime       = 80  // i64
+	offBtime       = 88  // i64
+	offParent      = 96  // u64; directories
+	offMajor       = 104 // u32
+	offMinor       = 108 // u32
+	offVerifier    = 112 // u64; of an exclusive create
+	offBirth       = 120 // u64; birth epoch
+	offProject     = 128 // u32; zero
+	offDataHeight  = 132 // u8
+	offXattrHeight = 133 // u8
+	offInlineCount = 134 // u16; inline extents
+	offDataRoot    = 136 // u64
+	offXattrRoot   = 144 // u64
+	offReserved    = 152 // u64; zero
 )
 
 // Inode numbers with a fixed meaning.
@@ -48,9 +72,9 @@ type Inode []byte
 // InitInode clears in and gives it its identity.
 func InitInode(in Inode, ino, gen uint64) {
 	clear(in[:InodeSize])
-	le.PutUint16(in[4:], inodeMagic)
-	le.PutUint64(in[8:], ino)
-	le.PutUint64(in[16:], gen)
+	le.PutUint16(in[offMagic:], inodeMagic)
+	le.PutUint64(in[offIno:], ino)
+	le.PutUint64(in[offGen:], gen)
 }
 
 // Seal stores the checksum.
@@ -58,7 +82,7 @@ func (in Inode) Seal() { seal(in[:InodeSize]) }
 
 // Sealed reports whether checksum, magic and number are right.
 func (in Inode) Sealed(ino uint64) bool {
-	return le.Uint16(in[4:]) == inodeMagic && in.Ino() == ino &&
+	return le.Uint16(in[offMagic:]) == inodeMagic && in.Ino() == ino &&
 		(sealed(in[:InodeSize]) || mutation.InodeSeal.Off())
 }
 
@@ -66,142 +90,148 @@ func (in Inode) Sealed(ino uint64) bool {
 func (in Inode) Free() bool { return in.Mode() == 0 }
 
 // Mode returns type and permission bits.
-func (in Inode) Mode() uint16 { return le.Uint16(in[6:]) }
+func (in Inode) Mode() uint16 { return le.Uint16(in[offMode:]) }
 
 // SetMode sets type and permission bits.
-func (in Inode) SetMode(v uint16) { le.PutUint16(in[6:], v) }
+func (in Inode) SetMode(v uint16) { le.PutUint16(in[offMode:], v) }
 
 // IsDir reports whether the inode is a directory.
 func (in Inode) IsDir() bool { return in.Mode()&ModeType == ModeDir }
 
 // Ino returns the inode number.
-func (in Inode) Ino() uint64 { return le.Uint64(in[8:]) }
+func (in Inode) Ino() uint64 { return le.Uint64(in[offIno:]) }
 
 // Gen returns the generation: unique among all inodes that ever had the number.
-func (in Inode) Gen() uint64 { return le.Uint64(in[16:]) }
+func (in Inode) Gen() uint64 { return le.Uint64(in[offGen:]) }
 
 // UID returns the owner.
-func (in Inode) UID() uint32 { return le.Uint32(in[24:]) }
+func (in Inode) UID() uint32 { return le.Uint32(in[offUID:]) }
 
 // SetUID sets the owner.
-func (in Inode) SetUID(v uint32) { le.PutUint32(in[24:], v) }
+func (in Inode) SetUID(v uint32) { le.PutUint32(in[offUID:], v) }
 
 // GID returns the group.
-func (in Inode) GID() uint32 { return le.Uint32(in[28:]) }
+func (in Inode) GID() uint32 { return le.Uint32(in[offGID:]) }
 
 // SetGID sets the group.
-func (in Inode) SetGID(v uint32) { le.PutUint32(in[28:], v) }
+func (in Inode) SetGID(v uint32) { le.PutUint32(in[offGID:], v) }
 
 // Nlink returns the number of names; 2 plus subdirectories for a directory.
-func (in Inode) Nlink() uint32 { return le.Uint32(in[32:]) }
+func (in Inode) Nlink() uint32 { return le.Uint32(in[offNlink:]) }
 
 // SetNlink sets the number of names.
-func (in Inode) SetNlink(v uint32) { le.PutUint32(in[32:], v) }
+func (in Inode) SetNlink(v uint32) { le.PutUint32(in[offNlink:], v) }
 
 // Flags returns the flag bits.
-func (in Inode) Flags() uint32 { return le.Uint32(in[36:]) }
+func (in Inode) Flags() uint32 { return le.Uint32(in[offFlags:]) }
 
 // SetFlags sets the flag bits.
-func (in Inode) SetFlags(v uint32) { le.PutUint32(in[36:], v) }
+func (in Inode) SetFlags(v uint32) { le.PutUint32(in[offFlags:], v) }
 
 // Size returns bytes of a file or target, entries of a directory.
-func (in Inode) Size() uint64 { return le.Uint64(in[40:]) }
+func (in Inode) Size() uint64 { return le.Uint64(in[offSize:]) }
 
 // SetSize sets the size.
-func (in Inode) SetSize(v uint64) { le.PutUint64(in[40:], v) }
+func (in Inode) SetSize(v uint64) { le.PutUint64(in[offSize:], v) }
 
 // Blocks returns all blocks that the inode owns, tree nodes included.
-func (in Inode) Blocks() uint64 { return le.Uint64(in[48:]) }
+func (in Inode) Blocks() uint64 { return le.Uint64(in[offBlocks:]) }
 
 // AddBlocks adds n, which may be negative.
-func (in Inode) AddBlocks(n int64) { le.PutUint64(in[48:], in.Blocks()+uint64(n)) }
+func (in Inode) AddBlocks(n int64) { le.PutUint64(in[offBlocks:], in.Blocks()+uint64(n)) }
 
 // Change returns the change counter.
-func (in Inode) Change() uint64 { return le.Uint64(in[56:]) }
+func (in Inode) Change() uint64 { return le.Uint64(in[offChange:]) }
 
 // BumpChange adds one to the change counter.
 func (in Inode) BumpChange() { in.AddChange(1) }
 
 // AddChange adds n to the change counter.
-func (in Inode) AddChange(n uint64) { le.PutUint64(in[56:], in.Change()+n) }
+func (in Inode) AddChange(n uint64) { le.PutUint64(in[offChange:], in.Change()+n) }
 
 // Atime returns the access time, ns since 1970.
-func (in Inode) Atime() int64 { return int64(le.Uint64(in[64:])) }
+func (in Inode) Atime() int64 { return int64(le.Uint64(in[offAtime:])) }
 
 // SetAtime sets the access time.
-func (in Inode) SetAtime(v int64) { le.PutUint64(in[64:], uint64(v)) }
+func (in Inode) SetAtime(v int64) { le.PutUint64(in[offAtime:], uint64(v)) }
 
 // Mtime returns the modification time.
-func (in Inode) Mtime() int64 { return int64(le.Uint64(in[72:])) }
+func (in Inode) Mtime() int64 { return int64(le.Uint64(in[offMtime:])) }
 
 // SetMtime sets the modification time.
-func (in Inode) SetMtime(v int64) { le.PutUint64(in[72:], uint64(v)) }
+func (in Inode) SetMtime(v int64) { le.PutUint64(in[offMtime:], uint64(v)) }
 
 // Ctime returns the change time.
-func (in Inode) Ctime() int64 { return int64(le.Uint64(in[80:])) }
+func (in Inode) Ctime() int64 { return int64(le.Uint64(in[offCtime:])) }
 
 // SetCtime sets the change time.
-func (in Inode) SetCtime(v int64) { le.PutUint64(in[80:], uint64(v)) }
+func (in Inode) SetCtime(v int64) { le.PutUint64(in[offCtime:], uint64(v)) }
 
 // Btime returns the birth time.
-func (in Inode) Btime() int64 { return int64(le.Uint64(in[88:])) }
+func (in Inode) Btime() int64 { return int64(le.Uint64(in[offBtime:])) }
 
 // SetBtime sets the birth time.
-func (in Inode) SetBtime(v int64) { le.PutUint64(in[88:], uint64(v)) }
+func (in Inode) SetBtime(v int64) { le.PutUint64(in[offBtime:], uint64(v)) }
 
 // Parent returns the inode number of a directory's parent.
-func (in Inode) Parent() uint64 { return le.Uint64(in[96:]) }
+func (in Inode) Parent() uint64 { return le.Uint64(in[offParent:]) }
 
 // SetParent sets a directory's parent.
-func (in Inode) SetParent(v uint64) { le.PutUint64(in[96:], v) }
+func (in Inode) SetParent(v uint64) { le.PutUint64(in[offParent:], v) }
 
 // Rdev returns the device numbers of a device node.
-func (in Inode) Rdev() (major, minor uint32) { return le.Uint32(in[104:]), le.Uint32(in[108:]) }
+func (in Inode) Rdev() (major, minor uint32) {
+	return le.Uint32(in[offMajor:]), le.Uint32(in[offMinor:])
+}
 
 // SetRdev sets the device numbers.
 func (in Inode) SetRdev(major, minor uint32) {
-	le.PutUint32(in[104:], major)
-	le.PutUint32(in[108:], minor)
+	le.PutUint32(in[offMajor:], major)
+	le.PutUint32(in[offMinor:], minor)
 }
 
 // Verifier returns the verifier of an exclusive create (RFC 1813 section 3.3.8), 0 for none.
-func (in Inode) Verifier() uint64 { return le.Uint64(in[112:]) }
+func (in Inode) Verifier() uint64 { return le.Uint64(in[offVerifier:]) }
 
 // SetVerifier sets the verifier.
-func (in Inode) SetVerifier(v uint64) { le.PutUint64(in[112:], v) }
+func (in Inode) SetVerifier(v uint64) { le.PutUint64(in[offVerifier:], v) }
 
 // BirthEpoch returns the snapshot epoch in which the inode was made.
-func (in Inode) BirthEpoch() uint64 { return le.Uint64(in[120:]) }
+func (in Inode) BirthEpoch() uint64 { return le.Uint64(in[offBirth:]) }
 
 // SetBirthEpoch sets the snapshot epoch.
-func (in Inode) SetBirthEpoch(v uint64) { le.PutUint64(in[120:], v) }
+func (in Inode) SetBirthEpoch(v uint64) { le.PutUint64(in[offBirth:], v) }
 
 // DataRoot returns the root node of the directory or extent tree; height 0 means that there is none.
-func (in Inode) DataRoot() (block uint64, height uint8) { return le.Uint64(in[136:]), in[132] }
+func (in Inode) DataRoot() (block uint64, height uint8) {
+	return le.Uint64(in[offDataRoot:]), in[offDataHeight]
+}
 
 // SetDataRoot sets the root of the directory or extent tree.
 func (in Inode) SetDataRoot(block uint64, height uint8) {
-	le.PutUint64(in[136:], block)
-	in[132] = height
+	le.PutUint64(in[offDataRoot:], block)
+	in[offDataHeight] = height
 }
 
 // XattrRoot returns the root node of the extended attribute tree; height 0 means that there is none.
-func (in Inode) XattrRoot() (block uint64, height uint8) { return le.Uint64(in[144:]), in[133] }
+func (in Inode) XattrRoot() (block uint64, height uint8) {
+	return le.Uint64(in[offXattrRoot:]), in[offXattrHeight]
+}
 
 // SetXattrRoot sets the root of the extended attribute tree.
 func (in Inode) SetXattrRoot(block uint64, height uint8) {
-	le.PutUint64(in[144:], block)
-	in[133] = height
+	le.PutUint64(in[offXattrRoot:], block)
+	in[offXattrHeight] = height
 }
 
 // Inline returns the inline area.
 func (in Inode) Inline() []byte { return in[inlineStart:InodeSize] }
 
 // InlineCount returns how many extents the inline area holds.
-func (in Inode) InlineCount() int { return int(le.Uint16(in[134:])) }
+func (in Inode) InlineCount() int { return int(le.Uint16(in[offInlineCount:])) }
 
 // SetInlineCount sets how many extents the inline area holds.
-func (in Inode) SetInlineCount(n int) { le.PutUint16(in[134:], uint16(n)) }
+func (in Inode) SetInlineCount(n int) { le.PutUint16(in[offInlineCount:], uint16(n)) }
 
 // InlineExtent decodes inline extent i.
 func (in Inode) InlineExtent(i int) Extent {
@@ -223,4 +253,4 @@ var (
 )
 
 // Unused reports whether the slot has never held an inode since its block became part of the inode file.
-func (in Inode) Unused() bool { return le.Uint16(in[4:]) == 0 && in.Ino() == 0 }
+func (in Inode) Unused() bool { return le.Uint16(in[offMagic:]) == 0 && in.Ino() == 0 }

@@ -20,12 +20,14 @@ func SuperReserved(b []byte) bool { return anySet(b[88:96]) || anySet(b[superUse
 func BitmapReserved(b []byte) bool { return anySet(b[16:bitmapHeader]) }
 
 // Reserved reports whether reserved bytes of an inode are set.
-func (in Inode) Reserved() bool { return anySet(in[128:132]) || anySet(in[152:inlineStart]) }
+func (in Inode) Reserved() bool {
+	return anySet(in[offProject:offDataHeight]) || anySet(in[offReserved:inlineStart])
+}
 
 // ClearReserved makes them zero.
 func (in Inode) ClearReserved() {
-	clear(in[128:132])
-	clear(in[152:inlineStart])
+	clear(in[offProject:offDataHeight])
+	clear(in[offReserved:inlineStart])
 }
 
 // Reserved reports whether reserved bytes of a node's header are set.
@@ -57,7 +59,7 @@ func BitmapNumber(b []byte) (kind uint16, number uint64, ok bool) {
 }
 
 // SetGen changes the generation, for a repair of an inode that has none.
-func (in Inode) SetGen(v uint64) { le.PutUint64(in[16:], v) }
+func (in Inode) SetGen(v uint64) { le.PutUint64(in[offGen:], v) }
 
 // ClearReserved makes the reserved bytes of a node's header zero.
 func (n Node) ClearReserved() { clear(n[38:nodeHeader]) }

@@ -23,8 +23,8 @@ type ScrubState struct {
 func EncodeScrub(in Inode, s *ScrubState) {
 	InitInode(in, ScrubIno, 1)
 	in.SetSize(s.Ino)
-	le.PutUint64(in[48:], s.Block)
-	le.PutUint64(in[56:], s.Passes)
+	le.PutUint64(in[offBlocks:], s.Block)
+	le.PutUint64(in[offChange:], s.Passes)
 	in.SetAtime(s.Began)
 	in.SetMtime(s.Ended)
 	in.SetParent(s.Bytes)

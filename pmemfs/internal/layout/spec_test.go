@@ -84,3 +84,33 @@ func TestSpecOffsets(t *testing.T) {
 		t.Errorf("SPEC.md has %d tables of offsets, expected %d", table+1, len(ends))
 	}
 }
+
+// TestSpecInode compares the rows of SPEC.md's table of an inode with the offsets by which the accessors find its fields.
+func TestSpecInode(t *testing.T) {
+	want := []struct {
+		off  int
+		text string
+	}{
+		{0, "checksum"}, {offMagic, "magic"}, {offMode, "mode"}, {offIno, "its own number"}, {offGen, "generation"}, {offUID, "owner"},
+		{offGID, "group"}, {offNlink, "links"}, {offFlags, "flags"}, {offSize, "size"}, {offBlocks, "blocks"}, {offChange, "change counter"},
+		{offAtime, "access time"}, {offMtime, "modification time"}, {offCtime, "change time"}, {offBtime, "birth time"},
+		{offParent, "inode number of the parent"}, {offMajor, "major number"}, {offMinor, "minor number"}, {offVerifier, "verifier"},
+		{offBirth, "birth epoch"}, {offProject, "project id"}, {offDataHeight, "height of the data tree"},
+		{offXattrHeight, "height of the attribute tree"}, {offInlineCount, "number of inline extents"},
+		{offDataRoot, "root block of the data tree"}, {offXattrRoot, "root block of the attribute tree"}, {offReserved, "zero"}, {inlineStart, "inline"},
+	}
+	_, table, found := strings.Cut(spec(t), "| offset | size | field |\n|---|---|---|\n| 0 | 4 | checksum over the other 252 bytes")
+	if !found {
+		t.Fatal("SPEC.md has no table of an inode")
+	}
+	table, _, _ = strings.Cut("| 0 | 4 | checksum"+table, "\n\n")
+	rows := regexp.MustCompile(`(?m)^\| (\d+) \| \d+ \| (.*)$`).FindAllStringSubmatch(table, -1)
+	if len(rows) != len(want) {
+		t.Fatalf("SPEC.md has %d fields of an inode, expected %d", len(rows), len(want))
+	}
+	for i, w := range want {
+		if rows[i][1] != fmt.Sprint(w.off) || !strings.HasPrefix(rows[i][2], w.text) {
+			t.Errorf("SPEC.md says %q at %s, the accessors have %q at %d", rows[i][2], rows[i][1], w.text, w.off)
+		}
+	}
+}

@@ -31,7 +31,7 @@ func EncodeVerifier(in Inode, s VerifierState) {
 	if s.Unclean {
 		unclean = 1
 	}
-	le.PutUint64(in[48:], unclean)
+	le.PutUint64(in[offBlocks:], unclean)
 }
 
 // DecodeVerifier reads the slot. One that was never used is zero. One that is damaged counts as unclean, with a generation
