@@ -9,7 +9,10 @@ import (
 	"pmemfs/pmemfs/internal/mutation"
 )
 
-func now() int64 { return time.Now().UnixNano() }
+// clock is the time of day. A test that makes an image byte by byte sets it.
+var clock = time.Now
+
+func now() int64 { return clock().UnixNano() }
 
 // Getattr returns the attributes of a file. It needs no permission, allocates nothing and costs no fence.
 func (fs *FS) Getattr(call *Call, h Handle) (a Attr, err error) {
