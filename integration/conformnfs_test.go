@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"testing"
-	"time"
 
 	"pmemfs/integration/conformance"
 	"pmemfs/integration/rawnfs"
@@ -82,7 +81,7 @@ func serveStack(t *testing.T, s stack, d pmemfs.Domain) (addr string, end func()
 // rootOver is the root export of a server as the superuser sees it.
 func rootOver(t *testing.T, addr string) (fs *nfsFS, hangUp func()) {
 	t.Helper()
-	client, err := rawnfs.Dial(addr, 20*time.Second)
+	client, err := rawnfs.Dial(addr, patience)
 	if err != nil {
 		t.Fatal(err)
 	}

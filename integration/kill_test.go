@@ -16,7 +16,7 @@ const (
 	killRounds    = 4
 	recordFiles   = 3
 	acksPerRound  = 60 // enough that a kill falls among writes, fsyncs and mkdirs
-	writerTimeout = 90 * time.Second
+	writerTimeout = 5 * time.Minute
 )
 
 // TestServerKilledUnderClient kills the server with SIGKILL in the middle of

@@ -6,14 +6,14 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"time"
 
+	"pmemfs/integration/harness"
 	"pmemfs/integration/rawnfs"
 )
 
 // patience is how long a worker waits for one reply. Only a hang takes so long,
 // also in an emulated guest.
-const patience = 60 * time.Second
+const patience = harness.Patience
 
 // worker is one user of the server with files of its own, and one call under
 // way at a time. After a kill it finds either all that it had been told or, in

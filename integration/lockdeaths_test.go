@@ -22,7 +22,7 @@ const graceTime = 100 * time.Second
 // function that it returns is called. He must never get them.
 func stranger(t *testing.T, server *harness.Server, file string) (stop func()) {
 	t.Helper()
-	client, err := rawnfs.Dial(server.Addr(), 20*time.Second)
+	client, err := rawnfs.Dial(server.Addr(), patience)
 	if err != nil {
 		t.Fatal(err)
 	}

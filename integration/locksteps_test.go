@@ -64,9 +64,9 @@ func (o owner) granted(t *testing.T, atMost time.Duration) time.Duration {
 	return time.Since(start)
 }
 
-// grantTime is how long a lock may take to reach a client that waits for it: far less than the half a minute after which kernels
+// grantTime is how long a lock may take to reach a client that waits for it: less than the half a minute after which kernels
 // ask again by themselves, as they do when no callback comes.
-const grantTime = 10 * time.Second
+const grantTime = 20 * time.Second
 
 // lockSteps has x lock against y, owners of one file on two kernels, and leaves no lock.
 func lockSteps(t *testing.T, x, y owner) {

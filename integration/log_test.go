@@ -71,7 +71,7 @@ func (p *piped) stop(t *testing.T) {
 		if err != nil {
 			t.Errorf("stopped: %v", err)
 		}
-	case <-time.After(100 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("the server does not stop")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"pmemfs/integration/harness"
 	"pmemfs/integration/lan"
@@ -29,7 +28,7 @@ type finder struct {
 
 func (f finder) results(call callFrom, to netip.AddrPort, c *rpc.OutCall) *rpc.Decoder {
 	f.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	b, err := call(ctx, netip.Addr{}, to, c)
 	if err != nil {

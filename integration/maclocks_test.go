@@ -149,7 +149,7 @@ func (l *lockd) outcome(b, cookie []byte, want uint32, what string) {
 func (l *lockd) call(tcp bool, vers, proc, owner uint32, block bool, want uint32) {
 	l.t.Helper()
 	cookie, args := l.lockArgs(vers, proc, owner, block)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	call := l.socket.Call
 	if tcp {
@@ -189,7 +189,7 @@ func (l *lockd) hear(vers uint32, procs ...uint32) heard {
 				}
 			}
 			l.t.Errorf("called by procedure %d, not %v", h.proc, procs)
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			l.t.Fatalf("no call of procedures %v", procs)
 		}
 	}
@@ -204,7 +204,7 @@ func TestMacLocks(t *testing.T) {
 	lan.Bridge(t, 0)
 	server := harness.ServeAt(t, lan.ServerAddr, 2049, filepath.Join(t.TempDir(), "fs.img"), "--size", "64MiB", "--portmap", ":111",
 		"--root-owner", "501:20", "--squash", "none")
-	client, err := rawnfs.Dial(server.Addr(), 20*time.Second)
+	client, err := rawnfs.Dial(server.Addr(), patience)
 	if err != nil {
 		t.Fatal(err)
 	}

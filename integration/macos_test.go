@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"pmemfs/integration/harness"
 	"pmemfs/integration/rawnfs"
@@ -25,7 +24,7 @@ type mac struct {
 // TestMacExchange speaks to the server as that client does.
 func TestMacExchange(t *testing.T) {
 	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "64MiB", "--root-owner", "501:20")
-	client, err := rawnfs.Dial(server.Addr(), 20*time.Second)
+	client, err := rawnfs.Dial(server.Addr(), patience)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func adopt(t *testing.T, guest *vm.VM, err error) client {
 }
 
 // stepTimeout is far above what any one command takes, so that only a hang meets it.
-const stepTimeout = 100 * time.Second
+const stepTimeout = 5 * time.Minute
 
 // sh runs a command that must succeed and returns its output, trimmed.
 func (c client) sh(t *testing.T, format string, args ...any) string {

@@ -48,7 +48,7 @@ var onceCalls = []onceCall{
 func TestRepeatedAcrossKills(t *testing.T) {
 	const idle = 2500 * time.Millisecond // more than twice what an idle journal waits before it empties its window
 	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "64MiB", "--squash", "none")
-	first, err := rawnfs.Dial(server.Addr(), 20*time.Second)
+	first, err := rawnfs.Dial(server.Addr(), patience)
 	if err != nil {
 		t.Fatal(err)
 	}

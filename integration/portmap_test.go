@@ -151,7 +151,7 @@ func besideStatd(t *testing.T, server *harness.Server) {
 			t.Error("rpc.statd ended by itself")
 		}
 	}()
-	for deadline := time.Now().Add(10 * time.Second); exec.Command("rpcinfo", "-T", "udp", "127.0.0.1", "status", "1").Run() != nil; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(harness.Patience); exec.Command("rpcinfo", "-T", "udp", "127.0.0.1", "status", "1").Run() != nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("rpc.statd does not answer")
 		}
@@ -178,7 +178,7 @@ func startRpcbind(t *testing.T) (stop func()) {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("%v (scripts/install.sh installs it)", err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); exec.Command("rpcinfo", "-p", "127.0.0.1").Run() != nil; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(harness.Patience); exec.Command("rpcinfo", "-p", "127.0.0.1").Run() != nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("rpcbind does not answer")
 		}

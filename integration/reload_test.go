@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"pmemfs/integration/harness"
 	"pmemfs/integration/rawnfs"
@@ -38,7 +37,7 @@ func newReloading(t *testing.T, exports string) *reloading {
 	r := &reloading{t: t, file: filepath.Join(t.TempDir(), "pmemfs.toml")}
 	r.write(exports)
 	r.server = harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "64MiB", "--config", r.file)
-	client, err := rawnfs.Dial(r.server.Addr(), 10*time.Second)
+	client, err := rawnfs.Dial(r.server.Addr(), patience)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func TestFirstRun(t *testing.T) {
 		"port=" + port, "mountport=" + port, "nolock",
 	} {
 		// The port accepts before the last line is printed.
-		for deadline := time.Now().Add(10 * time.Second); !strings.Contains(server.Output(), wanted); time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(harness.Patience); !strings.Contains(server.Output(), wanted); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("the output lacks %q:\n%s", wanted, server.Output())
 			}

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"pmemfs/pmemfs"
 	"pmemfs/server"
@@ -32,7 +31,7 @@ func lock(t *testing.T, addr netip.AddrPort, fh []byte, exclusive, reclaim bool)
 	e.Uint64(0)
 	e.Bool(reclaim)
 	e.Uint32(1)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	b, err := rpc.CallTCP(ctx, netip.Addr{}, addr, &rpc.OutCall{Prog: nlm.Number, Vers: 4, Proc: 2, Args: e.Bytes()})
 	must(t, err)

@@ -58,7 +58,7 @@ func TestScrubInBackground(t *testing.T) {
 	s, err := server.Open(cfg)
 	must(t, err)
 	stop := run(t, s)
-	for deadline := time.Now().Add(20 * time.Second); strings.Count(log.String(), "scrub complete") < 2; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); strings.Count(log.String(), "scrub complete") < 2; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no two passes: %s", log.String())
 		}
@@ -87,7 +87,7 @@ func TestScrubGoesOn(t *testing.T) {
 		s, err := server.Open(cfg)
 		must(t, err)
 		stop = run(t, s)
-		for deadline := time.Now().Add(20 * time.Second); strings.Count(log.String(), "scrub begins") == begun; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(patience); strings.Count(log.String(), "scrub begins") == begun; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("no scrub: %s", log.String())
 			}
@@ -105,7 +105,7 @@ func TestScrubGoesOn(t *testing.T) {
 	}
 	cfg.Scrub = server.Scrubbing{Every: time.Hour}
 	stop := start()
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), "scrub complete"); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); !strings.Contains(log.String(), "scrub complete"); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it does not go on: %s", log.String())
 		}

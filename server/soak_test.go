@@ -152,16 +152,19 @@ func (k *soaker) soak(t *testing.T, seed uint64, long time.Duration) {
 	calm.Wait()
 }
 
+// soakPatience is what only a hang takes: the machine may be busy with other things.
+const soakPatience = 3 * time.Minute
+
 // dial connects from an address.
 func (k *soaker) dial(from string) (*net.TCPConn, error) {
-	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 20 * time.Second}
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: soakPatience}
 	conn, err := dialer.Dial("tcp", k.addr)
 	if err != nil {
 		return nil, err
 	}
 	tc := conn.(*net.TCPConn)
 	// A port that stays taken for a minute is one less for other tests.
-	return tc, errors.Join(tc.SetLinger(0), tc.SetDeadline(time.Now().Add(20*time.Second)))
+	return tc, errors.Join(tc.SetLinger(0), tc.SetDeadline(time.Now().Add(soakPatience)))
 }
 
 // mount returns the handle of the root.

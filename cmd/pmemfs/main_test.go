@@ -71,12 +71,15 @@ type serving struct {
 
 var onAddr = regexp.MustCompile(`export / on (127\.0\.0\.1:\d+),`)
 
+// patience is what only a hang takes: the machine may be busy with other things.
+const patience = 3 * time.Minute
+
 func serve(t *testing.T, args ...string) *serving {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &serving{t: t, out: &output{}, cancel: cancel, ended: make(chan int, 1)}
 	go func() { s.ended <- run(ctx, append([]string{"serve", "--nfs", "127.0.0.1:0"}, args...), s.out, s.out) }()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		if m := onAddr.FindStringSubmatch(s.out.String()); m != nil {
 			s.addr = m[1]
 			return s

@@ -32,7 +32,7 @@ func ServeConfined(t testing.TB, bytes int64, image string, args ...string) *Con
 		c.Group, s.group = group, filepath.Join(group, "cgroup.procs")
 		t.Cleanup(func() {
 			// The kernel takes a moment to notice that the last process has ended.
-			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			for deadline := time.Now().Add(Patience); ; time.Sleep(10 * time.Millisecond) {
 				if err := os.Remove(group); err == nil || time.Now().After(deadline) {
 					return
 				}

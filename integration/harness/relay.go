@@ -34,7 +34,7 @@ type Relay struct {
 }
 
 // relayPatience is how long a connection waits for the server.
-const relayPatience = 20 * time.Second
+const relayPatience = Patience
 
 // StartRelay starts a relay to a server. It ends with the test.
 func StartRelay(t testing.TB, to *Server) *Relay {

@@ -145,7 +145,7 @@ func (s *Server) launch() {
 
 func (s *Server) waitReady() {
 	s.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); {
 		select {
 		case err := <-s.end:
 			s.cmd = nil
@@ -168,7 +168,7 @@ func answers(addr string) bool {
 		return false
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(Patience)); err != nil {
 		return false
 	}
 	call := []byte{0x80, 0, 0, 40}
@@ -203,7 +203,7 @@ func (s *Server) Signal(signal syscall.Signal) {
 // WaitOutput waits until the server has printed a text n times.
 func (s *Server) WaitOutput(text string, n int) {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); strings.Count(s.Output(), text) < n; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(Patience); strings.Count(s.Output(), text) < n; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("the server has not said %q %d times:\n%s", text, n, s.log)
 		}
@@ -228,8 +228,8 @@ func (s *Server) StopWith(signal syscall.Signal) {
 		if err != nil {
 			s.t.Errorf("the server ended with %v\n%s", err, s.log)
 		}
-	case <-time.After(20 * time.Second):
-		s.t.Errorf("the server did not end within 20 s of %v\n%s", signal, s.log)
+	case <-time.After(Patience):
+		s.t.Errorf("the server did not end within %v of %v\n%s", Patience, signal, s.log)
 		s.Kill()
 	}
 	s.cmd = nil
@@ -246,8 +246,8 @@ func (s *Server) StopComplaining(text string) {
 		if err == nil || !strings.Contains(s.Output(), text) {
 			s.t.Errorf("the server ended with %v, and should have said %q\n%s", err, text, s.log)
 		}
-	case <-time.After(20 * time.Second):
-		s.t.Errorf("the server did not end within 20 s\n%s", s.log)
+	case <-time.After(Patience):
+		s.t.Errorf("the server did not end within %v\n%s", Patience, s.log)
 		s.Kill()
 	}
 	s.cmd = nil

@@ -33,7 +33,11 @@ func answer(t *testing.T, reply string, hang bool) *Client {
 			<-ended
 		}
 	}()
-	c, err := Dial(l.Addr().String(), 200*time.Millisecond)
+	patience := 3 * time.Minute
+	if hang && reply == "" {
+		patience = 200 * time.Millisecond // nothing will come
+	}
+	c, err := Dial(l.Addr().String(), patience)
 	if err != nil {
 		t.Fatal(err)
 	}

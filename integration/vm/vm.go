@@ -91,11 +91,14 @@ func Launch(cmd *exec.Cmd, plug func(cmd *exec.Cmd, in, out *os.File)) (*VM, err
 		return vm, nil
 	case <-vm.exited:
 		return nil, fmt.Errorf("%w during boot\n%s", ErrStopped, vm.Console())
-	case <-time.After(60 * time.Second):
+	case <-time.After(patience):
 		vm.Kill()
 		return nil, fmt.Errorf("%w during boot\n%s", ErrTimeout, vm.Console())
 	}
 }
+
+// patience is what only a hang takes: the machine may be busy with other things.
+const patience = 5 * time.Minute
 
 // start runs the child with a pair of pipes for the control line.
 func (vm *VM) start(cmd *exec.Cmd, plug func(cmd *exec.Cmd, in, out *os.File)) error {
@@ -216,7 +219,7 @@ func (vm *VM) Shutdown() error {
 	select {
 	case <-vm.exited:
 		return nil
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		vm.Kill()
 		return fmt.Errorf("%w to power off\n%s", ErrTimeout, vm.Console())
 	}

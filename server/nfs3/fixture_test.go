@@ -3,6 +3,7 @@ package nfs3_test
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
@@ -13,6 +14,9 @@ import (
 )
 
 const imageBytes = 64 << 20
+
+// patience is what only a hang takes: the machine may be busy with other things.
+const patience = 3 * time.Minute
 
 // fixture is an engine with a server on it, called without a network.
 type fixture struct {

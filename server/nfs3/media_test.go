@@ -39,7 +39,7 @@ func (f *fixture) over(addr string, r *rpc.Request) (st nfswire.Status, d *rpc.D
 		f.t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		f.t.Fatal(err)
 	}
 	if _, err := conn.Write(wireCall(r)); err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/pmemfstest"
@@ -22,6 +23,9 @@ const (
 	imageBytes   = 64 << 20
 	messageBytes = 1<<20 + 64<<10
 )
+
+// patience is what only a hang takes: the machine may be busy with other things.
+const patience = 3 * time.Minute
 
 // fixture is an engine that is served over TCP and a unix socket.
 type fixture struct {

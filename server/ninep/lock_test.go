@@ -77,7 +77,7 @@ func TestLocks(t *testing.T) {
 	f.ok(f.eng.Unlock(h.Handle, other.Owner, 0, pmemfs.LockEOF))
 	f.locks(a, lockGranted, 1, lockRead, 0, 200, 1, 1)
 	f.ok(a.Close())
-	for deadline := time.Now().Add(10 * time.Second); f.eng.LockUsage().Units > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); f.eng.LockUsage().Units > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("locks outlive their session")
 		}
@@ -95,6 +95,16 @@ func (f *fixture) answers(c *ninetest.Client, tags ...uint16) (list []ninetest.A
 		list = append(list, a)
 	}
 	return list
+}
+
+// awaitWaits waits until so many requests for locks wait in the engine.
+func (f *fixture) awaitWaits(n int) {
+	f.t.Helper()
+	for deadline := time.Now().Add(patience); f.eng.LockUsage().Waits != n; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			f.t.Fatalf("%d requests for locks wait, want %d", f.eng.LockUsage().Waits, n)
+		}
+	}
 }
 
 // silent wants no answer for a moment.
@@ -119,9 +129,11 @@ func TestLockWaits(t *testing.T) {
 		return tag
 	}
 	first := ask(1)
+	f.awaitWaits(1)
 	f.silent(b)
 	f.locks(b, lockBlocked, 1, lockWrite, 1, 0, 0, 1) // the same request once more
 	second := ask(2)
+	f.awaitWaits(2)
 	f.silent(b)
 	f.locks(b, lockBlocked, 1, lockWrite, 1, 0, 0, 3) // too many
 	flush, err := b.Send(ninetest.Flush, first)
@@ -140,6 +152,7 @@ func TestLockWaits(t *testing.T) {
 	f.ok(b.Do(ninetest.Flush, uint16(999)))
 	third, err := a.Send(ninetest.Lock, uint32(1), uint8(lockWrite), uint32(1), uint64(0), uint64(0), uint32(1), "host")
 	f.ok(err)
+	f.awaitWaits(1)
 	f.silent(a)
 	// Two requests cannot have one tag; and a new session begins when the old one's requests have been answered.
 	f.ok(a.SendRaw(ninetest.Message(ninetest.Getattr, third, ninetest.Args(uint32(0), uint64(0)))))
@@ -154,6 +167,7 @@ func TestLockWaits(t *testing.T) {
 		t.Errorf("before a new session: %v", err)
 	}
 	ask(4) // and the connection ends
+	f.awaitWaits(1)
 	f.silent(b)
 	f.ok(b.Close())
 }

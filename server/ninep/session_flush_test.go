@@ -92,6 +92,7 @@ func TestFlushMalformed(t *testing.T) {
 	f.locks(a, lockGranted, 1, lockWrite, 0, 0, 0, 1)
 	waits, err := b.Send(ninetest.Lock, uint32(1), uint8(lockWrite), uint32(1), uint64(0), uint64(0), uint32(1), "host")
 	f.ok(err)
+	f.awaitWaits(1)
 	f.silent(b)
 	f.fails(syscall.EPROTO, b.Do(ninetest.Flush, waits, uint8(0)))
 	f.silent(b) // it still waits

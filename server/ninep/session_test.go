@@ -231,7 +231,7 @@ func TestSessionEnds(t *testing.T) {
 		t.Errorf("an open file has lost its space: %d, before %d, %v", st.FreeBytes, before.FreeBytes, err)
 	}
 	f.ok(c.Close())
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for st := before; st.FreeBytes < before.FreeBytes+1<<20; time.Sleep(5 * time.Millisecond) {
 		if st, err = f.eng.Statfs(); err != nil || time.Now().After(deadline) {
 			t.Fatalf("space of a removed file: %d, before %d, %v", st.FreeBytes, before.FreeBytes, err)

@@ -55,7 +55,8 @@ const (
 	NoUID uint32 = 1<<32 - 1
 )
 
-const answerTimeout = 20 * time.Second
+// answerTimeout is what only a hang takes: the machine may be busy with other things.
+const answerTimeout = 3 * time.Minute
 
 // Client is one connection.
 type Client struct {

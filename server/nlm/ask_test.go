@@ -86,7 +86,7 @@ func (c *client) hears() heard {
 	select {
 	case h := <-c.told:
 		return h
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		c.x.t.Fatal("the client was not called")
 	}
 	return heard{}
@@ -147,11 +147,10 @@ func (c *client) notify(name string, state uint32) {
 // eventually waits until f holds.
 func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
-	for range 1000 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if f() {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatalf("not in time: %s", what)
 }

@@ -29,6 +29,9 @@ func must(t testing.TB, err error) {
 
 var superuser = &pmemfs.Cred{}
 
+// patience is what only a hang takes: the machine may be busy with other things.
+const patience = 3 * time.Minute
+
 // quick is a Timing for tests.
 var quick = nsm.Timing{
 	Quiet: 300 * time.Millisecond, AfterClaim: 50 * time.Millisecond, Idle: time.Hour, GiveUp: time.Minute, Retry: 50 * time.Millisecond, Tick: 20 * time.Millisecond,
@@ -55,7 +58,7 @@ func newSite(t testing.TB) *site {
 	t.Helper()
 	eng, err := pmemfs.OpenMemory(16<<20, pmemfs.DomainVolatile, pmemfs.Options{})
 	must(t, err)
-	x := &site{t: t, eng: eng, table: export.NewTable(eng), codec: handle.New(eng), mapPort: freePort(t), grace: 5 * time.Second, timing: quick}
+	x := &site{t: t, eng: eng, table: export.NewTable(eng), codec: handle.New(eng), mapPort: freePort(t), grace: patience, timing: quick}
 	for i := range x.files {
 		set := &pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o666}
 		if i == 2 {
@@ -267,7 +270,7 @@ func (c *client) send(vers, proc uint32, args []byte) ([]byte, error) {
 }
 
 func (c *client) call(out *rpc.OutCall) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if out.Prog == Number && c.uid != 0 {
 		out.Sys = &rpc.SysCred{UID: c.uid, GID: c.uid}

@@ -307,7 +307,7 @@ func TestForged(t *testing.T) {
 		"FREE_ALL": {Prog: Number, Vers: 4, Proc: procFreeAll, Args: e.Bytes()},
 		"NOTIFY":   {Prog: nsm.Number, Vers: 1, Proc: 6, Args: e.Bytes()},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		_, err := rpc.CallUDP(ctx, a.addr, x.addr, out)
 		cancel()
 		if !errors.Is(err, rpc.ErrRefused) {

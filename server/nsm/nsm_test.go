@@ -1,7 +1,6 @@
 package nsm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,18 +146,16 @@ func TestNonsense(t *testing.T) {
 	}
 }
 
-// TestTold: a host that does not answer is told again and again, longer and longer apart, and given up in the end.
+// TestTold: a host that does not answer as it should is told again and again until it does.
 func TestTold(t *testing.T) {
 	eng := engine(t)
 	here := netip.MustParseAddr("127.0.0.1")
-	silent, deaf := Host{here, "silent"}, Host{netip.MustParseAddr("127.0.2.1"), "deaf"}
+	silent := Host{here, "silent"}
 	m := monitor(t, eng, nil)
 	must(t, m.Watch(silent, peer.Route{Local: here}, 0))
-	must(t, m.Watch(deaf, peer.Route{}, 0))
 
 	// A portmapper and a status monitor in one, which answers the third time.
-	var mu sync.Mutex
-	var at []time.Time
+	var asked atomic.Int32
 	uc, err := net.ListenUDP("udp", &net.UDPAddr{IP: here.AsSlice()})
 	must(t, err)
 	port := uint16(uc.LocalAddr().(*net.UDPAddr).Port)
@@ -167,12 +165,7 @@ func TestTold(t *testing.T) {
 			return rpc.Success
 		}},
 		{Number: Number, Low: 1, High: 1, Datagrams: true, Serve: func(r *rpc.Request, _ *rpc.Encoder) rpc.Result {
-			mu.Lock()
-			defer mu.Unlock()
-			if !bytes.Contains(r.Args, []byte("server")) {
-				return rpc.Success // the second name
-			}
-			if at = append(at, time.Now()); len(at) < 3 {
+			if asked.Add(1) < 3 {
 				return rpc.SystemErr
 			}
 			return rpc.Success
@@ -189,26 +182,43 @@ func TestTold(t *testing.T) {
 	})
 	m = monitor(t, eng, func(c *Config) {
 		c.Peers = peer.New(port)
-		c.Timing = Timing{Retry: 40 * time.Millisecond, Tick: 5 * time.Millisecond, Answer: 100 * time.Millisecond, GiveUp: 700 * time.Millisecond}
+		c.Timing = Timing{Retry: time.Millisecond, Tick: time.Millisecond, GiveUp: time.Hour}
 	})
 	m.hosts[silent].local = netip.Addr{} // so that there is one name only
 	wg.Go(func() { m.Run(ctx) })
-	for range 500 {
+	told := func() bool {
 		m.mu.Lock()
-		done := m.hosts[silent].told && m.hosts[deaf].told
-		m.mu.Unlock()
-		if done {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
+		defer m.mu.Unlock()
+		return m.hosts[silent].told
+	}
+	for deadline := time.Now().Add(3 * time.Minute); !told() && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
 	}
 	cancel()
 	wg.Wait()
-	if !m.hosts[silent].told || !m.hosts[deaf].told {
-		t.Error("hosts are told for ever")
+	if n := asked.Load(); n < 3 || !m.hosts[silent].told {
+		t.Errorf("told %d times", n)
 	}
-	if len(at) != 3 || at[2].Sub(at[1]) < at[1].Sub(at[0])/2 {
-		t.Errorf("told at %v", at)
+}
+
+// TestToldLaterAndLater: the time until a host is told once more doubles, up to a limit, and in the end it is given up.
+func TestToldLaterAndLater(t *testing.T) {
+	deaf := hostAt(1, "deaf")
+	m := monitor(t, engine(t), nil)
+	must(t, m.Watch(deaf, peer.Route{}, 0))
+	x := m.hosts[deaf]
+	x.told = false // as it is after a restart
+	for tries := range 20 {
+		begun := time.Now()
+		m.toldOnce(deaf, false, errors.New("no answer"))
+		want := min(m.c.Timing.Retry<<min(tries, 16), retryLongest)
+		if x.told || x.next.Before(begun.Add(want)) || x.next.After(time.Now().Add(want)) {
+			t.Fatalf("after %d tries: told %v, next in %v, want %v", tries+1, x.told, x.next.Sub(begun), want)
+		}
+	}
+	m.start = m.start.Add(-2 * m.c.Timing.GiveUp)
+	if m.toldOnce(deaf, false, errors.New("no answer")); !x.told {
+		t.Error("a host is told for ever")
 	}
 }
 

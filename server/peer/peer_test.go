@@ -98,9 +98,16 @@ func (h *host) portmap(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 	return rpc.Success
 }
 
+// calls is how often the host was called.
+func (h *host) calls() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.called)
+}
+
 func call(t *testing.T, c *Caller, r Route) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	results, err := c.Call(ctx, r, &rpc.OutCall{Prog: program, Vers: 1, Proc: 9})
 	if d := rpc.NewDecoder(results); err == nil && (d.Uint32() != 9 || !d.Done()) {
@@ -142,7 +149,7 @@ func TestOwnSocket(t *testing.T) {
 	if err := call(t, c, r); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	if err := c.Send(ctx, r, &rpc.OutCall{Prog: program, Vers: 1, Proc: 9}); err != nil {
 		t.Fatal(err)
@@ -151,7 +158,9 @@ func TestOwnSocket(t *testing.T) {
 	if err := c.Send(ctx, r, &rpc.OutCall{Prog: program, Vers: 1, Proc: 9}); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(50 * time.Millisecond)
+	for deadline := time.Now().Add(3 * time.Minute); h.calls() < 3 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.called) != 3 || h.called[0] != at || h.called[2].Addr() != at.Addr() {

@@ -78,7 +78,7 @@ func args(items ...any) []byte {
 
 func (a asker) ask(vers, proc uint32, items ...any) (*rpc.Decoder, error) {
 	a.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	b, err := a.call(ctx, netip.Addr{}, a.to, &rpc.OutCall{Prog: Number, Vers: vers, Proc: proc, Args: args(items...)})
 	return rpc.NewDecoder(b), err

@@ -36,7 +36,7 @@ func callers(t *testing.T) map[string]func(ctx context.Context, c *rpc.OutCall) 
 // TestCall: results, refusals, and an end when the context says so, in all ways to call.
 func TestCall(t *testing.T) {
 	for name, call := range callers(t) {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		sys := &rpc.SysCred{UID: 1, Groups: []uint32{2, 3}}
 		got, err := call(ctx, &rpc.OutCall{Prog: testProgram, Vers: 3, Proc: procEcho, Sys: sys, Machine: "here", Args: []byte("abcd")})

@@ -49,7 +49,7 @@ func startPackets(t testing.TB, at string, c rpc.Config) *packets {
 			if err != nil {
 				t.Errorf("serve: %v", err)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Error("the server does not stop")
 		}
 	})}
@@ -85,7 +85,7 @@ func (p *peer) send(b []byte) {
 func (p *peer) recv() (uint32, []byte) {
 	p.t.Helper()
 	b := make([]byte, 1<<16)
-	if err := p.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := p.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		p.t.Fatal(err)
 	}
 	n, err := p.Read(b)
@@ -193,7 +193,7 @@ func TestPacketOrigin(t *testing.T) {
 		s := startPackets(t, at, rpc.Config{})
 		for _, host := range asked {
 			addr := netip.AddrPortFrom(netip.MustParseAddr(host), s.Addr().Port())
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			got, err := rpc.CallUDP(ctx, netip.Addr{}, addr, &rpc.OutCall{Prog: testProgram, Vers: 3, Proc: procEnds})
 			cancel()
 			if err != nil {
@@ -212,12 +212,14 @@ func TestPacketAdmit(t *testing.T) {
 	one := netip.MustParseAddr("127.0.0.1")
 	s := startPackets(t, "127.0.0.1:0", rpc.Config{Admit: func(a netip.Addr) bool { return a == one }})
 	call := &rpc.OutCall{Prog: testProgram, Vers: 3, Proc: procEcho}
-	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if _, err := rpc.CallUDP(ctx, one, s.Addr(), call); err != nil {
 		t.Error(err)
 	}
-	if _, err := rpc.CallUDP(ctx, netip.MustParseAddr("127.0.0.2"), s.Addr(), call); !errors.Is(err, context.DeadlineExceeded) {
+	short, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	defer cancel()
+	if _, err := rpc.CallUDP(short, netip.MustParseAddr("127.0.0.2"), s.Addr(), call); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a stranger: %v", err)
 	}
 }

@@ -48,7 +48,7 @@ func TestReceipts(t *testing.T) {
 			}
 			expect := func(what string, r *rpc.Receipt, ended, delivered bool) {
 				t.Helper()
-				for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+				for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 					e, d := r.State()
 					if e == ended && d == delivered {
 						return

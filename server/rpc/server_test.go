@@ -164,7 +164,10 @@ func TestServerSlowCalls(t *testing.T) {
 		more = append(more, testCall(100+i, procSlow, words(100+i)))
 	}
 	c.send(append(more, testCall(200, procEcho, nil))...)
-	time.Sleep(50 * time.Millisecond)
+	for s.seen.Load() < 4 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond) // in which a fifth would begin
 	if n := s.seen.Load(); n != 4 {
 		t.Errorf("%d calls wait at once", n)
 	}
@@ -199,7 +202,7 @@ func TestServerRefusesRecords(t *testing.T) {
 		}
 		c.ended()
 	}
-	for deadline := time.Now().Add(20 * time.Second); s.Tally().Junk != 6; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); s.Tally().Junk != 6; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("counted: %+v", s.Tally())
 		}
@@ -227,8 +230,11 @@ func TestServerTimeouts(t *testing.T) {
 		for range 100 {
 			calls = append(calls, testCall(1, procLarge, words(1<<20))...)
 		}
+		before := s.Tally().Cut
 		c.send(calls)
-		time.Sleep(400 * time.Millisecond)
+		for s.Tally().Cut == before {
+			time.Sleep(time.Millisecond)
+		}
 		n, err := io.Copy(io.Discard, c)
 		if n >= 100<<20 {
 			t.Errorf("all replies came: %v", err)

@@ -62,7 +62,7 @@ func TestConnectionOfEach(t *testing.T) {
 // connect connects, and has a call answered. A connection that is made while all others are still about to send a reply may be refused.
 func (s *testServer) connect(t *testing.T, from string) *client {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		c := dialFrom(t, from, s.addr)
 		if _, err := c.Write(testCall(1, procEcho, nil)); err == nil {
 			if _, err = c.replies.Next(); err == nil {
