@@ -33,7 +33,7 @@ func (f Finding) vet() error {
 	if f.Portmap == "" {
 		return nil
 	}
-	if err := vetAddress(f.Portmap); err != nil {
+	if err := vetAddress(f.Portmap, ":111"); err != nil {
 		return fmt.Errorf("cannot answer as a portmapper on %q: %w", f.Portmap, err)
 	}
 	return nil
@@ -65,12 +65,25 @@ func family(network, address string) string {
 	return network
 }
 
-// vetAddress refuses an address that nothing can listen on, or that names none.
-func vetAddress(address string) error {
+// vetAddress refuses an address that nothing can listen on, or that names none. example is one that is right.
+func vetAddress(address, example string) error {
 	if _, _, err := net.SplitHostPort(address); err != nil {
-		return err
+		return fmt.Errorf("%w: write host:port, such as %s", err, example)
 	}
 	_, err := net.ResolveTCPAddr("tcp", address)
+	return err
+}
+
+// wayOut adds to an error of listening what can be done about it, where that is known. option is how another address is chosen.
+func wayOut(err error, option string) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w: another program has it; stop that, or choose another address with %s", err, option)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%w: this machine does not have it; choose another one with %s, 0.0.0.0 for all that it has", err, option)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%w: ports below 1024 take CAP_NET_BIND_SERVICE; have that, or choose another port with %s", err, option)
+	}
 	return err
 }
 
@@ -173,8 +186,11 @@ func (c *Config) listenPortmap() (*endpoint, error) {
 		return nil, err
 	}
 	p, err := listenAt(address, true)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		err = fmt.Errorf("%w: if that is rpcbind, register with it in place of a portmapper", err)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		err = fmt.Errorf("cannot answer as a portmapper: %w: if rpcbind has it, use --register in place of --portmap", err)
+	case err != nil:
+		err = fmt.Errorf("cannot answer as a portmapper: %w", wayOut(err, "--portmap"))
 	}
 	return p, err
 }

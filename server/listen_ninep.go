@@ -21,6 +21,9 @@ import (
 // unixPrefix makes an address the path of a socket.
 const unixPrefix = "unix:"
 
+// ninePExample is an address that is right.
+const ninePExample = ":564 or unix:PATH"
+
 // unixPath returns the path of a socket, "" for a TCP address.
 func unixPath(address string) string {
 	if path, ok := strings.CutPrefix(address, unixPrefix); ok {
@@ -41,13 +44,16 @@ func ninePAddress(address, nfs string) (network, where string, err error) {
 		return "unix", path, nil
 	}
 	host, port, err := net.SplitHostPort(address)
-	if err == nil && host == "" {
+	if err != nil {
+		return "", "", vetAddress(address, ninePExample)
+	}
+	if host == "" {
 		if host, _, err = net.SplitHostPort(nfs); err == nil {
 			address = net.JoinHostPort(host, port)
 		}
 	}
 	if err == nil {
-		_, err = net.ResolveTCPAddr("tcp", address)
+		err = vetAddress(address, ninePExample)
 	}
 	return "tcp", address, err
 }
@@ -92,6 +98,7 @@ func (s *Server) listenNineP(c *Config) error {
 			if l, err = listenStream(network, where); err == nil {
 				s.nine = append(s.nine, nineListener{l: l})
 			}
+			err = wayOut(err, "--9p")
 		}
 		if err != nil {
 			return fmt.Errorf("cannot serve 9P on %q: %w", address, err)

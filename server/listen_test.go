@@ -2,7 +2,10 @@ package server
 
 import (
 	"net"
+	"strings"
 	"testing"
+
+	"pmemfs/server/export"
 )
 
 // TestFamily listens on all addresses of IPv4, and is not found at one of IPv6.
@@ -32,8 +35,42 @@ func TestFamily(t *testing.T) {
 // TestVetAddress: what names no address is refused, instead of being all of them.
 func TestVetAddress(t *testing.T) {
 	for address, good := range map[string]bool{"": false, "127.0.0.1": false, "127.0.0.1:99999": false, "127.0.0.1:0": true, "[::1]:1": true, "x:y:z": false} {
-		if err := vetAddress(address); (err == nil) != good {
+		if err := vetAddress(address, "example:1"); (err == nil) != good {
 			t.Errorf("%q: %v", address, err)
+		}
+	}
+}
+
+// TestWayOut: an error of listening says what to do about it.
+func TestWayOut(t *testing.T) {
+	taken, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	at := taken.Addr().String()
+	for name, c := range map[string]struct {
+		config Config
+		says   string
+	}{
+		"busy":           {Config{NFS: at}, "another program has it; stop that, or choose another address with --nfs"},
+		"busy for 9P":    {Config{NFS: "127.0.0.1:0", NineP: []string{at}}, "choose another address with --9p"},
+		"busy rpcbind":   {Config{NFS: "127.0.0.1:0", Finding: Finding{Portmap: at}}, "use --register in place of --portmap"},
+		"not here":       {Config{NFS: "192.0.2.1:0"}, "0.0.0.0 for all that it has"},
+		"no port":        {Config{NFS: "127.0.0.1"}, "write host:port, such as 127.0.0.1:2049"},
+		"no port for 9P": {Config{NFS: "127.0.0.1:0", NineP: []string{"564"}}, "such as :564 or unix:PATH"},
+		"a bare port":    {Config{NFS: "127.0.0.1:0", Finding: Finding{Portmap: "111"}}, "write host:port, such as :111"},
+	} {
+		c.config.Image = t.TempDir() + "/none"
+		c.config.Exports = []export.Export{export.Default()}
+		s, err := Open(c.config)
+		if err == nil {
+			t.Errorf("%s: served", name)
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		} else if !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v; want %q", name, err, c.says)
 		}
 	}
 }

@@ -121,6 +121,7 @@ func (s *Server) open(c *Config, exports *export.Set) (err error) {
 	if s.eng, err = c.openImage(s.readOnly); err != nil {
 		return err
 	}
+	s.warnSparse(c)
 	s.exports, s.budget = export.NewTable(s.eng), c.budget()
 	if missing := s.show(exports); len(missing) == len(exports.All()) {
 		s.log.Error("no export has a directory: nothing can be mounted until one is made, or the exports are named otherwise")
@@ -139,7 +140,7 @@ func (c *Config) vet() (*export.Set, error) {
 	default:
 		return nil, fmt.Errorf("unknown NFS stack %q: it is %s or %s", c.NFSStack, StackNative, StackGoNFS)
 	}
-	if err := vetAddress(c.NFS); err != nil {
+	if err := vetAddress(c.NFS, "127.0.0.1:2049"); err != nil {
 		return nil, fmt.Errorf("cannot listen on %q: %w", c.NFS, err)
 	}
 	if c.Memory != 0 && c.Memory < rpc.BudgetMin {
@@ -152,10 +153,10 @@ func (c *Config) vet() (*export.Set, error) {
 }
 
 // show begins to serve a set of exports. What has no directory yet is served when that appears. Those it returns.
-func (s *Server) show(set *export.Set) (missing []error) {
+func (s *Server) show(set *export.Set) (missing []*export.MissingError) {
 	missing = s.exports.Store(set)
-	for _, err := range missing {
-		s.log.Warn("cannot be mounted before its directory is made", "err", err)
+	for _, m := range missing {
+		s.log.Warn("an export has no directory and cannot be mounted until it is made", "export", m.Export, "directory", m.Subtree, "err", m.Err)
 	}
 	return missing
 }
@@ -182,7 +183,9 @@ func (s *Server) Reload(exports []export.Export) error {
 // listen listens wherever it is to be, and has rpcbind tell clients if that is wanted. After an error nothing is listened on.
 func (s *Server) listen(c *Config) (err error) {
 	if err = s.listenNineP(c); err == nil {
-		s.nfs, err = listenAt(c.NFS, c.Finding.on())
+		if s.nfs, err = listenAt(c.NFS, c.Finding.on()); err != nil {
+			err = fmt.Errorf("cannot serve NFS: %w", wayOut(err, "--nfs"))
+		}
 	}
 	if err != nil {
 		return errors.Join(err, s.closeNineP())
@@ -206,6 +209,17 @@ func (s *Server) services(c *Config) []portmap.Service {
 		programs = append(programs, new(nlm.Server).Programs()...)
 	}
 	return portmap.ServicesOf(programs, s.nfs.addr(), s.nfs.udpAddr())
+}
+
+// warnSparse warns of an image that is served although the disk below may become too full for it.
+func (s *Server) warnSparse(c *Config) {
+	if !c.Sparse {
+		return
+	}
+	if info := s.eng.Info(); info.SparseBytes+info.SharedBytes > 0 {
+		s.log.Warn("the image lacks blocks on the disk, so writes fail when the disk is full: without --sparse they are allocated at the start",
+			"image", c.Image, "sparse_bytes", info.SparseBytes, "shared_bytes", info.SharedBytes)
+	}
 }
 
 // warnFar warns of addresses that other machines reach.

@@ -12,9 +12,9 @@ import (
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "pmemfs",
-		Short: "A filesystem on persistent memory, served over NFS",
+		Short: "A filesystem on persistent memory, served over NFS and 9P",
 		Long: `pmemfs turns persistent memory (a devdax device, a file on a DAX filesystem) or any ordinary
-file into a POSIX filesystem and serves it over NFSv3. It needs no root, no kernel module and no portmapper.`,
+file into a POSIX filesystem and serves it over NFSv3 and 9P2000.L. It needs no root, no kernel module and no portmapper.`,
 		Example: `  pmemfs serve                          make ./pmemfs.img if it is missing, and serve it on 127.0.0.1:2049
   pmemfs mkfs fs.img --size 64GiB       make an image
   pmemfs check fs.img                   look for damage

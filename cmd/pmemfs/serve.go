@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server"
 	"pmemfs/server/rpc"
@@ -29,18 +30,19 @@ func newServe() *cobra.Command {
 	f := newServeFlags()
 	cmd := &cobra.Command{
 		Use:   "serve [IMAGE]",
-		Short: "Serve an image over NFSv3, making it if it is missing",
-		Long: `Serve an image (default ./` + defaultImage + `) over NFSv3 until interrupted. A missing image is made first; an existing
+		Short: "Serve an image over NFSv3 and 9P, making it if it is missing",
+		Long: `Serve an image (default ./` + defaultImage + `) over NFSv3, and with --9p over 9P2000.L, until interrupted. A missing image is made first; an existing
 file that is no pmemfs image is refused and left alone. A reply to a client means that the change is durable.
 
-Who may do what is decided by the client's user ids, as usual with NFS, so the default is to listen on this machine
+Who may do what is decided by the client's user ids, as usual with NFS and 9P, so the default is to listen on this machine
 only, and to take the client's root for nobody (--squash root). A new filesystem belongs to whoever runs this command;
 if that is root, anybody may create files in it, as in /tmp.
 
-Clients that are not told the ports look for them: with --portmap :111 the server answers them itself, with --register the
+NFS clients that are not told the ports look for them: with --portmap :111 the server answers them itself, with --register the
 machine's rpcbind does. MOUNT is then served over UDP too, on the port of NFS.
 
-With --9p the same exports are served over 9P2000.L too, on TCP and on sockets that are the user's alone who runs this command.
+With --9p the same exports are served over 9P2000.L too, on TCP, or on sockets of this machine that only the user who runs this
+command can open.
 
 --config names a file in TOML with what the options say, and any number of exports; SIGHUP reads the exports anew. An
 option on the command line counts more than the file. --squash, --read-only, --clients, --secure-port and the --anon options
@@ -104,6 +106,17 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
+// promise says what becomes of changes.
+func promise(info pmemfs.Info) string {
+	switch {
+	case info.ReadOnly:
+		return "open for reading only: nothing is written"
+	case info.Domain == pmemfs.DomainVolatile.String():
+		return fmt.Sprintf("persistence domain %s (%s): a power cut loses everything", info.Domain, info.DomainReason)
+	}
+	return fmt.Sprintf("persistence domain %s (%s), durability %s", info.Domain, info.DomainReason, info.Durability)
+}
+
 // announce prints what the user needs to know and to paste.
 func announce(w io.Writer, s *server.Server) {
 	info, addr := s.Info(), s.Addr()
@@ -112,7 +125,7 @@ func announce(w io.Writer, s *server.Server) {
 		verb = "made"
 	}
 	fmt.Fprintf(w, "%s %s, %s\n", verb, info.Path, formatBytes(info.SizeBytes))
-	fmt.Fprintf(w, "persistence domain %s (%s), durability %s\n", info.Domain, info.DomainReason, info.Durability)
+	fmt.Fprintln(w, promise(info))
 	for _, e := range s.Exports() {
 		access := "read-write"
 		if e.ReadOnly {

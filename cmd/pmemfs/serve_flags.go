@@ -85,7 +85,7 @@ func (f *serveFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.volatile, "volatile", false, "flush nothing: a power cut loses all (for tests and scratch space)")
 	flags.BoolVar(&f.sparse, "sparse", false,
 		"serve an image that is sparse, or shares blocks with other files, as it is: writes fail when the disk below is full")
-	flags.BoolVar(&f.noLocks, "no-locks", false, "leave out the lock manager: clients mount with nolock")
+	flags.BoolVar(&f.noLocks, "no-locks", false, "leave out the lock manager of NFS: clients mount with nolock; 9P has its own locks")
 	flags.DurationVar(&f.grace, "grace", server.DefaultGrace, "how long after a restart clients can claim their locks; new ones wait meanwhile")
 	flags.DurationVar(&f.scrubEvery, "scrub-every", defaultScrubEvery, "how often to read everything in search of damage; 0 for never")
 	flags.Var(&f.scrubRate, "scrub-rate", "how much of it to read in a second at most")
@@ -129,6 +129,9 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 		c.Memory = f.file.Memory
 	}
 	c.NFSStack = choose(flags, "nfs-stack", f.stack, f.file.NFSStack)
+	if f.volatile && (flags.Changed("durability") || f.file.Durability != "") {
+		return c, errors.New("--volatile flushes nothing, so there is no durability to choose: leave out --volatile, or the durability")
+	}
 	if c.Durability, err = pmemfs.ParseDurability(choose(flags, "durability", f.durability, f.file.Durability)); err != nil {
 		return c, fmt.Errorf("--durability is power or process, not %q", f.durability)
 	}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"pmemfs/pmemfs"
 )
 
 // TestServeExports serves exports named by options, and the same by a file, with the file's image and durability.
@@ -12,7 +14,7 @@ func TestServeExports(t *testing.T) {
 	dir := t.TempDir()
 	image := filepath.Join(dir, "fs.img")
 	s := serve(t, image, "--size", "64MiB", "--export", "/,squash=none", "--export", "/docs=/srv/docs,ro,squash=all,clients=10.0.0.0/8,secure_port")
-	for _, text := range []string{"export / on ", ", read-write, squash none", "export /docs on ", ", read-only, squash all", "before its directory is made"} {
+	for _, text := range []string{"export / on ", ", read-write, squash none", "export /docs on ", ", read-only, squash all", "cannot be mounted until it is made"} {
 		if !strings.Contains(s.out.String(), text) {
 			t.Errorf("by options: the output lacks %q:\n%s", text, s.out)
 		}
@@ -37,7 +39,7 @@ func TestServeExports(t *testing.T) {
 func TestServeRefuses(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{
-		"exports": "[[export]]\nname = '/'\n", "typo": "image = 'x'\n[[export]]\nnam = '/'\n", "stack": "nfs_stack = 'knfsd'\n",
+		"exports": "[[export]]\nname = '/'\n", "typo": "image = 'x'\n[[export]]\nnam = '/'\n", "stack": "nfs_stack = 'knfsd'\n", "weak": "durability = 'process'\n",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -69,6 +71,11 @@ func TestServeRefuses(t *testing.T) {
 		{"--config is empty", []string{"--config", ""}},
 		{"--portmap is empty", []string{"--portmap", ""}},
 		{"no image is named", []string{""}},
+		{"such as 127.0.0.1:2049", []string{"--nfs", "127.0.0.1"}},
+		{"such as :111", []string{"--portmap", "111"}},
+		{"such as :564", []string{"--9p", "564"}},
+		{"no durability to choose", []string{"--volatile", "--durability", "process"}},
+		{"no durability to choose", []string{"--volatile", "--config", "weak"}},
 	} {
 		if _, stderr := want(t, 1, append([]string{"serve", "--nfs", "127.0.0.1:0"}, c.args...)...); !strings.Contains(stderr, c.says) {
 			t.Errorf("%q: %s, want %q", c.args, stderr, c.says)
@@ -76,5 +83,27 @@ func TestServeRefuses(t *testing.T) {
 	}
 	if left, err := filepath.Glob("*.img*"); err != nil || len(left) != 0 {
 		t.Errorf("made %q, %v", left, err)
+	}
+}
+
+// TestPromise: what is printed at the start does not promise more than the image keeps.
+func TestPromise(t *testing.T) {
+	for want, info := range map[string]pmemfs.Info{
+		"open for reading only: nothing is written":                            {ReadOnly: true, Domain: "volatile", Durability: "power"},
+		"persistence domain volatile (as asked): a power cut loses everything": {Domain: "volatile", DomainReason: "as asked", Durability: "power"},
+		"persistence domain page-cache (a file), durability process":           {Domain: "page-cache", DomainReason: "a file", Durability: "process"},
+	} {
+		if got := promise(info); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestHelpNamesBoth: who reads what pmemfs is, or how it serves, learns of both protocols.
+func TestHelpNamesBoth(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}} {
+		if stdout, _ := want(t, 0, args...); !strings.Contains(stdout, "NFSv3") || !strings.Contains(stdout, "9P2000.L") {
+			t.Errorf("%q:\n%s", args, stdout)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package export
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -20,9 +19,20 @@ type Table struct {
 // rootID is the directory that an export shows; a change of it is seen by all goroutines at once.
 type rootID struct{ kept atomic.Pointer[pmemfs.Handle] }
 
-// ErrNoSubtree is returned for an export of which the directory cannot be found. Such an export is served all the same:
+// MissingError says that the directory of an export cannot be found. Such an export is served all the same:
 // whoever mounts it is told, until the directory is there.
-var ErrNoSubtree = errors.New("export shows nothing")
+type MissingError struct {
+	Export, Subtree string
+	Err             error // why: one of Walk's
+}
+
+// Error says all of it.
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("export %q: directory %q: %v", e.Export, e.Subtree, e.Err)
+}
+
+// Unwrap returns why the directory cannot be found.
+func (e *MissingError) Unwrap() error { return e.Err }
 
 // NewTable returns the table of an open image; Store gives it something to serve.
 func NewTable(eng *pmemfs.FS) *Table {
@@ -46,12 +56,12 @@ func (t *Table) Admits(host netip.Addr) bool {
 	return false
 }
 
-// Store makes a set the one that is served, from the next request on. It returns an ErrNoSubtree for each export whose
+// Store makes a set the one that is served, from the next request on. It returns those exports whose
 // directory is missing; the set is served in any case.
-func (t *Table) Store(s *Set) (missing []error) {
+func (t *Table) Store(s *Set) (missing []*MissingError) {
 	for i := range s.list {
 		if _, err := t.Root(&s.list[i]); err != nil {
-			missing = append(missing, fmt.Errorf("%w: %q has no directory %q: %w", ErrNoSubtree, s.list[i].Name, s.list[i].Subtree, err))
+			missing = append(missing, &MissingError{s.list[i].Name, s.list[i].Subtree, err})
 		}
 	}
 	t.set.Store(s)

@@ -12,17 +12,31 @@ import (
 	"pmemfs/server/rpc"
 )
 
-// Values of mountstat3 (RFC 1813 section 5.1.5).
+// mountStat is mountstat3 (RFC 1813 section 5.1.5).
+type mountStat uint32
+
+// Its values.
 const (
-	mntOK             = 0
-	mntErrNoEnt       = 2
-	mntErrIO          = 5
-	mntErrAcces       = 13
-	mntErrNotDir      = 20
-	mntErrInval       = 22
-	mntErrNameTooLong = 63
-	mntErrServerFault = 10006
+	mntOK             mountStat = 0
+	mntErrNoEnt       mountStat = 2
+	mntErrIO          mountStat = 5
+	mntErrAcces       mountStat = 13
+	mntErrNotDir      mountStat = 20
+	mntErrInval       mountStat = 22
+	mntErrNameTooLong mountStat = 63
+	mntErrServerFault mountStat = 10006
 )
+
+// whyRefused says for the log why a mount was refused.
+var whyRefused = map[mountStat]string{
+	mntErrNoEnt:       "no export or directory has this path",
+	mntErrIO:          "the directory cannot be read",
+	mntErrAcces:       "the export is not for this client, or the directory not for this user",
+	mntErrNotDir:      "it is no directory",
+	mntErrInval:       "the path leads through too many symbolic links",
+	mntErrNameTooLong: "a name in the path is too long",
+	mntErrServerFault: "a fault of the server",
+}
 
 // mnt answers MNT (RFC 1813 section 5.2.1) of an export or of any directory below one. The way to the export's own
 // directory is the administrator's choice; below it the caller needs the permission to go there, since a handle, once given
@@ -30,9 +44,9 @@ const (
 func (s *Server) mnt(remote netip.AddrPort, dir string, c export.Caller, e *rpc.Encoder) {
 	dir, _, _ = strings.Cut(dir, "\x00")
 	x, attr, status := s.find(remote, dir, c)
-	e.Uint32(status)
+	e.Uint32(uint32(status))
 	if status != mntOK {
-		s.log.Warn("mount refused", "client", remote.String(), "path", cut(dir), "status", status)
+		s.log.Warn("mount refused", "client", remote.String(), "path", cut(dir), "why", whyRefused[status])
 		return
 	}
 	var buf [handle.Bytes]byte
@@ -46,7 +60,7 @@ func (s *Server) mnt(remote netip.AddrPort, dir string, c export.Caller, e *rpc.
 }
 
 // find leads to the directory that a client may mount by a name.
-func (s *Server) find(remote netip.AddrPort, dir string, c export.Caller) (*export.Export, pmemfs.Attr, uint32) {
+func (s *Server) find(remote netip.AddrPort, dir string, c export.Caller) (*export.Export, pmemfs.Attr, mountStat) {
 	var none pmemfs.Attr
 	switch {
 	case dir == "":
@@ -120,7 +134,7 @@ func (s *Server) descend(user pmemfs.Cred, top pmemfs.Attr, rest string) (pmemfs
 }
 
 // statusOf maps the engine's errors to mountstat3.
-func statusOf(err error) uint32 {
+func statusOf(err error) mountStat {
 	switch {
 	case err == nil:
 		return mntOK

@@ -54,7 +54,8 @@ func (c *call) flush() errno {
 	return ok
 }
 
-// attach makes a fid of the directory of an export, or of one below it that the user may enter.
+// attach makes a fid of the directory of an export, or of one below it that the user may enter. The log has it either way, as it has the
+// mounts of NFS.
 func (c *call) attach() errno {
 	id, afid := c.d.u32(), c.d.u32()
 	uname, aname := string(c.d.str()), string(c.d.str())
@@ -65,15 +66,50 @@ func (c *call) attach() errno {
 	if afid != noFid {
 		return eBadF // there are none, as there is no Tauth
 	}
-	if len(aname) > export.PathMax {
-		return eNameLong
+	f, no := c.attached(aname, uname, uid)
+	if no != ok {
+		why, said := whyRefused[no]
+		if !said {
+			why = no.Error()
+		}
+		c.s.srv.log.Warn("attach refused", "client", c.s.client, "path", cut(aname), "why", why)
+		return no
 	}
-	exp, rest := c.s.srv.exports.Load().ByPath(aname)
+	a := pmemfs.Attr{Handle: f.h, Type: f.typ} // now, as another request may give the fid up at once
+	if no := c.s.add(id, f); no != ok {
+		return errnoOf(errors.Join(no, c.s.srv.unuse(f)))
+	}
+	c.s.srv.log.Info("attach", "client", c.s.client, "export", c.exp.Name, "path", cut(aname))
+	putQid(c.e, &a)
+	return ok
+}
+
+// whyRefused says for the log why an attach was refused.
+var whyRefused = map[errno]string{
+	eNoEnt:    "no export or directory has this path",
+	eIO:       "the directory cannot be read",
+	eAccess:   "the export is not for this client, or the directory not for this user",
+	eNotDir:   "it is no directory",
+	eNameLong: "the path, or a name in it, is too long",
+}
+
+// logMax bounds a client's string in the log, in bytes.
+const logMax = 64
+
+// cut is a client's string as it is logged.
+func cut(text string) string { return text[:min(len(text), logMax)] }
+
+// attached leads to the directory at a path, and returns a fid of it for a user.
+func (c *call) attached(path, uname string, uid uint32) (*fid, errno) {
+	if len(path) > export.PathMax {
+		return nil, eNameLong
+	}
+	exp, rest := c.s.srv.exports.Load().ByPath(path)
 	switch {
 	case exp == nil:
-		return eNoEnt
+		return nil, eNoEnt
 	case !exp.Allows(c.s.remote):
-		return eAccess
+		return nil, eAccess
 	}
 	c.exp = exp
 	u := c.s.srv.identify(uname, uid)
@@ -89,14 +125,9 @@ func (c *call) attach() errno {
 		}
 	}
 	if err != nil {
-		return c.status(err)
+		return nil, c.status(err)
 	}
-	f := newFid(&fid{user: u, exp: exp.ID(), root: a.Handle}, a.Handle, a.Type)
-	if no := c.s.add(id, f); no != ok {
-		return errnoOf(errors.Join(no, c.s.srv.unuse(f)))
-	}
-	putQid(c.e, &a)
-	return ok
+	return newFid(&fid{user: u, exp: exp.ID(), root: a.Handle}, a.Handle, a.Type), ok
 }
 
 // Users knows the groups of users, and their numbers, as the protocol names users and not groups.
