@@ -20,6 +20,9 @@ var unwanted = []struct {
 }{
 	{regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|X` + `XX|HA` + `CK)\b`), "unfinished work is finished or not committed"},
 	{regexp.MustCompile(`/wo` + `rk/|/ro` + `ot/|/ho` + `me/[a-z]`), "a path of one machine"},
+	{regexp.MustCompile(`(?i)[a-z]*set` + `tle[ds]?\b`), "it had seven meanings: flush, commit, resolve ... (CONTRIBUTING.md, Glossary)"},
+	{regexp.MustCompile(`\b(kept|lap` + `se|hur` + `ry)[A-Z]\w*`), "dirty data, write-back (CONTRIBUTING.md, Glossary)"},
+	{regexp.MustCompile(`inode chap` + `ter`), "inode group (CONTRIBUTING.md, Glossary)"},
 	{regexp.MustCompile(`pro` + `xy\.golang\.org|deb\.debian` + `\.org`), "a host of one build environment"},
 }
 
