@@ -9,17 +9,17 @@ import (
 )
 
 var (
-	mutations    = flag.Int("mutations", 200, "mutated images that TestMutations repairs and opens")
-	mutationSeed = flag.Uint64("mutationseed", 1, "seed of the first of them; each has the next one")
+	programs    = flag.Int("programs", 200, "damaged images that TestDamagePrograms repairs and opens")
+	programSeed = flag.Uint64("programseed", 1, "seed of the first of them; each has the next one")
 )
 
-// TestMutations is the fuzz targets' loop with programs that a seed makes, of steps that make sense: it finds in seconds
+// TestDamagePrograms is the fuzz targets' loop with programs that a seed makes, of steps that make sense: it finds in seconds
 // what a fuzzer that knows nothing of the steps finds in hours.
-func TestMutations(t *testing.T) {
+func TestDamagePrograms(t *testing.T) {
 	testpart.NotRace(t)
 	m := [2]*mutant{newMutant(t, false), newMutant(t, true)}
-	for i := range *mutations {
-		seed := *mutationSeed + uint64(i)
+	for i := range *programs {
+		seed := *programSeed + uint64(i)
 		rng := rand.New(rand.NewPCG(seed, 0))
 		program := randomProgram(rng)
 		t.Run("", func(t *testing.T) {
@@ -27,7 +27,7 @@ func TestMutations(t *testing.T) {
 			fuzzRepair(t, m[rng.IntN(2)], program, rng.IntN(8) == 0)
 			fuzzOpen(t, m[rng.IntN(2)], program)
 			if t.Failed() {
-				t.Logf("again with -run TestMutations -mutationseed %d -mutations 1", seed)
+				t.Logf("again with -run TestDamagePrograms -programseed %d -programs 1", seed)
 			}
 		})
 	}

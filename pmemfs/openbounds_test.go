@@ -9,7 +9,7 @@ import (
 )
 
 // TestOpenBounded opens an image whose inode file says, under a right checksum, that it is larger than the image: it is
-// refused before anything is made as large as it says. (Found by TestMutations.)
+// refused before anything is made as large as it says. (Found by TestDamagePrograms.)
 func TestOpenBounded(t *testing.T) {
 	s := operate(t, false)
 	s.medium = bytes.Clone(s.medium)

@@ -21,39 +21,6 @@ const (
 	medium   = 256 * layout.BlockSize
 )
 
-// testRegion returns a medium with an empty ring.
-func testRegion(t testing.TB) *pmem.Region {
-	t.Helper()
-	region, err := pmem.NewMemory(medium, pmem.CacheFlush)
-	if errors.Is(err, pmem.ErrDomain) {
-		region, err = pmem.NewMemory(medium, pmem.Volatile)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := region.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return region
-}
-
-func testJournal(t testing.TB, o Options) *Journal {
-	t.Helper()
-	head := layout.Head{Version: 1, Epoch: 1, TailSeq: 1, FreeBlocks: 1000, Salt: 42}
-	j := New(testRegion(t), State{Head: head, Ring: ringOff, Size: ringSize}, o)
-	t.Cleanup(j.Close)
-	return j
-}
-
-// put commits p at offset off, which it does not leave its block.
-func put(j *Journal, off int64, p []byte) (uint64, error) {
-	tx := j.Begin()
-	tx.Data(off, p)
-	return tx.Commit()
-}
-
 func TestCommitStoresInPlace(t *testing.T) {
 	j := testJournal(t, Options{NoBackground: true})
 	before := j.region.Counters()

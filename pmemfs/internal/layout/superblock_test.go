@@ -3,7 +3,6 @@ package layout
 import (
 	"bytes"
 	"errors"
-	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -34,8 +33,6 @@ func TestSuperblockRoundTrip(t *testing.T) {
 		}
 	}
 }
-
-func allZero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
 
 // TestSuperblockBounds resets one field at a time to what must be refused, with a right checksum.
 func TestSuperblockBounds(t *testing.T) {
@@ -140,13 +137,4 @@ func FuzzSuperblock(f *testing.F) {
 			t.Errorf("%+v does not survive a round trip: %+v, %v", s, s2, err)
 		}
 	})
-}
-
-// randomBytes fills a new slice from a seeded source.
-func randomBytes(rng *rand.Rand, n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(rng.Uint32())
-	}
-	return b
 }

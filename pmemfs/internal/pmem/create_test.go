@@ -2,7 +2,6 @@ package pmem
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,18 +65,6 @@ func TestCreateFileRefuses(t *testing.T) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
-}
-
-// checkZeros checks that a file consists of so many zero bytes.
-func checkZeros(path string, size int) error {
-	got, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(got, make([]byte, size)) {
-		return fmt.Errorf("%s is not %d zero bytes", path, size)
-	}
-	return nil
 }
 
 // drafts is a folder in which a test makes a file.

@@ -9,23 +9,6 @@ import (
 	"testing"
 )
 
-// writeTree makes files below root; content that begins with "->" makes a link.
-func writeTree(t *testing.T, root string, files map[string]string) {
-	t.Helper()
-	for name, content := range files {
-		path := filepath.Join(root, name)
-		err := os.MkdirAll(filepath.Dir(path), 0o700)
-		if target, link := strings.CutPrefix(content, "->"); err == nil && link {
-			err = os.Symlink(target, path)
-		} else if err == nil {
-			err = os.WriteFile(path, []byte(content), 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func TestDetect(t *testing.T) {
 	flush := CacheFlush
 	if CacheFlush.usable() != nil {

@@ -19,12 +19,6 @@ func truncated(t *testing.T, o Options) (r *Region, page int64) {
 	return r, page
 }
 
-// guarded runs f under the region's guard.
-func guarded(r *Region, f func() error) (err error) {
-	defer r.Unguard(r.Guard(), &err)
-	return f()
-}
-
 // TestFault accesses pages that the file no longer has, in every way and domain.
 func TestFault(t *testing.T) {
 	for _, d := range allDomains() {

@@ -47,14 +47,6 @@ func TestEdges(t *testing.T) {
 	}
 }
 
-// proof turns a Durable into an error if it does not say what the error says.
-func proof(d Durable, err error) error {
-	if err == nil && !d.Valid() {
-		return errors.New("no error and no proof")
-	}
-	return err
-}
-
 func testEdges(t *testing.T, r *Region, zeros bool, store func(*Region, int64, []byte) error) {
 	src := make([]byte, edgeLengths+1)
 	for i := range src {
@@ -107,18 +99,6 @@ func TestBulk(t *testing.T) {
 	}
 }
 
-// bulk runs one store, compares the region and clears it.
-func bulk(t *testing.T, r *Region, want []byte, what string, store func() error) {
-	t.Helper()
-	if err := store(); err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(r.Bytes(), want) {
-		t.Fatalf("%s: content differs after %s", r.Domain(), what)
-	}
-	clear(r.mem)
-}
-
 func TestBounds(t *testing.T) {
 	const size = 1000 // not whole lines, so that the last one ends outside
 	r := memory(t, size, Volatile)
@@ -165,15 +145,4 @@ func checkRefused(t *testing.T, what string, g Range, err error) {
 	if !errors.Is(err, ErrBounds) {
 		t.Errorf("%s %v: %v, want ErrBounds", what, g, err)
 	}
-}
-
-// panicOf returns the error that f panics with.
-func panicOf(f func()) (err error) {
-	defer func() {
-		if e, ok := recover().(error); ok {
-			err = e
-		}
-	}()
-	f()
-	return nil
 }

@@ -1,10 +1,13 @@
 package pmem
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -122,4 +125,70 @@ func CreateFile(path string, size int64, o CreateOptions) error {
 		return err
 	}
 	return d.Publish()
+}
+
+// proof turns a Durable into an error if it does not say what the error says.
+func proof(d Durable, err error) error {
+	if err == nil && !d.Valid() {
+		return errors.New("no error and no proof")
+	}
+	return err
+}
+
+// bulk runs one store, compares the region and clears it.
+func bulk(t *testing.T, r *Region, want []byte, what string, store func() error) {
+	t.Helper()
+	if err := store(); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(r.Bytes(), want) {
+		t.Fatalf("%s: content differs after %s", r.Domain(), what)
+	}
+	clear(r.mem)
+}
+
+// panicOf returns the error that f panics with.
+func panicOf(f func()) (err error) {
+	defer func() {
+		if e, ok := recover().(error); ok {
+			err = e
+		}
+	}()
+	f()
+	return nil
+}
+
+// checkZeros checks that a file consists of so many zero bytes.
+func checkZeros(path string, size int) error {
+	got, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(got, make([]byte, size)) {
+		return fmt.Errorf("%s is not %d zero bytes", path, size)
+	}
+	return nil
+}
+
+// writeTree makes files below root; content that begins with "->" makes a link.
+func writeTree(t *testing.T, root string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		path := filepath.Join(root, name)
+		err := os.MkdirAll(filepath.Dir(path), 0o700)
+		if target, link := strings.CutPrefix(content, "->"); err == nil && link {
+			err = os.Symlink(target, path)
+		} else if err == nil {
+			err = os.WriteFile(path, []byte(content), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// guarded runs f under the region's guard.
+func guarded(r *Region, f func() error) (err error) {
+	defer r.Unguard(r.Guard(), &err)
+	return f()
 }

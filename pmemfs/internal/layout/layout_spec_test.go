@@ -2,22 +2,10 @@ package layout
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
-
-// spec returns SPEC.md.
-func spec(t *testing.T) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "..", "..", "SPEC.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
 
 // TestSpecConstants compares the table of sizes with the constants.
 func TestSpecConstants(t *testing.T) {
