@@ -13,7 +13,11 @@ import (
 
 // ACLEntry is one entry of an access control list: who (a tag, and a number for users and groups by number), and what he may:
 // AccessRead, AccessWrite, AccessExec. The ID of other entries means nothing.
-type ACLEntry = layout.ACLEntry
+type ACLEntry struct {
+	Tag  uint16 // ACLUserObj and so on
+	Perm uint16
+	ID   uint32 // of ACLUser and ACLGroup
+}
 
 // ACL is a POSIX access control list (acl(5)).
 type ACL []ACLEntry
@@ -73,13 +77,14 @@ func (acl ACL) stored() (layout.ACL, error) {
 	if len(acl) > ACLEntries {
 		return nil, ErrNoSpace
 	}
-	list := slices.Clone(acl)
-	for i := range list {
-		if e := &list[i]; e.Tag != ACLUser && e.Tag != ACLGroup {
+	list := make([]layout.ACLEntry, len(acl))
+	for i, e := range acl {
+		if e.Tag != ACLUser && e.Tag != ACLGroup {
 			e.ID = layout.ACLNoID
 		}
+		list[i] = layout.ACLEntry(e)
 	}
-	slices.SortFunc(list, func(a, b ACLEntry) int { return cmp.Or(cmp.Compare(a.Tag, b.Tag), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(list, func(a, b layout.ACLEntry) int { return cmp.Or(cmp.Compare(a.Tag, b.Tag), cmp.Compare(a.ID, b.ID)) })
 	if s := layout.AppendACL(nil, list); s.Valid() {
 		return s, nil
 	}
@@ -90,7 +95,7 @@ func (acl ACL) stored() (layout.ACL, error) {
 func entries(s layout.ACL) ACL {
 	list := make(ACL, s.Len())
 	for i := range list {
-		list[i] = s.Entry(i)
+		list[i] = ACLEntry(s.Entry(i))
 	}
 	return list
 }

@@ -10,11 +10,65 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 )
 
-// CheckReport is what a check found; its Clean method says whether all is well.
-type CheckReport = check.Report
+// CheckReport is what a check found. Blocks are of 4 KiB.
+type CheckReport struct {
+	Faults     []CheckFault `json:"faults"`
+	Suppressed int          `json:"suppressed"`        // faults beyond the first 2,000, not kept
+	Stopped    string       `json:"stopped,omitempty"` // why the check could not go on to the end; a fault says where
 
-// CheckFault is one broken rule: where, what was expected and what was found.
-type CheckFault = check.Fault
+	Inodes          uint64 `json:"inodes"` // in use, the filesystem's own included
+	Files           uint64 `json:"files"`
+	Dirs            uint64 `json:"dirs"`
+	Symlinks        uint64 `json:"symlinks"`
+	Others          uint64 `json:"others"` // devices, FIFOs, sockets
+	Names           uint64 `json:"names"`
+	Xattrs          uint64 `json:"xattrs"`
+	Orphans         uint64 `json:"orphans"` // nameless or being truncated: the next open finishes them
+	Nodes           uint64 `json:"nodes"`   // of all trees
+	DataBlocks      uint64 `json:"data_blocks"`
+	UsedBlocks      uint64 `json:"used_blocks"` // as the bitmaps say
+	BadBlocks       uint64 `json:"bad_blocks"`  // listed as bad: nobody uses them
+	LostBlocks      uint64 `json:"lost_blocks"` // in use, and what they hold is not the truth; each is a fault
+	TotalBlocks     uint64 `json:"total_blocks"`
+	ReplayedRecords uint64 `json:"replayed_records"` // journal records that the next open replays
+}
+
+// Clean reports whether no rule is broken.
+func (r *CheckReport) Clean() bool { return len(r.Faults) == 0 && r.Suppressed == 0 }
+
+// CheckFault is one broken rule of the format: where, what was expected and what was found.
+type CheckFault struct {
+	Class    string `json:"class"`  // the rule; REPAIR.md says for each what a repair does
+	Offset   int64  `json:"offset"` // byte in the image where the object is
+	Object   string `json:"object"` // as in "inode 17" or "node at block 99 (directory 16)"
+	Expected string `json:"expected"`
+	Found    string `json:"found"`
+}
+
+// String returns the fault as one line.
+func (f CheckFault) String() string {
+	return check.Fault{Class: check.Class(f.Class), Offset: f.Offset, Object: f.Object, Expected: f.Expected, Found: f.Found}.String()
+}
+
+// checkReport returns a report as users of this package see it; nil for none.
+func checkReport(r *check.Report) *CheckReport {
+	if r == nil {
+		return nil
+	}
+	var faults []CheckFault
+	if r.Faults != nil {
+		faults = make([]CheckFault, len(r.Faults))
+	}
+	for i, f := range r.Faults {
+		faults[i] = CheckFault{string(f.Class), f.Offset, f.Object, f.Expected, f.Found}
+	}
+	return &CheckReport{
+		Faults: faults, Suppressed: r.Suppressed, Stopped: r.Stopped,
+		Inodes: r.Inodes, Files: r.Files, Dirs: r.Dirs, Symlinks: r.Symlinks, Others: r.Others, Names: r.Names, Xattrs: r.Xattrs,
+		Orphans: r.Orphans, Nodes: r.Nodes, DataBlocks: r.DataBlocks, UsedBlocks: r.UsedBlocks, BadBlocks: r.BadBlocks,
+		LostBlocks: r.LostBlocks, TotalBlocks: r.TotalBlocks, ReplayedRecords: r.ReplayedRecords,
+	}
+}
 
 // CheckOptions are the options of Check.
 type CheckOptions struct {
@@ -42,7 +96,8 @@ func checkRegion(region *pmem.Region, o *CheckOptions) (r *CheckReport, err erro
 	defer region.Unguard(region.Guard(), &err)
 	image := imageOf(region)
 	image.Data = o.Data
-	return check.RunImage(image, o.Progress)
+	found, err := check.RunImage(image, o.Progress)
+	return checkReport(found), err
 }
 
 // imageOf returns what a check or a repair reads of a region.
@@ -70,7 +125,8 @@ func (fs *FS) Check() (r *CheckReport, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return check.RunImage(check.Image{Bytes: medium, Data: true}, nil)
+	found, err := check.RunImage(check.Image{Bytes: medium, Data: true}, nil)
+	return checkReport(found), err
 }
 
 // snapshot returns a copy of the medium between two operations, with an empty journal window.

@@ -95,7 +95,7 @@ func fuzzRepair(t *testing.T, m *mutant, program []byte, commit bool) {
 			t.Fatal(err)
 		}
 		if full := p.Head.FreeBlocks < 16; !full {
-			reportFaults(t, p.After, nil)
+			reportFaults(t, checkReport(p.After), nil)
 		}
 		if len(p.Notes) > repair.MaxNotes {
 			t.Errorf("%d notes", len(p.Notes))
@@ -115,7 +115,7 @@ func commitAndMount(t *testing.T, medium []byte, p *repair.Plan) {
 	}
 	if p.After.Clean() {
 		r, err := check.Run(region.Bytes(), nil)
-		reportFaults(t, r, err)
+		reportFaults(t, checkReport(r), err)
 	}
 	fs, err := mount(region, Options{NoBackground: true})
 	if err != nil {

@@ -23,7 +23,8 @@ func checkFS(t testing.TB, fs *FS) {
 // checkMedium fails the test for each fault of a copy of a medium, as a crash leaves it.
 func checkMedium(t testing.TB, medium []byte) *CheckReport {
 	t.Helper()
-	r, err := check.RunImage(check.Image{Bytes: medium, Data: true}, nil)
+	found, err := check.RunImage(check.Image{Bytes: medium, Data: true}, nil)
+	r := checkReport(found)
 	reportFaults(t, r, err)
 	return r
 }

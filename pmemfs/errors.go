@@ -123,19 +123,46 @@ var (
 
 // MissingError is in the chain of the error of an Open of an image that has not all of its blocks, or shares some, when they cannot be
 // had. Options.Sparse opens it as it is.
-type MissingError = pmem.MissingError
+type MissingError struct {
+	Holes  int64 // bytes of the image that have no blocks on the host's disk
+	Shared int64 // bytes that have blocks which other files have too
+	Size   int64 // of the image, in bytes
+	Free   int64 // in the host's filesystem, in bytes; negative if that is not known
+	cause  *pmem.MissingError
+}
 
-// ChecksumError is in the chain of the ErrIO that a call returns when a block of file data is not as its checksum says. It
-// names the inode, the offset in the file and the block.
-type ChecksumError = data.SumError
+// Error says how much is missing of how much, and what keeps it from being had.
+func (e *MissingError) Error() string { return e.cause.Error() }
+
+// Unwrap returns what the system said.
+func (e *MissingError) Unwrap() error { return e.cause }
+
+// ChecksumError is in the chain of the ErrIO that a call returns when a block of file data is not as its checksum says.
+type ChecksumError struct {
+	Ino    uint64
+	Off    uint64 // of the block in the file, in bytes
+	Block  uint64 // of the image
+	Stored uint32 // checksum in the image
+	Found  uint32 // checksum of what the block holds
+	cause  error
+}
+
+// Error names the inode, the position in the file and the block.
+func (e *ChecksumError) Error() string { return e.cause.Error() }
+
+// Unwrap returns the cause.
+func (e *ChecksumError) Unwrap() error { return e.cause }
 
 // mapErr replaces the errors of lower floors by those of this package, keeping the cause in the text and the chain.
 func mapErr(err error) error {
 	var own *Error
 	var fault *pmem.FaultError
+	var sum *data.SumError
 	switch {
 	case err == nil || errors.As(err, &own):
 		return err
+	case errors.As(err, &sum):
+		return fmt.Errorf("%w: %w", ErrIO, &ChecksumError{sum.Ino, sum.Off, sum.Block, sum.Stored, sum.Found, err})
 	case errors.Is(err, alloc.ErrNoSpace):
 		return ErrNoSpace
 	case errors.Is(err, inode.ErrStale):
@@ -182,6 +209,9 @@ func (fs *FS) finish(errp *error, ino uint64) {
 func mapOpenErr(path string, err error) error {
 	var base error
 	var fault *pmem.FaultError
+	if m := (*pmem.MissingError)(nil); errors.As(err, &m) {
+		err = &MissingError{m.Holes, m.Shared, m.Size, m.Free, m}
+	}
 	switch {
 	case err == nil:
 		return nil

@@ -23,31 +23,6 @@ import (
 	"pmemfs/pmemfs/internal/writeback"
 )
 
-// Durability says what a reply stands for on an ordinary file.
-type Durability = pmem.Durability
-
-// Durabilities.
-const (
-	// DurabilityPower : what was acknowledged survives a power cut.
-	DurabilityPower = pmem.Power
-	// DurabilityProcess : it survives the end of the process, not of the machine; no fdatasync.
-	DurabilityProcess = pmem.Process
-)
-
-// ParseDurability reads "power" or "process".
-func ParseDurability(s string) (Durability, error) { return pmem.ParseDurability(s) }
-
-// Domain is a persistence domain.
-type Domain = pmem.Domain
-
-// Persistence domains; see the README.
-const (
-	DomainVolatile   = pmem.Volatile
-	DomainPageCache  = pmem.PageCache
-	DomainCacheFlush = pmem.CacheFlush
-	DomainEADR       = pmem.EADR
-)
-
 // Options are the options of Open.
 type Options struct {
 	Durability Durability
@@ -116,7 +91,7 @@ type FS struct {
 // interrupted. ErrLocked, ErrNotImage or ErrDamaged, wrapped, say why it cannot; a *MissingError that the host has no room for it. The
 // image is untouched then, unless what is damaged was found behind a journal that could be replayed.
 func Open(path string, o Options) (*FS, error) {
-	po := pmem.Options{Durability: o.Durability}
+	po := pmem.Options{Durability: pmem.Durability(o.Durability)}
 	if o.Volatile {
 		po.Domain = pmem.Volatile
 	}
@@ -137,7 +112,7 @@ func Open(path string, o Options) (*FS, error) {
 // OpenMemory makes and opens a filesystem in anonymous memory of the given size in bytes, which ends with Close. The
 // domain says which flush and fence instructions are used; of the options only NoBackground and DataChecksums count.
 func OpenMemory(size int64, d Domain, o Options) (*FS, error) {
-	region, err := pmem.NewMemory(size, d)
+	region, err := pmem.NewMemory(size, pmem.Domain(d))
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +137,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	if bad := sb.ROCompat &^ layout.KnownROCompat; bad != 0 && !o.ReadOnly {
 		return nil, fmt.Errorf("%w: unknown read-only features %#x", layout.ErrVersion, bad)
 	}
-	whole := Missing{}
+	whole := pmem.Missing{}
 	if !o.Sparse && !o.ReadOnly {
 		if whole, err = makeWhole(region, sb); err != nil {
 			return nil, err

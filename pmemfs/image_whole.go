@@ -6,12 +6,9 @@ import (
 	"pmemfs/pmemfs/internal/recovery"
 )
 
-// Missing is what the filesystem of an image has still to find room for when the image is stored to, in bytes.
-type Missing = pmem.Missing
-
 // makeWhole gives an image the blocks that it lacks, if it could then be opened: one that is damaged stays as it is. What cannot be read
 // since the host has no space for it (on tmpfs loads of a hole need some) does not count as damage.
-func makeWhole(region *pmem.Region, sb *layout.Superblock) (Missing, error) {
+func makeWhole(region *pmem.Region, sb *layout.Superblock) (pmem.Missing, error) {
 	m, err := region.Missing()
 	if err != nil || m.Whole() {
 		return m, err
@@ -23,7 +20,7 @@ func makeWhole(region *pmem.Region, sb *layout.Superblock) (Missing, error) {
 }
 
 // logOpen says what Open has done to an image before its journal was replayed, and heals the superblock if it may be written.
-func (fs *FS) logOpen(whole Missing, superblock error) {
+func (fs *FS) logOpen(whole pmem.Missing, superblock error) {
 	if fs.readOnly {
 		fs.j.Refuse()
 		fs.log.Info("the image is open for reading: what the journal says is replayed in memory, and nothing is kept")

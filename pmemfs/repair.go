@@ -12,7 +12,11 @@ import (
 )
 
 // RepairNote says what a repair did beyond making things consistent, and what is lost for good.
-type RepairNote = repair.Note
+type RepairNote struct {
+	Object string `json:"object"`
+	Text   string `json:"text"`
+	Lost   bool   `json:"lost"` // something is gone for good
+}
 
 // RepairOptions are the options of Repair.
 type RepairOptions struct {
@@ -57,10 +61,11 @@ func Repair(path string, o RepairOptions) (*RepairReport, error) {
 
 func repairRegion(region *pmem.Region, progress func(done, total int64)) (r *RepairReport, err error) {
 	defer region.Unguard(region.Guard(), &err)
-	before, err := check.RunImage(imageOf(region), progress)
+	found, err := check.RunImage(imageOf(region), progress)
 	if err != nil {
 		return nil, err
 	}
+	before := checkReport(found)
 	r = &RepairReport{Before: before, After: before, Notes: []RepairNote{}}
 	if before.Clean() {
 		return r, nil
@@ -80,12 +85,22 @@ func repairRegion(region *pmem.Region, progress func(done, total int64)) (r *Rep
 	if _, err := region.MakeWhole(); err != nil {
 		return r, err
 	}
-	r.Notes, r.Skipped, r.Written = append(r.Notes, plan.Notes...), plan.Skipped, len(plan.Blocks)
+	r.Notes, r.Skipped, r.Written = repairNotes(plan), plan.Skipped, len(plan.Blocks)
 	if err := commitPlan(region, plan); err != nil {
 		return r, fmt.Errorf("repair was not finished: %w", err)
 	}
-	r.After, err = check.RunImage(imageOf(region), nil)
+	found, err = check.RunImage(imageOf(region), nil)
+	r.After = checkReport(found)
 	return r, err
+}
+
+// repairNotes returns the notes of a plan as users of this package see them.
+func repairNotes(plan *repair.Plan) []RepairNote {
+	notes := make([]RepairNote, len(plan.Notes))
+	for i, n := range plan.Notes {
+		notes[i] = RepairNote(n)
+	}
+	return notes
 }
 
 // commitPlan is Commit with a guard of its own, so that memory that refuses a store does not take the report away.

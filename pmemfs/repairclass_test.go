@@ -135,8 +135,8 @@ func TestUnreadable(t *testing.T) {
 			t.Fatalf("block %d: %v", b, err)
 		}
 		checkFS(t, fs)
-		report := &RepairReport{Before: r, After: p.After, Notes: p.Notes}
-		reportFaults(t, p.After, nil)
+		report := &RepairReport{Before: checkReport(r), After: checkReport(p.After), Notes: repairNotes(p)}
+		reportFaults(t, report.After, nil)
 		comparePictures(t, before, picture(t, fs), report)
 		closeFS(t, fs)
 	}

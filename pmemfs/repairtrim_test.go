@@ -47,7 +47,7 @@ func TestRepairTrimmed(t *testing.T) {
 			after, r := repaired(t, medium)
 			reportFaults(t, r.After, nil)
 			is, err := check.Run(after, nil)
-			reportFaults(t, is, err)
+			reportFaults(t, checkReport(is), err)
 			if is.Files != was.Files || is.Dirs != was.Dirs || is.Names != was.Names || is.DataBlocks != was.DataBlocks {
 				t.Errorf("%d files, %d directories, %d names, %d blocks; expected %d, %d, %d, %d", is.Files, is.Dirs, is.Names, is.DataBlocks,
 					was.Files, was.Dirs, was.Names, was.DataBlocks)

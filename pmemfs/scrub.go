@@ -12,9 +12,6 @@ import (
 	"pmemfs/pmemfs/internal/scrub"
 )
 
-// MaxScrubFindings is how many findings a ScrubReport keeps; further ones are counted.
-const MaxScrubFindings = scrub.FindingsMax
-
 // ScrubOptions are the options of Scrub.
 type ScrubOptions struct {
 	Rate     int64                   // bytes to read in a second at most; 0 for no limit
@@ -44,7 +41,7 @@ func (f ScrubFinding) String() string {
 // ScrubReport is what a scrub did.
 type ScrubReport struct {
 	Findings   []ScrubFinding `json:"findings"`
-	Suppressed int            `json:"suppressed"` // findings beyond MaxScrubFindings, not kept
+	Suppressed int            `json:"suppressed"` // findings beyond the first 1,000, not kept
 	Resumed    bool           `json:"resumed"`    // it went on with an earlier pass
 	Earlier    uint64         `json:"earlier"`    // findings of that pass before
 	Complete   bool           `json:"complete"`   // the pass came to its end

@@ -34,7 +34,7 @@ const floors = `
 	pmemfs/internal/tree  pmemfs/internal/alloctest
 	pmemfs/internal/alloc
 	pmemfs/internal/journal  pmemfs/internal/repair
-	pmemfs/internal/check  pmemfs/internal/ring
+	pmemfs/internal/check  pmemfs/internal/ring  pmemfs/internal/hook
 	pmemfs/internal/pmem  pmemfs/internal/layout  pmemfs/internal/locks
 	pmemfs/internal/invariants  pmemfs/internal/mutation  pmemfs/safego  pmemfs/testpart
 `

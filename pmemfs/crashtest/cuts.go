@@ -79,7 +79,7 @@ func (s start) build(ops []Op) (start, error) {
 		return s, err
 	}
 	region.Write(0, s.medium)
-	fs, err := pmemfs.OpenRegion(region, pmemfs.Options{NoBackground: true})
+	fs, err := openRegion(region)
 	if err != nil {
 		return s, err
 	}

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 )
@@ -132,7 +131,7 @@ func opensAs(image []byte, d pmem.Domain, want dump, untouched bool) error {
 		return err
 	}
 	region.Write(0, image)
-	fs, err := pmemfs.OpenRegion(region, pmemfs.Options{NoBackground: true})
+	fs, err := openRegion(region)
 	switch {
 	case err != nil && untouched && !bytes.Equal(region.Bytes(), image):
 		err = fmt.Errorf("an image that was refused (%w) has been changed", err)

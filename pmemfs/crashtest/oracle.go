@@ -70,7 +70,7 @@ type opener func(*pmem.Region) (*pmemfs.FS, error)
 
 // recovery is what an ordinary open does.
 func recovery(region *pmem.Region) (*pmemfs.FS, error) {
-	return pmemfs.OpenRegion(region, pmemfs.Options{NoBackground: true})
+	return openRegion(region)
 }
 
 func newOracle(s *stand, st *states, look func(*pmemfs.FS, *verdict) error) *oracle {
@@ -116,7 +116,7 @@ func (o *oracle) examine(fs *pmemfs.FS) (v verdict) {
 
 // clean runs the independent check.
 func (o *oracle) clean() error {
-	r, err := pmemfs.CheckRegion(o.stand.region)
+	r, err := checkRegion(o.stand.region)
 	if err != nil {
 		return fmt.Errorf("check: %w", err)
 	}
@@ -139,7 +139,7 @@ func exercise(s *stand, fs *pmemfs.FS) error {
 	if err := fs.SyncAll(); err != nil {
 		return err
 	}
-	r, err := pmemfs.CheckRegion(s.region)
+	r, err := checkRegion(s.region)
 	if err == nil && (r.Files+r.Symlinks+r.Others+r.Orphans+r.DataBlocks != 0 || r.Dirs != 1) {
 		err = fmt.Errorf("with everything removed there are %+v", *r)
 	}

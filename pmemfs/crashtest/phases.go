@@ -122,10 +122,10 @@ func formatTrace(seed uint64) (*Trace, error) {
 	region.Write(0, s.medium)
 	t.record(region)
 	t.mark(begin, 0, 0)
-	err = pmemfs.FormatRegion(region, pmemfs.FormatOptions{Size: smallest}, rand.NewChaCha8([32]byte{byte(seed), 9}))
+	err = formatRegion(region, pmemfs.FormatOptions{Size: smallest}, rand.NewChaCha8([32]byte{byte(seed), 9}))
 	t.mark(end, 0, 0)
 	region.SetRecorder(nil)
-	r, cerr := pmemfs.CheckRegion(region)
+	r, cerr := checkRegion(region)
 	if cerr == nil && !r.Clean() {
 		cerr = fmt.Errorf("after mkfs: %v", r.Faults[0])
 	}
@@ -134,7 +134,7 @@ func formatTrace(seed uint64) (*Trace, error) {
 
 // noteRegion adds the state of the filesystem in a region, or that there is none.
 func (t *Trace) noteRegion(region *pmem.Region) error {
-	fs, err := pmemfs.OpenRegion(region, pmemfs.Options{NoBackground: true})
+	fs, err := openRegion(region)
 	if err != nil {
 		t.states.add(dump{"nothing", "nothing"})
 		return fmt.Errorf("after mkfs: %w", err)

@@ -31,7 +31,7 @@ func repairTrace(seed uint64) (*Trace, error) {
 	t := &Trace{start: s.medium, domain: s.domain, few: few, Ops: []Op{{Verb: "repair"}}, open: repairAndOpen, final: s.sound}
 	t.record(region)
 	t.mark(begin, 0, 0)
-	r, err := pmemfs.RepairRegion(region)
+	r, err := repairRegion(region)
 	t.mark(end, 0, 0)
 	region.SetRecorder(nil)
 	if err == nil && (r.Before.Clean() || !r.After.Clean()) {
@@ -46,14 +46,14 @@ func repairTrace(seed uint64) (*Trace, error) {
 
 // repairAndOpen is what is done with an image whose repair was cut short.
 func repairAndOpen(region *pmem.Region) (*pmemfs.FS, error) {
-	r, err := pmemfs.RepairRegion(region)
+	r, err := repairRegion(region)
 	if err != nil {
 		return nil, err
 	}
 	if !r.After.Clean() {
 		return nil, fmt.Errorf("%d faults are left, among them: %v", len(r.After.Faults), r.After.Faults[0])
 	}
-	return pmemfs.OpenRegion(region, pmemfs.Options{NoBackground: true})
+	return openRegion(region)
 }
 
 // sound asserts that the check finds nothing in an image.
@@ -63,7 +63,7 @@ func (s start) sound(image []byte) error {
 		return err
 	}
 	region.Write(0, image)
-	r, err := pmemfs.CheckRegion(region)
+	r, err := checkRegion(region)
 	if err == nil && !r.Clean() {
 		err = fmt.Errorf("in the end the certain image has faults, among them: %v", r.Faults[0])
 	}
@@ -184,7 +184,7 @@ func (s start) edit(sb *layout.Superblock, name string, f func(in layout.Inode))
 		return err
 	}
 	region.Write(0, s.medium)
-	fs, err := pmemfs.OpenRegion(region, pmemfs.Options{NoBackground: true})
+	fs, err := openRegion(region)
 	if err != nil {
 		return errors.Join(err, region.Close())
 	}

@@ -64,7 +64,7 @@ func newStart(size int64, d pmem.Domain, seed uint64, sums bool) (start, error) 
 	}
 	var key [32]byte
 	key[0], key[1] = byte(seed), byte(seed>>8)
-	err = pmemfs.FormatRegion(region, pmemfs.FormatOptions{Size: size, DataChecksums: sums}, rand.NewChaCha8(key))
+	err = formatRegion(region, pmemfs.FormatOptions{Size: size, DataChecksums: sums}, rand.NewChaCha8(key))
 	medium := slices.Clone(region.Bytes())
 	if cerr := region.Close(); err == nil {
 		err = cerr
@@ -112,7 +112,7 @@ func (s start) model() (*model, error) {
 		return nil, err
 	}
 	region.Write(0, s.medium)
-	fs, err := pmemfs.OpenRegion(region, pmemfs.Options{NoBackground: true})
+	fs, err := openRegion(region)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (s start) trace(ops []Op, how script) (*Trace, error) {
 	region.Write(0, s.medium)
 	t := &Trace{Ops: ops, start: s.medium, domain: s.domain, before: map[int][]byte{}}
 	t.record(region)
-	fs, err := pmemfs.OpenRegion(region, pmemfs.Options{NoBackground: true})
+	fs, err := openRegion(region)
 	if err != nil {
 		return nil, err
 	}

@@ -108,19 +108,14 @@ func TestBadMemory(t *testing.T) {
 	const bad = 100 << 10
 	content := bytes.Repeat([]byte("content!"), 40<<10)
 	f := newFixture(t, content)
-	heal, err := f.eng.Poison(f.file, bad)
-	if err != nil {
-		t.Fatal(err)
-	}
+	heal := pmemfstest.Poison(t, f.eng, f.file, bad)
 	if got, eof, err := f.read(0, 1<<20); err != nil || eof || !bytes.Equal(got, content[:bad]) {
 		t.Errorf("up to the bad block: %d bytes, eof %v, %v", len(got), eof, err)
 	}
 	if _, _, err := f.read(bad, 1<<20); !errors.Is(err, pmemfs.ErrIO) {
 		t.Errorf("at the bad block: %v", err)
 	}
-	if err := heal(); err != nil {
-		t.Fatal(err)
-	}
+	heal()
 }
 
 // TestMayNotRead: who may not read gets the engine's error.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/pmemfstest"
 )
 
 // TestBadMemory lets a block of a file go bad beneath the server: a client gets NFS3ERR_IO for what needs that block, and
@@ -20,9 +21,7 @@ func TestBadMemory(t *testing.T) {
 	a, err := s.eng.Lookup(&pmemfs.Cred{}, nil, s.eng.Root(), []byte("file"))
 	must(t, err)
 	must(t, s.eng.SyncAll())
-	if _, err := s.eng.Poison(a.Handle, 5<<12); err != nil {
-		t.Fatal(err)
-	}
+	pmemfstest.Poison(t, s.eng, a.Handle, 5<<12)
 	const nfs3errIO = 5
 	for i := range 3 {
 		c.want(nfs3errIO, 6, pack(fh, uint64(5<<12), 4096))

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"pmemfs/pmemfs/pmemfstest"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
 )
@@ -84,10 +85,7 @@ func TestReadBadMemory(t *testing.T) {
 	if _, got, _ := read(0, size); !bytes.Equal(got, content) {
 		t.Fatalf("%d bytes of good memory", len(got))
 	}
-	heal, err := f.eng.Poison(h, bad)
-	if err != nil {
-		t.Fatal(err)
-	}
+	heal := pmemfstest.Poison(t, f.eng, h, bad)
 	lost := 0
 	for range 5 {
 		st, got, ok := read(0, size)
@@ -107,9 +105,7 @@ func TestReadBadMemory(t *testing.T) {
 	if st, got, ok := read(bad+4096, 256<<10); !ok || st != nfswire.OK || !bytes.Equal(got, content[bad+4096:bad+4096+256<<10]) {
 		t.Errorf("behind the bad block: status %d, %d bytes", st, len(got))
 	}
-	if err := heal(); err != nil {
-		t.Fatal(err)
-	}
+	heal()
 }
 
 // TestReadDirect compares what comes over a socket, which for large reads is sent from the medium, with the file: whole, in

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/pmemfstest"
 	"pmemfs/server/ninep"
 )
 
@@ -23,8 +24,7 @@ func TestReadBadMemory(t *testing.T) {
 	}
 	a, err := f.eng.Lookup(&pmemfs.Cred{}, nil, f.eng.Root(), []byte("f"))
 	f.ok(err)
-	heal, err := f.eng.Poison(a.Handle, bad)
-	f.ok(err)
+	heal := pmemfstest.Poison(t, f.eng, a.Handle, bad)
 	for range 3 {
 		if got, err := c.Read(1, 0, size); err != nil || !bytes.Equal(got, content[:bad]) {
 			t.Errorf("up to the bad block: %d bytes, %v", len(got), err)
@@ -35,7 +35,7 @@ func TestReadBadMemory(t *testing.T) {
 			t.Errorf("behind the bad block: %d bytes, %v", len(got), err)
 		}
 	}
-	f.ok(heal())
+	heal()
 }
 
 // TestReadDirect compares large reads, which are sent from the medium, with the file: whole, in parts, across holes and the end.
