@@ -13,58 +13,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"pmemfs/pmemfs"
 	"pmemfs/server"
-	"pmemfs/server/export"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/portmap"
 	"pmemfs/server/rpc"
 )
-
-const imageBytes = 64 << 20
-
-func config(image string) server.Config {
-	return server.Config{Image: image, New: server.NewImage{Size: imageBytes}, NFS: "127.0.0.1:0", Exports: []export.Export{export.Default()}}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// patience is what only a hang takes: the machine may be busy with other things.
-const patience = 3 * time.Minute
-
-// run serves until stop is called, which then demands that it ended in order.
-func run(t *testing.T, s *server.Server) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(ctx) }()
-	return func() {
-		t.Helper()
-		cancel()
-		select {
-		case err := <-ended:
-			must(t, err)
-		case <-time.After(patience):
-			t.Fatal("did not stop")
-		}
-	}
-}
-
-func checkClean(t *testing.T, image string) {
-	t.Helper()
-	report, err := pmemfs.Check(image, pmemfs.CheckOptions{})
-	must(t, err)
-	for _, f := range report.Faults {
-		t.Errorf("check: offset %d: %s: expected %s, found %s", f.Offset, f.Object, f.Expected, f.Found)
-	}
-}
 
 // TestFirstRunAndNext makes an image, stops with a client connected, and starts again on the same one.
 func TestFirstRunAndNext(t *testing.T) {
@@ -219,25 +174,3 @@ func TestBeyondLoopbackWarns(t *testing.T) {
 type writer func([]byte)
 
 func (w writer) Write(p []byte) (int, error) { w(p); return len(p), nil }
-
-func TestMountLines(t *testing.T) {
-	for addr, want := range map[string]string{
-		"127.0.0.1:2049": " 127.0.0.1:/ ", "[::1]:2049": " [::1]:/ ",
-	} {
-		for _, l := range server.MountLines(netip.MustParseAddrPort(addr), "/", false) {
-			if !strings.Contains(l.Command, want) || !strings.Contains(l.Command, "port=2049,mountport=2049") {
-				t.Errorf("%s on %s: %s", addr, l.System, l.Command)
-			}
-		}
-	}
-	for _, l := range server.MountLines(netip.MustParseAddrPort("10.0.0.5:2049"), "/docs", true) {
-		if !strings.HasSuffix(strings.TrimRight(l.Command, "mntp/"), "-o vers=3,tcp 10.0.0.5:/docs ") {
-			t.Errorf("with a portmapper, on %s: %s", l.System, l.Command)
-		}
-	}
-	for _, l := range server.MountLines(netip.MustParseAddrPort("0.0.0.0:1"), "/", false) {
-		if strings.Contains(l.Command, "0.0.0.0") {
-			t.Errorf("no address to mount from: %s", l.Command)
-		}
-	}
-}

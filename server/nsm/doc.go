@@ -23,6 +23,10 @@
 //
 // # Concurrency and durability
 //
-// A Monitor is for any number of goroutines. Watch is durable on return: no lock is answered that a crash would make forgotten. Lock
-// order: Monitor.writing, which is held over changes of the image; Monitor.mu, a leaf, under which the engine is asked nothing.
+// A Monitor is for any number of goroutines. Watch is durable on return: no lock is answered that a crash would make forgotten.
+//
+// Lock order:
+//
+//	Monitor.writing    held over changes of the image
+//	  Monitor.mu       a leaf; the engine is asked nothing under it
 package nsm

@@ -267,3 +267,11 @@ func words(vs ...uint32) []byte {
 	}
 	return b
 }
+
+func mark(n int, last bool) []byte {
+	m := uint32(n)
+	if last {
+		m |= 1 << 31
+	}
+	return binary.BigEndian.AppendUint32(nil, m)
+}

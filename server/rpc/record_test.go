@@ -2,22 +2,12 @@ package rpc_test
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"io"
 	"testing"
 
-	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/rpc"
 )
-
-func mark(n int, last bool) []byte {
-	m := uint32(n)
-	if last {
-		m |= 1 << 31
-	}
-	return binary.BigEndian.AppendUint32(nil, m)
-}
 
 func TestRecordFragments(t *testing.T) {
 	payload := bytes.Repeat([]byte("0123456789abcdef"), 20000)
@@ -76,53 +66,4 @@ func TestRecordClaimAllocatesNothing(t *testing.T) {
 	if got := result.AllocedBytesPerOp(); got > 1<<20 {
 		t.Fatalf("%d bytes allocated for 10", got)
 	}
-}
-
-func TestXDRRoundTrip(t *testing.T) {
-	e := rpc.NewEncoder(nil)
-	e.Uint32(7)
-	e.Uint64(1 << 40)
-	e.Bool(true)
-	e.Opaque([]byte("hello"))
-	if e.Len() != 4+8+4+rpc.OpaqueLen(5) {
-		t.Fatalf("length %d", e.Len())
-	}
-	d := rpc.NewDecoder(e.Bytes())
-	if d.Uint32() != 7 || d.Uint64() != 1<<40 || !d.Bool() || string(d.Opaque(5)) != "hello" || !d.Done() {
-		t.Fatal("did not come back")
-	}
-	for limit := range e.Len() {
-		d := rpc.NewDecoder(e.Bytes()[:limit])
-		d.Uint32()
-		d.Uint64()
-		d.Bool()
-		d.Opaque(100)
-		if d.OK() {
-			t.Fatalf("%d bytes were enough", limit)
-		}
-	}
-	if d := rpc.NewDecoder(e.Bytes()[16:]); d.Opaque(4) != nil || d.OK() {
-		t.Fatal("a string over its limit")
-	}
-}
-
-func FuzzParseCall(f *testing.F) {
-	testpart.NotRace(f)
-	e := rpc.NewEncoder(nil)
-	for _, v := range []uint32{1, 0, 2, 100003, 3, 1, 1, 20, 0, 0, 5, 5, 0, 0, 0} {
-		e.Uint32(v)
-	}
-	f.Add(e.Bytes())
-	f.Fuzz(func(t *testing.T, record []byte) {
-		c, err := rpc.ParseCall(record)
-		if err != nil {
-			return
-		}
-		if c.ArgsOffset+len(c.Args) != len(record) {
-			t.Fatalf("arguments at %d of %d, %d long", c.ArgsOffset, len(record), len(c.Args))
-		}
-		if s, ok := rpc.ParseSys(c.CredBody); ok && len(s.Groups) > 16 {
-			t.Fatalf("%d groups", len(s.Groups))
-		}
-	})
 }

@@ -89,22 +89,6 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestExportNames holds the options of an export in one word to the names that they have in a file.
-func TestExportNames(t *testing.T) {
-	_, keys := config.Names()
-	for _, key := range keys {
-		switch key {
-		case "name", "subtree": // which come first, without a name
-			continue
-		case "read_only":
-			key = "ro" // and rw, as in fstab(5)
-		}
-		if _, err := config.ParseExport("/x," + key); err != nil && strings.Contains(err.Error(), "unknown option") {
-			t.Errorf("%s: %v", key, err)
-		}
-	}
-}
-
 // TestMistakes: the message has the line and the key, and says what is wrong.
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
@@ -159,54 +143,6 @@ func TestMistakes(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%.60q: %v, want %q", c.text, err, c.want)
 		}
-	}
-}
-
-func TestParseExportRefuses(t *testing.T) {
-	for _, s := range []string{"", "docs", "/docs=", "/docs=x", "/docs,", "/docs,rx", "/docs,ro=yes", "/docs,squash", "/docs,squash=some",
-		"/docs,ro,rw", "/docs,rw,squash=all,ro", "/docs,anon_uid=-1", "/docs,anon_gid=x", "/docs,clients=", "/docs,clients=host", "/docs,secure_port=no", "/docs,directory_offsets=32", "/docs,directory_offsets", "/docs,directory_offsets=x", "/a/../b"} {
-		if e, err := config.ParseExport(s); err == nil {
-			t.Errorf("%q is %+v", s, e)
-		}
-	}
-}
-
-// TestWider reloads files in which something is left out that was there: what they allow more is refused unless they say so.
-func TestWider(t *testing.T) {
-	parse := func(text string) *config.File {
-		t.Helper()
-		c, err := config.Parse([]byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	before := parse("[[export]]\nname = '/d'\nclients = ['10.0.0.0/8']\nread_only = true\nsecure_port = true\nsquash = 'all'\nsubtree = '/d/e'\n").Exports
-	all := []string{"clients = ['10.0.0.0/8', '::/0']", "read_only = false", "secure_port = false", "squash = 'none'", "subtree = '/d'"}
-	whole := "[[export]]\nname = '/d'\n" + strings.Join(all, "\n")
-	if err := parse(whole).Wider(before); err != nil {
-		t.Errorf("all is said: %v", err)
-	}
-	for i, line := range all {
-		key, _, _ := strings.Cut(line, " ")
-		err := parse("[[export]]\nname = '/d'\n" + strings.Join(slices.Delete(slices.Clone(all), i, i+1), "\n")).Wider(before)
-		if err == nil || !strings.Contains(err.Error(), "write "+key+" = ") {
-			t.Errorf("without %s: %v", key, err)
-		}
-	}
-	if err := parse("[[export]]\nname = '/other'\n").Wider(before); err != nil {
-		t.Errorf("another export: %v", err)
-	}
-	for _, cut := range []string{"[[export]]\n", "[[export]]\nclients = ['10.0.0.0/8']\nread_only = true\n"} {
-		if err := parse(cut).Wider(before); err == nil || !strings.Contains(err.Error(), `write name = "/"`) {
-			t.Errorf("%q, without a name: %v", cut, err)
-		}
-		if err := parse(cut).Wider(parse(cut).Exports); err != nil {
-			t.Errorf("%q, as it was: %v", cut, err)
-		}
-	}
-	if err := parse("[[export]]\nname = '/d'\nclients = ['10.0.0.0/8']\nread_only = true\nsecure_port = true\nsquash = 'all'\nsubtree = '/d/e'\n").Wider(before); err != nil {
-		t.Errorf("the same: %v", err)
 	}
 }
 

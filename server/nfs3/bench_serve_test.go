@@ -4,39 +4,9 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"pmemfs/pmemfs"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
 )
-
-// benchFile makes a file of n bytes.
-func benchFile(b testing.TB, f *fixture, n int) pmemfs.Handle {
-	b.Helper()
-	c := &pmemfs.Cred{}
-	a, err := f.eng.Create(c, nil, f.eng.Root(), []byte("file"), &pmemfs.CreateOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	if _, _, err := f.eng.Write(c, nil, a.Handle, make([]byte, n), 0); err != nil {
-		b.Fatal(err)
-	}
-	return a.Handle
-}
-
-// hotCalls are the calls that a busy server mostly answers.
-func hotCalls(b testing.TB, f *fixture) map[string]*rpc.Request {
-	h := f.fh(benchFile(b, f, 1<<20))
-	calls := map[string]*rpc.Request{
-		"GETATTR": f.request(nfswire.ProcGetattr, args(h)),
-		"LOOKUP":  f.request(nfswire.ProcLookup, args(f.root(), "file")),
-		"ACCESS":  f.request(nfswire.ProcAccess, args(h, 0x3f)),
-	}
-	for name, n := range map[string]int{"4k": 4 << 10, "64k": 64 << 10, "1m": 1 << 20} {
-		calls["READ"+name] = f.request(nfswire.ProcRead, args(h, uint64(0), n))
-		calls["WRITE"+name] = f.request(nfswire.ProcWrite, args(h, uint64(0), n, nfswire.FileSync, make([]byte, n)))
-	}
-	return calls
-}
 
 // BenchmarkServe is what a call costs without the network.
 func BenchmarkServe(b *testing.B) {
