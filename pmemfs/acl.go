@@ -134,6 +134,8 @@ func (fs *FS) aclOf(op *alloc.Op, in layout.Inode, k ACLKind) (layout.ACL, error
 }
 
 // GetACLs returns the lists of a file. Where none is stored, Access is what the mode says. No permission is needed. No fence.
+//
+// Errors: read errors.
 func (fs *FS) GetACLs(call *Call, h Handle) (acls ACLs, err error) {
 	err = fs.view(call, h, func(in layout.Inode) error {
 		access, err := fs.aclOf(nil, in, ACLAccess)
@@ -176,8 +178,10 @@ func (fs *FS) aclXattr(call *Call, h Handle, k ACLKind) (value []byte, err error
 
 // SetACLs sets the lists of a file that k names, all in one record; an empty one removes. It is for the owner and root. The mode's
 // bits follow the access list, the group's its mask if it has one; a list that says no more than a mode is not kept. Without
-// the list the mode stays as it is. ErrInvalid is for a list that makes no sense, ErrAccess for a default one of what is no
-// directory, ErrNotSupported for symbolic links. One fence; durable on return.
+// the list the mode stays as it is. One fence; durable on return.
+//
+// Errors: ErrInvalid for a list that makes no sense, ErrNoSpace for one that is too long; ErrAccess for a default one of what is no directory;
+// ErrNotSupported for symbolic links; ErrPerm; change errors.
 func (fs *FS) SetACLs(c *Cred, call *Call, h Handle, acls ACLs, k ACLKind) error {
 	var access, def layout.ACL
 	var err error

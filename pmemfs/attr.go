@@ -15,6 +15,8 @@ var clock = time.Now
 func now() int64 { return clock().UnixNano() }
 
 // Getattr returns the attributes of a file. It needs no permission, allocates nothing and costs no fence.
+//
+// Errors: read errors.
 func (fs *FS) Getattr(call *Call, h Handle) (a Attr, err error) {
 	err = fs.view(call, h, func(in layout.Inode) error {
 		if call != nil {
@@ -28,6 +30,8 @@ func (fs *FS) Getattr(call *Call, h Handle) (a Attr, err error) {
 }
 
 // Access returns which of the Access bits in want the caller has (RFC 1813 section 3.3.4). It costs no fence.
+//
+// Errors: read errors.
 func (fs *FS) Access(c *Cred, call *Call, h Handle, want uint32) (got uint32, err error) {
 	err = fs.view(call, h, func(in layout.Inode) error {
 		var err error
@@ -42,6 +46,9 @@ func (fs *FS) Access(c *Cred, call *Call, h Handle, want uint32) (got uint32, er
 
 // Setattr changes attributes, all in one record, and returns what they are then. One fence; durable on return. Changing
 // the size to less frees blocks, of a heavily fragmented file in further records.
+//
+// Errors: ErrPerm and ErrAccess by permission; ErrNotSync for a guard that does not match; ErrIsDir, ErrInvalid and ErrFileTooBig for a
+// size; change errors.
 func (fs *FS) Setattr(c *Cred, call *Call, h Handle, s *SetAttr) (Attr, error) {
 	return fs.setattr(c, call, h, s, Handle{})
 }

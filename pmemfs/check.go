@@ -119,6 +119,8 @@ func probe(region *pmem.Region, block uint64) (err error) {
 
 // Check checks an open filesystem, for tests: it waits for the calls in progress, checkpoints, copies the medium to
 // memory (a block of zeros takes none) and examines the copy, file data with checksums included. Other calls wait until the copy is made.
+//
+// Errors: ErrIO and ErrClosed, which mean that nothing could be checked.
 func (fs *FS) Check() (r *CheckReport, err error) {
 	defer fs.finish(&err, 0)
 	medium, err := fs.snapshot()

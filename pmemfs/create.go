@@ -25,6 +25,8 @@ type making struct {
 
 // Create makes a regular file, or returns the one that is there as mode says. It needs write and execute permission on
 // dir. One fence; durable on return.
+//
+// Errors: ErrExist as mode says, ErrIsDir for a directory that is there; ErrFileTooBig for a size; those of Mkdir.
 func (fs *FS) Create(c *Cred, call *Call, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
 	m := making{typ: TypeRegular, attr: &o.Attr, verify: o.Mode == Exclusive, verif: o.Verifier}
 	for {
@@ -77,11 +79,16 @@ func (fs *FS) madeWith(h Handle, verifier uint64) (a Attr, err error) {
 }
 
 // Mkdir makes a directory. One fence; durable on return.
+//
+// Errors: ErrExist; ErrNotExist in a directory that was removed, or for an empty name; ErrNotDir, ErrNameTooLong, ErrInvalid for a slash or
+// a zero byte; ErrAccess; ErrPerm for an owner or a group that may not be set; ErrTooManyLinks; change errors.
 func (fs *FS) Mkdir(c *Cred, call *Call, dir Handle, name []byte, s *SetAttr) (Attr, error) {
 	return fs.makeCall(c, call, dir, name, &making{typ: TypeDir, attr: s})
 }
 
 // Symlink makes a symbolic link. One fence; durable on return.
+//
+// Errors: ErrInvalid for a target that is empty or has a zero byte, ErrNameTooLong for one that is too long; those of Mkdir.
 func (fs *FS) Symlink(c *Cred, call *Call, dir Handle, name, target []byte, s *SetAttr) (Attr, error) {
 	switch {
 	case len(target) == 0:
@@ -98,6 +105,8 @@ func (fs *FS) Symlink(c *Cred, call *Call, dir Handle, name, target []byte, s *S
 }
 
 // Mknod makes a device node, FIFO or socket. Device nodes are for root alone. One fence; durable on return.
+//
+// Errors: ErrPerm for a device node by another than root, ErrInvalid for another type; those of Mkdir.
 func (fs *FS) Mknod(c *Cred, call *Call, dir Handle, name []byte, t FileType, major, minor uint32, s *SetAttr) (Attr, error) {
 	switch t {
 	case TypeChar, TypeBlock:

@@ -16,6 +16,13 @@
 // What the engine leaves to its callers: paths and the following of symbolic links, umask, open modes, access times (a read does not
 // change them), names that are not bytes, squashing, and quotas. Opening a device node, FIFO or socket means nothing here.
 //
+// # Errors
+//
+// Every error is an *Error or wraps one: compare with errors.Is. Methods name the errors that they can return, and abbreviate two groups:
+//   - Read errors: ErrStale for a handle whose file is gone; ErrIO where what the call needs is damaged, or its memory cannot be read;
+//     ErrClosed after Close; ErrWouldBlock by Call.NoWait.
+//   - Change errors: ErrStale, ErrIO and ErrClosed too; ErrNoSpace; ErrReadOnly in a filesystem that is open for reading, or has failed.
+//
 // # The way through the files
 //
 //	fs.go, format.go          Open, Close, Format; image_whole.go: blocks that an image lacks

@@ -66,6 +66,8 @@ func (fs *FS) lockable(c *Cred, call *Call, h Handle, f func(t *locks.Table) err
 }
 
 // TestLock returns a lock of another owner that is in the way of want. No fence.
+//
+// Errors: ErrInvalid for what is no regular file; ErrAccess; read errors.
 func (fs *FS) TestLock(c *Cred, call *Call, h Handle, want FileLock) (l FileLock, found bool, err error) {
 	err = fs.lockable(c, call, h, func(t *locks.Table) error {
 		var held locks.Lock

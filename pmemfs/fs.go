@@ -111,10 +111,12 @@ func Open(path string, o Options) (*FS, error) {
 
 // OpenMemory makes and opens a filesystem in anonymous memory of the given size in bytes, which ends with Close. The
 // domain says which flush and fence instructions are used; of the options only NoBackground and DataChecksums count.
+//
+// Errors: ErrInvalid for a size or a domain that cannot be had here.
 func OpenMemory(size int64, d Domain, o Options) (*FS, error) {
 	region, err := pmem.NewMemory(size, pmem.Domain(d))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if err := formatRegion(region, &FormatOptions{Size: size, RootMode: 0o755, DataChecksums: o.DataChecksums}, rand.Reader); err != nil {
 		return nil, errors.Join(err, region.Close())
@@ -313,6 +315,8 @@ func (fs *FS) CheapFence() bool {
 
 // Sync makes everything durable that was acknowledged about a file. As every acknowledged change is durable, but for what
 // WriteUnstable has buffered, it otherwise only checks the handle and that the medium has not failed.
+//
+// Errors: those of Commit.
 func (fs *FS) Sync(h Handle) (err error) {
 	defer fs.finish(&err, h.Ino)
 	if err := fs.j.Err(); err != nil && !fs.readOnly {
@@ -327,6 +331,8 @@ func (fs *FS) Sync(h Handle) (err error) {
 
 // SyncAll makes durable what WriteUnstable has buffered, tries again to free what could not be freed, and checkpoints: the journal window is empty on return unless calls are
 // in progress.
+//
+// Errors: ErrNoSpace, ErrIO or ErrReadOnly for what could not be flushed or stored; ErrClosed.
 func (fs *FS) SyncAll() (err error) {
 	defer fs.finish(&err, 0)
 	g, err := fs.enter(0)
@@ -342,6 +348,8 @@ func (fs *FS) SyncAll() (err error) {
 }
 
 // Statfs returns the size of the filesystem.
+//
+// Errors: ErrClosed.
 func (fs *FS) Statfs() (Statfs, error) {
 	g, err := fs.enter(0)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 
 // Hold says that a file is open: it survives the removal of its last name until as many calls of Release. It is not
 // kept on the medium.
+//
+// Errors: read errors.
 func (fs *FS) Hold(h Handle) error {
 	return fs.view(nil, h, func(layout.Inode) error {
 		fs.refsMu.Lock()
@@ -20,6 +22,8 @@ func (fs *FS) Hold(h Handle) error {
 
 // Release undoes a Hold. When it was the last one of a file without a name, the file is freed; durable on return, unless that
 // has to be tried again.
+//
+// Errors: read errors.
 func (fs *FS) Release(h Handle) error {
 	ch := change{fs: fs, ino: h.Ino}
 	return ch.run(func() error {

@@ -67,6 +67,8 @@ func describe(sb *layout.Superblock) Info {
 
 // ReadInfo describes the image at path without opening or changing it; it may be in use. The domain is what an Open
 // would have.
+//
+// Errors: ErrNotImage, ErrDamaged, ErrIO, or what the system said.
 func ReadInfo(path string) (info Info, err error) {
 	inUse := false
 	region, err := pmem.Open(path, pmem.Options{ReadOnly: true})

@@ -6,6 +6,9 @@ import (
 )
 
 // Link gives a file another name. Directories have one only. One fence; durable on return.
+//
+// Errors: ErrExist, ErrNotExist, ErrNotDir, ErrNameTooLong, ErrInvalid as for Mkdir; ErrPerm for a directory; ErrAccess; ErrTooManyLinks; change
+// errors.
 func (fs *FS) Link(c *Cred, call *Call, h Handle, d Handle, name []byte) (a Attr, err error) {
 	if err := vetName(name); err != nil {
 		return a, err

@@ -52,6 +52,8 @@ func (fs *FS) resolve(d layout.Inode, name []byte) (ino uint64, err error) {
 
 // Lookup returns the attributes, handle included, of the file that name means in dir; "." and ".." too, of which ".."
 // of the root is the root, and leads no further than Call.Within says. It needs execute permission on dir, allocates nothing and costs no fence.
+//
+// Errors: ErrNotExist, ErrNotDir, ErrNameTooLong, ErrAccess; read errors.
 func (fs *FS) Lookup(c *Cred, call *Call, dir Handle, name []byte) (Attr, error) {
 	return fs.lookup(c, call, dir, name, call.waits())
 }

@@ -35,6 +35,9 @@ func (fs *FS) writable(c *Cred, call *Call, h Handle) (layout.Inode, error) {
 // owner always has it here, as with NFS servers: what an open checks is Access. It allocates nothing and costs no
 // fence; the access time stays. Without an error and the end of the file, n is less than len(p) only where a block that
 // cannot be read follows.
+//
+// Errors: ErrIsDir and ErrInvalid for what is no regular file; ErrAccess; read errors, with a *ChecksumError in the chain of an ErrIO for
+// data that is damaged.
 func (fs *FS) Read(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int, eof bool, err error) {
 	n, eof, err = fs.read(c, call, h, p, off)
 	if err != nil && len(p) > 0 && damaged(err) {
@@ -88,6 +91,8 @@ func (fs *FS) readBefore(c *Cred, call *Call, h Handle, p []byte, off uint64) (n
 }
 
 // Readlink returns a copy of a symbolic link's target. It costs no fence.
+//
+// Errors: ErrInvalid for what is no symbolic link; read errors.
 func (fs *FS) Readlink(call *Call, h Handle) (target []byte, err error) {
 	err = fs.view(call, h, func(in layout.Inode) error {
 		inline := in.Flags()&layout.FlagInlineTarget != 0

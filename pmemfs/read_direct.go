@@ -25,6 +25,8 @@ const directParts = 64
 // ReadTo is Read of up to n bytes without a copy. It returns false, without an error, when this file cannot be read so: its data has checksums to be
 // verified, is in too many pieces, or lies elsewhere. Nothing has been sent then. Permissions are those of Read; it allocates
 // nothing, costs no fence, and waits as Read does.
+//
+// Errors: those of Read.
 func (fs *FS) ReadTo(c *Cred, call *Call, h Handle, n int, off uint64, d *Direct) (sent bool, err error) {
 	if d.parts == nil {
 		d.parts = make([][]byte, 0, directParts)

@@ -9,11 +9,16 @@ import (
 
 // Unlink removes a name that is not a directory's. The file goes with its last name, unless it is held. It needs write
 // and execute permission on dir. One fence, more for a file in more than 256 extents; durable on return.
+//
+// Errors: ErrNotExist, ErrNotDir, ErrIsDir, ErrNameTooLong, ErrInvalid; ErrAccess, ErrPerm below a sticky directory; change errors. ErrStale
+// also says that the name is not that of Call.Expected.
 func (fs *FS) Unlink(c *Cred, call *Call, dir Handle, name []byte) error {
 	return fs.removeCall(c, call, dir, name, false)
 }
 
 // Rmdir removes an empty directory. One fence; durable on return.
+//
+// Errors: ErrNotEmpty, ErrNotDir; those of Unlink.
 func (fs *FS) Rmdir(c *Cred, call *Call, dir Handle, name []byte) error {
 	return fs.removeCall(c, call, dir, name, true)
 }

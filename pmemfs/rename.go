@@ -10,6 +10,10 @@ import (
 
 // Rename moves a name, atomically: a crash leaves the old or the new state. An existing target is replaced unless flags
 // say otherwise. One fence; durable on return.
+//
+// Errors: ErrNotExist, ErrNotDir, ErrIsDir, ErrNotEmpty, ErrNameTooLong; ErrExist by RenameNoReplace; ErrInvalid for a directory that would be
+// below itself, and for flags; ErrAccess, ErrPerm below a sticky directory; ErrTooManyLinks; change errors. ErrStale also says that
+// the old name is not that of Call.Expected.
 func (fs *FS) Rename(c *Cred, call *Call, from Handle, fromName []byte, to Handle, toName []byte, flags RenameFlags) error {
 	if err := vetName(fromName); err != nil {
 		return err

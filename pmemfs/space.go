@@ -9,6 +9,8 @@ import (
 // Allocate makes sure that later writes to [off, off+n) find space, as fallocate(2) does; the nodes of a badly split
 // extent tree come from a reserve of a few blocks. The file grows to off+n unless
 // keepSize. Durable on return; a fence for each 64 extents.
+//
+// Errors: ErrInvalid for no bytes, ErrFileTooBig; those of Write.
 func (fs *FS) Allocate(c *Cred, call *Call, h Handle, off, n uint64, keepSize bool) error {
 	return fs.spaceCall(c, call, h, off, n, true, func(op *alloc.Op, in layout.Inode, off, end uint64) (uint64, error) {
 		next, err := data.Allocate(op, in, off, end)
@@ -21,6 +23,8 @@ func (fs *FS) Allocate(c *Cred, call *Call, h Handle, off, n uint64, keepSize bo
 
 // PunchHole makes [off, off+n) read as zeros and frees its whole blocks; the size stays. Durable on return; a fence for
 // each 256 extents.
+//
+// Errors: those of Allocate.
 func (fs *FS) PunchHole(c *Cred, call *Call, h Handle, off, n uint64) error {
 	return fs.spaceCall(c, call, h, off, n, false, func(op *alloc.Op, in layout.Inode, off, end uint64) (uint64, error) {
 		op.Frees = true
@@ -76,6 +80,8 @@ func (fs *FS) spaceCall(c *Cred, call *Call, h Handle, off, n uint64, grows bool
 }
 
 // SeekData returns the first offset at or after off that holds data, ErrNoData when there is none. No fence.
+//
+// Errors: ErrNoData; those of Read.
 func (fs *FS) SeekData(c *Cred, call *Call, h Handle, off uint64) (uint64, error) {
 	at, size, err := fs.seek(c, call, h, off, false)
 	if err == nil && at >= size {
@@ -85,6 +91,8 @@ func (fs *FS) SeekData(c *Cred, call *Call, h Handle, off uint64) (uint64, error
 }
 
 // SeekHole returns the first offset at or after off that is in a hole; the end of the file is one. No fence.
+//
+// Errors: those of SeekData.
 func (fs *FS) SeekHole(c *Cred, call *Call, h Handle, off uint64) (uint64, error) {
 	at, _, err := fs.seek(c, call, h, off, true)
 	return at, err

@@ -10,6 +10,8 @@ import (
 // false: then a power cut, or the end of the process without Close, may lose them, in whole blocks, until a Commit. Every
 // other call sees them as written. Bounded: what is too much is flushed at once. Whether bytes that were answered
 // unstable may have been lost is seen from Verifier: read before this call, and after Commit, it is the same if nothing was.
+//
+// Errors: those of Write.
 func (fs *FS) WriteUnstable(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int, stable bool, a Attr, err error) {
 	if !fs.CheapFence() && len(p) > 0 && len(p) <= writeback.WriteMax {
 		if err := fs.markUnclean(); err != nil {
@@ -65,6 +67,8 @@ func (fs *FS) buffer(c *Cred, call *Call, h Handle, p []byte, off uint64) (ok bo
 
 // Commit makes the bytes from off on, n of them or to the end of the file if n is 0, durable that were answered unstable;
 // and others of the file, as it pleases. An error says that some may be lost, and Verifier has changed.
+//
+// Errors: ErrIsDir and ErrInvalid for what is no regular file; change errors, of which some data may be lost.
 func (fs *FS) Commit(call *Call, h Handle, off, n uint64) error {
 	ch := change{fs: fs, call: call, ino: h.Ino}
 	body := func() error {

@@ -11,6 +11,8 @@ import (
 // record's part is atomic. A hole before off stays a hole. n is less than len(p) only with an error. What replaces whole
 // blocks, or all that a block has, goes elsewhere when the block's memory is bad; ErrIO says that it is and that the rest of
 // the block would be lost.
+//
+// Errors: ErrIsDir and ErrInvalid for what is no regular file; ErrAccess; ErrFileTooBig; change errors.
 func (fs *FS) Write(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
 	if off > data.SizeMax {
 		return 0, a, ErrFileTooBig
@@ -20,6 +22,8 @@ func (fs *FS) Write(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int,
 
 // Append is Write at the end of the file, wherever that is: no other write comes between finding the end and writing there, so what several
 // append is all there, each call's bytes together and in their order.
+//
+// Errors: those of Write.
 func (fs *FS) Append(c *Cred, call *Call, h Handle, p []byte) (n int, a Attr, err error) {
 	return fs.write(c, call, h, p, atEnd)
 }

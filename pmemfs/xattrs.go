@@ -20,6 +20,8 @@ func vetXattr(name, value []byte) error {
 
 // GetXattr returns a copy of an extended attribute's value. Read permission is needed, but not for access control lists.
 // No fence.
+//
+// Errors: ErrNoXattr; ErrAccess; read errors.
 func (fs *FS) GetXattr(c *Cred, call *Call, h Handle, name []byte) (value []byte, err error) {
 	if k := aclKind(name); k != 0 {
 		return fs.aclXattr(call, h, k)
@@ -36,6 +38,8 @@ func (fs *FS) GetXattr(c *Cred, call *Call, h Handle, name []byte) (value []byte
 }
 
 // ListXattr returns copies of the names of a file's extended attributes, in no order. No fence.
+//
+// Errors: ErrAccess; read errors.
 func (fs *FS) ListXattr(c *Cred, call *Call, h Handle) (names [][]byte, err error) {
 	err = fs.readXattr(c, call, h, func(s *xattr.Set) error {
 		var err error
@@ -57,6 +61,9 @@ func (fs *FS) readXattr(c *Cred, call *Call, h Handle, f func(*xattr.Set) error)
 
 // SetXattr sets an extended attribute of up to 64 KiB. Write permission is needed. One fence, two for a value of more
 // than 1 KiB; durable on return. An access control list is set as SetACLs does, whatever the flags say.
+//
+// Errors: ErrRange for a name or a value that is too long, ErrInvalid for flags, a zero byte, or a list that makes no sense; ErrExist and
+// ErrNoXattr by flags; ErrNoSpace for more than a file may have; ErrAccess; those of SetACLs; change errors.
 func (fs *FS) SetXattr(c *Cred, call *Call, h Handle, name, value []byte, flags XattrFlags) error {
 	if err := vetXattr(name, value); err != nil {
 		return err
@@ -89,6 +96,8 @@ func (fs *FS) SetXattr(c *Cred, call *Call, h Handle, name, value []byte, flags 
 
 // RemoveXattr removes an extended attribute. Write permission is needed. One fence; durable on return. To remove an access
 // control list is to set an empty one, which is no error where there is none.
+//
+// Errors: ErrNoXattr; ErrAccess; those of SetACLs; change errors.
 func (fs *FS) RemoveXattr(c *Cred, call *Call, h Handle, name []byte) error {
 	if k := aclKind(name); k != 0 {
 		return fs.SetACLs(c, call, h, ACLs{}, k)

@@ -1,0 +1,49 @@
+package style
+
+import (
+	"go/ast"
+	"regexp"
+	"slices"
+	"testing"
+)
+
+// importable are the packages that others import: the comments are what an importer has.
+var importable = []string{"pmemfs", "billyadapter"}
+
+// namesErrors matches a comment that names an error, or whose errors are another function's.
+var namesErrors = regexp.MustCompile(`\bErr[A-Z]|(?m:^Errors[:,])|\bErrors are those of\s|\bthe errors? of\s`)
+
+// TestErrorsNamed demands of each exported function that returns an error, and is no method of an error itself, a comment that says
+// which.
+func TestErrorsNamed(t *testing.T) {
+	checked := 0
+	for _, f := range goFiles(t) {
+		if f.isTest() || !slices.Contains(importable, f.folder()) {
+			continue
+		}
+		for _, decl := range f.tree.Decls {
+			fn, ok := decl.(*ast.FuncDecl)
+			if !ok || !fn.Name.IsExported() || !hasExportedReceiver(fn) || !returnsError(fn) || fn.Name.Name == "Unwrap" {
+				continue
+			}
+			checked++
+			if !namesErrors.MatchString(fn.Doc.Text()) {
+				t.Errorf("%s: %s returns an error: let its comment name one, or say whose errors they are", f.at(fn.Pos()), fn.Name.Name)
+			}
+		}
+	}
+	if checked == 0 {
+		t.Error("nothing was checked")
+	}
+}
+
+// returnsError reports whether a result of a function is an error.
+func returnsError(fn *ast.FuncDecl) bool {
+	if fn.Type.Results == nil {
+		return false
+	}
+	return slices.ContainsFunc(fn.Type.Results.List, func(r *ast.Field) bool {
+		id, ok := r.Type.(*ast.Ident)
+		return ok && id.Name == "error"
+	})
+}
