@@ -41,7 +41,8 @@ const (
 type Reader struct {
 	Engine *pmemfs.FS
 	Logger *slog.Logger
-	// HeadBytes is how much of a reply stands before the data, and FillHead writes it, for n bytes of data.
+	// HeadBytes is how much of a reply stands before the data. FillHead writes it in a reply that is sent from the medium, for n bytes of
+	// data; in others the caller of Read does.
 	HeadBytes int
 	FillHead  func(b []byte, n int, eof bool)
 	// Retries is for a protocol whose clients connect anew and ask once more: a reply may end in the middle, at memory that turns out to
@@ -65,19 +66,19 @@ type Read struct {
 	Bytes   int
 }
 
-// Read appends the head and the data that the file has; n says how much that is. sent says that the whole reply has left already, or that its
-// connection has ended. On an error nothing is appended. Errors are those of pmemfs.FS.Read.
-func (d *Reader) Read(q Read) (n int, sent bool, err error) {
+// Read appends room for the head and the data that the file has: n bytes, and whether they end at the file's end. The caller fills head in. It is
+// nil when the whole reply has left already, or its connection has ended. On an error nothing is appended. Errors are those of
+// pmemfs.FS.Read.
+func (d *Reader) Read(q *Read) (head []byte, n int, eof bool, err error) {
 	if q.Bytes > largeBytes {
 		q.Call.NoWait = false
 	}
 	if q.Bytes >= directBytes && q.Request.TryDirect() {
-		if sent, err = d.send(&q); sent || err != nil {
-			return 0, sent, err
+		if sent, err := d.send(q); sent || err != nil {
+			return nil, 0, false, err
 		}
 	}
-	n, err = d.copy(&q)
-	return n, false, err
+	return d.copy(q)
 }
 
 // send sends the reply from where the data lies. Where it cannot, because of bad memory too, there is no reply yet, and a copy tells how much
@@ -118,24 +119,23 @@ func (d *Reader) sendParts(parts [][]byte, n int, eof bool) {
 }
 
 // copy appends the reply with a copy of the data.
-func (d *Reader) copy(q *Read) (n int, err error) {
+func (d *Reader) copy(q *Read) (head []byte, n int, eof bool, err error) {
 	room := q.Bytes
 	if room > largeBytes {
 		a, err := d.Engine.Getattr(nil, q.File)
 		if err != nil {
-			return 0, err
+			return nil, 0, false, err
 		}
 		room = int(min(uint64(room), a.Size-min(q.Offset, a.Size)))
 	}
 	e, at := q.Encoder, q.Encoder.Len()
 	e.Grow(d.HeadBytes + room + padMax)
 	b := e.Extend(d.HeadBytes + room)
-	n, eof, err := d.Engine.Read(q.Cred, q.Call, q.File, b[d.HeadBytes:], q.Offset)
+	n, eof, err = d.Engine.Read(q.Cred, q.Call, q.File, b[d.HeadBytes:], q.Offset)
 	if err != nil {
 		e.Truncate(at)
-		return 0, err
+		return nil, 0, false, err
 	}
-	d.FillHead(b, n, eof)
 	e.Truncate(at + d.HeadBytes + n)
-	return n, nil
+	return b[:d.HeadBytes], n, eof, nil
 }

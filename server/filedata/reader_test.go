@@ -2,7 +2,6 @@ package filedata
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"log/slog"
 	"testing"
@@ -12,7 +11,7 @@ import (
 	"pmemfs/server/rpc"
 )
 
-const headBytes = 8 // how much follows, and whether it ends at the file's end
+const headBytes = 8
 
 // fixture is a file, and a reader for a protocol of its own.
 type fixture struct {
@@ -43,14 +42,7 @@ func newFixture(t *testing.T, content []byte) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fill := func(b []byte, n int, eof bool) {
-		binary.BigEndian.PutUint32(b, uint32(n))
-		b[4] = 0
-		if eof {
-			b[4] = 1
-		}
-	}
-	reader := Reader{Engine: eng, Logger: slog.New(slog.DiscardHandler), HeadBytes: headBytes, FillHead: fill}
+	reader := Reader{Engine: eng, Logger: slog.New(slog.DiscardHandler), HeadBytes: headBytes}
 	return &fixture{t: t, eng: eng, file: a.Handle, reader: reader, e: rpc.NewEncoder(nil)}
 }
 
@@ -60,19 +52,19 @@ func (f *fixture) read(off uint64, n int) (data []byte, eof bool, err error) {
 	f.e.Truncate(0)
 	f.e.Uint64(42)
 	q := Read{Request: &rpc.Request{}, Encoder: f.e, Cred: &pmemfs.Cred{}, Call: &pmemfs.Call{}, File: f.file, Offset: off, Bytes: n}
-	got, sent, err := f.reader.Read(q)
+	head, got, eof, err := f.reader.Read(&q)
 	b := f.e.Bytes()[8:]
 	switch {
-	case sent:
+	case head == nil && err == nil:
 		f.t.Fatal("sent, without a connection")
 	case err != nil && len(b) > 0:
 		f.t.Fatalf("%v, and %d bytes", err, len(b))
 	case err != nil:
 		return nil, false, err
-	case len(b) != headBytes+got || binary.BigEndian.Uint32(b) != uint32(got):
+	case len(b) != headBytes+got || len(head) != headBytes || &head[0] != &b[0]:
 		f.t.Fatalf("%d bytes for %d of data", len(b), got)
 	}
-	return b[headBytes:], b[4] == 1, nil
+	return b[headBytes:], eof, nil
 }
 
 // TestReadSizes reads around the limits from which on data travels in another way.
@@ -123,7 +115,7 @@ func TestMayNotRead(t *testing.T) {
 	f := newFixture(t, []byte("secret"))
 	for _, n := range []int{10, 1 << 20} {
 		q := Read{Request: &rpc.Request{}, Encoder: f.e, Cred: &pmemfs.Cred{UID: 1, GID: 1}, Call: &pmemfs.Call{}, File: f.file, Bytes: n}
-		if _, _, err := f.reader.Read(q); !errors.Is(err, pmemfs.ErrAccess) || f.e.Len() != 0 {
+		if _, _, _, err := f.reader.Read(&q); !errors.Is(err, pmemfs.ErrAccess) || f.e.Len() != 0 {
 			t.Errorf("%d bytes: %v, and %d bytes", n, err, f.e.Len())
 		}
 	}

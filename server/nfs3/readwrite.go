@@ -20,9 +20,10 @@ func (c *call) read() rpc.Result {
 	st := c.admit(1)
 	if st == nfswire.OK {
 		q := filedata.Read{Request: c.r, Encoder: c.e, Cred: &c.cred, Call: &c.call, File: c.h[0], Offset: off, Bytes: int(min(count, ioBytes))}
-		n, sent, err := c.reader.Read(q)
+		head, n, eof, err := c.reader.Read(&q)
 		if err == nil {
-			if !sent {
+			if head != nil {
+				c.fillRead(head, n, eof)
 				c.e.Pad(n)
 			}
 			return rpc.Success

@@ -26,7 +26,10 @@ func (c *call) readData() errno {
 	}
 	c.call.Open = true
 	q := filedata.Read{Request: c.r, Encoder: c.e, Cred: &c.cred, Call: &c.call, File: f.h, Offset: off, Bytes: n}
-	_, _, err := c.reader.Read(q)
+	head, n, eof, err := c.reader.Read(&q)
+	if head != nil {
+		fillCount(head, n, eof)
+	}
 	return c.status(err)
 }
 
