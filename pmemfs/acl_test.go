@@ -74,28 +74,6 @@ func TestACLRefused(t *testing.T) {
 	b.want("a handle of nobody", b.SetACLs(superuser, nil, Handle{h.Ino, h.Gen + 1}, ACLs{}, ACLAccess), ErrStale)
 }
 
-// wantACL compares a list with its text: permissions by tag, numbers where there are some.
-func (b *bench) wantACL(h Handle, k ACLKind, want string) {
-	b.t.Helper()
-	acls, err := b.GetACLs(nil, h)
-	b.must(err)
-	acl := acls.Access
-	if k == ACLDefault {
-		acl = acls.Default
-	}
-	got := ""
-	for _, e := range acl {
-		got += fmt.Sprintf("%c%d", map[uint16]byte{ACLUserObj: 'o', ACLUser: 'u', ACLGroupObj: 'f', ACLGroup: 'g', ACLMask: 'm', ACLOther: 'x'}[e.Tag], e.Perm)
-		if e.Tag == ACLUser || e.Tag == ACLGroup {
-			got += fmt.Sprintf("@%d", e.ID)
-		}
-		got += " "
-	}
-	if got != want {
-		b.t.Errorf("list is %q, expected %q", got, want)
-	}
-}
-
 // TestACLAndMode follows mode and list through changes of each.
 func TestACLAndMode(t *testing.T) {
 	b := newBench(t, 16<<20)
@@ -178,4 +156,26 @@ func TestACLInherited(t *testing.T) {
 	b.must(err)
 	b.wantACL(f.Handle, ACLAccess, "o6 u6@5 f7 m6 x4 ")
 	b.wantACL(a.Handle, ACLAccess, "o6 f4 x0 ")
+}
+
+// wantACL compares a list with its text: permissions by tag, numbers where there are some.
+func (b *bench) wantACL(h Handle, k ACLKind, want string) {
+	b.t.Helper()
+	acls, err := b.GetACLs(nil, h)
+	b.must(err)
+	acl := acls.Access
+	if k == ACLDefault {
+		acl = acls.Default
+	}
+	got := ""
+	for _, e := range acl {
+		got += fmt.Sprintf("%c%d", map[uint16]byte{ACLUserObj: 'o', ACLUser: 'u', ACLGroupObj: 'f', ACLGroup: 'g', ACLMask: 'm', ACLOther: 'x'}[e.Tag], e.Perm)
+		if e.Tag == ACLUser || e.Tag == ACLGroup {
+			got += fmt.Sprintf("@%d", e.ID)
+		}
+		got += " "
+	}
+	if got != want {
+		b.t.Errorf("list is %q, expected %q", got, want)
+	}
 }

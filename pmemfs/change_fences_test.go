@@ -114,27 +114,6 @@ func (row *fenceRow) check(t *testing.T) {
 	closeFS(t, f.fs)
 }
 
-// fences returns how many fences a call takes.
-func (f *fixture) fences(call func() error) uint64 {
-	f.t.Helper()
-	before := f.fs.Counters().Fences
-	must(f.t, call())
-	return f.fs.Counters().Fences - before
-}
-
-// pieces makes a file of so many extents, no two of which join.
-func (f *fixture) pieces(name string, extents int) Handle {
-	f.t.Helper()
-	a, err := f.fs.Create(&f.c, nil, f.root, []byte(name), &CreateOptions{})
-	must(f.t, err)
-	for i := range extents {
-		_, _, err := f.fs.Write(&f.c, nil, a.Handle, make([]byte, layout.BlockSize), uint64(2*i)*layout.BlockSize)
-		must(f.t, err)
-	}
-	must(f.t, f.fs.SyncAll())
-	return a.Handle
-}
-
 // longUnlink removes a file of 600 extents.
 func longUnlink(f *fixture) (want, got []uint64) {
 	f.pieces("long", 600)

@@ -61,9 +61,9 @@ var growths = map[string]func(fs *FS, h Handle) error{
 	},
 }
 
-// TestTruncateUnfinished lets memory go bad that only the second record of a truncation needs. The truncation has happened. The
+// TestTruncateDeferred lets memory go bad that only the second record of a truncation needs. The truncation has happened. The
 // file does not grow before the rest is done, as its old bytes would be back, and is empty then.
-func TestTruncateUnfinished(t *testing.T) {
+func TestTruncateDeferred(t *testing.T) {
 	testpart.NotRace(t)
 	for name, grow := range growths {
 		t.Run(name, func(t *testing.T) {
@@ -99,9 +99,9 @@ func TestTruncateUnfinished(t *testing.T) {
 	}
 }
 
-// TestRemoveUnfinished lets memory go bad that only the second record of a removal needs: the name is gone, so the call has
+// TestRemoveDeferred lets memory go bad that only the second record of a removal needs: the name is gone, so the call has
 // succeeded. The space comes back when the memory does.
-func TestRemoveUnfinished(t *testing.T) {
+func TestRemoveDeferred(t *testing.T) {
 	testpart.NotRace(t)
 	for name, remove := range map[string]func(fs *FS) error{
 		"unlink": func(fs *FS) error { return fs.Unlink(root, nil, fs.Root(), []byte("f")) },
@@ -186,9 +186,9 @@ func TestRemoveRefused(t *testing.T) {
 	closeFS(t, again)
 }
 
-// TestOpenUnfinished opens an image on which a truncation cannot be finished, as its extents are damaged: everything else works,
+// TestOpenDeferred opens an image on which a truncation cannot be finished, as its extents are damaged: everything else works,
 // and the file does not grow.
-func TestOpenUnfinished(t *testing.T) {
+func TestOpenDeferred(t *testing.T) {
 	testpart.NotRace(t)
 	fs, path := faulty(t, 32<<20)
 	h := splitFile(t, fs, "f")

@@ -45,13 +45,6 @@ func testRepairFaults(t *testing.T, sums bool) {
 	}
 }
 
-// mountKept mounts a copy of a medium until the test ends.
-func mountKept(t *testing.T, medium []byte) *FS {
-	fs := mountBytes(t, medium)
-	t.Cleanup(func() { checkFS(t, fs); closeFS(t, fs) })
-	return fs
-}
-
 // repairFault damages a copy of a medium and expects a repair to leave nothing to find, and everything in its place that
 // is not said to be lost.
 func repairFault(t *testing.T, healthy *surgery, d damage, before map[string]item) {

@@ -69,9 +69,9 @@ func TestReservationBesideOverwrites(t *testing.T) {
 	closeFS(t, fs)
 }
 
-// TestRetrySaw: a write that goes on when others' data has been flushed has let go of the locks, so what was before its first part was not
+// TestRetryWCC: a write that goes on when others' data has been flushed has let go of the locks, so what was before its first part was not
 // right before its second.
-func TestRetrySaw(t *testing.T) {
+func TestRetryWCC(t *testing.T) {
 	const first, all = 8, 20
 	fs := lazyFS(t, 64<<20)
 	h, other := mkfile(t, fs, "f"), mkfile(t, fs, "other")

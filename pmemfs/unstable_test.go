@@ -471,3 +471,17 @@ func TestUnstableSpace(t *testing.T) {
 	checkFS(t, fs)
 	closeFS(t, fs)
 }
+
+// TestCheapFence asks for it in every domain.
+func TestCheapFence(t *testing.T) {
+	for _, d := range []Domain{DomainVolatile, DomainPageCache, DomainCacheFlush, DomainEADR} {
+		fs, err := OpenMemory(4<<20, d, Options{NoBackground: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fs.CheapFence(); got != (d != DomainPageCache) {
+			t.Errorf("%v: %v", d, got)
+		}
+		closeFS(t, fs)
+	}
+}

@@ -26,20 +26,6 @@ func faulty(t *testing.T, size int64) (fs *FS, path string) {
 	return fs, path
 }
 
-// poison makes every access to a block fault until heal is called.
-func poison(t *testing.T, region *pmem.Region, block uint64) (heal func()) {
-	t.Helper()
-	_, heal1, err := region.Poison(layout.BlockOffset(block))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		if err := heal1(); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // inTime fails the test when f does not return: a lock was left behind.
 func inTime(t *testing.T, what string, f func() error) error {
 	t.Helper()

@@ -89,3 +89,13 @@ func populate(t *testing.T, path string, n int) string {
 	closeFS(t, fs)
 	return killed
 }
+
+// BenchmarkOpen opens an image with a ring of 16 MiB, all of it written, with an empty window and with one of 4 MiB, with
+// and without notes.
+func BenchmarkOpen(b *testing.B) {
+	for _, notes := range []bool{false, true} {
+		for _, window := range []bool{false, true} {
+			b.Run(fmt.Sprintf("notes=%v/window=%v", notes, window), func(b *testing.B) { benchOpen(b, notes, window) })
+		}
+	}
+}

@@ -5,54 +5,8 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/internal/layout"
-	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/testpart"
 )
-
-// memFS returns a filesystem in memory whose checkpoints happen when the test says.
-func memFS(t testing.TB, size int64) *FS { return memFSWith(t, size, false) }
-
-// memFSWith is memFS with or without checksums of data.
-func memFSWith(t testing.TB, size int64, sums bool) *FS {
-	t.Helper()
-	fs, err := OpenMemory(size, DomainCacheFlush, Options{NoBackground: true, DataChecksums: sums})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fs
-}
-
-// memoryOf returns a region of memory with a copy of a medium.
-func memoryOf(t testing.TB, medium []byte) *pmem.Region {
-	t.Helper()
-	region, err := pmem.NewMemory(int64(len(medium)), pmem.CacheFlush)
-	if err != nil {
-		t.Fatal(err)
-	}
-	region.Write(0, medium)
-	return region
-}
-
-// mountBytes mounts a copy of a medium.
-func mountBytes(t testing.TB, medium []byte) *FS {
-	t.Helper()
-	fs, err := mount(memoryOf(t, medium), Options{NoBackground: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fs
-}
-
-// shadowMedium is what a power cut is certain to leave: a copy of the medium that takes in each range as it is fenced.
-// The range of a fence may cover more than was flushed, which makes the test milder, not wrong.
-func shadowMedium(fs *FS) []byte {
-	sure := append([]byte{}, fs.region.Bytes()...)
-	fs.region.SetPersistHook(pmem.Before(func(r pmem.Range) error {
-		copy(sure[r.Off:r.Off+r.Len], fs.region.Bytes()[r.Off:])
-		return nil
-	}))
-	return sure
-}
 
 // powerCut returns a medium that a power cut may leave now: of each line that was stored to and not fenced, the old or
 // the new content, as the seed says.
@@ -114,11 +68,4 @@ func runModel(t *testing.T, seed uint64, steps int, sums bool) {
 	m.verify(m.fs)
 	checkFS(t, m.fs)
 	closeFS(t, m.fs)
-}
-
-func closeFS(t testing.TB, fs *FS) {
-	t.Helper()
-	if err := fs.Close(); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -9,57 +9,6 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 )
 
-// create makes a file as root.
-func (b *bench) create(dir Handle, name string) Handle {
-	b.t.Helper()
-	a, err := b.Create(superuser, nil, dir, []byte(name), &CreateOptions{})
-	b.must(err)
-	return a.Handle
-}
-
-func (b *bench) mkdir(dir Handle, name string) Handle {
-	b.t.Helper()
-	a, err := b.Mkdir(superuser, nil, dir, []byte(name), nil)
-	b.must(err)
-	return a.Handle
-}
-
-func (b *bench) write(h Handle, n int, off uint64) {
-	b.t.Helper()
-	_, _, err := b.Write(superuser, nil, h, bytes.Repeat([]byte{7}, n), off)
-	b.must(err)
-}
-
-// names lists a directory without "." and "..".
-func (b *bench) names(dir Handle) (list []string) {
-	b.t.Helper()
-	b.must(b.Readdir(superuser, nil, dir, cookieDotDot, false, func(e *DirEntry) bool {
-		list = append(list, string(e.Name))
-		return true
-	}))
-	return list
-}
-
-// namedOps are the operations that take a name, each with arguments that are otherwise good.
-func (b *bench) namedOps(file Handle) map[string]func(dir Handle, name []byte) error {
-	c := superuser
-	return map[string]func(dir Handle, name []byte) error{
-		"lookup": func(d Handle, n []byte) error { _, err := b.Lookup(c, nil, d, n); return err },
-		"create": func(d Handle, n []byte) error {
-			_, err := b.Create(c, nil, d, n, &CreateOptions{Mode: Guarded})
-			return err
-		},
-		"mkdir":       func(d Handle, n []byte) error { _, err := b.Mkdir(c, nil, d, n, nil); return err },
-		"symlink":     func(d Handle, n []byte) error { _, err := b.Symlink(c, nil, d, n, []byte("t"), nil); return err },
-		"mknod":       func(d Handle, n []byte) error { _, err := b.Mknod(c, nil, d, n, TypeFIFO, 0, 0, nil); return err },
-		"link":        func(d Handle, n []byte) error { _, err := b.Link(c, nil, file, d, n); return err },
-		"unlink":      func(d Handle, n []byte) error { return b.Unlink(c, nil, d, n) },
-		"rmdir":       func(d Handle, n []byte) error { return b.Rmdir(c, nil, d, n) },
-		"rename from": func(d Handle, n []byte) error { return b.Rename(c, nil, d, n, b.root, []byte("to"), 0) },
-		"rename to":   func(d Handle, n []byte) error { return b.Rename(c, nil, b.root, []byte("file"), d, n, 0) },
-	}
-}
-
 // TestNames gives every operation every bad name.
 func TestNames(t *testing.T) {
 	b := newBench(t, 16<<20)

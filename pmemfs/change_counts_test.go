@@ -8,48 +8,6 @@ import (
 	"pmemfs/pmemfs/testpart"
 )
 
-// fixture is a filesystem with something of everything, its window empty.
-type fixture struct {
-	fs              *FS
-	c               Cred
-	call            *Call // of calls that ask for something, or learn it
-	root            Handle
-	file, big, tree Handle
-	listed          Handle // a directory with the longest lists
-	t               testing.TB
-}
-
-func newFixture(t testing.TB, sums bool) *fixture {
-	f := &fixture{fs: memFSWith(t, 64<<20, sums), t: t}
-	f.root = f.fs.Root()
-	must := func(a Attr, err error) Handle {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return a.Handle
-	}
-	f.file = must(f.fs.Create(&f.c, f.call, f.root, []byte("file"), &CreateOptions{}))
-	f.big = must(f.fs.Create(&f.c, f.call, f.root, []byte("big"), &CreateOptions{}))
-	f.tree = must(f.fs.Mkdir(&f.c, f.call, f.root, []byte("tree"), nil))
-	must(f.fs.Mkdir(&f.c, f.call, f.root, []byte("empty"), nil))
-	must(f.fs.Symlink(&f.c, f.call, f.root, []byte("link"), []byte("target"), nil))
-	f.listed = must(f.fs.Mkdir(&f.c, f.call, f.root, []byte("listed"), nil))
-	if err := f.fs.SetACLs(&f.c, f.call, f.listed, ACLs{Access: longestACL(), Default: longestACL()}, ACLAccess|ACLDefault); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := f.fs.Write(&f.c, f.call, f.big, make([]byte, 4<<20), 0); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := f.fs.Write(&f.c, f.call, f.file, make([]byte, 4096), 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.fs.SyncAll(); err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
 // operation is a row of the budget: what it does and the exact number of fences it may take.
 type operation struct {
 	name   string

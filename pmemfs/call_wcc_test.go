@@ -104,8 +104,8 @@ var callOps = []callOp{
 	}, func(f *fixture) []Handle { return []Handle{f.root, f.tree} }},
 }
 
-// TestSaw makes each call and compares what it saw with the attributes before and after.
-func TestSaw(t *testing.T) {
+// TestWCC makes each call and compares what it saw with the attributes before and after.
+func TestWCC(t *testing.T) {
 	testpart.NotRace(t)
 	for _, op := range callOps {
 		t.Run(op.name, func(t *testing.T) {
@@ -144,14 +144,6 @@ func TestSaw(t *testing.T) {
 			closeFS(t, f.fs)
 		})
 	}
-}
-
-func (f *fixture) attr(h Handle) Attr {
-	a, err := f.fs.Getattr(nil, h)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return a
 }
 
 // waiters are the calls that look at Call.NoWait, with the file whose lock they may find taken.
@@ -198,16 +190,10 @@ func TestNoWait(t *testing.T) {
 	closeFS(t, f.fs)
 }
 
-// TestCheapFence asks for it in every domain.
-func TestCheapFence(t *testing.T) {
-	for _, d := range []Domain{DomainVolatile, DomainPageCache, DomainCacheFlush, DomainEADR} {
-		fs, err := OpenMemory(4<<20, d, Options{NoBackground: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := fs.CheapFence(); got != (d != DomainPageCache) {
-			t.Errorf("%v: %v", d, got)
-		}
-		closeFS(t, fs)
+func (f *fixture) attr(h Handle) Attr {
+	a, err := f.fs.Getattr(nil, h)
+	if err != nil {
+		f.t.Fatal(err)
 	}
+	return a
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestOnly lets calls be about one file, while its name is its own and when it is another's.
-func TestOnly(t *testing.T) {
+// TestExpected lets calls be about one file, while its name is its own and when it is another's.
+func TestExpected(t *testing.T) {
 	f := newFixture(t, false)
 	c, call := &Cred{}, new(Call)
 	newFile := func(name string, isDir bool) Handle {
@@ -58,8 +58,8 @@ func TestOnly(t *testing.T) {
 	}
 }
 
-// TestOnlyRaces has files removed under a name that others take at that moment: those must stay.
-func TestOnlyRaces(t *testing.T) {
+// TestExpectedRaces has files removed under a name that others take at that moment: those must stay.
+func TestExpectedRaces(t *testing.T) {
 	f := newFixture(t, false)
 	name := []byte("x")
 	for i := range 300 {

@@ -3,7 +3,6 @@ package pmemfs
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -92,13 +91,6 @@ func TestNotes(t *testing.T) {
 			checkFS(t, fs)
 			closeFS(t, fs)
 		})
-	}
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -253,16 +245,6 @@ func TestNotesFullWindow(t *testing.T) {
 		t.Logf("%d%% used: %d of %d notes, %d checkpoints", used, len(fs.RequestNotes()), n, ckpt)
 		checkFS(t, fs)
 		closeFS(t, fs)
-	}
-}
-
-// BenchmarkOpen opens an image with a ring of 16 MiB, all of it written, with an empty window and with one of 4 MiB, with
-// and without notes.
-func BenchmarkOpen(b *testing.B) {
-	for _, notes := range []bool{false, true} {
-		for _, window := range []bool{false, true} {
-			b.Run(fmt.Sprintf("notes=%v/window=%v", notes, window), func(b *testing.B) { benchOpen(b, notes, window) })
-		}
 	}
 }
 

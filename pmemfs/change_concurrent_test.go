@@ -119,38 +119,6 @@ func TestConcurrent(t *testing.T) {
 	b.countSpace()
 }
 
-// removeTree empties a directory.
-func (b *bench) removeTree(d Handle) {
-	b.t.Helper()
-	for _, name := range b.names(d) {
-		a, err := b.Lookup(superuser, nil, d, []byte(name))
-		b.must(err)
-		if a.Type == TypeDir {
-			b.removeTree(a.Handle)
-			b.must(b.Rmdir(superuser, nil, d, []byte(name)))
-		} else {
-			b.must(b.Unlink(superuser, nil, d, []byte(name)))
-		}
-	}
-}
-
-// countSpace compares the allocator's count with what can really be taken.
-func (b *bench) countSpace() {
-	b.t.Helper()
-	avail := b.a.Blocks.Avail()
-	for b.a.Blocks.Avail() > 0 {
-		r, err := b.a.Blocks.Reserve(0, 1<<15, false)
-		if err != nil || r.Len == 0 {
-			b.t.Errorf("%d blocks are said to be free, %d of them are not to be had: %v", avail, b.a.Blocks.Avail(), err)
-			break
-		}
-		defer b.a.Blocks.Unreserve(r)
-	}
-	if c := b.j.Counts(); c.Free != avail {
-		b.t.Errorf("the journal counts %d free blocks, the allocator %d", c.Free, avail)
-	}
-}
-
 // TestReaddirBesideChanges lists a directory while others come and go: what is there throughout is seen exactly once.
 func TestReaddirBesideChanges(t *testing.T) {
 	b := newBench(t, 32<<20)
@@ -300,5 +268,37 @@ func TestCloseBeside(t *testing.T) {
 		if err := fs.Close(); !errors.Is(err, ErrClosed) {
 			t.Errorf("closed twice: %v", err)
 		}
+	}
+}
+
+// removeTree empties a directory.
+func (b *bench) removeTree(d Handle) {
+	b.t.Helper()
+	for _, name := range b.names(d) {
+		a, err := b.Lookup(superuser, nil, d, []byte(name))
+		b.must(err)
+		if a.Type == TypeDir {
+			b.removeTree(a.Handle)
+			b.must(b.Rmdir(superuser, nil, d, []byte(name)))
+		} else {
+			b.must(b.Unlink(superuser, nil, d, []byte(name)))
+		}
+	}
+}
+
+// countSpace compares the allocator's count with what can really be taken.
+func (b *bench) countSpace() {
+	b.t.Helper()
+	avail := b.a.Blocks.Avail()
+	for b.a.Blocks.Avail() > 0 {
+		r, err := b.a.Blocks.Reserve(0, 1<<15, false)
+		if err != nil || r.Len == 0 {
+			b.t.Errorf("%d blocks are said to be free, %d of them are not to be had: %v", avail, b.a.Blocks.Avail(), err)
+			break
+		}
+		defer b.a.Blocks.Unreserve(r)
+	}
+	if c := b.j.Counts(); c.Free != avail {
+		b.t.Errorf("the journal counts %d free blocks, the allocator %d", c.Free, avail)
 	}
 }

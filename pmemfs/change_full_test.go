@@ -9,28 +9,6 @@ import (
 	"pmemfs/pmemfs/testpart"
 )
 
-// fill takes all inode numbers and then all space that ordinary operations may have.
-func (b *bench) fill(d Handle) (big Handle, size uint64) {
-	b.t.Helper()
-	big = b.create(d, "big")
-	for n := 1 << 20; n > 0; {
-		m, _, err := b.Write(superuser, nil, big, make([]byte, n), size)
-		size += uint64(m)
-		if errors.Is(err, ErrNoSpace) {
-			n /= 2
-			continue
-		}
-		b.must(err)
-	}
-	for i := 0; ; i++ {
-		_, err := b.Create(superuser, nil, d, fmt.Append(nil, "n", i), &CreateOptions{})
-		if errors.Is(err, ErrNoSpace) {
-			return big, size
-		}
-		b.must(err)
-	}
-}
-
 // TestFull asks everything of a full filesystem: what needs space says so and changes nothing, what frees space works, and
 // afterwards all of it is back.
 func TestFull(t *testing.T) {
