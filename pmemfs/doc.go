@@ -43,15 +43,15 @@
 // # Lock order
 //
 //	scrub.Scrubber.mu       one scrub at a time; held over all of it
+//	writeback.Buffers.markMu  one call makes the image say that a crash may lose data
 //	  gate                  one shared hold per call; Close takes all of them
 //	    renameMu            renames that move a directory to another parent; to read, lookups that must not leave a directory
 //	      inode.Table.growMu
 //	        stripes         of inodes, in ascending order of stripe; and what WriteUnstable has buffered of a file
-//	          orphanMu      the orphan index and the list of bad blocks, held by an operation until it ends (alloc.Op.Own)
+//	          orphanMu      the orphan index and the list of bad blocks, held by an operation until it ends (alloc.Op.Own); volume.OwnMu below
 //	            the locks of alloc and journal (see there)
 //	refsMu                  open files; leaf
 //	writeback.Buffers.mu    which files are dirty; leaf
-//	writeback.Buffers.markMu before gate: one call makes the image say that a crash may lose data
 //	media.Health.mu         what is known of bad memory; leaf
 //	locks.Table.mu          byte-range locks; leaf
 //
