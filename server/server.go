@@ -91,6 +91,9 @@ type Server struct {
 
 // Open gets everything ready to serve. Until Serve is called clients wait. It listens, and is registered, before it touches the image, so
 // one that fails for that has changed nothing.
+//
+// Errors: a configuration that could not work, before anything is made; those of listening, with what can be done about them; those of
+// pmemfs.Format and pmemfs.Open.
 func Open(c Config) (*Server, error) {
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	exports, err := c.vet()
@@ -164,6 +167,8 @@ func (s *Server) show(set *export.Set) (missing []*export.MissingError) {
 // Reload serves other exports, from the next request on; connections stay. Clients find files of an export that is gone
 // stale, until it is back. Exports that cannot be served are an error and change nothing. It may be called by any
 // goroutine while the server serves.
+//
+// Errors: those of export.NewSet, and an export that would allow changes of an image that is open for reading only.
 func (s *Server) Reload(exports []export.Export) error {
 	next, err := export.NewSet(exports)
 	if err != nil {
@@ -371,6 +376,8 @@ func (s *Server) closePrograms() {
 }
 
 // Close gives up a server that was opened but will not serve.
+//
+// Errors: those of the sockets and of pmemfs.FS.Close, joined.
 func (s *Server) Close() error {
 	s.closePrograms()
 	return errors.Join(s.unlisten(), s.eng.Close())

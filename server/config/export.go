@@ -32,6 +32,8 @@ func (n *network) UnmarshalText(text []byte) (err error) {
 //	NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,clients=NETWORK]...[,secure_port][,directory_offsets=31]
 //
 // The subtree is the one of the export's own name if it is left out. Paths with a comma or an equals sign need a file.
+//
+// Errors: what the word lacks or has too much of, those of export.ParseSquash and export.ParseNetwork, and those of export.Export.Validate.
 func ParseExport(s string) (export.Export, error) {
 	e := export.Default()
 	path, options, more := strings.Cut(s, ",")

@@ -71,7 +71,9 @@ type stanza struct {
 	Offsets    *int      `toml:"directory_offsets"`
 }
 
-// Read reads a file. Its errors name the file, and the line and key where there are such.
+// Read reads a file.
+//
+// Errors: those of the file; those of Parse, with the file in front.
 func Read(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -94,7 +96,10 @@ func Read(path string) (*File, error) {
 	return c, nil
 }
 
-// Parse is Read of a text. Its errors begin with the line, as far as it is known.
+// Parse is Read of a text.
+//
+// Errors: an unknown key, a value of another kind or that makes no sense, and those of export.NewSet. They begin with the line, as far as it is
+// known, and name the key.
 func Parse(text []byte) (*File, error) {
 	if len(text) > fileBytesMax {
 		return nil, fmt.Errorf(" larger than %d bytes", fileBytesMax)

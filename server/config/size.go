@@ -20,6 +20,8 @@ var units = []struct {
 }
 
 // ParseSize reads a positive number of bytes such as 64GiB, 1G (the same kind of unit), 10GB (a thousand-based one) or 4096.
+//
+// Errors: text that is no size, zero, and a size that does not fit in 63 bits.
 func ParseSize(text string) (int64, error) {
 	digits, scale := strings.TrimSpace(text), uint64(1)
 	for _, u := range units {

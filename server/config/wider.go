@@ -9,6 +9,8 @@ import (
 
 // Wider refuses what a reload would open by leaving something out: a file that was cut short, or a line that was lost, must not admit anybody. What
 // an export is to allow more than before its stanza has to say, and one that was not there its name: without one it would be the whole filesystem.
+//
+// Errors: one that names the export, and what to write.
 func (f *File) Wider(before []export.Export) error {
 	for i := range f.Exports {
 		next := &f.Exports[i]

@@ -37,6 +37,8 @@ const (
 )
 
 // ParseSquash reads "root", "all" or "none".
+//
+// Errors: any other text.
 func ParseSquash(s string) (Squash, error) {
 	for _, q := range []Squash{SquashRoot, SquashAll, SquashNone} {
 		if s == q.String() {
@@ -82,6 +84,8 @@ func Default() Export {
 }
 
 // Validate refuses an export that could not be served or not be told apart.
+//
+// Errors: one that names the export and what is wrong with it.
 func (e *Export) Validate() error {
 	for _, p := range []struct{ what, path string }{{"name", e.Name}, {"subtree", e.Subtree}} {
 		if !path.IsAbs(p.path) || path.Clean(p.path) != p.path || strings.ContainsRune(p.path, 0) || len(p.path) > PathMax {

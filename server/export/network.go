@@ -6,6 +6,8 @@ import (
 )
 
 // ParseNetwork reads who may use an export: a network such as 10.0.0.0/8 or fd00::/8, or one address.
+//
+// Errors: one that says how a network is written.
 func ParseNetwork(s string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
 		addr = addr.Unmap()

@@ -18,6 +18,8 @@ type Set struct {
 const setMax = 1024
 
 // NewSet validates exports and collects them.
+//
+// Errors: no exports, more than 1,024, two of one name or one ID, and those of Export.Validate.
 func NewSet(exports []Export) (*Set, error) {
 	if len(exports) == 0 {
 		return nil, errors.New("nothing to export")

@@ -68,7 +68,9 @@ func (t *Table) Store(s *Set) (missing []*MissingError) {
 	return missing
 }
 
-// Root finds the directory that an export of a set shows now and keeps its handle. Its errors are those of Walk.
+// Root finds the directory that an export of a set shows now and keeps its handle.
+//
+// Errors: those of Walk.
 func (t *Table) Root(e *Export) (pmemfs.Attr, error) {
 	attr, err := Walk(t.eng, e.Subtree)
 	if err != nil {

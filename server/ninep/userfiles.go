@@ -22,6 +22,8 @@ type fileUsers struct {
 }
 
 // UsersFrom returns the users in the files passwd (passwd(5)) and group (group(5)) of a folder, or why these cannot be read now.
+//
+// Errors: those of reading either file, and lines that make no sense, by their numbers.
 func UsersFrom(dir string, log *slog.Logger) (Users, error) {
 	f := &fileUsers{dir, cmp.Or(log, slog.New(slog.DiscardHandler))}
 	_, err := f.users(func(passwdLine) bool { return true })

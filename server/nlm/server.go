@@ -55,8 +55,10 @@ type Server struct {
 	cookie map[string]*grant // those that wait for a GRANTED_RES
 }
 
-// New returns a server that knows the clients of the incarnation before, whom Run tells of the restart. Its errors are the engine's. The engine
+// New returns a server that knows the clients of the incarnation before, whom Run tells of the restart. The engine
 // stays the caller's to close, after Close.
+//
+// Errors: those of nsm.Open.
 func New(c Config) (*Server, error) {
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	s := &Server{

@@ -122,7 +122,9 @@ type host struct {
 }
 
 // Open reads the hosts from the image and begins a new state. If the image cannot take the new state number now it is asked
-// again. Errors are the engine's.
+// again.
+//
+// Errors: those of pmemfs.FS.Keys and of pmemfs.FS.Value.
 func Open(c Config) (*Monitor, error) {
 	c.Timing = c.Timing.WithDefaults()
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))

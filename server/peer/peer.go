@@ -100,6 +100,8 @@ func (c *Caller) Attach(d *rpc.Datagrams) { c.socket.Store(d) }
 
 // Call calls a program of a client and returns the results. It tries the route's transport, and then the other one, until ctx
 // ends; so the call may be carried out several times.
+//
+// Errors: ErrAbsent, rpc.ErrRefused as an rpc.Refusal, those of ctx and of the sockets; those of both transports, joined.
 func (c *Caller) Call(ctx context.Context, r Route, out *rpc.OutCall) ([]byte, error) {
 	var errs []error
 	for _, udp := range []bool{r.UDP, !r.UDP} {
@@ -145,6 +147,8 @@ func (c *Caller) over(ctx context.Context, r Route, udp bool, out *rpc.OutCall) 
 }
 
 // Send is Call for a call whose results nobody wants. Over UDP it is sent once.
+//
+// Errors: those of Call.
 func (c *Caller) Send(ctx context.Context, r Route, out *rpc.OutCall) error {
 	if !r.UDP {
 		_, err := c.Call(ctx, r, out)

@@ -111,6 +111,8 @@ func running(ctx context.Context, x entry) bool {
 }
 
 // Withdraw takes the registrations back that are still there.
+//
+// Errors: those of reaching rpcbind, joined.
 func (r *Registrar) Withdraw(ctx context.Context) error {
 	if len(r.done) == 0 {
 		return nil

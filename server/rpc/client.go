@@ -57,6 +57,8 @@ func (d *Datagrams) Call(ctx context.Context, from netip.Addr, to netip.AddrPort
 }
 
 // Send sends a call once and waits for no reply: such as the results of an asynchronous procedure.
+//
+// Errors: those of the socket.
 func (d *Datagrams) Send(from netip.Addr, to netip.AddrPort, c *OutCall) error {
 	return d.write(c.encode(newXID()), origin{addr: from}, to)
 }
@@ -112,6 +114,8 @@ func (d *Datagrams) abandon() {
 }
 
 // CallUDP is Datagrams.Call from a socket of its own. That nobody listens there is an error at once.
+//
+// Errors: those of ctx and of the socket, and ErrRefused as a Refusal.
 func CallUDP(ctx context.Context, from netip.Addr, to netip.AddrPort, c *OutCall) ([]byte, error) {
 	dialer := net.Dialer{}
 	if from.IsValid() {
@@ -169,6 +173,8 @@ func awaitUDP(ctx context.Context, conn net.Conn, xid uint32, deadline time.Time
 }
 
 // CallTCP calls a program at an address over a connection of its own, from an address of this machine as with Datagrams.Call.
+//
+// Errors: those of ctx and of the connection, io.ErrUnexpectedEOF for one that ends, and ErrRefused as a Refusal.
 func CallTCP(ctx context.Context, from netip.Addr, to netip.AddrPort, c *OutCall) ([]byte, error) {
 	dialer := net.Dialer{}
 	if from.IsValid() {
@@ -183,6 +189,8 @@ func CallTCP(ctx context.Context, from netip.Addr, to netip.AddrPort, c *OutCall
 }
 
 // CallStream makes one call over a connection of a stream, such as TCP's, on which no other call is under way.
+//
+// Errors: those of ctx and of the connection, io.ErrUnexpectedEOF for one that ends, and ErrRefused as a Refusal.
 func CallStream(ctx context.Context, conn net.Conn, c *OutCall) ([]byte, error) {
 	stop := safego.OnEnd(ctx, "ending a call", func() {
 		// What waits ends; that a connection is closed already says the call itself.

@@ -58,6 +58,8 @@ type origin struct {
 }
 
 // NewDatagrams returns the server's side of a UDP socket, which becomes the Datagrams's own.
+//
+// Errors: that of asking the system to tell where datagrams were sent to.
 func (s *Server) NewDatagrams(uc *net.UDPConn) (*Datagrams, error) {
 	d := &Datagrams{srv: s, uc: uc, waits: share.New(int64(s.limits.Datagrams)), asked: make(map[asked]struct{}), calls: make(map[uint32]*outgoing)}
 	if ua, ok := uc.LocalAddr().(*net.UDPAddr); ok {
@@ -107,6 +109,8 @@ func (d *Datagrams) Serve(ctx context.Context) error {
 }
 
 // Close gives up a socket that will not be served.
+//
+// Errors: that of the socket.
 func (d *Datagrams) Close() error { return d.uc.Close() }
 
 // read takes datagram after datagram. Passing failures are waited out, as those of a listener are.
