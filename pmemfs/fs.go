@@ -333,18 +333,15 @@ func (fs *FS) Sync(h Handle) (err error) {
 // in progress.
 //
 // Errors: ErrNoSpace, ErrIO or ErrReadOnly for what could not be flushed or stored; ErrClosed.
-func (fs *FS) SyncAll() (err error) {
-	defer fs.finish(&err, 0)
-	g, err := fs.enter(0)
-	if err != nil {
-		return err
-	}
-	defer g.RUnlock()
-	if fs.readOnly {
-		return nil
-	}
-	fs.reapAgain()
-	return errors.Join(fs.dirty.FlushAll(), fs.j.Checkpoint())
+func (fs *FS) SyncAll() error {
+	ch := change{fs: fs, tries: retry{over: true}} // what could not be flushed is lost, and would not be found again
+	return ch.run(func() error {
+		if fs.readOnly {
+			return nil
+		}
+		fs.reapAgain()
+		return errors.Join(fs.dirty.FlushAll(), fs.j.Checkpoint())
+	})
 }
 
 // Statfs returns the size of the filesystem.

@@ -2,6 +2,7 @@ package style
 
 import (
 	"go/ast"
+	"go/token"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,6 +42,26 @@ func TestErrorsNamed(t *testing.T) {
 	}
 	if checked == 0 {
 		t.Error("nothing was checked")
+	}
+}
+
+// TestOwnTypes demands that types which importers see are not other names of internal ones: godoc shows no field of those.
+func TestOwnTypes(t *testing.T) {
+	for _, f := range goFiles(t) {
+		if f.isTest() || !importable(f.folder()) {
+			continue
+		}
+		for _, decl := range f.tree.Decls {
+			d, ok := decl.(*ast.GenDecl)
+			if !ok || d.Tok != token.TYPE {
+				continue
+			}
+			for _, spec := range d.Specs {
+				if s := spec.(*ast.TypeSpec); s.Assign.IsValid() && s.Name.IsExported() {
+					t.Errorf("%s: %s is another name of a type: let it be a type of its own", f.at(s.Pos()), s.Name.Name)
+				}
+			}
+		}
 	}
 }
 
