@@ -57,8 +57,9 @@ func TestOwnTypes(t *testing.T) {
 				continue
 			}
 			for _, spec := range d.Specs {
-				if s := spec.(*ast.TypeSpec); s.Assign.IsValid() && s.Name.IsExported() {
-					t.Errorf("%s: %s is another name of a type: let it be a type of its own", f.at(s.Pos()), s.Name.Name)
+				s := spec.(*ast.TypeSpec)
+				if _, other := s.Type.(*ast.SelectorExpr); other && s.Assign.IsValid() && s.Name.IsExported() {
+					t.Errorf("%s: %s is another name of a type of another package: let it be a type of its own", f.at(s.Pos()), s.Name.Name)
 				}
 			}
 		}
