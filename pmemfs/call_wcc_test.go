@@ -104,7 +104,7 @@ var callOps = []callOp{
 	}, func(f *fixture) []Handle { return []Handle{f.root, f.tree} }},
 }
 
-// TestWCC makes each call and compares what it saw with the attributes before and after.
+// TestWCC makes each call and compares its pre-op and post-op attributes with those that the file has before and after.
 func TestWCC(t *testing.T) {
 	testpart.NotRace(t)
 	for _, op := range callOps {
@@ -124,7 +124,7 @@ func TestWCC(t *testing.T) {
 				switch {
 				case i >= len(handles):
 					if s.HasPre || s.HasPost || s.PreOp() != nil {
-						t.Errorf("handle %d was seen, which the call does not have", i)
+						t.Errorf("handle %d has attributes, which the call does not have", i)
 					}
 				case !s.HasPost || s.Post != f.attr(handles[i]):
 					t.Errorf("handle %d: after %v %+v, expected %+v", i, s.HasPost, s.Post, f.attr(handles[i]))

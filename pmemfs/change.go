@@ -25,7 +25,7 @@ import (
 //	record  commit            One fence. Behind it the change is durable and everybody sees it. Then the call learns its post-op
 //	                          attributes, still under the locks: nothing came between them and the pre-op attributes.
 //	run     release the locks
-//	        try again         where the cause of the error could be removed (again). That may flush and free other files, which
+//	        retry             where the cause of the error could be removed (mayRetry). That may flush and free other files, which
 //	                          takes their locks, so none is held.
 //	        free an orphan    and the end of the inode file: both lock other inodes too.
 //	        leave the gate
@@ -61,7 +61,7 @@ func (ch *change) run(attempt func() error) (err error) {
 	}
 	defer g.RUnlock()
 	for {
-		if err = ch.once(attempt); err == nil || !ch.again(err) {
+		if err = ch.once(attempt); err == nil || !ch.mayRetry(err) {
 			break
 		}
 		ch.call.dropPre()
@@ -130,17 +130,17 @@ func (ch *change) end() {
 	}
 }
 
-// again is told of the error of an attempt. It returns true when another attempt may end better. No lock is held.
-func (ch *change) again(err error) bool {
+// mayRetry is told of the error of an attempt. It returns true when another attempt may end better. No lock is held.
+func (ch *change) mayRetry(err error) bool {
 	if err == errRetry {
 		return true
 	}
-	return !ch.tries.over && ch.fs.again(err, &ch.tries)
+	return !ch.tries.over && ch.fs.mayRetry(err, &ch.tries)
 }
 
-// absorb is told of the error of a record of which the call may make the same again, in other blocks: it returns true when bad
+// retryRecord is told of the error of a record of which the call may make the same again, in other blocks: it returns true when bad
 // memory was the cause and will now be avoided. The locks are held.
-func (ch *change) absorb(errp *error) bool {
+func (ch *change) retryRecord(errp *error) bool {
 	ch.tries.moves++
 	return ch.tries.moves <= media.RetriesMax && ch.fs.media.RetryWrite(errp, ch.ino)
 }

@@ -8,7 +8,7 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 )
 
-// A mutation program damages a small healthy image in up to mutationMax places and makes the checksums right again, so
+// A mutation program damages a small healthy image in up to mutationMax positions and makes the checksums right again, so
 // that the damage gets past them. A step is 16 bytes:
 //
 //	0 kind u8 | 1 unused | 2 block u16, of the busy ones | 4 offset u16 | 6 another u16 | 8 value u64

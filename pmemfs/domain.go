@@ -36,7 +36,7 @@ func (e *parseError) Unwrap() []error { return []error{ErrInvalid, e.cause} }
 // Domain is a persistence domain: what has to happen before a store survives a power cut. DESIGN.md says how Open finds it out.
 type Domain uint8
 
-// Persistence domains, from the weakest promise to the strongest.
+// Persistence domains, from the weakest guarantee to the strongest.
 const (
 	DomainVolatile   = Domain(pmem.Volatile)   // nothing is ever durable; only by name
 	DomainPageCache  = Domain(pmem.PageCache)  // an ordinary file: msync

@@ -79,7 +79,7 @@ func TestNotes(t *testing.T) {
 			}
 			want := []RequestNote{{keyOf(1), h}}
 			if len(f.fs.RequestNotes()) != 0 {
-				t.Errorf("notes of this life: %v", f.fs.RequestNotes())
+				t.Errorf("notes of this mount: %v", f.fs.RequestNotes())
 			}
 			fs := f.fs
 			for _, end := range []func(){func() {}, func() {}, func() { must(t, fs.SyncAll()) }, func() { must(t, fs.j.CheckpointClean()) }} {

@@ -14,9 +14,9 @@ type retry struct {
 	over  bool // what the call has done so far is all that it may do
 }
 
-// again is told of an error of an attempt that has changed nothing, by who holds the gate and no stripe. It returns true when
+// mayRetry is told of an error of an attempt that has changed nothing, by who holds the gate and no stripe. It returns true when
 // another attempt may end better.
-func (fs *FS) again(err error, r *retry) bool {
+func (fs *FS) mayRetry(err error, r *retry) bool {
 	if r.moves < media.RetriesMax && fs.media.RetryElsewhere(err) {
 		r.moves++
 		return true
@@ -24,7 +24,7 @@ func (fs *FS) again(err error, r *retry) bool {
 	return fs.freeSpace(err, r)
 }
 
-// freeSpace is again for want of space. Before anybody is told that there is none, dirty data of others is flushed, which
+// freeSpace is mayRetry for want of space. Before anybody is told that there is none, dirty data of others is flushed, which
 // may take less, and what could not be freed before is tried again. True once in a call, and only if there was something
 // to do. The caller holds the gate and no stripe.
 func (fs *FS) freeSpace(err error, r *retry) bool {

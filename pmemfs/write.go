@@ -70,7 +70,7 @@ func (w *writing) attempt(c *Cred) error {
 			if w.n == len(w.p) {
 				return nil
 			}
-		case w.absorb(&err):
+		case w.retryRecord(&err):
 		case appends && w.n > 0:
 			w.tries.over = true // what is appended lies together, so the rest cannot come later
 			return err
