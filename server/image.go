@@ -99,28 +99,28 @@ func (c *Config) openImage(readOnly bool) (*pmemfs.FS, error) {
 	return eng, err
 }
 
-// lookEvery is how long it takes to notice that the image is no longer at its path.
-const lookEvery = 2 * time.Second
+// identityEvery is how long it takes to notice that the image is no longer at its path.
+const identityEvery = 2 * time.Second
 
-// lookForImage looks for the image until ctx ends.
-func (s *Server) lookForImage(ctx context.Context) {
-	tick := time.NewTicker(lookEvery)
+// watchIdentity looks until ctx ends whether the path still leads to the image.
+func (s *Server) watchIdentity(ctx context.Context) {
+	tick := time.NewTicker(identityEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			s.look()
+			s.checkIdentity()
 		}
 	}
 }
 
-// look looks for the image, and says once that it cannot.
-func (s *Server) look() {
+// checkIdentity looks whether the path still leads to the image, and says once that it cannot tell.
+func (s *Server) checkIdentity() {
 	err := s.eng.LookForImage()
 	if err != nil && !s.unseen {
-		s.log.Warn("cannot look whether the image is still at its path", "err", err)
+		s.log.Warn("cannot tell whether the image is still at its path", "err", err)
 	}
 	s.unseen = err != nil
 }

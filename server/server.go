@@ -83,7 +83,7 @@ type Server struct {
 	budget    *rpc.Budget // of all listeners
 	created   bool
 	readOnly  bool // the image cannot be written
-	unseen    bool // whether the image is still at its path could not be told; of look
+	unseen    bool // whether the image is still at its path could not be told; of checkIdentity
 	scrubs    Scrubbing
 
 	reloading sync.Mutex // orders Reloads and what they log
@@ -339,7 +339,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.scrubs.Every > 0 {
 		wg.Go("scrub", func() { s.scrub(scrubbing, s.scrubs) })
 	}
-	wg.Go("image", func() { s.lookForImage(scrubbing) })
+	wg.Go("image", func() { s.watchIdentity(scrubbing) })
 	err := together(ctx, s.nfs.serve, s.servePortmap, s.serveNineP, s.runLocks, func(ctx context.Context) error {
 		<-ctx.Done()
 		s.withdraw() // before the last calls have been answered: no client is to come any more
@@ -352,7 +352,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	s.closePrograms()
 	wg.Wait() // it notes how far it is
-	s.look()
+	s.checkIdentity()
 	return errors.Join(err, s.eng.Close())
 }
 

@@ -106,8 +106,8 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// promise says what becomes of changes.
-func promise(info pmemfs.Info) string {
+// durabilityLine says what becomes of changes.
+func durabilityLine(info pmemfs.Info) string {
 	switch {
 	case info.ReadOnly:
 		return "open for reading only: nothing is written"
@@ -125,7 +125,7 @@ func announce(w io.Writer, s *server.Server) {
 		verb = "made"
 	}
 	fmt.Fprintf(w, "%s %s, %s\n", verb, info.Path, formatBytes(info.SizeBytes))
-	fmt.Fprintln(w, promise(info))
+	fmt.Fprintln(w, durabilityLine(info))
 	for _, e := range s.Exports() {
 		access := "read-write"
 		if e.ReadOnly {

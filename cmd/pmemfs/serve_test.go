@@ -86,14 +86,14 @@ func TestServeRefuses(t *testing.T) {
 	}
 }
 
-// TestPromise: what is printed at the start does not promise more than the image keeps.
-func TestPromise(t *testing.T) {
+// TestDurabilityLine: what is printed at the start does not promise more than the image keeps.
+func TestDurabilityLine(t *testing.T) {
 	for want, info := range map[string]pmemfs.Info{
 		"open for reading only: nothing is written":                            {ReadOnly: true, Domain: "volatile", Durability: "power"},
 		"persistence domain volatile (as asked): a power cut loses everything": {Domain: "volatile", DomainReason: "as asked", Durability: "power"},
 		"persistence domain page-cache (a file), durability process":           {Domain: "page-cache", DomainReason: "a file", Durability: "process"},
 	} {
-		if got := promise(info); got != want {
+		if got := durabilityLine(info); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

@@ -74,7 +74,7 @@ type Export struct {
 
 	ShortOffsets bool // directory offsets have 31 bits, for 32-bit programs
 
-	id   uint32  // kept by NewSet
+	id   uint32  // set by NewSet
 	root *rootID // of an export in a Set
 }
 

@@ -17,7 +17,7 @@ type Table struct {
 }
 
 // rootID is the directory that an export shows; a change of it is seen by all goroutines at once.
-type rootID struct{ kept atomic.Pointer[pmemfs.Handle] }
+type rootID struct{ handle atomic.Pointer[pmemfs.Handle] }
 
 // MissingError says that the directory of an export cannot be found. Such an export is served all the same:
 // whoever mounts it is told, until the directory is there.
@@ -77,7 +77,7 @@ func (t *Table) Root(e *Export) (pmemfs.Attr, error) {
 		return attr, err
 	}
 	h := attr.Handle
-	e.root.kept.Store(&h)
+	e.root.handle.Store(&h)
 	return attr, nil
 }
 
@@ -87,7 +87,7 @@ func (e *Export) Within() pmemfs.Handle {
 	if e.Subtree == "/" {
 		return pmemfs.Handle{}
 	}
-	if root := e.root.kept.Load(); root != nil {
+	if root := e.root.handle.Load(); root != nil {
 		return *root
 	}
 	return pmemfs.Handle{Ino: math.MaxUint64} // nothing is there

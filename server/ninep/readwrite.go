@@ -71,7 +71,7 @@ func (c *call) writeData() errno {
 	return ok
 }
 
-// fsync answers when all of a file is durable, as it is in any case but for what another protocol has kept in memory. A client of
+// fsync answers when all of a file is durable, as it is in any case but for what another protocol has buffered. A client of
 // old does not say whether it wants the attributes too: they always are.
 func (c *call) fsync() errno {
 	id := c.d.u32()

@@ -111,7 +111,7 @@ type host struct {
 	local netip.Addr // the address of this machine that it knows, with the interface as its zone if there is one to know
 	state uint32     // its state number; 0 if that is not known
 	used  time.Time  // when it last asked for a lock
-	kept  bool       // in the image
+	saved bool       // in the image
 
 	// Of hosts that were known at the start:
 	recovering bool      // not through yet
@@ -202,7 +202,7 @@ func (m *Monitor) Watch(h Host, r peer.Route, state uint32) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.hosts[h].kept = true
+	m.hosts[h].saved = true
 	return nil
 }
 
@@ -212,7 +212,7 @@ func (m *Monitor) meet(h Host, r peer.Route, state uint32) (known, restarted boo
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	x := m.hosts[h]
-	if x == nil || !x.kept || !m.saved {
+	if x == nil || !x.saved || !m.saved {
 		return false, false
 	}
 	x.used, x.local = time.Now(), hereOf(r)
@@ -237,8 +237,8 @@ func (m *Monitor) admit(h Host, r peer.Route, state uint32) error {
 }
 
 // drop forgets a host, and what the image may have of it. The caller holds writing. After an error it is still known.
-func (m *Monitor) drop(h Host, kept bool) error {
-	if kept {
+func (m *Monitor) drop(h Host, saved bool) error {
+	if saved {
 		if err := m.c.Engine.DeleteValue(keyOf(h)); err != nil && !errors.Is(err, pmemfs.ErrNotExist) {
 			return err
 		}

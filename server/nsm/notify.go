@@ -131,7 +131,7 @@ func (m *Monitor) sweep(since time.Time) {
 	var idle []Host
 	m.mu.Lock()
 	for h, x := range m.hosts {
-		if x.kept && x.told && !x.recovering && !x.used.After(since) {
+		if x.saved && x.told && !x.recovering && !x.used.After(since) {
 			idle = append(idle, h)
 		}
 	}
@@ -158,7 +158,7 @@ func (m *Monitor) suspend(h Host, since time.Time) bool {
 	if x == nil || x.used.After(since) {
 		return false
 	}
-	x.kept = false
+	x.saved = false
 	return true
 }
 
@@ -167,7 +167,7 @@ func (m *Monitor) resume(h Host, later bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	x := m.hosts[h]
-	x.kept = true
+	x.saved = true
 	if later {
 		x.used = time.Now()
 	}

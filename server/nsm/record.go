@@ -93,7 +93,7 @@ func (m *Monitor) load() error {
 			}
 			continue
 		}
-		x.kept, x.recovering, x.used = true, true, m.start
+		x.saved, x.recovering, x.used = true, true, m.start
 		m.hosts[h] = &x
 		m.count(h, 1)
 	}

@@ -33,7 +33,7 @@ func (r *Receipt) Known() (ended, delivered bool) {
 // State is Known, and asks the system first: a client that comes back on another connection may be seen before the end of the old one is.
 func (r *Receipt) State() (ended, delivered bool) {
 	if r != nil {
-		r.link.look()
+		r.link.checkEnd()
 	}
 	return r.Known()
 }
@@ -46,8 +46,8 @@ type link struct {
 	acked   atomic.Int64 // those of them that the client has acknowledged; counts when over
 }
 
-// look records the end of a connection that the client has ended.
-func (l *link) look() {
+// checkEnd records the end of a connection that the client has ended.
+func (l *link) checkEnd() {
 	raw := l.raw.Load()
 	if l.over.Load() || raw == nil {
 		return
