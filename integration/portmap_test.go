@@ -121,7 +121,7 @@ func TestRpcbind(t *testing.T) {
 		t.Errorf("after the end:\n%s", list)
 	}
 	busy := harness.Run(t, t.TempDir(), "serve", image, "--nfs", "127.0.0.1:12049", "--portmap", ":111")
-	if busy.Status == 0 || !strings.Contains(busy.Stderr, "register with it") {
+	if busy.Status == 0 || !strings.Contains(busy.Stderr, "use --register") {
 		t.Errorf("a portmapper beside rpcbind: %+v", busy)
 	}
 	rpcbind()

@@ -83,7 +83,7 @@ func TestReload(t *testing.T) {
 	const docs, old, readOnly = "\n[[export]]\nname = '/docs'\n", "\n[[export]]\nname = '/old'\n", "read_only = true\n"
 	const reloaded = "exports reloaded"
 	r := newReloading(t, wholeExport+old)
-	r.server.WaitOutput("cannot be mounted before its directory is made", 1)
+	r.server.WaitOutput("cannot be mounted until it is made", 1)
 	root := r.mount("/", nil)
 	r.mount("/old", statusNoEnt)
 	for _, name := range []string{"docs", "old"} {
