@@ -189,7 +189,7 @@ func choose(flags *pflag.FlagSet, name, flag, file string) string {
 	return file
 }
 
-// chooseExports takes the exports from one place: the file, the --export options, or the options about one export.
+// chooseExports takes the exports from one source: the file, the --export options, or the options about one export.
 func (f *serveFlags) chooseExports(flags *pflag.FlagSet) ([]export.Export, error) {
 	named := len(f.exports) > 0 || len(f.file.Exports) > 0
 	for _, name := range oneExportFlags {

@@ -37,7 +37,7 @@ const (
 	attrBytes  = 84      // fattr3
 	fileidAt   = 52      // in fattr3
 	recordMax  = 8 << 20 // no server has reason for more
-	patience   = 20 * time.Second
+	patience   = 2 * time.Minute
 	fileSync   = 2
 	lastMark   = 1 << 31
 	markBytes  = 4

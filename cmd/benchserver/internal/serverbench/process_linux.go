@@ -24,7 +24,7 @@ type process struct {
 }
 
 // startTime is how long a server may take until it accepts connections.
-const startTime = 15 * time.Second
+const startTime = 2 * time.Minute
 
 // start runs a program and waits until something listens on addr.
 func start(addr, program string, args ...string) (*process, error) {
