@@ -49,8 +49,8 @@ type change struct {
 	trims  bool   // the call frees inodes, so the inode file may get shorter
 }
 
-// errRetry ends an attempt that has changed nothing and has noted what the next one has to know.
-var errRetry = errors.New("the names have other inodes by now")
+// errRetry ends an attempt, of a lookup too, that has changed nothing and has found out what the next one has to lock.
+var errRetry = errors.New("another attempt is needed")
 
 // run makes attempts until one has succeeded or another would end no better. It is the outermost step; the caller holds no lock.
 func (ch *change) run(attempt func() error) (err error) {

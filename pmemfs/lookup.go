@@ -92,26 +92,25 @@ func (fs *FS) lookupUp(c *Cred, call *Call, dir Handle, wait bool) (a Attr, err 
 	return fs.lookupName(c, call, dir, name, wait)
 }
 
+// lookupName tries the child's stripe first, and where that is taken, or the child is dirty, takes both in order: that needs the
+// answer beforehand, so it looks again until the answer is the same.
 func (fs *FS) lookupName(c *Cred, call *Call, dir Handle, name []byte, wait bool) (Attr, error) {
 	a, ino, err := fs.lookupFast(c, call, dir, name, wait)
-	switch {
-	case err != errContended:
-		return a, err
-	case !wait:
-		return a, ErrWouldBlock
+	for err == errRetry {
+		if !wait {
+			return a, ErrWouldBlock
+		}
+		a, ino, err = fs.lookupBoth(c, call, dir, name, ino)
 	}
-	return fs.lookupSlow(c, call, dir, name, ino)
+	return a, err
 }
-
-// errContended says that a lock could not be had out of order.
-var errContended = errors.New("contended")
 
 // lookupFast holds the directory's stripe, which it takes only if it can be had at once unless it is to wait, and only
 // tries the child's.
 func (fs *FS) lookupFast(c *Cred, call *Call, dir Handle, name []byte, wait bool) (a Attr, ino uint64, err error) {
 	s := fs.stripes.of(dir.Ino)
 	if !s.read(wait) {
-		return a, 0, errContended
+		return a, 0, errRetry
 	}
 	defer s.RUnlock()
 	d, err := fs.directory(call, 0, dir)
@@ -129,16 +128,16 @@ func (fs *FS) lookupFast(c *Cred, call *Call, dir Handle, name []byte, wait bool
 }
 
 // childAttr fills in the attributes of an inode that an entry of a directory, whose stripe is held, names. It returns
-// errContended rather than wait.
+// errRetry rather than wait.
 func (fs *FS) childAttr(held *stripe, ino uint64, a *Attr) error {
 	if t := fs.stripes.of(ino); t != held {
 		if !t.TryRLock() {
-			return errContended
+			return errRetry
 		}
 		defer t.RUnlock()
 	}
 	if fs.dirty.Of(ino) != nil {
-		return errContended // it has to be made stable, which takes the stripe exclusively
+		return errRetry // it has to be flushed, which takes the stripe exclusively
 	}
 	in, err := fs.child(ino)
 	if err != nil {
@@ -148,17 +147,7 @@ func (fs *FS) childAttr(held *stripe, ino uint64, a *Attr) error {
 	return nil
 }
 
-// lookupSlow takes both stripes in order, which needs the answer beforehand, and looks again.
-func (fs *FS) lookupSlow(c *Cred, call *Call, dir Handle, name []byte, ino uint64) (Attr, error) {
-	for {
-		a, again, err := fs.lookupBoth(c, call, dir, name, ino)
-		if err != nil || again == ino {
-			return a, err
-		}
-		ino = again
-	}
-}
-
+// lookupBoth locks the directory and the inode that name had a moment ago. It returns errRetry, and the inode, when it has another one.
 func (fs *FS) lookupBoth(c *Cred, call *Call, dir Handle, name []byte, guess uint64) (a Attr, ino uint64, err error) {
 	ls := fs.stripes.lock(dir.Ino, guess)
 	defer ls.unlock()
@@ -169,8 +158,11 @@ func (fs *FS) lookupBoth(c *Cred, call *Call, dir Handle, name []byte, guess uin
 	if err := fs.allow(c, d, AccessExec); err != nil {
 		return a, 0, err
 	}
-	if ino, err = fs.resolve(d, name); err != nil || ino != guess {
+	switch ino, err = fs.resolve(d, name); {
+	case err != nil:
 		return a, ino, err
+	case ino != guess:
+		return a, ino, errRetry
 	}
 	fs.dirty.FlushOrLose(ino)
 	in, err := fs.child(ino)

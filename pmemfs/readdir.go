@@ -130,7 +130,7 @@ func (fs *FS) readBatch(c *Cred, call *Call, h Handle, cookie uint64, withAttr, 
 		if withAttr {
 			err := fs.childAttr(s, ino, &e.Attr)
 			e.HasAttr = err == nil
-			blocked = blocked || err == errContended && !wait
+			blocked = blocked || err == errRetry && !wait
 		}
 		b.names = append(b.names, name...)
 		b.ends = append(b.ends, len(b.names))
