@@ -45,8 +45,8 @@ func (fs *FS) Create(c *Cred, call *Call, dir Handle, name []byte, o *CreateOpti
 
 // existing answers a Create of a name that is there.
 func (fs *FS) existing(c *Cred, call *Call, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
-	a, err := fs.lookup(c, call, dir, name, true)
-	if err != nil {
+	var a Attr
+	if err := fs.lookup(c, call, dir, name, true, &a); err != nil {
 		return Attr{}, err
 	}
 	switch {

@@ -54,77 +54,77 @@ func (fs *FS) resolve(d layout.Inode, name []byte) (ino uint64, err error) {
 // of the root is the root, and leads no further than Call.Within says. It needs execute permission on dir, allocates nothing and costs no fence.
 //
 // Errors: ErrNotExist, ErrNotDir, ErrNameTooLong, ErrAccess; read errors.
-func (fs *FS) Lookup(c *Cred, call *Call, dir Handle, name []byte) (Attr, error) {
-	return fs.lookup(c, call, dir, name, call.waits())
+func (fs *FS) Lookup(c *Cred, call *Call, dir Handle, name []byte) (a Attr, err error) {
+	err = fs.lookup(c, call, dir, name, call.waits(), &a)
+	return a, err
 }
 
 // lookup is Lookup; unless it is to wait, it returns ErrWouldBlock rather than do so.
-func (fs *FS) lookup(c *Cred, call *Call, dir Handle, name []byte, wait bool) (a Attr, err error) {
+func (fs *FS) lookup(c *Cred, call *Call, dir Handle, name []byte, wait bool, a *Attr) (err error) {
 	defer fs.finish(&err, dir.Ino)
 	defer fs.region.Unguard(fs.region.Guard(), &err)
 	if len(name) > NameMax {
-		return a, ErrNameTooLong
+		return ErrNameTooLong
 	}
 	g, err := fs.enter(dir.Ino)
 	if err != nil {
-		return a, err
+		return err
 	}
 	defer g.RUnlock()
 	if string(name) == ".." && call.bounded() {
-		return fs.lookupUp(c, call, dir, wait)
+		return fs.lookupUp(c, call, dir, wait, a)
 	}
-	return fs.lookupName(c, call, dir, name, wait)
+	return fs.lookupName(c, call, dir, name, wait, a)
 }
 
 // lookupUp looks ".." up, or "." where the call may not go further up.
-func (fs *FS) lookupUp(c *Cred, call *Call, dir Handle, wait bool) (a Attr, err error) {
+func (fs *FS) lookupUp(c *Cred, call *Call, dir Handle, wait bool, a *Attr) error {
 	if !fs.holdParents(wait) {
-		return a, ErrWouldBlock
+		return ErrWouldBlock
 	}
 	defer fs.renameMu.RUnlock()
 	name := nameDotDot
 	switch within, err := fs.isWithin(call, dir, wait); {
 	case err != nil:
-		return a, err
+		return err
 	case !within:
 		name = nameDot
 	}
-	return fs.lookupName(c, call, dir, name, wait)
+	return fs.lookupName(c, call, dir, name, wait, a)
 }
 
 // lookupName tries the child's stripe first, and where that is taken, or the child is dirty, takes both in order: that needs the
 // answer beforehand, so it looks again until the answer is the same.
-func (fs *FS) lookupName(c *Cred, call *Call, dir Handle, name []byte, wait bool) (Attr, error) {
-	a, ino, err := fs.lookupFast(c, call, dir, name, wait)
+func (fs *FS) lookupName(c *Cred, call *Call, dir Handle, name []byte, wait bool, a *Attr) error {
+	ino, err := fs.lookupFast(c, call, dir, name, wait, a)
 	for err == errRetry {
 		if !wait {
-			return a, ErrWouldBlock
+			return ErrWouldBlock
 		}
-		a, ino, err = fs.lookupBoth(c, call, dir, name, ino)
+		ino, err = fs.lookupBoth(c, call, dir, name, ino, a)
 	}
-	return a, err
+	return err
 }
 
 // lookupFast holds the directory's stripe, which it takes only if it can be had at once unless it is to wait, and only
 // tries the child's.
-func (fs *FS) lookupFast(c *Cred, call *Call, dir Handle, name []byte, wait bool) (a Attr, ino uint64, err error) {
+func (fs *FS) lookupFast(c *Cred, call *Call, dir Handle, name []byte, wait bool, a *Attr) (ino uint64, err error) {
 	s := fs.stripes.of(dir.Ino)
 	if !s.read(wait) {
-		return a, 0, errRetry
+		return 0, errRetry
 	}
 	defer s.RUnlock()
 	d, err := fs.directory(call, 0, dir)
 	if err != nil {
-		return a, 0, err
+		return 0, err
 	}
 	if err := fs.allow(c, d, AccessExec); err != nil {
-		return a, 0, err
+		return 0, err
 	}
 	if ino, err = fs.resolve(d, name); err != nil {
-		return a, 0, err
+		return 0, err
 	}
-	err = fs.childAttr(s, ino, &a)
-	return a, ino, err
+	return ino, fs.childAttr(s, ino, a)
 }
 
 // childAttr fills in the attributes of an inode that an entry of a directory, whose stripe is held, names. It returns
@@ -148,28 +148,28 @@ func (fs *FS) childAttr(held *stripe, ino uint64, a *Attr) error {
 }
 
 // lookupBoth locks the directory and the inode that name had a moment ago. It returns errRetry, and the inode, when it has another one.
-func (fs *FS) lookupBoth(c *Cred, call *Call, dir Handle, name []byte, guess uint64) (a Attr, ino uint64, err error) {
+func (fs *FS) lookupBoth(c *Cred, call *Call, dir Handle, name []byte, guess uint64, a *Attr) (ino uint64, err error) {
 	ls := fs.stripes.lock(dir.Ino, guess)
 	defer ls.unlock()
 	d, err := fs.directory(call, 0, dir)
 	if err != nil {
-		return a, 0, err
+		return 0, err
 	}
 	if err := fs.allow(c, d, AccessExec); err != nil {
-		return a, 0, err
+		return 0, err
 	}
 	switch ino, err = fs.resolve(d, name); {
 	case err != nil:
-		return a, ino, err
+		return ino, err
 	case ino != guess:
-		return a, ino, errRetry
+		return ino, errRetry
 	}
 	fs.dirty.FlushOrLose(ino)
 	in, err := fs.child(ino)
-	if err != nil {
-		return a, ino, err
+	if err == nil {
+		*a = attrOf(in)
 	}
-	return attrOf(in), ino, nil
+	return ino, err
 }
 
 // guess returns the inode number that name has in dir, to choose which stripes to lock; it may change at once. An absent
