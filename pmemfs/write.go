@@ -33,8 +33,10 @@ const atEnd = math.MaxUint64
 
 func (fs *FS) write(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
 	w := writing{change: change{fs: fs, call: call, ino: h.Ino}, h: h, p: p, off: off}
-	err = w.run(func() error { return w.attempt(c) })
-	return w.n, w.attr, err
+	if err := w.run(func() error { return w.attempt(c) }); err != nil {
+		return w.n, w.done, err
+	}
+	return w.n, w.attr, nil
 }
 
 // writing is a Write or an Append under way.
@@ -45,8 +47,8 @@ type writing struct {
 	off  uint64 // where p goes, or atEnd
 	n    int    // bytes of p that are durable
 	m    int    // bytes of the record that is being made
-	attr Attr   // after the last record
-	next Attr   // after the record that is being made
+	attr Attr   // after the record that is being made
+	done Attr   // after the last one that is durable, if there is more to come
 }
 
 // attempt writes record by record under one hold of the lock, as far as it gets.
@@ -66,10 +68,10 @@ func (w *writing) attempt(c *Cred) error {
 		err := w.record(func() error { return w.body(c) })
 		switch {
 		case err == nil:
-			w.n, w.attr = w.n+w.m, w.next
-			if w.n == len(w.p) {
+			if w.n += w.m; w.n == len(w.p) {
 				return nil
 			}
+			w.done = w.attr
 		case w.retryRecord(&err):
 		case appends && w.n > 0:
 			w.tries.over = true // what is appended lies together, so the rest cannot come later
@@ -105,7 +107,7 @@ func (w *writing) body(c *Cred) error {
 		return err
 	}
 	if len(p) == 0 {
-		w.m, w.next = 0, attrOf(old)
+		w.m, w.attr = 0, attrOf(old)
 		return nil
 	}
 	if off+uint64(len(p)) > old.Size() {
@@ -128,7 +130,7 @@ func (w *writing) body(c *Cred) error {
 		in.KillSetID()
 	}
 	stampModified(in, now())
-	w.next = attrOf(in)
+	w.attr = attrOf(in)
 	w.call.setNext(0, in)
 	return nil
 }
