@@ -56,10 +56,12 @@ func (fs *FS) rightsByACL(c *Cred, in layout.Inode, want uint32) (got uint32, al
 		return 0, false, err
 	}
 	mask := uint32(7)
-	for i := range acl.Len() {
-		if e := acl.Entry(i); e.Tag == ACLMask {
-			mask = uint32(e.Perm)
-		}
+	last := acl.Len() - 1
+	for last > 0 && acl.Entry(last).Tag > ACLMask { // entries are in the order of their tags
+		last--
+	}
+	if e := acl.Entry(last); e.Tag == ACLMask {
+		mask = uint32(e.Perm)
 	}
 	member := false
 	for i := range acl.Len() {
