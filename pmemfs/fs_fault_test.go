@@ -155,7 +155,7 @@ func TestFaultAtOpen(t *testing.T) {
 	if _, err := mount(region, Options{}); err == nil {
 		t.Error("mounted over a fault")
 	}
-	for range 100 {
+	for range hangs / (10 * time.Millisecond) {
 		if runtime.NumGoroutine() <= before {
 			break
 		}
