@@ -36,6 +36,8 @@ With --repair, what is damaged is made consistent: from the other copy where the
 Files that have no name any more are in /lost+found afterwards. What is lost is said. A clean image is not written to, and
 a repair that was interrupted can be run again. Nothing is kept of the state before: copy the image first if it matters.
 
+File data is looked at with --data alone, and not in a repair, which could not bring it back.
+
 Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 		Example: `  pmemfs check fs.img
   pmemfs check fs.img --data
@@ -62,7 +64,7 @@ Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 		},
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return couldNot(err) })
-	cmd.Flags().BoolVar(&data, "data", false, "read all file data as well and compare it with its checksums, if the image has them")
+	cmd.Flags().BoolVar(&data, "data", false, "read all file data as well and compare it with its checksums, if the image has them; not with --repair")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&fix, "repair", false, "repair what is damaged")
 	return cmd

@@ -26,11 +26,11 @@ func newMkfs() *cobra.Command {
 
 The file's blocks are really allocated, so that a full disk is met now and not later. Whatever exists already is
 refused: an image, other data, and always what is in use. With --force it is replaced, once the new image is whole: until then
-there must be room for both. A command that fails changes nothing, except on a device, and neither does one that is killed, where
-the filesystem can make files without a name; elsewhere that leaves a hidden .draft file behind.
+there must be room for both. A command that fails or is killed changes nothing, except on a device. One that is killed may leave
+a hidden .draft file behind, where the disk's filesystem cannot make files without a name.
 
 With --data-checksums what is read from a file is what was written to it, or an error: damage in memory is not passed on.
-It takes a thousandth of the space, and time (see the README). Metadata has checksums always.`,
+The checksums take a thousandth of the space, and time: docs/damage.md has figures. Metadata has checksums always.`,
 		Example: `  pmemfs mkfs fs.img --size 64GiB
   pmemfs mkfs /dev/dax0.0                       all of a device
   pmemfs mkfs fs.img --size 1GiB --root-owner 1000:1000

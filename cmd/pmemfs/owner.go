@@ -17,7 +17,7 @@ type ownerFlags struct {
 
 func (f *ownerFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.owner, "root-owner", "", "owner of a new filesystem's root directory as UID:GID (default: whoever runs this)")
-	flags.StringVar(&f.mode, "root-mode", "", "its mode in octal (default: 0755, or 1777 if root runs this, since clients' root is squashed)")
+	flags.StringVar(&f.mode, "root-mode", "", "mode of a new filesystem's root directory in octal (default: 0755, or 1777 if root runs this, since clients' root is squashed)")
 }
 
 // parse returns the owner of a new root directory.

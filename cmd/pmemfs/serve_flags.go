@@ -60,7 +60,7 @@ func newServeFlags() *serveFlags {
 }
 
 func (f *serveFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.configFile, "config", "", "file in TOML that says what these options say, and has any number of exports")
+	flags.StringVar(&f.configFile, "config", "", "file in TOML that says what most of these options say, and has any number of exports")
 	flags.Var(&f.size, "size", "size of a new image")
 	flags.StringVar(&f.nfs, "nfs", "127.0.0.1:2049", "address to serve NFS and MOUNT on, host:port")
 	flags.StringArrayVar(&f.nineP, "9p", nil,
