@@ -4,6 +4,9 @@
 // across renames and restarts. Every method that changes something is durable on return, in the sense of the persistence domain
 // that Info reports; WriteUnstable alone may not be. All methods are safe for any number of goroutines.
 //
+// A file is named by its Handle, or by the Handle of its directory and one name in it. A nil *Call, or a nil *SetAttr of what is
+// made, asks for nothing beyond the call. Package billyadapter has paths, open files and io/fs on top of this.
+//
 // # Permissions
 //
 // A method that takes a Cred checks permissions: mode bits, access control lists (acl(5)), the sticky bit, set-id bits, and who may

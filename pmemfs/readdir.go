@@ -35,7 +35,7 @@ var batchPool = sync.Pool{New: func() any { return new(batch) }}
 
 // Readdir calls emit with the entries that follow cookie, 0 for the start, until emit returns false. "." and ".." come
 // first, as far up as Call.Within allows. A cookie stays valid whatever is added or removed; an entry that exists throughout is seen exactly once; no lock
-// is held during emit. Read permission is needed. No fence.
+// is held during emit. withAttr asks for attributes too. Read permission is needed. No fence.
 //
 // Errors: ErrNotDir, ErrAccess; read errors.
 func (fs *FS) Readdir(c *Cred, call *Call, h Handle, cookie uint64, withAttr bool, emit func(*DirEntry) bool) (err error) {

@@ -73,9 +73,10 @@ func ownerOf(id uint32) uint32 {
 	return id
 }
 
-// SetAttr is a change of attributes, made as one. UID and GID count for nothing if they are NoID.
+// SetAttr is a change of attributes, made as one. UID and GID count for nothing if they are NoID. What is made without SetMode has the
+// mode 0644, a directory 0755 and a symbolic link 0777.
 type SetAttr struct {
-	Mask         SetMask
+	Mask         SetMask // which of the others count
 	Mode         uint32
 	UID, GID     uint32
 	Size         uint64
