@@ -36,7 +36,12 @@ func (b *Buffers) MarkUnclean() error {
 	if b.unclean.Load() {
 		return nil // another call has done it meanwhile
 	}
-	err := b.v.Change(layout.VerifierIno, func(op *alloc.Op) error { return b.saveVerifier(op, true) })
+	g, err := b.v.Enter(layout.VerifierIno)
+	if err != nil {
+		return err
+	}
+	defer g.RUnlock() // not before unclean says so: Close, which waits for the gate, would leave the mark on the image
+	err = b.v.ChangeEntered(layout.VerifierIno, func(op *alloc.Op) error { return b.saveVerifier(op, true) })
 	if err == nil {
 		b.unclean.Store(true)
 	}
