@@ -26,8 +26,8 @@ func (fs *FS) Keys() (keys []string, err error) {
 }
 
 // PutValue stores a few bytes for a server under a key, in place of what was there: the old or the new ones survive a crash. Keys
-// begin with the server's own name. Values are of the image, not of a file, so no client sees them. ErrRange for a key or value
-// that is empty or too long, ErrInvalid for a key with a zero byte; ErrNoSpace when there are KeysMax others; ErrIO, ErrReadOnly, ErrClosed.
+// begin with the server's own name. Values are of the image, not of a file, so no client sees them. ErrRange for an empty key,
+// and for a key or value that is too long; ErrInvalid for a key with a zero byte; ErrNoSpace when there are KeysMax others; ErrIO, ErrReadOnly, ErrClosed.
 // One fence; durable on return.
 func (fs *FS) PutValue(key string, value []byte) error {
 	if err := kvstore.Vet(key, value); err != nil {

@@ -4,7 +4,7 @@
 // # Concurrency and durability
 //
 // Reading functions take the gate and the inode's stripe themselves. Changing functions are part of an operation, under the inode's stripe,
-// and durable and atomic with it. See the package comment of pmemfs for the lock order.
+// and durable and atomic with it. The store has no lock of its own.
 package kvstore
 
 import (
@@ -31,7 +31,7 @@ var (
 	ErrNotFound = errors.New("no value under that key")
 	// ErrFull is returned when there are KeysMax other values.
 	ErrFull = errors.New("as many values as an image may have")
-	// ErrLength is returned for a key or a value that is empty or too long.
+	// ErrLength is returned for an empty key, and for a key or a value that is too long.
 	ErrLength = errors.New("the length of a key or a value is out of bounds")
 	// ErrKey is returned for a key with a zero byte.
 	ErrKey = errors.New("a key has a zero byte")
