@@ -98,7 +98,11 @@ func (s *Server) listenNineP(c *Config) error {
 			if l, err = listenStream(network, where); err == nil {
 				s.nine = append(s.nine, nineListener{l: l})
 			}
-			err = wayOut(err, "--9p")
+			if network == "unix" {
+				err = wayOutOfPath(err, where)
+			} else {
+				err = wayOut(err, "--9p")
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("cannot serve 9P on %q: %w", address, err)
@@ -137,6 +141,24 @@ func listenStream(network, where string) (net.Listener, error) {
 	old := syscall.Umask(0o177)
 	defer syscall.Umask(old)
 	return net.Listen(network, where)
+}
+
+// wayOutOfPath is wayOut for the path of a socket.
+func wayOutOfPath(err error, path string) error {
+	st, missing := os.Lstat(path)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && missing == nil && st.Mode()&fs.ModeSocket == 0:
+		return fmt.Errorf("%w: something else than a socket is there, and stays; choose another path", err)
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w: another program listens there; stop that, or choose another path", err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%w: sockets cannot be made in that folder by this user; choose another one", err)
+	case errors.Is(err, syscall.ENOENT):
+		return fmt.Errorf("%w: make the folder first", err)
+	case errors.Is(err, syscall.EINVAL):
+		return fmt.Errorf("%w: the path of a socket has at most 107 bytes, and this one %d", err, len(path))
+	}
+	return err
 }
 
 // removeDead removes a socket on which nobody listens, as a server that was killed leaves it. Anything else stays.

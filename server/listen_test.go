@@ -2,6 +2,8 @@ package server
 
 import (
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,6 +51,11 @@ func TestWayOut(t *testing.T) {
 	}
 	defer taken.Close()
 	at := taken.Addr().String()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	unix := func(path string) Config { return Config{NFS: "127.0.0.1:0", NineP: []string{"unix:" + path}} }
 	for name, c := range map[string]struct {
 		config Config
 		says   string
@@ -59,6 +66,9 @@ func TestWayOut(t *testing.T) {
 		"not here":       {Config{NFS: "192.0.2.1:0"}, "0.0.0.0 for all that it has"},
 		"no port":        {Config{NFS: "127.0.0.1"}, "write host:port, such as 127.0.0.1:2049"},
 		"no port for 9P": {Config{NFS: "127.0.0.1:0", NineP: []string{"564"}}, "such as :564 or unix:PATH"},
+		"no socket":      {unix(file), "something else than a socket is there"},
+		"no folder":      {unix(file + ".none/socket"), "make the folder first"},
+		"a long path":    {unix(file + strings.Repeat("x", 107)), "has at most 107 bytes"},
 		"a bare port":    {Config{NFS: "127.0.0.1:0", Finding: Finding{Portmap: "111"}}, "write host:port, such as :111"},
 	} {
 		c.config.Image = t.TempDir() + "/none"

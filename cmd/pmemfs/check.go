@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -36,7 +37,7 @@ With --repair, what is damaged is made consistent: from the other copy where the
 Files that have no name any more are in /lost+found afterwards. What is lost is said. A clean image is not written to, and
 a repair that was interrupted can be run again. Nothing is kept of the state before: copy the image first if it matters.
 
-File data is looked at with --data alone, and not in a repair, which could not bring it back.
+File data is looked at with --data alone. A repair could not bring it back, so --data and --repair exclude each other.
 
 Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 		Example: `  pmemfs check fs.img
@@ -45,6 +46,9 @@ Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
   pmemfs check --repair fs.img`,
 		Args: func(cmd *cobra.Command, args []string) error { return couldNot(oneImage(cmd, args)) },
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if fix && data {
+				return couldNot(errors.New("--data finds what --repair cannot bring back: check with --data before a repair, or after it"))
+			}
 			if fix {
 				return runRepair(cmd, args[0], asJSON, couldNot)
 			}

@@ -137,7 +137,7 @@ func failures(busy string) [][]string {
 		{"mkfs"},
 		{"check", "foreign"}, {"check", "none.img"}, {"check", "folder"}, {"check", "damaged.img"}, {"check", "cut.img"}, {"check"},
 		{"check", "--repair", "foreign"}, {"check", "--repair", "none.img"}, {"check", "--repair", "folder"}, {"check", "--repair", "link"},
-		{"check", "--repair", "empty"}, {"check", "--repair", "damaged.img"},
+		{"check", "--repair", "empty"}, {"check", "--repair", "damaged.img"}, {"check", "--repair", "--data", "damaged.img"},
 		{"scrub", "foreign"}, {"scrub", "none.img"}, {"scrub", "folder"}, {"scrub", "damaged.img"}, {"scrub", "cut.img"},
 		{"info", "foreign"}, {"info", "none.img"}, {"info", "folder"}, {"info", "cut.img"}, {"info", "dangling"},
 		{"bench", "nothing"}, {"nope"}, {"help", "nope"},
