@@ -12,7 +12,7 @@ type Caller struct {
 // Cred is whom a caller is taken for on the export: every server asks here, for every call. What is no id is the anonymous one.
 // The credential has the caller's groups, changed in place; nothing is allocated.
 func (e *Export) Cred(c Caller) pmemfs.Cred {
-	if c.Anonymous || e.Squash == SquashAll {
+	if c.Anonymous || e.Squash != SquashRoot && e.Squash != SquashNone { // what is no Squash gives nothing away
 		return pmemfs.Cred{UID: e.AnonUID, GID: e.AnonGID}
 	}
 	for i, g := range c.Groups {

@@ -25,6 +25,7 @@ func TestCred(t *testing.T) {
 			pmemfs.Cred{UID: anonymous, GID: anonymous, Groups: []uint32{anonymous, 5}}},
 		{export.SquashAll, export.Caller{UID: 7, GID: 8, Groups: []uint32{0}}, pmemfs.Cred{UID: anonymous, GID: anonymous}},
 		{export.SquashAll, export.Caller{UID: none, GID: none}, pmemfs.Cred{UID: anonymous, GID: anonymous}},
+		{export.SquashNone + 1, export.Caller{UID: 7, GID: 8, Groups: []uint32{9}}, pmemfs.Cred{UID: anonymous, GID: anonymous}},
 		{export.SquashNone, export.Caller{Anonymous: true, UID: 7, GID: 8, Groups: []uint32{9}}, pmemfs.Cred{UID: anonymous, GID: anonymous}},
 		{export.SquashRoot, export.Caller{Anonymous: true}, pmemfs.Cred{UID: anonymous, GID: anonymous}},
 	} {
