@@ -146,6 +146,22 @@ func TestWCC(t *testing.T) {
 	}
 }
 
+// TestWCCOfDirty names a file as a directory while it is dirty: the medium has not the attributes that its write was answered with, so
+// there are none, or those.
+func TestWCCOfDirty(t *testing.T) {
+	fs := lazyFS(t, 32<<20)
+	h := mkfile(t, fs, "f")
+	written := writeUnstable(t, fs, h, []byte("dirty"), 0)
+	var call Call
+	if _, err := fs.Lookup(superuser, &call, h, []byte("x")); !errors.Is(err, ErrNotDir) {
+		t.Error(err)
+	}
+	if call.WCC[0].HasPost && call.WCC[0].Post != written {
+		t.Errorf("%+v, and the write was answered with %+v", call.WCC[0].Post, written)
+	}
+	closeFS(t, fs)
+}
+
 // waiters are the calls that look at Call.NoWait, with the file whose lock they may find taken.
 var waiters = map[string]struct {
 	run  func(f *fixture) error

@@ -15,11 +15,14 @@ func (fs *FS) directory(call *Call, i int, h Handle) (layout.Inode, error) {
 	if err != nil {
 		return nil, err
 	}
-	call.setPost(i, in)
-	if !in.IsDir() {
-		return nil, ErrNotDir
+	if in.IsDir() {
+		call.setPost(i, in)
+		return in, nil
 	}
-	return in, nil
+	if fs.dirty.Of(h.Ino) == nil { // of a dirty file the medium has not the latest attributes
+		call.setPost(i, in)
+	}
+	return nil, ErrNotDir
 }
 
 // child returns an inode that an entry of a locked directory names. That it does not exist is damage.
