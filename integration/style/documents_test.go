@@ -149,6 +149,14 @@ func TestDesignTables(t *testing.T) {
 	if !strings.Contains(design, "```\n"+table+"\n```") {
 		t.Errorf("DESIGN.md does not have the floors as floors_test.go has them:\n%s", table)
 	}
+	_, structure, _ := strings.Cut(design, "\n## Structure\n")
+	structure, _, _ = strings.Cut(structure, "\n## ")
+	for _, pkg := range strings.Fields(table) {
+		if forTests(pkg) || strings.Contains(structure, "`"+pkg+"`") || strings.Contains(structure, "`"+path.Base(pkg)+"`") {
+			continue
+		}
+		t.Errorf("DESIGN.md does not say what %s knows", pkg)
+	}
 	_, section, _ := strings.Cut(design, "\n## Locks of the engine\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	_, section, _ = strings.Cut(section, "Lock orders are in the comments of")
@@ -166,4 +174,14 @@ func TestDesignTables(t *testing.T) {
 	if !slices.Equal(listed, found) {
 		t.Errorf("DESIGN.md says that a lock order is in the comments of: %v; it is in those of: %v", listed, found)
 	}
+}
+
+// forTests reports whether a package is for tests and measurements, or for a build with more checks, and needs no row in DESIGN.md.
+func forTests(pkg string) bool {
+	for _, prefix := range []string{"integration", "cmd/benchserver", "pmemfs/crashtest", "pmemfs/testpart", "pmemfs/internal/invariants", "pmemfs/internal/mutation"} {
+		if strings.HasPrefix(pkg, prefix) {
+			return true
+		}
+	}
+	return strings.HasSuffix(pkg, "test")
 }
