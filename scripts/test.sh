@@ -28,12 +28,15 @@ packages() {
 	grep -v -e '^pmemfs/integration' -e '^pmemfs/pmemfs/crashtest' <<<"$all"
 }
 
+# How long a package's tests may take before they count as hanging: ten times what they take on a quiet machine.
+hang=90m
+
 # go_test NAME ARGUMENTS...: go test through gotestsum, which keeps the count.
 go_test() {
 	local name=$1
 	shift
 	go run "$gotestsum" --format pkgname-and-test-fails --format-hide-empty-pkg --hide-summary skipped \
-		--jsonfile "$results/$name.json" -- "$@"
+		--jsonfile "$results/$name.json" -- -timeout="$hang" "$@"
 }
 
 part_packages() { scripts/install.sh; }
@@ -77,7 +80,7 @@ part_integration() {
 		echo "the processor has no AMX: User-mode Linux sets its registers by itself"
 	fi
 	# A kernel keeps half a processor busy.
-	go_test integration -p=1 -parallel=3 -count=1 -timeout=15m ./integration ./integration/harness ./integration/rawnfs ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
+	go_test integration -p=1 -parallel=3 -count=1 ./integration ./integration/harness ./integration/rawnfs ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
 }
 
 # count NAME PATTERN: how many events of a part match.
