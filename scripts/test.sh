@@ -97,6 +97,10 @@ for part in "${parts[@]}"; do
 	passed=$(count "$part" '"Action":"pass".*"Test":') failed=$(count "$part" '"Action":"fail".*"Test":')
 	skipped=$(count "$part" '"Action":"skip".*"Test":') left=$(count "$part" '"Action":"output".*: left to other parts: ')
 	passed=${passed:-0} failed=${failed:-0} left=${left:-0} skipped=$((${skipped:-0} - ${left:-0}))
+	if [ "$left" -gt 0 ]; then
+		echo "left to other parts, by reason:"
+		grep -o 'left to other parts: [a-z ]*' "$results/$part.json" | sed 's/.*: /  /' | sort | uniq -c
+	fi
 	# Whatever else is skipped was not tested at all.
 	[ "$skipped" -eq 0 ] || status=1
 	# A part that was to run tests and ran none is no success.
