@@ -273,27 +273,6 @@ func TestRepairCannot(t *testing.T) {
 	want(t, 0, "check", "--repair", whole)
 }
 
-func TestBenchEngine(t *testing.T) {
-	stdout, _ := want(t, 0, "bench", "engine", "--json", "--count", "50", "--rounds", "1", "--image-dir", t.TempDir())
-	var report benchReport
-	if err := json.Unmarshal([]byte(stdout), &report); err != nil || report.Domain != "page-cache" {
-		t.Fatalf("%v\n%s", err, stdout)
-	}
-	for _, row := range report.Rows {
-		// A checkpoint within the round adds fences of its own, never one per operation.
-		limit := map[string]float64{"lookup": 0.1, "getattr": 0.1, "read 4 KiB": 0.1, "write 64 KiB": 2.5}[row.Name]
-		if limit == 0 {
-			limit = 1.5
-		}
-		if row.NsPerOp <= 0 || row.Fences > limit {
-			t.Errorf("%+v", row)
-		}
-	}
-	if stdout, _ := want(t, 0, "bench", "engine", "--count", "10", "--rounds", "1"); !strings.Contains(stdout, "domain volatile") {
-		t.Errorf("as text:\n%s", stdout)
-	}
-}
-
 // TestUsage: what is wrong is named, and nothing is made on the way.
 func TestUsage(t *testing.T) {
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
@@ -328,6 +307,18 @@ func TestUsage(t *testing.T) {
 		{1, "ext4", []string{"bench", "engine", "--compare", "ext4"}},
 		{1, "--count", []string{"bench", "engine", "--count", "0"}},
 		{1, "--rounds", []string{"bench", "engine", "--rounds", "0"}},
+		{1, "no folder", []string{"bench", "engine", "--compare", ""}},
+		{1, "--parallel", []string{"bench", "engine", "--parallel", "0"}},
+		{1, "markdown", []string{"bench", "engine", "--json", "--markdown"}},
+		{1, "--names", []string{"bench", "dirtest", "--names", "0"}},
+		{1, "--operations", []string{"bench", "dirtest", "--operations", "0"}},
+		{1, "--dirs", []string{"bench", "dirtest", "--dirs", "0"}},
+		{1, "more than 3", []string{"bench", "dirtest", "--names", "3", "--parallel", "4"}},
+		{1, "name the folder", []string{"bench", "durable"}},
+		{1, "one folder", []string{"bench", "durable", ".", "."}},
+		{1, "nowhere", []string{"bench", "durable", "nowhere"}},
+		{1, "--large", []string{"bench", "durable", ".", "--large", "0"}},
+		{1, "--small", []string{"bench", "durable", ".", "--small", "0"}},
 	} {
 		if _, stderr := want(t, c.status, c.args...); !strings.Contains(stderr, c.word) {
 			t.Errorf("pmemfs %q does not name %q: %s", c.args, c.word, stderr)
@@ -336,7 +327,8 @@ func TestUsage(t *testing.T) {
 	if left, err := os.ReadDir("."); err != nil || len(left) != 0 {
 		t.Errorf("left behind %v, %v", left, err)
 	}
-	for _, args := range [][]string{{}, {"--help"}, {"mkfs", "--help"}, {"serve", "--help"}, {"info", "--help"}, {"check", "--help"}, {"bench", "--help"}} {
+	for _, args := range [][]string{{}, {"--help"}, {"mkfs", "--help"}, {"serve", "--help"}, {"info", "--help"}, {"check", "--help"}, {"bench", "--help"},
+		{"bench", "engine", "--help"}, {"bench", "dirtest", "--help"}, {"bench", "durable", "--help"}} {
 		if stdout, _ := want(t, 0, args...); !strings.Contains(stdout, "Examples:") {
 			t.Errorf("pmemfs %q shows no examples", args)
 		}

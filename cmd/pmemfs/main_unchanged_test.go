@@ -140,6 +140,8 @@ func failures(busy string) [][]string {
 		{"check", "--repair", "empty"}, {"check", "--repair", "damaged.img"}, {"check", "--repair", "--data", "damaged.img"},
 		{"scrub", "foreign"}, {"scrub", "none.img"}, {"scrub", "folder"}, {"scrub", "damaged.img"}, {"scrub", "cut.img"},
 		{"info", "foreign"}, {"info", "none.img"}, {"info", "folder"}, {"info", "cut.img"}, {"info", "dangling"},
+		{"bench", "engine", "--compare", "none"}, {"bench", "engine", "--compare", ".", "--compare", "foreign"}, {"bench", "dirtest", "--compare", "foreign"},
+		{"bench", "engine", "--image-dir", "none"}, {"bench", "durable", "none"}, {"bench", "durable", "foreign"},
 		{"bench", "nothing"}, {"nope"}, {"help", "nope"},
 	}
 }

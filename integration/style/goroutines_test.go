@@ -7,7 +7,7 @@ import (
 )
 
 // bare lists folders whose goroutines may end the process: their process is a test's or a benchmark's own.
-var bare = []string{"integration", "cmd/benchserver", "pmemfs/crashtest", "server/ninetest", "pmemfs/internal/alloctest"}
+var bare = []string{"integration", "cmd/benchserver", "cmd/pmemfs/internal/bench", "pmemfs/crashtest", "server/ninetest", "pmemfs/internal/alloctest"}
 
 // wrapper is the package in which goroutines start.
 const wrapper = "pmemfs/safego"

@@ -1,0 +1,103 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// Table is a report for people.
+type Table struct {
+	Notes []string // said before it
+	Head  []string
+	Rows  [][]string
+}
+
+// A Report is what a benchmark found. It marshals to JSON.
+type Report interface {
+	// Table is the report as text. Safe for concurrent use; durable is nothing.
+	Table() *Table
+}
+
+// Text writes the table in columns.
+func (t *Table) Text(w io.Writer) error {
+	for _, note := range t.Notes {
+		if _, err := fmt.Fprintln(w, note); err != nil {
+			return err
+		}
+	}
+	columns := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
+	for _, row := range append([][]string{t.Head}, t.Rows...) {
+		if _, err := fmt.Fprintln(columns, strings.Join(row, "\t")+"\t"); err != nil {
+			return err
+		}
+	}
+	return columns.Flush()
+}
+
+// Markdown writes the table for a document: numbers to the right.
+func (t *Table) Markdown(w io.Writer) error {
+	line := func(cells []string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
+	var b strings.Builder
+	for _, note := range t.Notes {
+		b.WriteString(strings.ToUpper(note[:1]) + note[1:] + ".\n")
+	}
+	b.WriteString("\n" + line(t.Head))
+	b.WriteString("|" + strings.Repeat("---|", len(t.Head)) + "\n")
+	for _, row := range t.Rows {
+		b.WriteString(line(row))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// median takes the middle of an odd number of values, and the upper of both middles of an even one.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
+
+// Compared is a figure of another target beside the engine's.
+type Compared struct {
+	NsPerOp float64 `json:"ns_per_op"`
+	Ratio   float64 `json:"ratio"` // the engine's time to this, below 1 where the engine is faster
+}
+
+// rounds are nanoseconds per operation by target and round; the engine is the first target.
+type rounds [][]float64
+
+func newRounds(targets int) rounds { return make(rounds, targets) }
+
+func (r rounds) add(target int, ns float64) { r[target] = append(r[target], ns) }
+
+// engine is the engine's median.
+func (r rounds) engine() float64 { return median(r[0]) }
+
+// compared returns the other targets' medians and the ratios to them.
+func (r rounds) compared() []Compared {
+	var list []Compared
+	for _, other := range r[1:] {
+		list = append(list, Compared{median(other), median(quotients(r[0], other))})
+	}
+	return list
+}
+
+// quotients divides round by round.
+func quotients(a, b []float64) []float64 {
+	list := make([]float64, len(a))
+	for i := range a {
+		list[i] = a[i] / b[i]
+	}
+	return list
+}
+
+// folderNotes say what is compared with.
+func folderNotes(folders []Folder) []string {
+	var notes []string
+	for _, f := range folders {
+		notes = append(notes, fmt.Sprintf("beside it: %s at %s, by system calls without any sync", f.Filesystem, f.Path))
+	}
+	return notes
+}
