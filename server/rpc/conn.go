@@ -48,6 +48,10 @@ type conn struct {
 	readErr error
 	readN   int
 	onReady func(fd uintptr) bool // of readReady; made once
+	onMore  func(fd uintptr) bool // of readMore
+	filled  bool                  // the last read from the socket got all that it asked for
+	unsent  int                   // bytes read since replies were last sent
+	wide    bool                  // see widen
 
 	slots    chan struct{} // one taken by each call that waits, until its reply is sent; made at the first
 	waiting  safego.Group
@@ -71,7 +75,7 @@ type conn struct {
 func newConn(s *Server, nc net.Conn, cl *client) *conn {
 	c := &conn{srv: s, nc: nc, client: cl, ticket: newTicket(), halted: make(chan struct{}), log: s.log.With("client", nc.RemoteAddr().String())}
 	c.in.limit = s.limits.Record
-	c.onReady = c.readReady
+	c.onReady, c.onMore = c.readReady, c.readMore
 	c.out.usual, c.out.large, c.out.spill = smallBytes, c.takeLarge, c.spill
 	if sc, ok := nc.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
@@ -149,6 +153,7 @@ func (c *conn) serve() error {
 			}
 			c.awaitTurn()
 			err = c.answer(record)
+		case c.readOn():
 		default:
 			if err = c.flush(); err == nil {
 				err = c.fill()
@@ -190,12 +195,44 @@ func (c *conn) fill() error {
 		}
 		return c.readErr
 	}
-	c.in.w += c.readN
-	c.moved.Store(c.srv.now.Load())
+	c.took()
 	if c.phase.Load() == phaseIdle {
 		c.enter(phasePartial)
 	}
 	return nil
+}
+
+// took takes in what has been read.
+func (c *conn) took() {
+	c.in.w += c.readN
+	c.unsent += c.readN
+	c.moved.Store(c.srv.now.Load())
+}
+
+// aheadTo is how many bytes a connection reads at most before it sends the replies to them.
+const aheadTo = 1 << 20
+
+// readOn reads before replies are sent, if the last read has got all that it asked for: then more has come, as when one long call follows the
+// other. It reports whether there was something. To wake the client for each call would cost more than the call.
+func (c *conn) readOn() bool {
+	if !c.filled || len(c.out.buf) == 0 || c.unsent >= aheadTo || c.halting.Load() {
+		return false
+	}
+	c.readN = 0
+	if err := c.raw.Read(c.onMore); err != nil || c.readN <= 0 {
+		return false // what it is the next read says, after the replies are sent
+	}
+	c.took()
+	return true
+}
+
+// readMore reads from a socket without waiting.
+func (c *conn) readMore(fd uintptr) bool {
+	if b := c.room(); b != nil {
+		c.readN, _ = unix.Read(int(fd), b)
+		c.filled = c.readN == len(b)
+	}
+	return true
 }
 
 // read reads once, unless something is needed for that.
@@ -229,7 +266,11 @@ func (c *conn) readReady(fd uintptr) bool {
 			c.rest()
 			return false
 		case nil:
-			c.readN, c.readErr = n, nil
+			c.readN, c.readErr, c.filled = n, nil, n == len(b)
+			if n >= wideFrom && !c.wide && c.tcp {
+				c.wide = true
+				widen(fd)
+			}
 		default:
 			c.readN, c.readErr = 0, os.NewSyscallError("read", err)
 		}

@@ -170,10 +170,15 @@ func serve(t testing.TB, srv *rpc.Server) (addr string, end func() error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l.Addr().String(), serveOn(srv, l)
+}
+
+// serveOn is serve on a listener.
+func serveOn(srv *rpc.Server, l net.Listener) (end func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ctx, l) }()
-	return l.Addr().String(), func() error {
+	return func() error {
 		cancel()
 		select {
 		case err := <-ended:

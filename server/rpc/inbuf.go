@@ -17,6 +17,7 @@ type inbuf struct {
 	spent      int  // of limit, by the record under way
 	limit      int  // bytes of the longest record
 	need       int  // bytes from r on without which nothing is complete
+	recent     int  // bytes of the last record, with its marks
 	messages   bool // of a session, in place of records
 }
 
@@ -51,6 +52,7 @@ func (in *inbuf) next() ([]byte, error) {
 		if m&lastMark != 0 {
 			record := b[in.start:in.asm:in.asm]
 			in.start, in.asm, in.spent = in.r, in.r, 0
+			in.recent = markBytes + len(record)
 			return record, nil
 		}
 	}
@@ -82,7 +84,23 @@ func (in *inbuf) free(large bool) []byte {
 		putBuffer(in.buf)
 		in.buf = b
 	}
-	return in.buf.b[in.w:]
+	return in.buf.b[in.w:][:in.most(len(in.buf.b)-in.w)]
+}
+
+// exactBytes is the length from which a record is read by itself.
+const exactBytes = 16 << 10
+
+// most is how much of n bytes to read at once: all, or what completes a long record. So records of one length each begin where the last one did,
+// in memory that the processor's cache still has, and nothing of the next has to be moved there.
+func (in *inbuf) most(n int) int {
+	rest := in.recent // of the next record, if that is like the last
+	if held := in.w - in.r; held > 0 {
+		rest = in.need - held
+	}
+	if rest < exactBytes {
+		return n
+	}
+	return min(n, rest)
 }
 
 // compact moves what is held to the beginning of b.

@@ -35,6 +35,7 @@ const messageMin = markBytes + 3
 // nextMessage is next for a session.
 func (in *inbuf) nextMessage() ([]byte, error) {
 	b := in.buf.b
+	in.need = markBytes
 	if in.w-in.r < markBytes {
 		return nil, nil
 	}
@@ -45,11 +46,13 @@ func (in *inbuf) nextMessage() ([]byte, error) {
 	case n < messageMin:
 		return nil, ErrMessage
 	case uint64(in.w-in.r) < n:
+		in.need = int(n)
 		return nil, nil
 	}
 	end := in.r + int(n)
 	message := b[in.r+markBytes : end : end]
 	in.start, in.asm, in.r = end, end, end
+	in.recent = int(n)
 	return message, nil
 }
 
