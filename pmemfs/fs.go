@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/dir"
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/journal"
@@ -46,7 +46,7 @@ type Options struct {
 const gateCount = 64
 
 type gate struct {
-	sync.RWMutex
+	critical.RWMutex
 	_ [40]byte
 }
 
@@ -65,14 +65,14 @@ type FS struct {
 	noBackground bool // Options.NoBackground
 	readOnly     bool // Options.ReadOnly
 	stripes      stripes
-	renameMu     sync.RWMutex // held to read by who looks up a chain of parents
-	orphanMu     sync.Mutex   // held by operations, see alloc.Op.Own
+	renameMu     critical.RWMutex // held to read by who looks up a chain of parents
+	orphanMu     critical.Mutex   // held by operations, see alloc.Op.Own
 
 	log   *slog.Logger
 	vol   *volume.Volume // the same, as its parts see it
 	media *media.Health
 
-	refsMu sync.Mutex
+	refsMu critical.Mutex
 	refs   map[uint64]int // open files by inode number
 
 	deferred deferredOrphans
@@ -150,6 +150,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 		return nil, err
 	}
 	fs = &FS{region: region, sb: sb, noBackground: o.NoBackground, readOnly: o.ReadOnly, refs: make(map[uint64]int), locks: locks.New(locks.Limits{})}
+	fs.nameLocks()
 	fs.log = o.Logger
 	if o.Logger == nil {
 		fs.log = slog.New(slog.DiscardHandler)
@@ -183,14 +184,14 @@ func (fs *FS) volume() *volume.Volume {
 	return &volume.Volume{
 		Region: fs.region, Super: fs.sb, Journal: fs.j, Log: fs.log, ReadOnly: fs.readOnly,
 		XattrKey0: fs.xk0, XattrKey1: fs.xk1, OwnMu: &fs.orphanMu,
-		Enter: func(ino uint64) (*sync.RWMutex, error) {
+		Enter: func(ino uint64) (*critical.RWMutex, error) {
 			g, err := fs.enter(ino)
 			if err != nil {
 				return nil, err
 			}
 			return &g.RWMutex, nil
 		},
-		Stripe: func(ino uint64) *sync.RWMutex { return &fs.stripes.of(ino).RWMutex },
+		Stripe: func(ino uint64) *critical.RWMutex { return &fs.stripes.of(ino).RWMutex },
 	}
 }
 

@@ -3,9 +3,9 @@ package pmemfs
 import (
 	"maps"
 	"slices"
-	"sync"
 	"sync/atomic"
 
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/layout"
 )
@@ -17,8 +17,8 @@ const deferredMax = 1 << 16
 // blocks behind their end. The change itself is durable, so it has succeeded; what is left is tried again by SyncAll, by
 // whoever finds no space, and by the next open. Until then a truncated file does not grow: its old bytes would be back.
 type deferredOrphans struct {
-	n       atomic.Int64 // of them, so that nobody takes the lock while there are none
-	mu      sync.Mutex   // leaf
+	n       atomic.Int64   // of them, so that nobody takes the lock while there are none
+	mu      critical.Mutex // leaf
 	files   map[uint64]struct{}
 	unknown bool // there may be others: the index could not be read, or there were too many
 }

@@ -1,8 +1,7 @@
 package pmemfs
 
 import (
-	"sync"
-
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/invariants"
 )
 
@@ -10,7 +9,7 @@ import (
 const stripeCount = 2048
 
 type stripe struct {
-	sync.RWMutex
+	critical.RWMutex
 	_ [40]byte // one line each
 }
 
@@ -29,6 +28,20 @@ type stripes [stripeCount]stripe
 func stripeOf(ino uint64) int { return int((ino * 0x9e3779b97f4a7c15) >> 53) }
 
 func (s *stripes) of(ino uint64) *stripe { return &s[stripeOf(ino)] }
+
+// nameLocks names the locks of the filesystem itself, for builds that time them.
+func (fs *FS) nameLocks() {
+	for i := range fs.gates {
+		fs.gates[i].Name("gate", gateCount)
+	}
+	for i := range fs.stripes {
+		fs.stripes[i].Name("stripe", stripeCount)
+	}
+	fs.renameMu.Name("rename", 1)
+	fs.orphanMu.Name("orphan index", 1)
+	fs.refsMu.Name("open files", 1)
+	fs.deferred.mu.Name("deferred orphans", 1)
+}
 
 // quiesce waits until everybody who holds a stripe now has let go of it. The caller holds none.
 func (s *stripes) quiesce() {

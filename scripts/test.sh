@@ -72,6 +72,8 @@ part_race() {
 part_crash() { go_test crash ./pmemfs/crashtest; }
 part_mutation() { go_test mutation -tags=mutation -run '^(TestMutations|TestKnownBugsAreSeen)$' ./pmemfs/crashtest; }
 part_crashrace() { go_test crashrace -race -run '^TestWriters$' ./pmemfs/crashtest; }
+# The build that times its locks.
+part_locktimes() { go vet -tags=locktimes ./... && go_test locktimes -tags=locktimes -run 'Lock|Measure' ./pmemfs ./pmemfs/internal/critical ./cmd/pmemfs/...; }
 part_style() { go_test style ./integration/style; }
 part_integration() {
 	if grep -qw amx_tile /proc/cpuinfo; then
@@ -87,7 +89,7 @@ part_integration() {
 count() { grep -c "$2" "$results/$1.json" 2>/dev/null || true; }
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(packages build cross style unit invariants race crash mutation crashrace integration)
+[ ${#parts[@]} -gt 0 ] || parts=(packages build cross style unit invariants locktimes race crash mutation crashrace integration)
 passed_all=0 failed_all=0 summary=()
 for part in "${parts[@]}"; do
 	echo "=== $part"

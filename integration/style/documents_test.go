@@ -178,7 +178,7 @@ func TestDesignTables(t *testing.T) {
 
 // forTests reports whether a package is for tests and measurements, or for a build with more checks, and needs no row in DESIGN.md.
 func forTests(pkg string) bool {
-	for _, prefix := range []string{"integration", "cmd/benchserver", "pmemfs/crashtest", "pmemfs/testpart", "pmemfs/internal/invariants", "pmemfs/internal/mutation"} {
+	for _, prefix := range []string{"integration", "cmd/benchserver", "pmemfs/crashtest", "pmemfs/testpart", "pmemfs/internal/invariants", "pmemfs/internal/mutation", "pmemfs/internal/critical"} {
 		if strings.HasPrefix(pkg, prefix) {
 			return true
 		}

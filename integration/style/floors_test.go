@@ -36,7 +36,7 @@ const floors = `
 	pmemfs/internal/journal  pmemfs/internal/repair
 	pmemfs/internal/check  pmemfs/internal/ring  pmemfs/internal/hook
 	pmemfs/internal/pmem  pmemfs/internal/layout  pmemfs/internal/locks
-	pmemfs/internal/invariants  pmemfs/internal/mutation  pmemfs/safego  pmemfs/testpart
+	pmemfs/internal/invariants  pmemfs/internal/mutation  pmemfs/internal/critical  pmemfs/safego  pmemfs/testpart
 `
 
 // narrow lists packages that may import even less than their floor allows.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/invariants"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
@@ -210,7 +211,7 @@ func (op *Op) Withdraw(block uint64) (ok bool, err error) {
 
 // Own takes a lock that op holds until it is committed or aborted, once. Of all locks taken so, an operation takes only
 // one.
-func (op *Op) Own(mu *sync.Mutex) {
+func (op *Op) Own(mu *critical.Mutex) {
 	if op.owned != mu {
 		invariants.Check(op.owned == nil, "an operation takes a second lock of its own")
 		mu.Lock()

@@ -17,9 +17,9 @@ package alloc
 
 import (
 	"fmt"
-	"sync"
 	"sync/atomic"
 
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/mutation"
@@ -45,11 +45,11 @@ type Bits struct {
 	cursor atomic.Uint64
 	huge   atomic.Uint64 // where the next large file looks for an empty 2 MiB
 
-	groupsMu sync.RWMutex
+	groupsMu critical.RWMutex
 	groups   []*group
 	loaded   atomic.Int64
 
-	quarMu sync.Mutex
+	quarMu critical.Mutex
 	quar   []quarantined
 	held   atomic.Int64 // bits in quarantine
 }
@@ -63,9 +63,19 @@ type quarantined struct {
 // of a group; it must be safe for concurrent use.
 func NewBits(j *journal.Journal, kind uint16, limit, avail uint64, locate func(uint64) (uint64, error)) *Bits {
 	b := &Bits{j: j, kind: kind, locate: locate}
+	b.groupsMu.Name(b.lockName("list of bitmaps"), 1)
+	b.quarMu.Name(b.lockName("quarantine"), 1)
 	b.avail.Store(int64(avail))
 	b.SetLimit(limit)
 	return b
+}
+
+// lockName tells the locks of blocks from those of inodes.
+func (b *Bits) lockName(what string) string {
+	if b.kind == layout.KindInodes {
+		return "inodes: " + what
+	}
+	return "blocks: " + what
 }
 
 // SetLimit raises the number of bits; Cut lowers it. The caller adds what is new and free with AddAvail.
@@ -74,7 +84,9 @@ func (b *Bits) SetLimit(n uint64) {
 	defer b.groupsMu.Unlock()
 	old := b.limit.Load()
 	for uint64(len(b.groups)) < layout.GroupCount(n) {
-		b.groups = append(b.groups, new(group))
+		g := new(group)
+		g.mu.Name(b.lockName("bitmap"), 1) // those who allocate follow one cursor through them
+		b.groups = append(b.groups, g)
 	}
 	if last := old / layout.GroupBits; old%layout.GroupBits != 0 {
 		// The group that was partial now has more bits to give: in its picture, if it is loaded, and with the limit,

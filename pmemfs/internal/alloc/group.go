@@ -2,16 +2,16 @@ package alloc
 
 import (
 	"math/bits"
-	"sync"
 	"sync/atomic"
 
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/layout"
 )
 
 // group is the DRAM picture of one bitmap: every bit that may not be handed out, because it is used on the medium,
 // reserved by an operation in progress, or freed and waiting in quarantine. It is loaded at first use.
 type group struct {
-	mu      sync.Mutex
+	mu      critical.Mutex
 	loaded  bool
 	pending int // bits that differ from the medium: such a group cannot be dropped
 	free    int

@@ -3,9 +3,9 @@ package alloc
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/mutation"
@@ -57,7 +57,7 @@ type Op struct {
 	retired  []uint64
 	retiring bool // Retire is at work
 	self     *Op  // for Retire: handing op itself to a function that the compiler cannot see would move its users' structs to the heap
-	owned    *sync.Mutex
+	owned    *critical.Mutex
 	// Frees marks an operation that gives space back, which may use the emergency reserve.
 	Frees bool
 	// Trims marks an operation that cuts the inode file.

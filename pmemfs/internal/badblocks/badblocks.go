@@ -19,9 +19,9 @@ package badblocks
 
 import (
 	"errors"
-	"sync"
 
 	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/extent"
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/layout"
@@ -31,12 +31,12 @@ import (
 type List struct {
 	a      *alloc.Allocator
 	inodes *inode.Table
-	mu     *sync.Mutex
+	mu     *critical.Mutex
 }
 
 // New returns the list of a filesystem. mu is held by operations that change it, and may be the lock of other inodes that
 // nobody but the filesystem sees.
-func New(a *alloc.Allocator, inodes *inode.Table, mu *sync.Mutex) *List {
+func New(a *alloc.Allocator, inodes *inode.Table, mu *critical.Mutex) *List {
 	return &List{a: a, inodes: inodes, mu: mu}
 }
 

@@ -3,10 +3,10 @@ package badblocks_test
 import (
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"testing"
 
 	"pmemfs/pmemfs/internal/badblocks"
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/volumetest"
 )
@@ -15,7 +15,7 @@ import (
 // committed once, and counts them.
 func TestList(t *testing.T) {
 	v := volumetest.New(t, 4096)
-	var mu sync.Mutex
+	var mu critical.Mutex
 	list := badblocks.New(v.Alloc, v.Inodes, &mu)
 	blocks := func() (all []uint64) {
 		t.Helper()

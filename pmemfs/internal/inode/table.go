@@ -16,10 +16,10 @@ package inode
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/extent"
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
@@ -52,12 +52,13 @@ type Table struct {
 	top   atomic.Uint64 // no higher number is in use; noTop until somebody has looked
 	loose atomic.Bool   // it may be lower by now
 
-	growMu sync.Mutex // taken before inode locks and any lock of alloc or journal
+	growMu critical.Mutex // taken before inode locks and any lock of alloc or journal
 }
 
 // Open reads the extents of the inode file. boot is the block of inodes 0 to 15.
 func Open(a *alloc.Allocator, boot uint64) (*Table, error) {
 	t := &Table{j: a.J, a: a, boot: boot}
+	t.growMu.Name("inode file", 1)
 	t.top.Store(noTop)
 	return t, t.load()
 }

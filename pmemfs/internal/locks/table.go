@@ -3,8 +3,9 @@ package locks
 import (
 	"errors"
 	"math"
-	"sync"
 	"sync/atomic"
+
+	"pmemfs/pmemfs/internal/critical"
 )
 
 // EOF as the last byte of a range means that it has no end.
@@ -57,7 +58,7 @@ type Table struct {
 	limits Limits
 	busy   atomic.Int64 // files in the table, to be read without the lock
 
-	mu      sync.Mutex
+	mu      critical.Mutex
 	files   map[uint64]*file
 	owners  map[Owner]*owner
 	clients map[string]*client
@@ -105,7 +106,9 @@ type client struct{ units, waits, owners int }
 
 // New returns an empty table.
 func New(l Limits) *Table {
-	return &Table{limits: l.withDefaults(), files: map[uint64]*file{}, owners: map[Owner]*owner{}, clients: map[string]*client{}}
+	t := &Table{limits: l.withDefaults(), files: map[uint64]*file{}, owners: map[Owner]*owner{}, clients: map[string]*client{}}
+	t.mu.Name("locks of files", 1)
+	return t
 }
 
 // lock takes mu for one call.

@@ -10,9 +10,9 @@ package volume
 
 import (
 	"log/slog"
-	"sync"
 
 	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
@@ -32,12 +32,12 @@ type Volume struct {
 	XattrKey0, XattrKey1 uint64 // hash key of extended attributes
 
 	// OwnMu guards the orphan index and the list of bad blocks. An operation that changes one holds it until it ends (alloc.Op.Own).
-	OwnMu *sync.Mutex
+	OwnMu *critical.Mutex
 	// Enter takes the gate of a call that concerns an inode, to read. The caller releases it with RUnlock. The error says that the
 	// filesystem is closed.
-	Enter func(ino uint64) (*sync.RWMutex, error)
+	Enter func(ino uint64) (*critical.RWMutex, error)
 	// Stripe returns the lock of an inode.
-	Stripe func(ino uint64) *sync.RWMutex
+	Stripe func(ino uint64) *critical.RWMutex
 }
 
 // Slot returns the medium's bytes of an inode slot, whatever is in it. inode.ErrStale means that there is no such slot.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/internal/alloctest"
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/volume"
@@ -26,17 +27,17 @@ func Logged(t testing.TB, blocks uint64, log *slog.Logger) *volume.Volume {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var gate sync.RWMutex
-	stripes := map[uint64]*sync.RWMutex{}
+	var gate critical.RWMutex
+	stripes := map[uint64]*critical.RWMutex{}
 	var mu sync.Mutex
 	return &volume.Volume{
-		Region: m.Region, Super: &m.Super, Journal: m.J, Alloc: m.A, Inodes: table, Log: log, OwnMu: new(sync.Mutex),
-		Enter: func(uint64) (*sync.RWMutex, error) { gate.RLock(); return &gate, nil },
-		Stripe: func(ino uint64) *sync.RWMutex {
+		Region: m.Region, Super: &m.Super, Journal: m.J, Alloc: m.A, Inodes: table, Log: log, OwnMu: new(critical.Mutex),
+		Enter: func(uint64) (*critical.RWMutex, error) { gate.RLock(); return &gate, nil },
+		Stripe: func(ino uint64) *critical.RWMutex {
 			mu.Lock()
 			defer mu.Unlock()
 			if stripes[ino] == nil {
-				stripes[ino] = new(sync.RWMutex)
+				stripes[ino] = new(critical.RWMutex)
 			}
 			return stripes[ino]
 		},

@@ -18,10 +18,10 @@ package writeback
 import (
 	"errors"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/media"
 	"pmemfs/pmemfs/internal/volume"
@@ -45,20 +45,23 @@ type Buffers struct {
 	count atomic.Int64 // dirty files
 	bytes atomic.Int64 // of all buffers
 
-	mu    sync.Mutex // leaf
+	mu    critical.Mutex // leaf
 	files map[uint64]*Buffer
 	timer *time.Timer
 	ended bool // no timer begins any more
 	early bool // the timer has been set to now
 
-	markMu  sync.Mutex    // of MarkUnclean
-	gen     atomic.Uint64 // of the write verifier
-	unclean atomic.Bool   // the image says that this mount may lose something
+	markMu  critical.Mutex // of MarkUnclean
+	gen     atomic.Uint64  // of the write verifier
+	unclean atomic.Bool    // the image says that this mount may lose something
 }
 
 // New returns the buffers of a volume, none of them in use. background says that old data is flushed by a timer.
 func New(v *volume.Volume, health *media.Health, background bool) *Buffers {
-	return &Buffers{v: v, health: health, background: background, files: map[uint64]*Buffer{}}
+	b := &Buffers{v: v, health: health, background: background, files: map[uint64]*Buffer{}}
+	b.mu.Name("dirty files", 1)
+	b.markMu.Name("mark unclean", 1)
+	return b
 }
 
 // Dirty reports whether any file is dirty.
