@@ -36,6 +36,7 @@ type call struct {
 	replay     bool // an earlier incarnation of the server has carried it out
 	madeBefore pmemfs.Handle
 	hash       hash.Hash // for key
+	place      drcPlace
 	scratch    [64]byte
 }
 

@@ -26,8 +26,7 @@ const (
 // drc is the duplicate request cache: what calls were answered, so that a retransmission is answered and not carried out twice.
 type drc struct {
 	notes map[pmemfs.RequestKey]pmemfs.Handle // request notes of earlier incarnations, with what was made; never changes
-	born  time.Time                           // of this incarnation
-	now   func() time.Time
+	now   func() time.Duration                // since this incarnation began
 
 	shards   [64]drcShard
 	seed     maphash.Seed
@@ -41,30 +40,26 @@ type drcShard struct {
 	clients map[netip.Addr]*drcClient // by share.Key
 }
 
-// drcClient is what one client was answered. The lock of its shard guards it.
-type drcClient struct {
-	at map[pmemfs.RequestKey]*drcEntry // by digest; the newest of those that are the same
-	n  int
-	// The entries in the order in which they came, as a ring of which this is the beginning and the end.
-	ring drcEntry
-}
-
-// drcEntry is one call: under way while busy, then answered.
+// drcEntry is one call: under way while busy, then answered. While it is busy its reply belongs to whoever carries it out.
 type drcEntry struct {
 	digest     pmemfs.RequestKey
-	same       *drcEntry    // an older one with the same digest
-	port       uint16       // of the client that has last asked for it
-	receipt    *rpc.Receipt // of the reply that it was last sent
+	client     *drcClient
+	older      *drcEntry // the next of its chain
 	prev, next *drcEntry
-	busy       bool
-	wait       chan struct{} // closed when it is no longer busy; nil unless somebody waits
+	done       time.Duration
+	receipt    *rpc.Receipt // of the reply that it was last sent
 	reply      []byte
-	done       time.Time
+	wait       chan struct{} // closed when it is no longer busy; nil unless somebody waits
+	port       uint16        // of the client that has last asked for it
+	busy       bool
 }
 
 func newDRC(notes []pmemfs.RequestNote) *drc {
-	r := &drc{notes: make(map[pmemfs.RequestKey]pmemfs.Handle, len(notes)), now: time.Now, seed: maphash.MakeSeed()}
-	r.born = r.now()
+	born := time.Now()
+	r := &drc{
+		notes: make(map[pmemfs.RequestKey]pmemfs.Handle, len(notes)), seed: maphash.MakeSeed(),
+		now: func() time.Duration { return time.Since(born) },
+	}
 	for i := range r.shards {
 		r.shards[i].clients = make(map[netip.Addr]*drcClient)
 	}
@@ -77,32 +72,47 @@ func newDRC(notes []pmemfs.RequestNote) *drc {
 // earlier reports whether an earlier incarnation of the server carried out the request with a key, for a client that may still wait for the
 // reply, and what the request made.
 func (r *drc) earlier(key pmemfs.RequestKey) (made pmemfs.Handle, ok bool) {
-	if made, ok = r.notes[key]; ok && r.now().Sub(r.born) > drcLifetime {
+	if made, ok = r.notes[key]; ok && r.now() > drcLifetime {
 		return pmemfs.Handle{}, false
 	}
 	return made, ok
 }
 
-// of returns the shard of a client.
-func (r *drc) of(client netip.Addr) *drcShard {
-	return &r.shards[maphash.Comparable(r.seed, client)%uint64(len(r.shards))]
+// drcPlace is where a caller's calls were last looked up. The next one is mostly of the same client.
+type drcPlace struct {
+	addr   netip.Addr
+	client *drcClient
+}
+
+// lock returns the entries of the client with an address, with the lock of their shard.
+func (r *drc) lock(addr netip.Addr, p *drcPlace) *drcClient {
+	if h := p.client; h != nil && p.addr == addr {
+		h.shard.mu.Lock()
+		if !h.gone {
+			return h
+		}
+		h.shard.mu.Unlock()
+	}
+	key := share.Key(addr)
+	s := &r.shards[maphash.Comparable(r.seed, key)%uint64(len(r.shards))]
+	s.mu.Lock()
+	h := s.clients[key]
+	if h == nil {
+		h = newClient(s, key)
+		s.clients[key] = h
+	}
+	p.addr, p.client = addr, h
+	return h
 }
 
 // begin looks a call up. Either it is one that was answered: reply is a copy of the answer; or that is under way: busy is closed when it no
 // longer is; or it is new: m is its entry, and the caller, who carries it out, ends it with finish or abandon.
-func (r *drc) begin(call *rpc.Request, digest pmemfs.RequestKey) (m *drcEntry, reply []byte, busy <-chan struct{}) {
-	client, port := share.Key(call.Remote.Addr()), call.Remote.Port()
-	s := r.of(client)
-	s.mu.Lock()
-	h := s.clients[client]
-	if h == nil {
-		h = newClient()
-		s.clients[client] = h
-	}
-	if m = h.find(call, digest, r.now()); m != nil {
-		defer s.mu.Unlock()
+func (r *drc) begin(call *rpc.Request, digest pmemfs.RequestKey, p *drcPlace) (m *drcEntry, reply []byte, busy <-chan struct{}) {
+	h := r.lock(call.Remote.Addr(), p)
+	if m = h.find(call, digest, r.now); m != nil {
+		defer h.shard.mu.Unlock()
 		if !m.busy {
-			m.port, m.receipt = port, call.Receipt()
+			m.port, m.receipt = call.Remote.Port(), call.Receipt()
 			return nil, append([]byte(nil), m.reply...), nil
 		}
 		if m.wait == nil {
@@ -115,9 +125,9 @@ func (r *drc) begin(call *rpc.Request, digest pmemfs.RequestKey) (m *drcEntry, r
 		m = new(drcEntry)
 		r.total.Add(1)
 	}
-	*m = drcEntry{digest: digest, port: port, receipt: call.Receipt(), busy: true, reply: m.reply[:0]}
+	m.digest, m.port, m.receipt, m.busy, m.reply = digest, call.Remote.Port(), call.Receipt(), true, m.reply[:0]
 	h.add(m)
-	s.mu.Unlock()
+	h.shard.mu.Unlock()
 	if r.total.Load() > drcMax {
 		r.sweep()
 	}
@@ -125,31 +135,32 @@ func (r *drc) begin(call *rpc.Request, digest pmemfs.RequestKey) (m *drcEntry, r
 }
 
 // finish remembers the reply of a call.
-func (r *drc) finish(client netip.Addr, m *drcEntry, reply []byte) {
-	s := r.of(share.Key(client))
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (r *drc) finish(m *drcEntry, reply []byte) {
 	m.reply = append(m.reply, reply...)
 	m.done = r.now()
+	mu := &m.client.shard.mu
+	mu.Lock()
 	m.release()
+	mu.Unlock()
 }
 
 // abandon forgets a call that came to nothing.
-func (r *drc) abandon(client netip.Addr, m *drcEntry) {
-	client = share.Key(client)
-	s := r.of(client)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (r *drc) abandon(m *drcEntry) {
+	mu := &m.client.shard.mu
+	mu.Lock()
+	defer mu.Unlock()
 	m.release()
-	r.drop(s, client, s.clients[client], m)
+	r.drop(m)
 }
 
 // drop forgets an entry. The lock of its shard is held.
-func (r *drc) drop(s *drcShard, client netip.Addr, h *drcClient, m *drcEntry) {
+func (r *drc) drop(m *drcEntry) {
+	h := m.client
 	h.remove(m)
 	r.total.Add(-1)
 	if h.n == 0 {
-		delete(s.clients, client)
+		h.gone, h.chains = true, nil
+		delete(h.shard.clients, h.key)
 	}
 }
 
@@ -160,87 +171,4 @@ func (m *drcEntry) release() {
 		close(m.wait)
 		m.wait = nil
 	}
-}
-
-func newClient() *drcClient {
-	h := &drcClient{at: make(map[pmemfs.RequestKey]*drcEntry)}
-	h.ring.prev, h.ring.next = &h.ring, &h.ring
-	return h
-}
-
-// findsAtMost is how many connections are looked at by which the same call has come, the newest first: each takes a system call.
-const findsAtMost = 16
-
-// find returns the entry of which a call is a retransmission, or nil.
-func (h *drcClient) find(call *rpc.Request, digest pmemfs.RequestKey, now time.Time) *drcEntry {
-	looks := 0
-	for m := h.at[digest]; m != nil; m = m.same {
-		if m.port != call.Remote.Port() {
-			if looks++; looks > findsAtMost {
-				continue
-			}
-		}
-		if m.awaited(call, now) {
-			return m
-		}
-	}
-	return nil
-}
-
-// awaited reports whether the sender of a call, which is the same as m's in everything but the connection, can still be waiting for
-// m's reply: from the same port, to which Linux binds again when it connects anew; or from another one, when the connection has ended and
-// the client's TCP has not acknowledged the reply. Another program behind the same address, or the same one later, is somebody else.
-func (m *drcEntry) awaited(call *rpc.Request, now time.Time) bool {
-	switch {
-	case !m.busy && now.Sub(m.done) > drcLifetime:
-		return false
-	case m.port == call.Remote.Port():
-		return true
-	}
-	ended, delivered := m.receipt.State()
-	return ended && !delivered
-}
-
-// add takes an entry as the newest.
-func (h *drcClient) add(m *drcEntry) {
-	m.same = h.at[m.digest]
-	h.at[m.digest] = m
-	m.prev, m.next = h.ring.prev, &h.ring
-	m.prev.next, m.next.prev = m, m
-	h.n++
-}
-
-func (h *drcClient) remove(m *drcEntry) {
-	m.prev.next, m.next.prev = m.next, m.prev
-	h.n--
-	first := h.at[m.digest]
-	if first == m {
-		if m.same == nil {
-			delete(h.at, m.digest)
-		} else {
-			h.at[m.digest] = m.same
-		}
-		return
-	}
-	for ; first != nil; first = first.same {
-		if first.same == m {
-			first.same = m.same
-			return
-		}
-	}
-}
-
-// room takes the oldest call that is over out of a client's entries that are full, for its memory to be used again; nil while there is room, or
-// when as many calls are under way at once.
-func (h *drcClient) room() *drcEntry {
-	if h.n < drcPerClient {
-		return nil
-	}
-	for m := h.ring.next; m != &h.ring; m = m.next {
-		if !m.busy {
-			h.remove(m)
-			return m
-		}
-	}
-	return nil
 }

@@ -25,8 +25,7 @@ import (
 // serveThroughDRC carries a call out, or answers it from the cache if it is a retransmission. Nothing is remembered of a host that no export
 // admits: whatever it asks for is refused.
 func (c *call) serveThroughDRC() rpc.Result {
-	client := c.r.Remote.Addr()
-	if !c.s.exports.Admits(client) {
+	if !c.s.exports.Admits(c.r.Remote.Addr()) {
 		return c.p.serve(c)
 	}
 	digest := c.digest()
@@ -35,13 +34,13 @@ func (c *call) serveThroughDRC() rpc.Result {
 		c.replay, c.madeBefore = true, made
 		return c.p.serve(c)
 	}
-	m, reply, busy := c.s.drc.begin(c.r, digest)
+	m, reply, busy := c.s.drc.begin(c.r, digest, &c.place)
 	for busy != nil {
 		if !c.r.MayWait {
 			return rpc.Wait
 		}
 		<-busy
-		m, reply, busy = c.s.drc.begin(c.r, digest)
+		m, reply, busy = c.s.drc.begin(c.r, digest, &c.place)
 	}
 	if m == nil {
 		c.e.Raw(reply)
@@ -50,14 +49,14 @@ func (c *call) serveThroughDRC() rpc.Result {
 	done := false
 	defer func() {
 		if !done { // a panic, bad arguments, or a call that will come again
-			c.s.drc.abandon(client, m)
+			c.s.drc.abandon(m)
 		}
 	}()
 	c.call.Key = key
 	at := c.e.Len()
 	result := c.p.serve(c)
 	if result == rpc.Success {
-		c.s.drc.finish(client, m, c.e.Bytes()[at:])
+		c.s.drc.finish(m, c.e.Bytes()[at:])
 		done = true
 	}
 	return result

@@ -28,27 +28,27 @@ func (r *drc) sweep() {
 	}
 	// More clients than entries: those go that have been answered longest.
 	limit := r.longest(int(r.total.Load()) - sweepTo)
-	r.eachEntry(func(m *drcEntry, _ int) bool { return !m.done.After(limit) })
+	r.eachEntry(func(m *drcEntry, _ int) bool { return m.done <= limit })
 }
 
 // longest is when the n-th of the entries was answered, in the order in which they were.
-func (r *drc) longest(n int) time.Time {
-	var all []time.Time
+func (r *drc) longest(n int) time.Duration {
+	var all []time.Duration
 	r.eachEntry(func(m *drcEntry, _ int) bool {
 		all = append(all, m.done)
 		return false
 	})
 	if len(all) == 0 {
-		return time.Time{}
+		return 0
 	}
-	slices.SortFunc(all, time.Time.Compare)
+	slices.Sort(all)
 	return all[min(n, len(all)-1)]
 }
 
 // expendable reports whether nobody can be waiting for an entry.
 func (r *drc) expendable(m *drcEntry) bool {
 	ended, delivered := m.receipt.Known()
-	return ended && delivered || r.now().Sub(m.done) > drcLifetime
+	return ended && delivered || r.now()-m.done > drcLifetime
 }
 
 // eachEntry forgets each entry that is over and of which gone says so; it is told how many of the same client are newer.
@@ -56,12 +56,12 @@ func (r *drc) eachEntry(gone func(m *drcEntry, newer int) bool) {
 	for i := range r.shards {
 		s := &r.shards[i]
 		s.mu.Lock()
-		for client, h := range s.clients {
+		for _, h := range s.clients {
 			newer := 0
 			for m := h.ring.prev; m != &h.ring; {
 				older := m.prev
 				if !m.busy && gone(m, newer) {
-					r.drop(s, client, h, m)
+					r.drop(m)
 				} else {
 					newer++
 				}

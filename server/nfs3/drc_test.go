@@ -14,13 +14,13 @@ import (
 type cacheFixture struct {
 	*drc
 	t     *testing.T
-	clock time.Time
+	clock time.Duration
+	place drcPlace
 }
 
 func newCache(t *testing.T, notes ...pmemfs.RequestNote) *cacheFixture {
-	m := &cacheFixture{drc: newDRC(notes), t: t, clock: time.Now()}
-	m.born = m.clock
-	m.drc.now = func() time.Time { return m.clock }
+	m := &cacheFixture{drc: newDRC(notes), t: t}
+	m.drc.now = func() time.Duration { return m.clock }
 	return m
 }
 
@@ -35,14 +35,14 @@ func digestOf(n int) (k pmemfs.RequestKey) {
 
 // ask makes a call and reports whether it was new.
 func (m *cacheFixture) ask(r *rpc.Request, digest int) (isNew bool) {
-	e, reply, busy := m.begin(r, digestOf(digest))
+	e, reply, busy := m.begin(r, digestOf(digest), &m.place)
 	switch {
 	case busy != nil:
 		m.t.Fatal("busy")
 	case e == nil && string(reply) != "reply":
 		m.t.Fatalf("answered with %q", reply)
 	case e != nil:
-		m.finish(r.Remote.Addr(), e, []byte("reply"))
+		m.finish(e, []byte("reply"))
 	}
 	return e != nil
 }
@@ -54,11 +54,11 @@ func TestDRCLapse(t *testing.T) {
 	if !m.ask(r, 1) || m.ask(r, 1) {
 		t.Error("not remembered at once")
 	}
-	m.clock = m.clock.Add(drcLifetime)
+	m.clock += drcLifetime
 	if m.ask(r, 1) {
 		t.Error("not remembered as long as a client may wait")
 	}
-	m.clock = m.clock.Add(time.Second)
+	m.clock += time.Second
 	if !m.ask(r, 1) {
 		t.Error("remembered for longer than a client waits")
 	}
@@ -87,15 +87,15 @@ func TestDRCByPort(t *testing.T) {
 func TestDRCUnderWay(t *testing.T) {
 	m := newCache(t)
 	r := from(1, 700)
-	e, _, _ := m.begin(r, digestOf(1))
-	_, _, busy := m.begin(r, digestOf(1))
+	e, _, _ := m.begin(r, digestOf(1), &m.place)
+	_, _, busy := m.begin(r, digestOf(1), &m.place)
 	if e == nil || busy == nil {
 		t.Fatal("a call is not under way")
 	}
-	if other, _, _ := m.begin(from(1, 701), digestOf(1)); other == nil {
+	if other, _, _ := m.begin(from(1, 701), digestOf(1), &m.place); other == nil {
 		t.Fatal("another program has to wait")
 	}
-	m.abandon(r.Remote.Addr(), e)
+	m.abandon(e)
 	<-busy
 	if !m.ask(r, 1) {
 		t.Error("what came to nothing is remembered")
@@ -130,7 +130,7 @@ func TestDRCOfMany(t *testing.T) {
 		t.Error("the one who asks for much has swept away him who asks for little")
 	}
 	for i := range 2 * drcMax {
-		m.clock = m.clock.Add(time.Microsecond)
+		m.clock += time.Microsecond
 		m.ask(from(4<<20+i, 700), 1)
 		if n := m.total.Load(); n > drcMax {
 			t.Fatalf("%d entries of more clients than there is room for", n)
@@ -143,8 +143,14 @@ func TestDRCOfMany(t *testing.T) {
 		for e := h.ring.next; e != &h.ring; e = e.next {
 			n++
 		}
-		if n != h.n || n == 0 || len(h.at) > n {
-			t.Fatalf("a client of %d entries counts %d and finds %d", n, h.n, len(h.at))
+		found := 0
+		for _, e := range h.chains {
+			for ; e != nil; e = e.older {
+				found++
+			}
+		}
+		if n != h.n || n == 0 || found != n || len(h.chains) > max(8*n, chainsMin) {
+			t.Fatalf("a client of %d entries counts %d and finds %d in %d chains", n, h.n, found, len(h.chains))
 		}
 	})
 	if int64(clients) > m.total.Load() {
@@ -163,7 +169,7 @@ func TestNotesLapse(t *testing.T) {
 	if _, ok := m.earlier(requestKey(digestOf(1), 701)); ok {
 		t.Error("found for another port")
 	}
-	m.clock = m.clock.Add(drcLifetime + time.Second)
+	m.clock += drcLifetime + time.Second
 	if _, ok := m.earlier(requestKey(digestOf(1), 700)); ok {
 		t.Error("found after nobody waits any more")
 	}
