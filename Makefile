@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build test bench bench-server crash fuzz soak fmt lint clean
+.PHONY: all build test bench bench-locks bench-server crash fuzz soak fmt lint clean
 
 all: build
 
@@ -17,14 +17,19 @@ build:
 test:
 	scripts/test.sh
 
+BENCHFLAGS ?=
+
 # The engine's nanoseconds, fences and flushed lines per operation.
 bench: build
-	bin/pmemfs bench engine
+	bin/pmemfs bench engine $(BENCHFLAGS)
+
+# How often each lock of the engine is taken and how long it is held, and what that allows 16 and 64 processors.
+bench-locks:
+	CGO_ENABLED=0 go run -trimpath -tags locktimes ./cmd/pmemfs bench locks $(BENCHFLAGS)
 
 # NFS servers as ratios to what the socket allows: ours, and as root those of Debian's packages nfs-ganesha, nfs-ganesha-mem,
 # nfs-ganesha-vfs and rpcbind, where they are installed. With BENCHFLAGS='--protocol 9p' those of 9P: ours, the Go library's, and
 # Debian's package diod. With BENCHFLAGS='--base PATH' this build beside an older one. BENCHFLAGS are those of the command.
-BENCHFLAGS ?=
 bench-server: build
 	CGO_ENABLED=0 go build -trimpath -o bin/benchserver ./cmd/benchserver
 	bin/benchserver $(BENCHFLAGS)

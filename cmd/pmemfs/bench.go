@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os/signal"
 	"syscall"
 
@@ -26,6 +27,7 @@ two runs differ by more than most changes do.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newBenchEngine(), newBenchDirTest(), newBenchDurable())
+	cmd.AddCommand(benchLocks()...)
 	return cmd
 }
 
@@ -45,15 +47,26 @@ func (o *benchOutput) run(cmd *cobra.Command, measure func(context.Context) (ben
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	report, err := measure(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case o.json:
-		return printJSON(cmd.OutOrStdout(), report)
-	case o.markdown:
-		return report.Table().Markdown(cmd.OutOrStdout())
 	}
-	return report.Table().Text(cmd.OutOrStdout())
+	if o.json {
+		return printJSON(cmd.OutOrStdout(), report)
+	}
+	for i, table := range report.Tables() {
+		if i > 0 {
+			fmt.Fprintln(cmd.OutOrStdout())
+		}
+		if o.markdown {
+			err = table.Markdown(cmd.OutOrStdout())
+		} else {
+			err = table.Text(cmd.OutOrStdout())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // addCommon declares the options that concern what is measured.

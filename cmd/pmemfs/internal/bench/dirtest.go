@@ -210,8 +210,8 @@ func (h *hand) tidy() error {
 	return nil
 }
 
-// Table has a row for each target and number of goroutines.
-func (r *DirTestReport) Table() *Table {
+// Tables has one table, with a row for each target and number of goroutines.
+func (r *DirTestReport) Tables() []*Table {
 	t := &Table{
 		Notes: []string{
 			"on " + r.Machine.String(),
@@ -225,5 +225,5 @@ func (r *DirTestReport) Table() *Table {
 		t.Rows = append(t.Rows, []string{row.Target, fmt.Sprint(row.Goroutines), fmt.Sprintf("%.3f", row.Seconds),
 			fmt.Sprintf("%.0f", row.NsPerOp), fmt.Sprintf("%.2f", row.Gain), fmt.Sprintf("%.2f", row.Ratio)})
 	}
-	return t
+	return []*Table{t}
 }

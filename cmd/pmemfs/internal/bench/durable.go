@@ -216,8 +216,8 @@ func perOp(ctx context.Context, n int, run func(i int) error) (float64, error) {
 	return float64(time.Since(start).Nanoseconds()) / float64(n), nil
 }
 
-// Table has a row for each kind of change.
-func (r *DurableReport) Table() *Table {
+// Tables has one table, with a row for each kind of change.
+func (r *DurableReport) Tables() []*Table {
 	t := &Table{
 		Notes: []string{
 			"on " + r.Machine.String(),
@@ -239,5 +239,5 @@ func (r *DurableReport) Table() *Table {
 		}
 		t.Rows = append(t.Rows, cells)
 	}
-	return t
+	return []*Table{t}
 }

@@ -145,8 +145,8 @@ func (c *op) round(n int, around func(func() error) error) (took time.Duration, 
 	return took, err
 }
 
-// Table has a row for each operation.
-func (r *EngineReport) Table() *Table {
+// Tables has one table, with a row for each operation.
+func (r *EngineReport) Tables() []*Table {
 	t := &Table{
 		Notes: append([]string{
 			"on " + r.Machine.String(),
@@ -171,5 +171,5 @@ func (r *EngineReport) Table() *Table {
 		}
 		t.Rows = append(t.Rows, cells)
 	}
-	return t
+	return []*Table{t}
 }

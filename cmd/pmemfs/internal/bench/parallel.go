@@ -143,8 +143,8 @@ func (o *ParallelOptions) measure(ctx context.Context, goroutines []int, i int, 
 	return rows, nil
 }
 
-// Table has a row for each operation and number of goroutines.
-func (r *ParallelReport) Table() *Table {
+// Tables has one table, with a row for each operation and number of goroutines.
+func (r *ParallelReport) Tables() []*Table {
 	t := &Table{
 		Notes: append([]string{
 			"on " + r.Machine.String(),
@@ -162,5 +162,5 @@ func (r *ParallelReport) Table() *Table {
 		}
 		t.Rows = append(t.Rows, cells)
 	}
-	return t
+	return []*Table{t}
 }

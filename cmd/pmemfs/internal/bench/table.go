@@ -17,8 +17,8 @@ type Table struct {
 
 // A Report is what a benchmark found. It marshals to JSON.
 type Report interface {
-	// Table is the report as text. Safe for concurrent use; durable is nothing.
-	Table() *Table
+	// Tables are the report as text. Safe for concurrent use; durable is nothing.
+	Tables() []*Table
 }
 
 // Text writes the table in columns.
