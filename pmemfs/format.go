@@ -153,6 +153,9 @@ func formatRegion(region *pmem.Region, o *FormatOptions, random io.Reader) (err 
 	if _, err := region.ZeroThrough(siteWipe, slices.Compact(wipe)); err != nil {
 		return err
 	}
+	if err := f.ring(); err != nil {
+		return err
+	}
 	f.bitmaps()
 	f.inodes(o)
 	head := layout.Head{Clean: true, Version: 1, Epoch: 1, TailSeq: 1, FreeBlocks: sb.Blocks - f.used, UsedInodes: layout.RootIno + 1}
@@ -196,6 +199,17 @@ func (f *formatter) head(h *layout.Head) {
 	b := make([]byte, layout.BlockSize)
 	layout.EncodeHead(b, h)
 	f.store(layout.JournalHeadA+h.Version%2, b)
+}
+
+// ring clears the journal's ring in an ordinary file. Nobody reads what is cleared, but a filesystem notes in its own journal, with a
+// wait for the disk, that a block is written for the first time: that would be most of what a small change costs until the ring has
+// gone round.
+func (f *formatter) ring() error {
+	if f.region.Domain() != pmem.PageCache {
+		return nil
+	}
+	f.ranges = append(f.ranges, pmem.Range{Off: f.sb.RingOffset(), Len: f.sb.RingBytes()})
+	return f.region.PutZeros(f.sb.RingOffset(), f.sb.RingBytes())
 }
 
 // bitmaps writes the bitmap of each group: what lies before the free space, the bitmaps themselves, the last block.

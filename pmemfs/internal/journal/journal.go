@@ -272,33 +272,33 @@ func (j *Journal) storeRing(pos uint64, rec []byte) (err error) {
 	at := pos % j.size
 	defer func() {
 		if cause := recover(); cause != nil {
-			if err = j.refused(at, j.region.Fault(cause)); err == nil {
+			fault := j.region.Fault(cause)
+			if fault.Host == nil {
 				panic(cause)
 			}
+			err = fault
+		}
+		if err != nil {
+			err = j.refused(at, err)
 		}
 	}()
 	n := min(uint64(len(rec)), j.size-at)
-	j.region.Write(j.ring+int64(at), rec[:n])
-	if n < uint64(len(rec)) {
-		j.region.Write(j.ring, rec[n:])
+	if err := j.region.Put(j.ring+int64(at), rec[:n]); err != nil || n == uint64(len(rec)) {
+		return err
 	}
-	return nil
+	return j.region.Put(j.ring, rec[n:])
 }
 
-// refused makes a record of which a part was stored in the ring none, and returns why the host did not store the rest; nil if it was
-// the memory that did not.
-func (j *Journal) refused(at uint64, fault *pmem.FaultError) (err error) {
-	if fault.Host == nil {
-		return nil
-	}
+// refused makes a record of which a part was stored in the ring none, and returns why the host did not store the rest.
+func (j *Journal) refused(at uint64, cause error) (err error) {
+	err = cause
 	defer func() {
-		if cause := recover(); cause != nil {
-			j.region.Fault(cause) // its head is not stored either
-			err = fault
+		if fault := recover(); fault != nil {
+			j.region.Fault(fault) // its head is not stored either
 		}
 	}()
 	j.region.Zero(j.ring+int64(at), layout.RecordHeader)
-	return fault
+	return err
 }
 
 // applied marks a record as stored in place and advances the low-water mark over all such.

@@ -9,7 +9,7 @@
 //
 // # Durability
 //
-// [Region.Write] and [Region.Zero] only store. [Region.Persist] flushes what it is told and fences once;
+// [Region.Write], [Region.Zero] and [Region.Put] only store. [Region.Persist] flushes what it is told and fences once;
 // [Region.WriteThrough] and [Region.ZeroThrough] store, flush and fence once. When one of the three
 // returns nil, its ranges are on the medium to the extent that the [Domain] promises, and every store
 // that the same goroutine made to those ranges before the call is included. What other lines hold is
@@ -21,6 +21,9 @@
 //	page-cache   -                         msync                      power cut
 //	cache-flush  CLWB, CLFLUSHOPT, CLFLUSH SFENCE (arm64: DSB SY)     power cut
 //	eadr         -                         SFENCE (arm64: DSB SY)     power cut
+//
+// The pages of an ordinary file are the kernel's. [Region.Put], WriteThrough and ZeroThrough store there by write(2), which takes no
+// fault for each page; the mapping sees the same bytes.
 //
 // With [Process] durability the page-cache domain makes no system call: stores then survive the death
 // of the process (they are in the kernel's page cache) but not that of the machine.

@@ -53,6 +53,13 @@ func nameless(f *os.File) bool {
 	return retry(func() error { return unix.Fstat(int(f.Fd()), &st) }) == nil && st.Nlink == 0
 }
 
+// sizeOf returns the size of a file. It does not allocate.
+func sizeOf(f *os.File) (int64, error) {
+	var st unix.Stat_t
+	err := retry(func() error { return unix.Fstat(int(f.Fd()), &st) })
+	return st.Size, os.NewSyscallError("fstat", err)
+}
+
 // retry repeats a system call that a signal interrupted before it did anything.
 func retry(call func() error) error {
 	for {

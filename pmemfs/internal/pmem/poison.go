@@ -21,18 +21,23 @@ func (r *Region) Poison(off int64) (how string, heal func() error, err error) {
 	}
 	b := r.mem[off : off+page]
 	r.poisoned.Store(off, struct{}{}) // or it would be taken for a fault of the host
+	r.poisons.Add(1)
+	healed := func() {
+		r.poisoned.Delete(off)
+		r.poisons.Add(-1)
+	}
 	if r.poisonPage(b) == nil {
 		return "poisoned", func() error {
-			r.poisoned.Delete(off)
+			healed()
 			return os.NewSyscallError("madvise", unix.Madvise(b, unix.MADV_DONTNEED))
 		}, nil
 	}
 	if err := unix.Mprotect(b, unix.PROT_NONE); err != nil {
-		r.poisoned.Delete(off)
+		healed()
 		return "", nil, fmt.Errorf("%s: protect the page at offset %d: %w", r.path, off, err)
 	}
 	return "protected", func() error {
-		r.poisoned.Delete(off)
+		healed()
 		return os.NewSyscallError("mprotect", unix.Mprotect(b, unix.PROT_READ|unix.PROT_WRITE))
 	}, nil
 }

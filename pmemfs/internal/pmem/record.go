@@ -86,28 +86,37 @@ func (c *recorder) zero(off int64, dst []byte) {
 	c.stored(nil, off, dst)
 }
 
+// put records a store to dst, at off, that f makes by a system call.
+func (c *recorder) put(off int64, dst []byte, f func() error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := f()
+	c.stored(nil, off, dst)
+	return err
+}
+
 // copyIn is Region.copyIn, recorded unless c is nil.
-func (c *recorder) copyIn(r *Region, s *Site, call uint64, g Range, src []byte) {
+func (c *recorder) copyIn(r *Region, s *Site, call uint64, g Range, src []byte) error {
 	if c == nil {
-		r.copyIn(g, src)
-		return
+		return r.copyIn(g, src)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.copyIn(g, src)
+	err := r.copyIn(g, src)
 	c.through(r, s, call, g)
+	return err
 }
 
 // zeroIn is Region.zeroIn, recorded unless c is nil.
-func (c *recorder) zeroIn(r *Region, s *Site, call uint64, g Range) {
+func (c *recorder) zeroIn(r *Region, s *Site, call uint64, g Range) error {
 	if c == nil {
-		r.zeroIn(g)
-		return
+		return r.zeroIn(g)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.zeroIn(g)
+	err := r.zeroIn(g)
 	c.through(r, s, call, g)
+	return err
 }
 
 // through records what copyIn or zeroIn did. The caller holds mu.

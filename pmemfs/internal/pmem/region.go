@@ -36,6 +36,7 @@ type Region struct {
 	named      bool // the file had a name when it was opened
 	bypass     bool // copies go past the cache
 	bypassMin  int  // from this many bytes on
+	byFile     bool // long stores go by write(2): see setByFile
 
 	unmap  func() error
 	closed atomic.Bool
@@ -43,7 +44,8 @@ type Region struct {
 	hook   atomic.Pointer[func(Failpoint, Range) error]
 	rec    atomic.Pointer[recorder]
 
-	poisoned sync.Map // offsets of pages that Poison makes fault
+	poisoned sync.Map     // offsets of pages that Poison makes fault
+	poisons  atomic.Int32 // so many
 
 	_     [LineSize]byte // the counters change at every fence: keep them off the lines above
 	count counters
@@ -150,6 +152,7 @@ func mapFile(f *os.File, path string, o Options) (*Region, error) {
 		domain, reason = detect(medium{device: g.device, sync: m.sync, fs: filesystemOf(f), sysfs: o.Sysfs})
 	}
 	r.setDomain(domain, reason)
+	r.setByFile()
 	return r, nil
 }
 

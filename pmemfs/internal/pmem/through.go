@@ -26,8 +26,8 @@ func (d Durable) Valid() bool { return d.ok }
 // are neighbours in the slice. Segments must be disjoint; their words may be torn by a crash before the fence.
 //
 // On an error nothing is promised: any part may have been stored. Errors: ErrBounds (nothing was stored),
-// ErrReadOnly, ErrClosed, ErrSync, or the persist hook's. Safe for any number of goroutines on disjoint bytes. Does
-// not allocate.
+// ErrReadOnly, ErrClosed, ErrSync, a *FaultError of the host, or the persist hook's. Safe for any number of goroutines on
+// disjoint bytes. Does not allocate.
 func (r *Region) WriteThrough(site *Site, segs []Segment) (Durable, error) {
 	if err := r.writable(); err != nil {
 		return Durable{}, err
@@ -46,7 +46,9 @@ func (r *Region) WriteThrough(site *Site, segs []Segment) (Durable, error) {
 	call := rec.begin()
 	for _, s := range segs {
 		g := Range{s.Off, int64(len(s.Src))}
-		rec.copyIn(r, site, call, g, s.Src)
+		if err := rec.copyIn(r, site, call, g, s.Src); err != nil {
+			return Durable{}, err
+		}
 		c.note(r, g)
 	}
 	return r.finish(site, &c, rec, call, len(segs), func(i int) Range { return Range{segs[i].Off, int64(len(segs[i].Src))} })
@@ -70,7 +72,9 @@ func (r *Region) ZeroThrough(site *Site, ranges []Range) (Durable, error) {
 	rec := r.rec.Load()
 	call := rec.begin()
 	for _, g := range ranges {
-		rec.zeroIn(r, site, call, g)
+		if err := rec.zeroIn(r, site, call, g); err != nil {
+			return Durable{}, err
+		}
 		c.note(r, g)
 	}
 	return r.finish(site, &c, rec, call, len(ranges), func(i int) Range { return ranges[i] })
@@ -148,8 +152,18 @@ func (r *Region) split(g Range) (mid, midEnd int64) {
 	return mid, midEnd
 }
 
-// copyIn stores src, its whole lines past the cache if that is how this region copies.
-func (r *Region) copyIn(g Range, src []byte) {
+// copyIn stores src: by a system call, or its whole lines past the cache, if that is how this region copies. Only a system call
+// returns an error.
+func (r *Region) copyIn(g Range, src []byte) error {
+	if r.files() {
+		return r.putFile(g.Off, src)
+	}
+	r.copyMapped(g, src)
+	return nil
+}
+
+// copyMapped is copyIn by the mapping.
+func (r *Region) copyMapped(g Range, src []byte) {
 	dst := r.mem[g.Off : g.Off+g.Len]
 	mid, midEnd := r.split(g)
 	if !r.bypass && len(dst) >= bulkMin && cpuCanBypass && !raceEnabled {
@@ -170,7 +184,16 @@ func (r *Region) copyIn(g Range, src []byte) {
 }
 
 // zeroIn is copyIn with zeros.
-func (r *Region) zeroIn(g Range) {
+func (r *Region) zeroIn(g Range) error {
+	if r.files() {
+		return r.zeroFile(g.Off, g.Len)
+	}
+	r.zeroMapped(g)
+	return nil
+}
+
+// zeroMapped is zeroIn by the mapping.
+func (r *Region) zeroMapped(g Range) {
 	dst := r.mem[g.Off : g.Off+g.Len]
 	mid, midEnd := r.split(g)
 	if !r.bypass && len(dst) >= bulkMin && cpuCanBypass && !raceEnabled {
