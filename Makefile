@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build test bench bench-locks bench-server crash fuzz soak fmt lint clean
+.PHONY: all build test bench bench-guest bench-docs bench-locks bench-server crash fuzz soak fmt lint clean
 
 all: build
 
@@ -22,6 +22,25 @@ BENCHFLAGS ?=
 # The engine's nanoseconds, fences and flushed lines per operation.
 bench: build
 	bin/pmemfs bench engine $(BENCHFLAGS)
+
+# The engine beside ext4 and xfs with DAX, and the server beside the kernel's own NFS server, in an emulated PC with persistent memory.
+# TABLES is where the tables go.
+TABLES ?= .cache/tables
+bench-guest:
+	mkdir -p $(TABLES)
+	PMEMFS_BENCH_TABLES=$(abspath $(TABLES)) go test ./integration -count=1 -timeout=0 -run '^TestBenchGuest$$'
+	for name in dirtest engine durable server; do echo; cat $(TABLES)/$$name.md; done
+
+# All tables of docs/performance.md anew. DISK is a folder on a disk, MEMORY one on a tmpfs.
+DISK ?= .cache
+MEMORY ?= /dev/shm
+bench-docs: build bench-guest
+	scripts/table.sh engine bin/pmemfs bench engine --compare $(MEMORY) --markdown
+	scripts/table.sh parallel bin/pmemfs bench engine --parallel 2 --compare $(MEMORY) --markdown
+	scripts/table.sh dirtest bin/pmemfs bench dirtest --parallel 2 --compare $(MEMORY) --compare $(DISK) --markdown
+	scripts/table.sh durable bin/pmemfs bench durable $(DISK) --markdown
+	scripts/table.sh locks go run -tags locktimes ./cmd/pmemfs bench locks --markdown
+	for name in dirtest engine durable server; do scripts/table.sh guest-$$name cat $(TABLES)/$$name.md; done
 
 # How often each lock of the engine is taken and how long it is held, and what that allows 16 and 64 processors.
 bench-locks:

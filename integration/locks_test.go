@@ -22,7 +22,15 @@ func kernelCache(t *testing.T) string { return filepath.Join(harness.Root(t), ".
 func lockFiles(t *testing.T) map[string]string {
 	t.Helper()
 	files := harness.HostPrograms(t, "rpcbind", "rpc.statd", "sm-notify", "sqlite3", "mount.nfs")
-	dir := t.TempDir()
+	maps.Copy(files, rpcbindFiles(t))
+	files["bin/guest"] = harness.Guest(t)
+	return files
+}
+
+// rpcbindFiles are what rpcbind wants to read in a guest.
+func rpcbindFiles(t *testing.T) map[string]string {
+	t.Helper()
+	files, dir := map[string]string{}, t.TempDir()
 	for name, text := range map[string]string{
 		"netconfig": "udp tpi_clts v inet udp - -\ntcp tpi_cots_ord v inet tcp - -\n" +
 			"udp6 tpi_clts v inet6 udp - -\ntcp6 tpi_cots_ord v inet6 tcp - -\nlocal tpi_cots_ord - loopback - - -\n",
@@ -36,7 +44,6 @@ func lockFiles(t *testing.T) map[string]string {
 		}
 		files[filepath.Join("etc", name)] = file
 	}
-	files["bin/guest"] = harness.Guest(t)
 	return files
 }
 

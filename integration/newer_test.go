@@ -18,13 +18,11 @@ func bootEmulated(t *testing.T, memory *qemu.NVDIMM) client {
 func bootEmulatedForward(t *testing.T, memory *qemu.NVDIMM, forward *qemu.Forward, programs map[string]string) client {
 	t.Helper()
 	programs["bin/guest"], programs["bin/pmemfs"] = harness.Guest(t), harness.Binary(t)
-	guest, err := qemu.Boot(qemu.Machine{
-		Cache:    filepath.Join(harness.Root(t), ".cache", "kernel"),
-		Dir:      t.TempDir(),
-		Programs: programs,
-		NVDIMM:   memory,
-		Forward:  forward,
-	})
+	m := qemu.Machine{Cache: kernelCache(t), Dir: t.TempDir(), Programs: programs, Forward: forward}
+	if memory != nil {
+		m.NVDIMMs = []*qemu.NVDIMM{memory}
+	}
+	guest, err := qemu.Boot(m)
 	return adopt(t, guest, err)
 }
 

@@ -17,6 +17,7 @@ import (
 // benchFlags are the options of the command.
 type benchFlags struct {
 	serverbench.Options
+	at    []string
 	json  bool
 	svg   string
 	quick bool
@@ -37,6 +38,7 @@ is verified. What cannot be measured is named with the reason.`,
   benchserver --json --svg plot.svg
   benchserver --rows getattr,read-4k --depths 16 --conns 1 --targets native,go-nfs
   benchserver --base /path/to/older/pmemfs       what a change of pmemfs costs: lead is new to old
+  benchserver --at this=127.0.0.1:2049 --at knfsd=127.0.0.1:2050/0100010001000000
   benchserver --idle 10000                       memory that idle connections take`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -44,6 +46,13 @@ is verified. What cannot be measured is named with the reason.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.quick {
 				f.hurry(cmd)
+			}
+			for _, text := range f.at {
+				r, err := serverbench.ParseRunning(text)
+				if err != nil {
+					return fmt.Errorf("--at: %w", err)
+				}
+				f.Running = append(f.Running, r)
 			}
 			if err := f.Fill(); err != nil {
 				return err
@@ -82,6 +91,8 @@ func (f *benchFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.quick, "quick", false, "one short round with few cells, to see that it works")
 	flags.StringVar(&f.Pmemfs, "pmemfs", "", "program to measure (default: pmemfs in the folder of this program, or in PATH)")
 	flags.StringVar(&f.Base, "base", "", "another build of pmemfs, which is measured in the same rounds; alone beside native unless --targets are given")
+	flags.StringArrayVar(&f.at, "at", nil, "an NFS server that runs already, NAME=HOST:PORT, with /HANDLE of the root in hexadecimal where nothing answers MOUNT at "+
+		"the same port; may be repeated; these alone unless --targets are given; what is made on it stays there")
 	flags.StringVar(&f.Protocol, "protocol", serverbench.ProtocolNFS, strings.Join(serverbench.Protocols, " or "))
 	flags.StringSliceVar(&f.Rows, "rows", nil, "operations (default all): "+choices(serverbench.RowNames))
 	flags.StringSliceVar(&f.Targets, "targets", nil, "servers (default all): "+choices(serverbench.Targets))

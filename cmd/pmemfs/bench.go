@@ -72,6 +72,13 @@ func (o *benchOutput) run(cmd *cobra.Command, measure func(context.Context) (ben
 // addCommon declares the options that concern what is measured.
 func addCommon(flags *pflag.FlagSet, c *bench.Common, rounds int) {
 	flags.IntVar(&c.Rounds, "rounds", rounds, "rounds, of which the median counts, 1 to 100")
-	flags.StringVar(&c.ImageDir, "image-dir", "", "make the temporary image in this folder, which decides the domain, instead of in memory")
+	addImage(flags, &c.Image)
 	flags.StringArrayVar(&c.Folders, "compare", nil, "also measure the same by system calls in this folder; may be repeated")
+}
+
+// addImage declares the options of the temporary image.
+func addImage(flags *pflag.FlagSet, i *bench.Image) {
+	i.Bytes = 1 << 30
+	flags.StringVar(&i.Dir, "image-dir", "", "make the temporary image in this folder, which decides the domain, instead of in memory")
+	flags.Var((*size)(&i.Bytes), "image-size", "size of the temporary image")
 }

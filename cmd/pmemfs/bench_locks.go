@@ -32,7 +32,7 @@ measurement: it knows nothing of memory, of caches and of readers of one lock.`,
 	}
 	output.add(cmd)
 	cmd.Flags().IntVar(&o.Rounds, "rounds", 9, "rounds, of which the median counts, 1 to 100")
-	cmd.Flags().StringVar(&o.ImageDir, "image-dir", "", "make the temporary image in this folder, which decides the domain, instead of in memory")
+	addImage(cmd.Flags(), &o.Image)
 	cmd.Flags().IntVar(&o.Count, "count", benchCount, "operations per round, 1 to 20000")
 	cmd.Flags().IntSliceVar(&o.Processors, "processors", []int{16, 64}, "compute what so many processors could do")
 	return []*cobra.Command{cmd}

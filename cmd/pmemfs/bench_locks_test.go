@@ -11,7 +11,7 @@ import (
 func TestBenchLocks(t *testing.T) {
 	dir := t.TempDir()
 	var report bench.LocksReport
-	benchJSON(t, dir, &report, "locks", "--count", "100", "--rounds", "2", "--image-dir", dir, "--processors", "16")
+	benchJSON(t, dir, &report, "locks", "--count", "100", "--rounds", "2", "--image-dir", dir, "--image-size", "64MiB", "--processors", "16")
 	if len(report.Rows) == 0 {
 		t.Fatal("no operations")
 	}

@@ -24,7 +24,7 @@ func benchJSON(t *testing.T, dir string, report any, args ...string) {
 func TestBenchEngine(t *testing.T) {
 	dir := t.TempDir()
 	var report bench.EngineReport
-	benchJSON(t, dir, &report, "engine", "--count", "50", "--rounds", "1", "--image-dir", dir, "--compare", dir)
+	benchJSON(t, dir, &report, "engine", "--count", "50", "--rounds", "1", "--image-dir", dir, "--image-size", "64MiB", "--compare", dir)
 	if report.Domain != "page-cache" || len(report.Folders) != 1 || report.Folders[0].Path != dir || report.Folders[0].Filesystem == "" {
 		t.Errorf("%+v", report)
 	}
@@ -69,7 +69,7 @@ func TestBenchDirTest(t *testing.T) {
 	dir := t.TempDir()
 	var report bench.DirTestReport
 	benchJSON(t, dir, &report, "dirtest", "--operations", "500", "--names", "70", "--dirs", "3", "--rounds", "2", "--parallel", "2,2",
-		"--compare", dir, "--image-dir", dir)
+		"--compare", dir, "--image-dir", dir, "--image-size", "64MiB")
 	if len(report.Rows) != 4 {
 		t.Fatalf("%+v", report)
 	}

@@ -16,7 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 
 	"pmemfs/integration/vm"
@@ -25,13 +25,14 @@ import (
 // What the host must have. The tests fail without it; they never skip.
 const (
 	qemuPath = "/usr/bin/qemu-system-x86_64"
-	aptLine  = "run: apt-get install -y qemu-system-x86 busybox-static ndctl e2fsprogs xz-utils zstd"
+	aptLine  = "run: apt-get install -y qemu-system-x86 busybox-static ndctl e2fsprogs xfsprogs xz-utils zstd"
 )
 
 // Memory sizes of a guest, in MiB. Slots are for the persistent memory.
 const (
 	ramMiB    = 1024
 	ramMaxMiB = 4096
+	slots     = 4
 )
 
 // Machine says what to boot.
@@ -39,7 +40,8 @@ type Machine struct {
 	Cache    string            // where the kernel is kept between runs
 	Dir      string            // scratch space
 	Programs map[string]string // path in the guest to path on the host
-	NVDIMM   *NVDIMM           // nil for none
+	NVDIMMs  []*NVDIMM         // at most slots of them
+	Modules  []string          // of the kernel, besides those that every guest has
 	Forward  *Forward          // nil for none
 	Link     *vm.Link          // nil for a network of its own
 	Root     string            // options to mount the root with by 9P from the host; empty for a root in memory
@@ -67,7 +69,7 @@ func Boot(m Machine) (*vm.VM, error) {
 	if err != nil {
 		return nil, fmt.Errorf("getting a kernel: %w", err)
 	}
-	modules, err := readModules(k, guestModules)
+	modules, err := readModules(k, slices.Concat(guestModules, m.Modules))
 	if err != nil {
 		return nil, err
 	}
@@ -83,8 +85,8 @@ func Boot(m Machine) (*vm.VM, error) {
 
 func (m Machine) arguments(k kernel, image string) []string {
 	machine := "pc"
-	if m.NVDIMM != nil {
-		machine += ",nvdimm=on,nvdimm-persistence=" + m.NVDIMM.Persistence
+	if len(m.NVDIMMs) > 0 {
+		machine += ",nvdimm=on,nvdimm-persistence=" + m.NVDIMMs[0].Persistence
 	}
 	network := "user,id=net"
 	if m.Forward != nil {
@@ -100,17 +102,17 @@ func (m Machine) arguments(k kernel, image string) []string {
 	}
 	args := []string{
 		"-machine", machine, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1",
-		"-m", fmt.Sprintf("%dM,slots=2,maxmem=%dM", ramMiB, ramMaxMiB),
+		"-m", fmt.Sprintf("%dM,slots=%d,maxmem=%dM", ramMiB, slots, ramMaxMiB),
 		"-nodefaults", "-no-user-config", "-vga", "none", "-display", "none", "-monitor", "none", "-no-reboot",
 		"-serial", "file:/dev/stderr", "-serial", "stdio",
 		"-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=",
 		"-kernel", k.image, "-initrd", image,
 		"-append", "console=ttyS0 hostline=/dev/ttyS1 quiet loglevel=4 panic=-1 tsc=reliable" + parameters,
 	}
-	if m.NVDIMM != nil {
+	for i, n := range m.NVDIMMs {
 		args = append(args,
-			"-object", "memory-backend-file,id=pmem,share=on,mem-path="+m.NVDIMM.File+",size="+strconv.Itoa(nvdimmSize),
-			"-device", "nvdimm,id=nvdimm,memdev=pmem")
+			"-object", fmt.Sprintf("memory-backend-file,id=pmem%d,share=on,mem-path=%s,size=%d", i, n.File, n.size),
+			"-device", fmt.Sprintf("nvdimm,id=nvdimm%d,memdev=pmem%d", i, i))
 	}
 	return args
 }

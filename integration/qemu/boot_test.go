@@ -21,7 +21,7 @@ func TestFSDAX(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guest, err := Boot(Machine{Cache: filepath.Join(harness.Root(t), ".cache", "kernel"), Dir: dir, NVDIMM: memory})
+	guest, err := Boot(Machine{Cache: filepath.Join(harness.Root(t), ".cache", "kernel"), Dir: dir, NVDIMMs: []*NVDIMM{memory}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,6 @@ const (
 	fileSync   = 2
 	lastMark   = 1 << 31
 	markBytes  = 4
-	handleMax  = 64
 	pageBytes  = 32 << 10 // of READDIRPLUS
 	errNoEntry = 2        // NFS3ERR_NOENT
 )

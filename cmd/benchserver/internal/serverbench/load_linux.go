@@ -25,7 +25,7 @@ type load struct {
 	limits []uint32
 	// templates, if not nil, are what an echo is to answer; replies are then not looked into.
 	templates []byte
-	pid       int // of the server
+	pid       int // of the server; 0 if it is not known
 	// pinned says that both sides run on one processor: see gather.
 	pinned bool
 }
@@ -206,8 +206,11 @@ func waiting(conns []*conn) (ready *[]int, wait func() error, done func() error,
 	return &found, wait, func() error { return unix.Close(ep) }, nil
 }
 
-// cpuOf is the processor time that a process has used so far, in nanoseconds.
+// cpuOf is the processor time that a process has used so far, in nanoseconds; 0 of one that is not known.
 func cpuOf(pid int) (int64, error) {
+	if pid == 0 {
+		return 0, nil
+	}
 	// The clock of another process: clock_getcpuclockid(3) makes the number so.
 	var ts unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|2), &ts); err != nil {

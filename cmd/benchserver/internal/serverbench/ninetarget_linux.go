@@ -71,7 +71,7 @@ func newNineSite(addr, export string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := furnished(addr, c, nil)
+	s, err := furnished(addr, c, nil, "bench")
 	if err == nil {
 		s.export = export
 	}

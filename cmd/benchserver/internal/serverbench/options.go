@@ -9,6 +9,7 @@ import (
 
 // Limits of what may be asked for.
 const (
+	handleMax = 64 // bytes (RFC 1813 section 2.4)
 	depthMax  = 1024
 	connsMax  = 1024
 	roundsMax = 100
@@ -57,6 +58,7 @@ type Options struct {
 	Protocol string // one of Protocols; empty for NFS
 	Pmemfs   string // the program to be measured; empty for the one beside this program, or in PATH
 	Base     string // another build of it; empty for none
+	Running  []Running
 
 	Rows    []string
 	Depths  []int // outstanding calls on each connection
@@ -83,7 +85,11 @@ func (o *Options) Fill() error {
 	if !slices.Contains(Protocols, o.Protocol) {
 		return fmt.Errorf("unknown protocol %q: protocols are %s", o.Protocol, strings.Join(Protocols, ", "))
 	}
-	rows, targets := RowNames(o.Protocol), Targets(o.Protocol)
+	rows := RowNames(o.Protocol)
+	targets, err := o.fillRunning(Targets(o.Protocol))
+	if err != nil {
+		return err
+	}
 	if len(o.Rows) == 0 {
 		o.Rows = rows
 	}

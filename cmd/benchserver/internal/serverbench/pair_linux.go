@@ -22,7 +22,7 @@ func (on *instance) load(r *row, conns, depth int, duration time.Duration, pinne
 	}
 	l := load{
 		addr: on.site.addr, row: r, from: on.site, conns: conns, depth: depth, duration: duration,
-		pid: on.cmd.Process.Pid, pinned: pinned,
+		pid: on.pid(), pinned: pinned,
 	}
 	if r.patch == patchName {
 		return l.pair()

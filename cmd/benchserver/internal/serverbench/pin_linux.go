@@ -31,7 +31,7 @@ func gather(pid int) (undo func() error, err error) {
 
 // runOn puts the calling thread and all threads of a process on some processors.
 func runOn(pid int, where *unix.CPUSet) error {
-	if err := unix.SchedSetaffinity(0, where); err != nil {
+	if err := unix.SchedSetaffinity(0, where); err != nil || pid == 0 {
 		return err
 	}
 	folder := "/proc/" + strconv.Itoa(pid) + "/task"

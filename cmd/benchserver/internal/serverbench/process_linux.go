@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// process is a server that was started.
+// process is a server that was started, or one that runs already.
 type process struct {
-	cmd  *exec.Cmd
+	cmd  *exec.Cmd // nil of one that runs already
 	addr string
 	end  chan error
 	log  *tail
@@ -58,6 +58,9 @@ func startIn(dir, addr, program string, args ...string) (*process, error) {
 
 // explain adds to an error that the server has ended, if it has.
 func (p *process) explain(err error) error {
+	if p.cmd == nil {
+		return err
+	}
 	select {
 	case end := <-p.end:
 		p.end <- end
@@ -79,6 +82,9 @@ func (p *process) says(text string) error {
 
 // stop ends a server, by force if it takes too long.
 func (p *process) stop() error {
+	if p.cmd == nil {
+		return nil
+	}
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -90,6 +96,14 @@ func (p *process) stop() error {
 	err := p.cmd.Process.Kill()
 	<-p.end
 	return err
+}
+
+// pid is the process's number, 0 for one that runs already: it may be a kernel.
+func (p *process) pid() int {
+	if p.cmd == nil {
+		return 0
+	}
+	return p.cmd.Process.Pid
 }
 
 // freeAddr is an address of this machine on which nothing listens.

@@ -180,7 +180,7 @@ func (b *bench) round(c *Cell) error {
 	e := b.echoes[c.Echo.Server]
 	l := load{
 		addr: e.addr, row: r, from: ref.site, conns: c.Connections, depth: c.Depth, duration: b.Cell,
-		templates: b.templates[r.name], pid: e.cmd.Process.Pid, pinned: c.Pinned,
+		templates: b.templates[r.name], pid: e.pid(), pinned: c.Pinned,
 	}
 	s, _, err := l.run()
 	if err != nil {

@@ -70,12 +70,12 @@ func newSite(addr, mountAddr, path string) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	return furnished(addr, c, root)
+	return furnished(addr, c, root, "bench")
 }
 
 // furnished makes the directory for everything. A client that cannot be used is closed.
-func furnished(addr string, c store, root []byte) (*site, error) {
-	work, err := c.makeDir(root, "bench")
+func furnished(addr string, c store, root []byte, name string) (*site, error) {
+	work, err := c.makeDir(root, name)
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}

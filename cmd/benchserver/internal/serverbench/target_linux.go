@@ -54,6 +54,9 @@ func starter(protocol, name string) func(*Options, string) (*target, error) {
 		return startVFS
 	}
 	return func(o *Options, dir string) (*target, error) {
+		if r, ok := o.running(name); ok {
+			return connectRunning(r)
+		}
 		program, err := o.program(name)
 		if err != nil {
 			return nil, err

@@ -74,7 +74,7 @@ func DirTest(ctx context.Context, o DirTestOptions) (report *DirTestReport, err 
 	if most := goroutines[len(goroutines)-1]; most > o.Names {
 		return nil, fmt.Errorf("%d goroutines need more than %d --names", most, o.Names)
 	}
-	ts, err := openTargets(o.ImageDir, o.Folders)
+	ts, err := openTargets(o.Image, o.Folders)
 	if err != nil {
 		return nil, err
 	}

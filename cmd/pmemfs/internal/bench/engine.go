@@ -15,11 +15,17 @@ const (
 	RoundsMax = 100
 )
 
+// Image is the temporary image that the engine works in.
+type Image struct {
+	Dir   string // where it is made; empty for memory
+	Bytes int64
+}
+
 // Common are the options that all benchmarks have.
 type Common struct {
-	Rounds   int
-	ImageDir string   // where the temporary image is made; empty for memory
-	Folders  []string // to compare with
+	Rounds  int
+	Image   Image
+	Folders []string // to compare with
 }
 
 func (c *Common) valid() error {
@@ -68,7 +74,7 @@ func Engine(ctx context.Context, o EngineOptions) (report *EngineReport, err err
 	if err := errors.Join(o.valid(), validCount(o.Count)); err != nil {
 		return nil, err
 	}
-	ts, err := openTargets(o.ImageDir, o.Folders)
+	ts, err := openTargets(o.Image, o.Folders)
 	if err != nil {
 		return nil, err
 	}

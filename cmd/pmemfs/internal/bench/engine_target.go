@@ -8,9 +8,6 @@ import (
 	"pmemfs/pmemfs"
 )
 
-// imageBytes is the size of the temporary image.
-const imageBytes = 1 << 30
-
 // engineTarget works on the engine, as root.
 type engineTarget struct {
 	eng    *pmemfs.FS
@@ -20,20 +17,18 @@ type engineTarget struct {
 	files  []pmemfs.Handle
 }
 
-// openEngine makes a temporary image in a new folder of dir, or in memory where dir is empty.
-func openEngine(dir string) (*engineTarget, error) { return openEngineOf(dir, imageBytes) }
-
-func openEngineOf(dir string, size int64) (*engineTarget, error) {
-	if dir == "" {
-		eng, err := pmemfs.OpenMemory(size, pmemfs.DomainVolatile, pmemfs.Options{})
+// openEngine makes the image, if it is in a folder in a new one there.
+func openEngine(i Image) (*engineTarget, error) {
+	if i.Dir == "" {
+		eng, err := pmemfs.OpenMemory(i.Bytes, pmemfs.DomainVolatile, pmemfs.Options{})
 		return &engineTarget{eng: eng}, err
 	}
-	folder, err := os.MkdirTemp(dir, temporary)
+	folder, err := os.MkdirTemp(i.Dir, temporary)
 	if err != nil {
 		return nil, err
 	}
 	image := filepath.Join(folder, "image")
-	if err := pmemfs.Format(image, pmemfs.FormatOptions{Size: size, RootMode: 0o755}); err != nil {
+	if err := pmemfs.Format(image, pmemfs.FormatOptions{Size: i.Bytes, RootMode: 0o755}); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
 	eng, err := pmemfs.Open(image, pmemfs.Options{})

@@ -19,9 +19,9 @@ const processorsMax = 1 << 16
 // LocksOptions say what Locks measures.
 type LocksOptions struct {
 	Rounds     int
-	Count      int    // operations of each kind in a round
-	ImageDir   string // where the temporary image is made; empty for memory
-	Processors []int  // for which the ceiling is computed
+	Count      int // operations of each kind in a round
+	Image      Image
+	Processors []int // for which the ceiling is computed
 }
 
 // LocksReport is what Locks found.
@@ -70,7 +70,7 @@ func Locks(ctx context.Context, o LocksOptions) (report *LocksReport, err error)
 	if err := o.valid(); err != nil {
 		return nil, err
 	}
-	t, err := openEngine(o.ImageDir)
+	t, err := openEngine(o.Image)
 	if err != nil {
 		return nil, err
 	}

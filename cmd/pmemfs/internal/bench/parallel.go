@@ -85,7 +85,7 @@ func Parallel(ctx context.Context, o ParallelOptions) (report *ParallelReport, e
 	if err := errors.Join(err, o.valid(), validCount(o.Count)); err != nil {
 		return nil, err
 	}
-	ts, err := openTargets(o.ImageDir, o.Folders)
+	ts, err := openTargets(o.Image, o.Folders)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 )
 
 // Table is a report for people.
@@ -39,11 +40,19 @@ func (t *Table) Text(w io.Writer) error {
 
 // Markdown writes the table for a document: numbers to the right.
 func (t *Table) Markdown(w io.Writer) error {
-	line := func(cells []string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
-	var b strings.Builder
-	for _, note := range t.Notes {
-		b.WriteString(strings.ToUpper(note[:1]) + note[1:] + ".\n")
+	line := func(cells []string) string {
+		escaped := make([]string, len(cells))
+		for i, cell := range cells {
+			escaped[i] = strings.ReplaceAll(cell, "|", `\|`)
+		}
+		return "| " + strings.Join(escaped, " | ") + " |\n"
 	}
+	var b strings.Builder
+	var words []string
+	for _, note := range t.Notes {
+		words = append(words, strings.Fields(strings.ToUpper(note[:1])+note[1:]+".")...)
+	}
+	wrap(&b, words)
 	b.WriteString("\n" + line(t.Head))
 	b.WriteString("|" + strings.Repeat("---|", len(t.Head)) + "\n")
 	for _, row := range t.Rows {
@@ -51,6 +60,29 @@ func (t *Table) Markdown(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// documentWidth is how many characters a line of a document may have.
+const documentWidth = 100
+
+// wrap writes words in lines.
+func wrap(b *strings.Builder, words []string) {
+	length := 0
+	for i, word := range words {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case length+1+n > documentWidth:
+			b.WriteString("\n")
+			length = 0
+		default:
+			b.WriteString(" ")
+			length++
+		}
+		b.WriteString(word)
+		length += n
+	}
+	b.WriteString("\n")
 }
 
 // median takes the middle of an odd number of values, and the upper of both middles of an even one.

@@ -59,8 +59,8 @@ type targets struct {
 }
 
 // openTargets opens the engine and the folders. On an error nothing is left of either.
-func openTargets(imageDir string, folders []string) (*targets, error) {
-	engine, err := openEngine(imageDir)
+func openTargets(image Image, folders []string) (*targets, error) {
+	engine, err := openEngine(image)
 	if err != nil {
 		return nil, err
 	}
