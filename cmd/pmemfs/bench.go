@@ -72,6 +72,8 @@ func (o *benchOutput) run(cmd *cobra.Command, measure func(context.Context) (ben
 // addCommon declares the options that concern what is measured.
 func addCommon(flags *pflag.FlagSet, c *bench.Common, rounds int) {
 	flags.IntVar(&c.Rounds, "rounds", rounds, "rounds, of which the median counts, 1 to 100")
+	flags.BoolVar(&c.ProcessorTime, "processor-time", false, "measure the processor time of this process, which is steadier while others run, "+
+		"in place of the time that passes; what the kernel does in threads of its own is not in it")
 	addImage(flags, &c.Image)
 	flags.StringArrayVar(&c.Folders, "compare", nil, "also measure the same by system calls in this folder; may be repeated")
 }

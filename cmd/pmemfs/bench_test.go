@@ -78,7 +78,7 @@ func TestBenchDirTest(t *testing.T) {
 			t.Errorf("%+v", row)
 		}
 	}
-	stdout, _ := want(t, 0, "bench", "dirtest", "--operations", "10", "--names", "5", "--rounds", "1", "--markdown")
+	stdout, _ := want(t, 0, "bench", "dirtest", "--operations", "10", "--names", "5", "--rounds", "1", "--markdown", "--processor-time")
 	if !strings.Contains(stdout, "\n| engine | 1 |") {
 		t.Errorf("for a document:\n%s", stdout)
 	}

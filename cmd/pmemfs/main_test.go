@@ -309,6 +309,7 @@ func TestUsage(t *testing.T) {
 		{1, "--rounds", []string{"bench", "engine", "--rounds", "0"}},
 		{1, "no folder", []string{"bench", "engine", "--compare", ""}},
 		{1, "--parallel", []string{"bench", "engine", "--parallel", "0"}},
+		{1, "passes", []string{"bench", "engine", "--parallel", "2", "--processor-time"}},
 		{1, "markdown", []string{"bench", "engine", "--json", "--markdown"}},
 		{1, "--names", []string{"bench", "dirtest", "--names", "0"}},
 		{1, "--operations", []string{"bench", "dirtest", "--operations", "0"}},

@@ -34,6 +34,7 @@ type DirTestReport struct {
 	Dirs       int          `json:"directories"`
 	Seed       uint64       `json:"seed"`
 	Rounds     int          `json:"rounds"`
+	Unit       string       `json:"unit"` // of times
 	Rows       []DirTestRow `json:"rows"`
 }
 
@@ -79,7 +80,7 @@ func DirTest(ctx context.Context, o DirTestOptions) (report *DirTestReport, err 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, ts.close()) }()
-	report = &DirTestReport{Domain: ts.engine.eng.Info().Domain, Operations: o.Operations, Names: o.Names, Dirs: o.Dirs, Seed: o.Seed, Rounds: o.Rounds}
+	report = &DirTestReport{Domain: ts.engine.eng.Info().Domain, Operations: o.Operations, Names: o.Names, Dirs: o.Dirs, Seed: o.Seed, Rounds: o.Rounds, Unit: clock(o.ProcessorTime).unit()}
 	if report.Machine, err = thisMachine(); err != nil {
 		return nil, err
 	}
@@ -169,7 +170,7 @@ func (d *dirTest) run(ctx context.Context, n int) (time.Duration, error) {
 		hands[g].source.Seed(d.o.Seed, uint64(g))
 		random[g] = rand.New(&hands[g].source)
 	}
-	took, err := together(n, func(g int) int { return share(d.o.Operations, g) }, func(g, i int) error {
+	one := func(g, i int) error {
 		const look = 1024 // so often, whether to stop
 		if i%look == 0 {
 			if err := stopped(ctx); err != nil {
@@ -177,7 +178,15 @@ func (d *dirTest) run(ctx context.Context, n int) (time.Duration, error) {
 			}
 		}
 		return hands[g].flip(random[g].IntN(len(hands[g].exists)))
+	}
+	var took time.Duration
+	used, err := clock(d.o.ProcessorTime).time(func() (err error) {
+		took, err = together(n, func(g int) int { return share(d.o.Operations, g) }, one)
+		return err
 	})
+	if d.o.ProcessorTime {
+		took = used
+	}
 	for _, h := range hands {
 		if err != nil {
 			break
@@ -219,7 +228,7 @@ func (r *DirTestReport) Tables() []*Table {
 			fmt.Sprintf("%d random creates and removes; names: %d; directories: %d; seed: %d; rounds: %d",
 				r.Operations, r.Names, r.Dirs, r.Seed, r.Rounds),
 		},
-		Head: []string{"target", "goroutines", "seconds", "ns per operation", "gain", "engine to it"},
+		Head: []string{"target", "goroutines", "seconds", r.Unit + " per operation", "gain", "engine to it"},
 	}
 	for _, row := range r.Rows {
 		t.Rows = append(t.Rows, []string{row.Target, fmt.Sprint(row.Goroutines), fmt.Sprintf("%.3f", row.Seconds),

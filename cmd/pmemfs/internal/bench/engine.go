@@ -26,6 +26,9 @@ type Common struct {
 	Rounds  int
 	Image   Image
 	Folders []string // to compare with
+	// ProcessorTime measures what this process uses of processors, in place of the time that passes. What a filesystem has done by others is
+	// not in it.
+	ProcessorTime bool
 }
 
 func (c *Common) valid() error {
@@ -54,6 +57,7 @@ type EngineReport struct {
 	Domain  string      `json:"domain"`
 	Count   int         `json:"count"`
 	Rounds  int         `json:"rounds"`
+	Unit    string      `json:"unit"` // of times
 	Folders []Folder    `json:"folders,omitempty"`
 	Rows    []EngineRow `json:"operations"`
 }
@@ -79,7 +83,7 @@ func Engine(ctx context.Context, o EngineOptions) (report *EngineReport, err err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, ts.close()) }()
-	report = &EngineReport{Domain: ts.engine.eng.Info().Domain, Count: o.Count, Rounds: o.Rounds, Folders: ts.folders}
+	report = &EngineReport{Domain: ts.engine.eng.Info().Domain, Count: o.Count, Rounds: o.Rounds, Unit: clock(o.ProcessorTime).unit(), Folders: ts.folders}
 	if report.Machine, err = thisMachine(); err != nil {
 		return nil, err
 	}
@@ -110,7 +114,7 @@ func (o *EngineOptions) measure(ctx context.Context, eng *pmemfs.FS, i int, list
 				return EngineRow{}, err
 			}
 			// What a checkpoint of the engine flushes while the others work is counted as well.
-			took, err := lists[target][i].round(o.Count, func(run func() error) error {
+			took, err := lists[target][i].round(o.Count, clock(o.ProcessorTime), func(run func() error) error {
 				before := eng.Counters()
 				err := run()
 				after := eng.Counters()
@@ -132,17 +136,15 @@ func (o *EngineOptions) measure(ctx context.Context, eng *pmemfs.FS, i int, list
 	}, nil
 }
 
-// round runs an operation n times and returns how long that took. around is called with the timed part.
-func (c *op) round(n int, around func(func() error) error) (took time.Duration, err error) {
+// round runs an operation n times and returns how long that took by a clock. around is called with the timed part.
+func (c *op) round(n int, clk clock, around func(func() error) error) (took time.Duration, err error) {
 	if c.prepare != nil {
 		if err := c.prepare(n); err != nil {
 			return 0, err
 		}
 	}
 	err = around(func() error {
-		start := time.Now()
-		err := all(c.run)(n)
-		took = time.Since(start)
+		took, err = clk.time(func() error { return all(c.run)(n) })
 		return err
 	})
 	if err == nil && c.tidy != nil {
@@ -158,10 +160,10 @@ func (r *EngineReport) Tables() []*Table {
 			"on " + r.Machine.String(),
 			fmt.Sprintf("the engine in domain %s, %d operations in each of %d rounds", r.Domain, r.Count, r.Rounds),
 		}, folderNotes(r.Folders)...),
-		Head: []string{"operation", "ns", "fences", "lines", "past cache"},
+		Head: []string{"operation", r.Unit, "fences", "lines", "past cache"},
 	}
 	for _, f := range r.Folders {
-		t.Head = append(t.Head, f.Filesystem+" ns", "engine to it")
+		t.Head = append(t.Head, f.Filesystem+" "+r.Unit, "engine to it")
 	}
 	if len(r.Folders) > 0 {
 		t.Head = append(t.Head, "by")

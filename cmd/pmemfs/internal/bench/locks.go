@@ -101,13 +101,13 @@ func (o *LocksOptions) measure(ctx context.Context, op *op) (LocksRow, error) {
 		if err := stopped(ctx); err != nil {
 			return LocksRow{}, err
 		}
-		took, err := op.round(o.Count, func(run func() error) error { return run() })
+		took, err := op.round(o.Count, false, func(run func() error) error { return run() })
 		if err != nil {
 			return LocksRow{}, err
 		}
 		plain = append(plain, float64(took.Nanoseconds())/float64(o.Count))
 		var times []pmemfs.LockTime
-		_, err = op.round(o.Count, func(run func() error) (err error) {
+		_, err = op.round(o.Count, false, func(run func() error) (err error) {
 			times = pmemfs.LockTimes(func() { err = run() })
 			return err
 		})

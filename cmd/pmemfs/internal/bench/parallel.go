@@ -82,6 +82,9 @@ type ParallelFigure struct {
 // Parallel measures several goroutines: in directories of their own, in one directory, and in one file.
 func Parallel(ctx context.Context, o ParallelOptions) (report *ParallelReport, err error) {
 	goroutines, err := validParallel(o.Goroutines)
+	if err == nil && o.ProcessorTime {
+		err = errors.New("what several goroutines gain shows in the time that passes, not in that of processors")
+	}
 	if err := errors.Join(err, o.valid(), validCount(o.Count)); err != nil {
 		return nil, err
 	}
