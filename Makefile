@@ -39,7 +39,8 @@ bench-docs: build bench-guest
 	scripts/table.sh parallel bin/pmemfs bench engine --parallel 2 --compare $(MEMORY) --markdown
 	scripts/table.sh dirtest bin/pmemfs bench dirtest --parallel 2 --compare $(MEMORY) --compare $(DISK) --markdown
 	scripts/table.sh durable bin/pmemfs bench durable $(DISK) --markdown
-	scripts/table.sh locks go run -tags locktimes ./cmd/pmemfs bench locks --markdown
+	scripts/table.sh locks go run -tags locktimes ./cmd/pmemfs bench locks --markdown --sums
+	scripts/table.sh locks-flush go run -tags locktimes ./cmd/pmemfs bench locks --markdown --sums --domain cache-flush
 	for name in dirtest engine durable server; do scripts/table.sh guest-$$name cat $(TABLES)/$$name.md; done
 
 # How often each lock of the engine is taken and how long it is held, and what that allows 16 and 64 processors.

@@ -82,5 +82,6 @@ func addCommon(flags *pflag.FlagSet, c *bench.Common, rounds int) {
 func addImage(flags *pflag.FlagSet, i *bench.Image) {
 	i.Bytes = 1 << 30
 	flags.StringVar(&i.Dir, "image-dir", "", "make the temporary image in this folder, which decides the domain, instead of in memory")
+	flags.StringVar(&i.Domain, "domain", "", "of an image in memory: volatile, where flushes are only counted (default), cache-flush or eadr, where they are carried out")
 	flags.Var((*size)(&i.Bytes), "image-size", "size of the temporary image")
 }

@@ -34,6 +34,7 @@ measurement: it knows nothing of memory, of caches and of readers of one lock.`,
 	cmd.Flags().IntVar(&o.Rounds, "rounds", 9, "rounds, of which the median counts, 1 to 100")
 	addImage(cmd.Flags(), &o.Image)
 	cmd.Flags().IntVar(&o.Count, "count", benchCount, "operations per round, 1 to 20000")
+	cmd.Flags().BoolVar(&o.Sums, "sums", false, "leave out the table of single locks")
 	cmd.Flags().IntSliceVar(&o.Processors, "processors", []int{16, 64}, "compute what so many processors could do")
 	return []*cobra.Command{cmd}
 }

@@ -33,5 +33,5 @@ func TestBenchLocks(t *testing.T) {
 		}
 	}
 	want(t, 1, "bench", "locks", "--processors", "0")
-	want(t, 0, "bench", "locks", "--count", "10", "--rounds", "1", "--markdown")
+	want(t, 0, "bench", "locks", "--count", "10", "--rounds", "1", "--markdown", "--sums")
 }

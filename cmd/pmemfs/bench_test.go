@@ -38,8 +38,11 @@ func TestBenchEngine(t *testing.T) {
 			t.Errorf("%+v", row)
 		}
 	}
-	if stdout, _ := want(t, 0, "bench", "engine", "--count", "10", "--rounds", "1"); !strings.Contains(stdout, "domain volatile") {
-		t.Errorf("as text:\n%s", stdout)
+	for domain, args := range map[string][]string{"volatile": nil, "cache-flush": {"--domain", "cache-flush"}} {
+		args := append([]string{"bench", "engine", "--count", "10", "--rounds", "1", "--image-size", "64MiB"}, args...)
+		if stdout, _ := want(t, 0, args...); !strings.Contains(stdout, "in domain "+domain) {
+			t.Errorf("%q as text:\n%s", args, stdout)
+		}
 	}
 }
 

@@ -309,6 +309,8 @@ func TestUsage(t *testing.T) {
 		{1, "--rounds", []string{"bench", "engine", "--rounds", "0"}},
 		{1, "no folder", []string{"bench", "engine", "--compare", ""}},
 		{1, "--parallel", []string{"bench", "engine", "--parallel", "0"}},
+		{1, "a folder decides", []string{"bench", "engine", "--image-dir", ".", "--domain", "eadr"}},
+		{1, "page-cache", []string{"bench", "dirtest", "--domain", "page-cache"}},
 		{1, "passes", []string{"bench", "engine", "--parallel", "2", "--processor-time"}},
 		{1, "markdown", []string{"bench", "engine", "--json", "--markdown"}},
 		{1, "--names", []string{"bench", "dirtest", "--names", "0"}},

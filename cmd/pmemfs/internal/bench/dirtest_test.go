@@ -73,7 +73,7 @@ func TestDirTestStopped(t *testing.T) {
 	dir := t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	o := DirTestOptions{Common: Common{Rounds: 1, Folders: []string{dir}, Image: Image{dir, 64 << 20}}, Operations: 10, Names: 10, Dirs: 2}
+	o := DirTestOptions{Common: Common{Rounds: 1, Folders: []string{dir}, Image: Image{Dir: dir, Bytes: 64 << 20}}, Operations: 10, Names: 10, Dirs: 2}
 	if _, err := DirTest(ctx, o); err == nil {
 		t.Error("a run that was stopped has a report")
 	}

@@ -152,7 +152,7 @@ type durableRun struct {
 
 // engineRound adds the times of one round on a new image.
 func (o *DurableOptions) engineRound(ctx context.Context, dir string, r *DurableReport, times []rounds) (err error) {
-	t, err := openEngine(Image{dir, 2*int64(o.Large)*largeSize + durableImage})
+	t, err := openEngine(Image{Dir: dir, Bytes: 2*int64(o.Large)*largeSize + durableImage})
 	if err != nil {
 		return err
 	}

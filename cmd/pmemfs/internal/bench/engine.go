@@ -17,8 +17,9 @@ const (
 
 // Image is the temporary image that the engine works in.
 type Image struct {
-	Dir   string // where it is made; empty for memory
-	Bytes int64
+	Dir    string // where it is made, which decides the domain; empty for memory
+	Domain string // of an image in memory, by its name; empty for volatile
+	Bytes  int64
 }
 
 // Common are the options that all benchmarks have.

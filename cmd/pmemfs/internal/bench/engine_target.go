@@ -2,6 +2,7 @@ package bench
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -20,8 +21,15 @@ type engineTarget struct {
 // openEngine makes the image, if it is in a folder in a new one there.
 func openEngine(i Image) (*engineTarget, error) {
 	if i.Dir == "" {
-		eng, err := pmemfs.OpenMemory(i.Bytes, pmemfs.DomainVolatile, pmemfs.Options{})
+		domain, err := i.domain()
+		if err != nil {
+			return nil, err
+		}
+		eng, err := pmemfs.OpenMemory(i.Bytes, domain, pmemfs.Options{})
 		return &engineTarget{eng: eng}, err
+	}
+	if i.Domain != "" {
+		return nil, errors.New("--domain is for an image in memory: a folder decides the domain")
 	}
 	folder, err := os.MkdirTemp(i.Dir, temporary)
 	if err != nil {
@@ -36,6 +44,19 @@ func openEngine(i Image) (*engineTarget, error) {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
 	return &engineTarget{eng: eng, folder: folder}, nil
+}
+
+// domain is that of an image in memory. In all but the volatile one flushes and fences are carried out, on memory that keeps nothing.
+func (i Image) domain() (pmemfs.Domain, error) {
+	if i.Domain == "" {
+		return pmemfs.DomainVolatile, nil
+	}
+	for _, d := range []pmemfs.Domain{pmemfs.DomainVolatile, pmemfs.DomainCacheFlush, pmemfs.DomainEADR} {
+		if d.String() == i.Domain {
+			return d, nil
+		}
+	}
+	return 0, fmt.Errorf("--domain is %s, %s or %s, not %q", pmemfs.DomainVolatile, pmemfs.DomainCacheFlush, pmemfs.DomainEADR, i.Domain)
 }
 
 func (t *engineTarget) close() error {

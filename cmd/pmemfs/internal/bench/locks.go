@@ -21,6 +21,7 @@ type LocksOptions struct {
 	Rounds     int
 	Count      int // operations of each kind in a round
 	Image      Image
+	Sums       bool  // print no single locks
 	Processors []int // for which the ceiling is computed
 }
 
@@ -32,6 +33,8 @@ type LocksReport struct {
 	Rounds     int        `json:"rounds"`
 	Processors []int      `json:"processors"`
 	Rows       []LocksRow `json:"operations"`
+
+	sums bool
 }
 
 // LocksRow is one operation.
@@ -75,7 +78,7 @@ func Locks(ctx context.Context, o LocksOptions) (report *LocksReport, err error)
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	report = &LocksReport{Domain: t.eng.Info().Domain, Count: o.Count, Rounds: o.Rounds, Processors: o.Processors}
+	report = &LocksReport{Domain: t.eng.Info().Domain, Count: o.Count, Rounds: o.Rounds, Processors: o.Processors, sums: o.Sums}
 	if report.Machine, err = thisMachine(); err != nil {
 		return nil, err
 	}
@@ -152,7 +155,7 @@ func (r *LocksRow) most() string {
 // are one operation's at a time.
 func ceiling(ns, serial float64, n int) float64 { return 1e9 * float64(n) / (ns + float64(n-1)*serial) }
 
-// Tables has one table of locks, and one of what follows from it.
+// Tables has one table of locks, unless only sums are asked for, and one of what follows from it.
 func (r *LocksReport) Tables() []*Table {
 	notes := []string{
 		"on " + r.Machine.String(),
@@ -160,7 +163,7 @@ func (r *LocksReport) Tables() []*Table {
 	}
 	locks := &Table{Notes: notes, Head: []string{"operation", "lock", "one of", "takes", "to read", "ns held"}}
 	sums := &Table{
-		Notes: []string{"computed: what locks allow, by Amdahl's law"},
+		Notes: []string{"computed: what the locks allow, by Amdahl's law"},
 		Head:  []string{"operation", "ns", "ns under shared locks", "most of it", "op/s of 1"},
 	}
 	for _, n := range r.Processors {
@@ -177,6 +180,10 @@ func (r *LocksReport) Tables() []*Table {
 			cells = append(cells, fmt.Sprintf("%.0f", c), fmt.Sprintf("%.1f", c/one))
 		}
 		sums.Rows = append(sums.Rows, cells)
+	}
+	if r.sums {
+		sums.Notes = append(notes, sums.Notes...)
+		return []*Table{sums}
 	}
 	return []*Table{locks, sums}
 }
