@@ -51,6 +51,8 @@ type conn struct {
 	onMore  func(fd uintptr) bool // of readMore
 	filled  bool                  // the last read from the socket got all that it asked for
 	unsent  int                   // bytes read since replies were last sent
+	onward  bool                  // readOn has found something since
+	vain    int                   // times that readOn does nothing yet
 	wide    bool                  // see widen
 
 	slots    chan struct{} // one taken by each call that waits, until its reply is sent; made at the first
@@ -209,28 +211,45 @@ func (c *conn) took() {
 	c.moved.Store(c.srv.now.Load())
 }
 
-// aheadTo is how many bytes a connection reads at most before it sends the replies to them.
-const aheadTo = 1 << 20
+const (
+	// aheadTo is how many bytes a connection reads before it sends the replies to them: two of the longest calls.
+	aheadTo = 2 << 20
+	// vainRest is how many times a connection does not look for more after it has looked in vain.
+	vainRest = 15
+)
 
-// readOn reads before replies are sent, if the last read has got all that it asked for: then more has come, as when one long call follows the
-// other. It reports whether there was something. To wake the client for each call would cost more than the call.
+// readOn reads before replies are sent, if the last read has got all that it asked for: then more may have come, as when one long call follows the
+// other. It reports whether there was something. To wake the client for each call would cost more than the call. A client that has one
+// call outstanding at a time sends nothing meanwhile, so it is not asked each time.
 func (c *conn) readOn() bool {
 	if !c.filled || len(c.out.buf) == 0 || c.unsent >= aheadTo || c.halting.Load() {
 		return false
 	}
+	if c.vain > 0 {
+		c.vain--
+		return false
+	}
 	c.readN = 0
 	if err := c.raw.Read(c.onMore); err != nil || c.readN <= 0 {
+		if !c.onward {
+			c.vain = vainRest
+		}
 		return false // what it is the next read says, after the replies are sent
 	}
+	c.onward = true
 	c.took()
 	return true
 }
 
-// readMore reads from a socket without waiting.
+// readMore reads from a socket without waiting. Who sends on before a reply gets a wide window.
 func (c *conn) readMore(fd uintptr) bool {
 	if b := c.room(); b != nil {
 		c.readN, _ = unix.Read(int(fd), b)
 		c.filled = c.readN == len(b)
+	}
+	if c.readN > 0 && !c.wide && c.tcp {
+		c.wide = true
+		widen(fd)
 	}
 	return true
 }
@@ -267,10 +286,6 @@ func (c *conn) readReady(fd uintptr) bool {
 			return false
 		case nil:
 			c.readN, c.readErr, c.filled = n, nil, n == len(b)
-			if n >= wideFrom && !c.wide && c.tcp {
-				c.wide = true
-				widen(fd)
-			}
 		default:
 			c.readN, c.readErr = 0, os.NewSyscallError("read", err)
 		}

@@ -30,7 +30,7 @@ func (s *sender) init(c *conn) {
 
 // flush sends the replies of the connection's own goroutine, and then what has piled up.
 func (c *conn) flush() error {
-	c.unsent = 0
+	c.unsent, c.onward = 0, false
 	if len(c.out.buf) == 0 {
 		return nil
 	}

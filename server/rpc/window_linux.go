@@ -2,10 +2,7 @@ package rpc
 
 import "golang.org/x/sys/unix"
 
-// wideFrom is how many bytes of one read show that a client sends much.
-const wideFrom = 32 << 10
-
-// wideBytes is how much such a client may have on its way.
+// wideBytes is how much a client that sends one long call after the other may have on its way.
 const wideBytes = 2 << 20
 
 // widen lets a client send wideBytes before it has to wait for the server to have read. The system begins with 64 KiB and gives more to whom sends
