@@ -21,7 +21,8 @@ func benchLocks() []*cobra.Command {
 		Short: "How often each lock is taken and how long it is held, and what that allows many processors",
 		Long: `Count the engine's locks for each operation, in one goroutine. The second table computes what they allow so many processors: with
 t the time of an operation and s the time in which it holds locks that all operations share, n processors do n / (t + (n-1) s)
-operations in a second at most (Amdahl). A lock that is one of many counts as its share. This is a computation, not a
+operations in a second at most (Amdahl). A lock that is one of many counts as its share, and time under two locks
+at once counts twice. This is a computation, not a
 measurement: it knows nothing of memory, of caches and of readers of one lock.`,
 		Example: `  go run -tags locktimes ./cmd/pmemfs bench locks
   go run -tags locktimes ./cmd/pmemfs bench locks --image-dir /mnt/pmem`,

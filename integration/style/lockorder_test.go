@@ -2,6 +2,7 @@ package style
 
 import (
 	"go/ast"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -39,5 +40,38 @@ func TestLockOrder(t *testing.T) {
 	}
 	if len(locks) < 6 {
 		t.Errorf("only %d packages with locks were found", len(locks))
+	}
+}
+
+// untimed are the files whose locks no build times: they are taken where memory is bad, once in a while, or in tests.
+var untimed = []string{
+	"pmemfs/internal/alloc/bad_blocks.go", "pmemfs/internal/journal/lost_blocks.go", "pmemfs/internal/media/media.go",
+	"pmemfs/internal/scrub/scrub.go", "pmemfs/internal/pmem/record.go", "pmemfs/internal/volumetest/volume.go",
+}
+
+// TestLocksTimed demands that the locks of the engine are those of package critical, so that what all calls share shows in bench locks.
+func TestLocksTimed(t *testing.T) {
+	timed := 0
+	for _, f := range goFiles(t) {
+		folder := f.folder()
+		if f.isTest() || folder != "pmemfs" && !strings.HasPrefix(folder, "pmemfs/internal/") || folder == "pmemfs/internal/critical" {
+			continue
+		}
+		ast.Inspect(f.tree, func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok || s.Sel.Name != "Mutex" && s.Sel.Name != "RWMutex" {
+				return true
+			}
+			switch from, ok := s.X.(*ast.Ident); {
+			case ok && from.Name == "critical":
+				timed++
+			case ok && from.Name == "sync" && !slices.Contains(untimed, f.path):
+				t.Errorf("%s: a lock that no build times: take one of pmemfs/internal/critical, and name it", f.at(n.Pos()))
+			}
+			return true
+		})
+	}
+	if timed < 10 {
+		t.Errorf("only %d locks are timed", timed)
 	}
 }

@@ -1,8 +1,7 @@
 package journal
 
 import (
-	"sync"
-
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 )
@@ -42,7 +41,7 @@ func (s *dirtySet) clear() {
 
 // shard guards stores in place to the blocks whose number modulo shardCount it has.
 type shard struct {
-	mu    sync.Mutex
+	mu    critical.Mutex
 	dirty dirtySet
 	_     [24]byte // keep neighbours off this line
 }

@@ -36,6 +36,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/safego"
@@ -87,7 +88,7 @@ type Journal struct {
 	salt   uint64
 	limit  uint64 // dirty bytes of ring that start a background checkpoint
 
-	mu      sync.Mutex
+	mu      critical.Mutex
 	pos     uint64 // end of the last appended record
 	seq     uint64 // sequence of the next record
 	tail    uint64 // ring space before this is free
@@ -99,13 +100,13 @@ type Journal struct {
 	base    uint64 // number of elements ever removed from queue
 	pending bool   // the background checkpointer has been woken
 
-	fenceMu sync.Mutex
+	fenceMu critical.Mutex
 	fencing bool          // somebody is fencing; guarded by fenceMu
 	fenceIs sync.Cond     // fencing has ended
 	durable atomic.Uint64 // records that end at or before this are durable
 	fenced  atomic.Uint64 // their last sequence
 
-	ckptMu  sync.Mutex
+	ckptMu  critical.Mutex
 	version uint64
 	ranges  []pmem.Range
 	taken   [shardCount]dirtySet
@@ -149,6 +150,7 @@ func New(region *pmem.Region, st State, o Options) *Journal {
 	}
 	j.limit = min(j.size/2, 4<<20)
 	j.fenceIs.L = &j.fenceMu
+	j.nameLocks()
 	j.durable.Store(j.pos)
 	j.fenced.Store(j.seq - 1)
 	for i := range j.shards {
@@ -162,6 +164,16 @@ func New(region *pmem.Region, st State, o Options) *Journal {
 		j.stopped.Go("checkpoints", func() { j.background(idle) })
 	}
 	return j
+}
+
+// nameLocks names the locks, for builds that time them.
+func (j *Journal) nameLocks() {
+	j.mu.Name("journal: ring", 1)
+	j.fenceMu.Name("journal: fence", 1)
+	j.ckptMu.Name("journal: checkpoint", 1)
+	for i := range j.shards {
+		j.shards[i].mu.Name("journal: dirty blocks", shardCount)
+	}
 }
 
 // OnCheckpoint sets the function that each checkpoint calls when every record below seq has left the window: blocks
