@@ -143,7 +143,7 @@ func TestNotesFence(t *testing.T) {
 	for _, c := range []struct {
 		note, window bool
 		fences       uint64
-	}{{false, false, 1}, {false, true, 2}, {true, false, 2}, {true, true, 2}} {
+	}{{false, false, 1}, {false, true, 3}, {true, false, 2}, {true, true, 3}} {
 		f := newFixture(t, false)
 		f.call = &Call{}
 		if c.note {

@@ -74,6 +74,7 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"single":   singleTrace,
 	"exchange": exchangeTrace,
 	"trim":     trimTrace,
+	"kill":     killTrace,
 }
 
 // Run tries the crash states of the job's workload. An error that is no Violation says that the workload itself failed.

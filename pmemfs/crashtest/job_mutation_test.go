@@ -36,6 +36,8 @@ var killers = map[string]string{
 	"recovery: head of the new epoch, fence":        "restarts:0",
 	"recovery: replayed lines, flush":               "restarts:1",
 	"recovery: replayed lines, fence":               "restarts:1",
+	"recovery: unfenced records, flush":             "kill:0",
+	"recovery: unfenced records, fence":             "kill:0",
 	"xattr: blocks of a long value, flush":          "restarts:1",
 	"xattr: blocks of a long value, fence":          "restarts:1",
 	"repair: replayed blocks, flush":                "repair:0",

@@ -164,7 +164,7 @@ func (s start) trace(ops []Op, how script) (*Trace, error) {
 		return nil, err
 	}
 	how(r, r.step)
-	err = errors.Join(r.world.release(), fs.Close())
+	err = errors.Join(r.world.release(), r.world.fs.Close())
 	if r.broken && err != nil {
 		err = nil // a filesystem that failed says so to the end
 	}
@@ -192,9 +192,7 @@ func (r *run) step() bool {
 	key := t.ledger.key(0, i)
 	r.world.call = t.ledger.call(key)
 	t.mark(begin, 0, i)
-	at := span{from: time.Now().UnixNano()}
-	err := r.world.do(op)
-	at.to = time.Now().UnixNano()
+	at, err := r.world.timed(op)
 	t.mark(end, 0, i)
 	t.ledger.take(key, op, &r.world.call, err)
 	noSpace := full(err)
@@ -211,6 +209,14 @@ func (r *run) step() bool {
 		r.err = fmt.Errorf("operation %d, %v: %w", i, op, err)
 	}
 	return r.err == nil
+}
+
+// timed runs an operation and returns when that was.
+func (w *world) timed(op Op) (at span, err error) {
+	at.from = time.Now().UnixNano()
+	err = w.do(op)
+	at.to = time.Now().UnixNano()
+	return at, err
 }
 
 // note adds the state as it is now.

@@ -71,10 +71,17 @@ func (c *checker) window() {
 	off := c.sb.RingOffset()
 	r := ring{bytes: c.ring(), off: off, head: *h}
 	size, pos, seq := uint64(len(r.bytes)), h.TailPos, h.TailSeq
+	durable, budget := r.durable(pos, seq), c.sb.Blocks<<layout.BlockShift
 	for pos-h.TailPos < size {
 		rec, head, ok := r.record(pos)
 		if !ok || head.Seq != seq {
 			break
+		}
+		if layout.SeqBefore(durable, seq) && !c.bulk(rec, &budget) {
+			if durable = r.vouched(durable, pos, h.TailPos+size); layout.SeqBefore(durable, seq) {
+				break // it arrived without its bulk data, and nobody was told of it
+			}
+			rec, head, _ = r.record(pos)
 		}
 		c.replay(rec, &head, r.at(pos))
 		h.FreeBlocks += uint64(head.Free)
@@ -129,7 +136,7 @@ func (c *checker) replay(rec []byte, h *layout.RecordHead, off int64) {
 			return
 		}
 		body = rest
-		if e.Kind == layout.EntryRequestNote {
+		if !e.Kind.Changes() {
 			continue
 		}
 		if b := layout.BlockOf(e.Off); c.fixed(b) != "" && !c.isBitmap(b) && (e.Kind != layout.EntryData || !c.sb.Sums().Holds(b)) {

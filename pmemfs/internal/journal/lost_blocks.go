@@ -214,7 +214,7 @@ func (j *Journal) applySome(body []byte) (rest []byte, err error) {
 		if !ok {
 			return nil, errNotStored
 		}
-		if e.Kind == layout.EntryRequestNote {
+		if !e.Kind.Changes() {
 			rest = next
 			continue
 		}

@@ -127,6 +127,7 @@ const (
 	EntryBitmap      EntryKind = 9  // store bytes within a bitmap block (a new inode group)
 	EntryZeroMap     EntryKind = 10 // clear a range within a bitmap block
 	EntryRequestNote EntryKind = 11 // change nothing: see RequestNote
+	EntryBulk        EntryKind = 12 // change nothing: see Bulk
 )
 
 // EntryHeader is the size of an entry's header: offset u64, length u32, kind u16, argument u16. The payload of the
@@ -156,6 +157,9 @@ func (k EntryKind) Sealed4K() bool {
 	return false
 }
 
+// Changes reports whether entries of this kind change what is at their offset.
+func (k EntryKind) Changes() bool { return k != EntryRequestNote && k != EntryBulk }
+
 // AppendEntry appends an entry with its payload.
 func AppendEntry(b []byte, off int64, n uint32, kind EntryKind, arg uint16, data []byte) []byte {
 	var h [EntryHeader]byte
@@ -171,18 +175,21 @@ func AppendEntry(b []byte, off int64, n uint32, kind EntryKind, arg uint16, data
 }
 
 // NextEntry decodes the entry at the head of b and returns what follows it. ok is false when it is malformed: a bound
-// beyond size (the image's bytes), a range over a block's end, an unknown kind.
+// beyond size (the image's bytes), a range over a block's end unless it is of bulk data, an unknown kind.
 func NextEntry(b []byte, size int64) (e Entry, rest []byte, ok bool) {
 	if len(b) < EntryHeader {
 		return e, nil, false
 	}
 	e = Entry{Off: int64(le.Uint64(b)), Len: le.Uint32(b[8:]), Kind: EntryKind(le.Uint16(b[12:])), Arg: le.Uint16(b[14:])}
-	if e.Kind == 0 || e.Kind > EntryRequestNote || e.Off < 0 || e.Off >= size || e.Len == 0 {
+	if e.Kind == 0 || e.Kind > EntryBulk || e.Off < 0 || e.Off >= size || e.Len == 0 {
 		return e, nil, false
 	}
 	rest = b[EntryHeader:]
 	if e.Kind == EntryRequestNote {
 		return nextRequestNote(e, rest)
+	}
+	if e.Kind == EntryBulk {
+		return nextBulk(e, rest, size)
 	}
 	if e.Kind == EntryBitSet || e.Kind == EntryBitClear {
 		return e, rest, e.Off%BlockSize == 0 && e.Off <= size-BlockSize && uint64(e.Arg)+uint64(e.Len) <= GroupBits

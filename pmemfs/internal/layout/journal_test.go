@@ -76,7 +76,11 @@ func TestNextEntry(t *testing.T) {
 		{"note too short", 0, RequestNoteSize - 8, EntryRequestNote, 0, RequestNoteSize - 8, false},
 		{"note with an argument", 0, RequestNoteSize, EntryRequestNote, 1, RequestNoteSize, false},
 		{"note cut off", 0, RequestNoteSize, EntryRequestNote, 0, RequestNoteSize - 1, false},
-		{"kind behind the last", 0, RequestNoteSize, EntryRequestNote + 1, 0, RequestNoteSize, false},
+		{"bulk data", 100, 3 * BlockSize, EntryBulk, 0, BulkSize, true},
+		{"bulk data with an argument", 100, 3 * BlockSize, EntryBulk, 1, BulkSize, false},
+		{"bulk data beyond the image", 100, 1<<32 - 1, EntryBulk, 0, BulkSize, false},
+		{"bulk data cut off", 100, 3 * BlockSize, EntryBulk, 0, BulkSize - 1, false},
+		{"kind behind the last", 0, RequestNoteSize, EntryBulk + 1, 0, RequestNoteSize, false},
 		{"below the image", -4096, 8, EntryZeroNode, 0, 0, false},
 		{"last byte", entrySize - 1, 1, EntryZeroData, 0, 0, true},
 		{"behind the image", entrySize, 1, EntryZeroData, 0, 0, false},
@@ -93,7 +97,7 @@ func TestNextEntry(t *testing.T) {
 		if ok != x.ok {
 			t.Errorf("%s: %v, expected %v", x.name, ok, x.ok)
 		}
-		if ok && (len(rest) != 0 || e.Off != x.off || e.Len != x.n || e.Kind != x.kind || e.Arg != x.arg || (x.kind.HasPayload() || x.kind == EntryRequestNote) != (e.Data != nil)) {
+		if ok && (len(rest) != 0 || e.Off != x.off || e.Len != x.n || e.Kind != x.kind || e.Arg != x.arg || (x.kind.HasPayload() || !x.kind.Changes()) != (e.Data != nil)) {
 			t.Errorf("%s: decoded as %+v, %d bytes left", x.name, e, len(rest))
 		}
 	}

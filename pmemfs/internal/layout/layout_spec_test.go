@@ -12,7 +12,7 @@ func TestSpecConstants(t *testing.T) {
 	want := map[string]uint64{
 		"BlockSize": BlockSize, "LineSize": LineSize, "GroupBits": GroupBits, "InodeGroupBlocks": InodeGroupBlocks, "InodeSize": InodeSize,
 		"InlineSize": InlineSize, "ExtentSize": ExtentSize, "ExtentPayload": ExtentPayload, "ExtentMaxLen": ExtentMaxLen,
-		"HeadSize": HeadSize, "RecordHeader": RecordHeader, "EntryHeader": EntryHeader, "RequestNoteSize": RequestNoteSize, "NodeCapacity": NodeCapacity,
+		"HeadSize": HeadSize, "RecordHeader": RecordHeader, "EntryHeader": EntryHeader, "RequestNoteSize": RequestNoteSize, "BulkSize": BulkSize, "NodeCapacity": NodeCapacity,
 		"PayloadMax": PayloadMax, "MaxHeight": MaxHeight, "NameMax": NameMax, "XattrNameMax": XattrNameMax,
 		"XattrInlineMax": XattrInlineMax, "XattrValueMax": XattrValueMax, "LabelMax": LabelMax, "ACLEntries": ACLEntries, "MinBlocks": MinBlocks,
 		"MinRingBlocks": MinRingBlocks, "MaxRingBlocks": MaxRingBlocks, "SumSize": SumSize, "SumBlocks": SumBlocks,

@@ -22,6 +22,7 @@ import (
 
 // The fences of recovery.
 var (
+	siteLoose  = pmem.NewSite("recovery: unfenced records")
 	siteReplay = pmem.NewSite("recovery: replayed lines")
 	siteEpoch  = pmem.NewSite("recovery: head of the new epoch")
 )
@@ -42,6 +43,9 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	}
 	lost, err := lostBlocks(region.Bytes(), sb, &old)
 	if err != nil {
+		return st, err
+	}
+	if err := secure(region, sb, old); err != nil {
 		return st, err
 	}
 	r := newReplay(region, lost)

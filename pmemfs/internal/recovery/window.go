@@ -53,17 +53,28 @@ func Journal(region *pmem.Region, sb *layout.Superblock, f func(rec []byte) erro
 // Window calls f with each valid record from the tail on and returns the head as it stands after them. It returns an
 // error that wraps layout.ErrDamaged when a record that must have been durable is not valid.
 func Window(medium []byte, sb *layout.Superblock, h layout.Head, f func(rec []byte) error) (layout.Head, error) {
+	return window(medium, sb, h, func(rec []byte, _ uint64, _ bool) error {
+		if f == nil {
+			return nil
+		}
+		return f(rec)
+	})
+}
+
+// window is Window with a function that is also told the position of a record, and whether it is loose: no other record says that it
+// was durable.
+func window(medium []byte, sb *layout.Superblock, h layout.Head, f func(rec []byte, pos uint64, loose bool) error) (layout.Head, error) {
 	r := ring.New(ringOf(medium, sb), h)
+	block := func(n uint64) []byte { return medium[layout.BlockOffset(n):layout.BlockOffset(n+1)] }
+	judge := ring.NewJudge(ringOf(medium, sb), h, layout.BlockOffset(sb.Blocks), block)
 	pos, seq := h.TailPos, h.TailSeq
 	for {
 		rec, head, ok := r.Record(pos)
-		if !ok || head.Seq != seq {
+		if !ok || head.Seq != seq || !judge.Whole(rec, pos, seq) {
 			break
 		}
-		if f != nil {
-			if err := f(rec); err != nil {
-				return h, err
-			}
+		if err := f(rec, pos, !judge.Vouched(seq)); err != nil {
+			return h, err
 		}
 		h.FreeBlocks += uint64(head.Free)
 		h.UsedInodes += uint64(head.Inodes)
@@ -106,7 +117,7 @@ func vet(rec []byte, sb *layout.Superblock) error {
 		if !ok {
 			return fmt.Errorf("journal %w: record %d has a malformed entry", layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq)
 		}
-		if block := layout.BlockOf(e.Off); e.Kind != layout.EntryRequestNote && sb.Untouchable(block) {
+		if block := layout.BlockOf(e.Off); e.Kind.Changes() && sb.Untouchable(block) {
 			return fmt.Errorf("journal %w: record %d has an entry for block %d, of the superblocks or the journal",
 				layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq, block)
 		}

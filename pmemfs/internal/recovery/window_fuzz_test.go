@@ -14,7 +14,8 @@ import (
 
 // FuzzRecord makes a ring of records and reads it as recovery does. The input is a list of records: flags u8, length of the
 // body u16, body. Flags: 1 leaves the checksum wrong, 2 makes the body one well-formed entry of so many bytes, 4 skips a
-// line before the record, 8 lets it vouch for those before, 16 is of another epoch, 32 adds a note.
+// line before the record, 8 lets it vouch for those before, 16 is of another epoch, 32 adds a note, 64 and 128 bulk data, which is there
+// or not.
 func FuzzRecord(f *testing.F) {
 	testpart.NotRace(f)
 	m := newRing(f)
@@ -24,6 +25,10 @@ func FuzzRecord(f *testing.F) {
 	f.Add(append([]byte{0, 64, 0}, make([]byte, 64)...))
 	f.Add([]byte{16, 0, 0, 0, 0, 0, 2, 255, 255, 1, 2, 255, 255, 2})
 	f.Add([]byte{34, 8, 0, 1, 2, 3, 4, 5, 6, 7, 8, 32, 0, 0})
+	f.Add([]byte{64, 0, 0, 128, 0, 0, 2, 0, 0})                        // the window ends before the second
+	f.Add([]byte{64, 0, 0, 128, 0, 0, 2, 0, 0, 8, 0, 0})               // a later one vouches for it
+	f.Add([]byte{128, 0, 1, 2, 0, 0, 3, 0, 0, 10, 0, 0})               // one behind a torn one does
+	f.Add([]byte{192, 0, 16, 66, 0, 255, 128, 1, 0, 3, 0, 0, 2, 0, 0}) // none does
 	f.Fuzz(func(t *testing.T, input []byte) {
 		if len(input) > 64<<10 {
 			return
@@ -74,6 +79,11 @@ func (m *ringImage) write(input []byte) (pos int) {
 		if flags&32 != 0 {
 			body = layout.AppendRequestNote(body, &layout.RequestNote{Key: [16]byte{byte(seq), 1}, Ino: uint64(n)})
 		}
+		for _, there := range []bool{true, false} {
+			if there && flags&64 != 0 || !there && flags&128 != 0 {
+				body = m.bulk(body, n, there)
+			}
+		}
 		if flags&4 != 0 {
 			pos += layout.LineSize
 		}
@@ -95,6 +105,16 @@ func (m *ringImage) write(input []byte) (pos int) {
 		seq++
 	}
 	return pos
+}
+
+// bulk adds an entry for bulk data in the last blocks of the image.
+func (m *ringImage) bulk(body []byte, n int, there bool) []byte {
+	at := layout.BlockOffset(m.super.Blocks) - 2*layout.BlockSize - int64(n)
+	x := layout.Bulk{Off: at, Len: uint32(n) + 1, Sum: layout.CRC(m.medium[at : at+int64(n)+1])}
+	if !there {
+		x.Sum++
+	}
+	return layout.AppendBulk(body, x)
 }
 
 // read reads the window twice, as recovery and as the check do, which share no code: they must agree.
@@ -136,7 +156,7 @@ func (m *ringImage) entries(t *testing.T, rec []byte) bool {
 		if !ok {
 			return false
 		}
-		if e.Kind != layout.EntryBitSet && e.Kind != layout.EntryBitClear && (e.Off < 0 || e.Off+int64(e.Len) > size || e.Off/layout.BlockSize != (e.Off+int64(e.Len)-1)/layout.BlockSize) {
+		if e.Kind != layout.EntryBitSet && e.Kind != layout.EntryBitClear && e.Kind != layout.EntryBulk && (e.Off < 0 || e.Off+int64(e.Len) > size || e.Off/layout.BlockSize != (e.Off+int64(e.Len)-1)/layout.BlockSize) {
 			t.Errorf("an entry out of bounds: %+v", e)
 		}
 		again := layout.AppendEntry(nil, e.Off, e.Len, e.Kind, e.Arg, e.Data)

@@ -47,7 +47,9 @@ func (f *fixer) window() {
 		return
 	}
 	f.readLost(&old)
-	r := ring.New(f.ring(), old)
+	bytes := f.ring()
+	r := ring.New(bytes, old)
+	judge := ring.NewJudge(bytes, old, layout.BlockOffset(f.sb.Blocks), f.block)
 	seals := map[uint64]bool{}
 	pos, seq, end := old.TailPos, old.TailSeq, old.TailPos+r.Size()
 	for pos < end {
@@ -61,6 +63,9 @@ func (f *fixer) window() {
 			f.lose(fmt.Sprintf("journal record %d", seq), "and what follows up to record %d: acknowledged operations may be missing or half there", next.seq-1)
 			pos, seq = next.pos, next.seq
 			continue
+		}
+		if !judge.Whole(rec, pos, seq) {
+			break // it was not durable
 		}
 		size := layout.LineUp(uint64(head.Length))
 		if pos+size > end {
@@ -124,7 +129,7 @@ func (f *fixer) replay(rec []byte, seq uint64, seals map[uint64]bool) {
 			return
 		}
 		body = rest
-		if e.Kind == layout.EntryRequestNote {
+		if !e.Kind.Changes() {
 			continue
 		}
 		block := layout.BlockOf(e.Off)
