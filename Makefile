@@ -35,10 +35,10 @@ bench-guest:
 DISK ?= .cache
 MEMORY ?= /dev/shm
 bench-docs: build bench-guest
-	scripts/table.sh engine bin/pmemfs bench engine --compare $(MEMORY) --markdown
-	scripts/table.sh parallel bin/pmemfs bench engine --parallel 2 --compare $(MEMORY) --markdown
+	scripts/table.sh engine bin/pmemfs bench engine --compare $(MEMORY) --rounds 15 --markdown
+	scripts/table.sh parallel bin/pmemfs bench engine --parallel 2 --compare $(MEMORY) --rounds 15 --markdown
 	scripts/table.sh dirtest bin/pmemfs bench dirtest --parallel 2 --compare $(MEMORY) --compare $(DISK) --markdown
-	scripts/table.sh durable bin/pmemfs bench durable $(DISK) --markdown
+	scripts/table.sh durable bin/pmemfs bench durable $(DISK) --rounds 15 --large 16 --small 100 --markdown
 	scripts/table.sh locks go run -tags locktimes ./cmd/pmemfs bench locks --markdown --sums
 	scripts/table.sh locks-flush go run -tags locktimes ./cmd/pmemfs bench locks --markdown --sums --domain cache-flush
 	for name in dirtest engine durable server; do scripts/table.sh guest-$$name cat $(TABLES)/$$name.md; done

@@ -110,6 +110,25 @@ func TestDocumentLinks(t *testing.T) {
 	}
 }
 
+// TestDocumentTables demands that each place which scripts/table.sh fills has its end, and a table.
+func TestDocumentTables(t *testing.T) {
+	places := 0
+	for name, text := range documents(t) {
+		parts := strings.Split(text, "<!-- begin ")
+		for _, part := range parts[1:] {
+			places++
+			place, rest, _ := strings.Cut(part, " -->\n")
+			table, _, found := strings.Cut(rest, "<!-- end "+place+" -->\n")
+			if !found || strings.Count(table, "\n|") < 3 {
+				t.Errorf("%s: there is no table between the beginning and the end of %q: make bench-docs writes it", name, place)
+			}
+		}
+	}
+	if places == 0 {
+		t.Error("no document has a place for a table")
+	}
+}
+
 var (
 	quoted   = regexp.MustCompile("`([^`\n]+)`")
 	testName = regexp.MustCompile(`^(Test|Fuzz|Benchmark|Example)[A-Z]\w*$`)

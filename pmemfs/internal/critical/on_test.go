@@ -8,6 +8,12 @@ import (
 	"time"
 )
 
+// take takes a lock and releases it.
+func take(l sync.Locker) {
+	l.Lock()
+	defer l.Unlock()
+}
+
 // TestMeasureCounts: what is counted is exactly what was taken, by whichever goroutine, while Measure ran.
 func TestMeasureCounts(t *testing.T) {
 	const goroutines, each = 4, 1000
@@ -22,8 +28,7 @@ func TestMeasureCounts(t *testing.T) {
 		for range goroutines {
 			wg.Go(func() {
 				for range each {
-					a.Lock()
-					a.Unlock()
+					take(&a)
 				}
 			})
 		}
@@ -49,8 +54,7 @@ func TestMeasureCounts(t *testing.T) {
 			}
 			r.Unlock()
 		}
-		nameless.Lock()
-		nameless.Unlock()
+		take(&nameless)
 	}
 	use() // which nobody measures
 	for range 2 {
@@ -91,8 +95,7 @@ func TestMeasureHeld(t *testing.T) {
 			sum += time.Since(start)
 			waited := make(chan bool)
 			go func() {
-				m.Lock() // waits for what is measured, and is itself held for no time
-				m.Unlock()
+				take(&m) // waits for what is measured, and is itself held for no time
 				close(waited)
 			}()
 			m.Unlock()
