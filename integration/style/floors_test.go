@@ -36,7 +36,8 @@ const floors = `
 	pmemfs/internal/journal  pmemfs/internal/repair
 	pmemfs/internal/check  pmemfs/internal/ring  pmemfs/internal/hook
 	pmemfs/internal/pmem  pmemfs/internal/layout  pmemfs/internal/locks
-	pmemfs/internal/invariants  pmemfs/internal/mutation  pmemfs/internal/critical  pmemfs/safego  pmemfs/testpart
+	pmemfs/internal/invariants  pmemfs/internal/mutation  pmemfs/internal/critical  pmemfs/internal/crc32c  pmemfs/safego  pmemfs/testpart
+	pmemfs/internal/latch
 `
 
 // narrow lists packages that may import even less than their floor allows.
@@ -44,7 +45,7 @@ var narrow = map[string][]string{
 	// The checker shares no code with the writer except the medium's layout.
 	"pmemfs/internal/check": {"pmemfs/internal/layout"},
 	// The layout is pure functions over bytes.
-	"pmemfs/internal/layout": {"pmemfs/internal/mutation"},
+	"pmemfs/internal/layout": {"pmemfs/internal/mutation", "pmemfs/internal/crc32c"},
 }
 
 const module = "pmemfs/"

@@ -24,8 +24,8 @@ package layout
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 
+	"pmemfs/pmemfs/internal/crc32c"
 	"pmemfs/pmemfs/internal/mutation"
 )
 
@@ -42,14 +42,11 @@ const (
 
 var le = binary.LittleEndian
 
-// castagnoli is the CRC32C table; hash/crc32 uses the processor's instruction for it.
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // CRC returns the CRC32C of b.
-func CRC(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+func CRC(b []byte) uint32 { return crc32c.Checksum(b) }
 
 // CRCUpdate continues a CRC32C over b.
-func CRCUpdate(crc uint32, b []byte) uint32 { return crc32.Update(crc, castagnoli, b) }
+func CRCUpdate(crc uint32, b []byte) uint32 { return crc32c.Update(crc, b) }
 
 // BlockOffset returns the byte offset of block b.
 func BlockOffset(b uint64) int64 { return int64(b) << BlockShift }
@@ -80,6 +77,11 @@ func SealOf(block []byte) [4]byte {
 	var s [4]byte
 	le.PutUint32(s[:], CRC(block[4:BlockSize]))
 	return s
+}
+
+// SealedAs is Sealed with the checksum that the block has, for who has to read that apart.
+func SealedAs(block []byte, sum [4]byte) bool {
+	return SealOf(block) == sum || mutation.BlockSeal.Off()
 }
 
 // Sealed reports whether the checksum of a 4 KiB metadata block is right.
