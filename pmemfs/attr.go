@@ -1,18 +1,11 @@
 package pmemfs
 
 import (
-	"time"
-
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/data"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/mutation"
 )
-
-// clock is the time of day. A test that makes an image byte by byte sets it.
-var clock = time.Now
-
-func now() int64 { return clock().UnixNano() }
 
 // Getattr returns the attributes of a file. It needs no permission, allocates nothing and costs no fence.
 //

@@ -193,8 +193,8 @@ func describeFile(t *testing.T, fs *FS, path string, a Attr) string {
 // fixedClock makes time stand still, but for a microsecond at each look, until the test ends. The test is not parallel.
 func fixedClock(t *testing.T) {
 	at := time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
-	clock = func() time.Time { at = at.Add(time.Microsecond); return at }
-	t.Cleanup(func() { clock = time.Now })
+	clock = func() int64 { at = at.Add(time.Microsecond); return at.UnixNano() }
+	t.Cleanup(func() { clock = anchored })
 }
 
 // fixedFS returns a filesystem in memory whose bytes depend on nothing but the calls that it gets.

@@ -8,7 +8,7 @@ import (
 )
 
 // wallClock lists the files that tell clients what time it is, or keep times on the medium, or compare them with such times.
-var wallClock = []string{"server/portmap/rpcb.go", "pmemfs/attr.go", "pmemfs/crashtest/trace.go", "billyadapter/change.go",
+var wallClock = []string{"server/portmap/rpcb.go", "pmemfs/clock.go", "pmemfs/crashtest/trace.go", "billyadapter/change.go",
 	"pmemfs/internal/scrub/pass.go"}
 
 // timed are the folders that must not count on the wall clock.
