@@ -191,7 +191,7 @@ func (fs *FS) volume() *volume.Volume {
 			}
 			return &g.RWMutex, nil
 		},
-		Stripe: func(ino uint64) *critical.RWMutex { return &fs.stripes.of(ino).RWMutex },
+		Stripe: func(ino uint64) *critical.Latch { return &fs.stripes.of(ino).Latch },
 	}
 }
 

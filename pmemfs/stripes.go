@@ -9,8 +9,8 @@ import (
 const stripeCount = 2048
 
 type stripe struct {
-	critical.RWMutex
-	_ [40]byte // one line each
+	critical.Latch
+	_ [32]byte // one line each
 }
 
 // read takes the stripe to read. It returns false rather than wait, unless wait says so.

@@ -86,6 +86,12 @@ func (m *Mutex) Lock() {
 	m.since = begin()
 }
 
+// LockShort is Lock for a lock that everybody holds for some tens of nanoseconds only.
+func (m *Mutex) LockShort() {
+	lockShort(&m.mu)
+	m.since = begin()
+}
+
 // TryLock locks m if nobody has it.
 func (m *Mutex) TryLock() bool {
 	if !m.mu.TryLock() {
@@ -106,61 +112,6 @@ func (m *Mutex) Unlock() {
 	m.mu.Unlock()
 	m.c.add(since, until)
 }
-
-// RWMutex is a sync.RWMutex that is counted.
-type RWMutex struct {
-	mu    sync.RWMutex
-	c     *counts
-	since int64 // of the one who has it exclusively
-}
-
-// Name says what the lock is, and of how many that share the same calls it is one.
-func (m *RWMutex) Name(name string, of int) { m.c = named(name, of) }
-
-// Lock locks m exclusively.
-func (m *RWMutex) Lock() {
-	m.mu.Lock()
-	m.since = begin()
-}
-
-// TryLock locks m exclusively if nobody has it.
-func (m *RWMutex) TryLock() bool {
-	if !m.mu.TryLock() {
-		return false
-	}
-	m.since = begin()
-	return true
-}
-
-// Unlock undoes Lock.
-func (m *RWMutex) Unlock() {
-	since := m.since
-	if since == 0 {
-		m.mu.Unlock()
-		return
-	}
-	until := now()
-	m.mu.Unlock()
-	m.c.add(since, until)
-}
-
-// RLock locks m to read.
-func (m *RWMutex) RLock() {
-	m.mu.RLock()
-	m.c.read()
-}
-
-// TryRLock locks m to read if nobody has it exclusively.
-func (m *RWMutex) TryRLock() bool {
-	if !m.mu.TryRLock() {
-		return false
-	}
-	m.c.read()
-	return true
-}
-
-// RUnlock undoes RLock.
-func (m *RWMutex) RUnlock() { m.mu.RUnlock() }
 
 // Measure returns what is counted, by all goroutines, while f runs, of the locks that were taken then, sorted by name. A second caller
 // waits for the first.

@@ -37,7 +37,7 @@ type Volume struct {
 	// filesystem is closed.
 	Enter func(ino uint64) (*critical.RWMutex, error)
 	// Stripe returns the lock of an inode.
-	Stripe func(ino uint64) *critical.RWMutex
+	Stripe func(ino uint64) *critical.Latch
 }
 
 // Slot returns the medium's bytes of an inode slot, whatever is in it. inode.ErrStale means that there is no such slot.

@@ -28,16 +28,16 @@ func Logged(t testing.TB, blocks uint64, log *slog.Logger) *volume.Volume {
 		t.Fatal(err)
 	}
 	var gate critical.RWMutex
-	stripes := map[uint64]*critical.RWMutex{}
+	stripes := map[uint64]*critical.Latch{}
 	var mu sync.Mutex
 	return &volume.Volume{
 		Region: m.Region, Super: &m.Super, Journal: m.J, Alloc: m.A, Inodes: table, Log: log, OwnMu: new(critical.Mutex),
 		Enter: func(uint64) (*critical.RWMutex, error) { gate.RLock(); return &gate, nil },
-		Stripe: func(ino uint64) *critical.RWMutex {
+		Stripe: func(ino uint64) *critical.Latch {
 			mu.Lock()
 			defer mu.Unlock()
 			if stripes[ino] == nil {
-				stripes[ino] = new(critical.RWMutex)
+				stripes[ino] = new(critical.Latch)
 			}
 			return stripes[ino]
 		},
