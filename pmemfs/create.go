@@ -154,8 +154,9 @@ func (m *making) body(c *Cred, name []byte) error {
 	if err != nil {
 		return err
 	}
+	var at dir.Position
 	view := dir.Open(fs.j, nil, d, fs.key)
-	_, found, free, err := view.Lookup(name)
+	_, found, free, err := view.Lookup(name, &at)
 	switch {
 	case err != nil:
 		return err
@@ -183,7 +184,7 @@ func (m *making) body(c *Cred, name []byte) error {
 		return err
 	}
 	dd := dir.Open(fs.j, op, parent, fs.key)
-	if err := dd.Insert(free, name, ino, uint8(m.typ)); err != nil {
+	if err := dd.Insert(&at, free, name, ino, uint8(m.typ)); err != nil {
 		return err
 	}
 	if m.typ == TypeDir {

@@ -24,7 +24,8 @@ func (fs *FS) Link(c *Cred, call *Call, h Handle, d Handle, name []byte) (a Attr
 		if err != nil {
 			return err
 		}
-		free, err := fs.mayLink(c, old, parent, name)
+		var at dir.Position
+		free, err := fs.mayLink(c, old, parent, name, &at)
 		if err != nil {
 			return err
 		}
@@ -37,7 +38,7 @@ func (fs *FS) Link(c *Cred, call *Call, h Handle, d Handle, name []byte) (a Attr
 			return err
 		}
 		dd := dir.Open(fs.j, op, parent, fs.key)
-		if err := dd.Insert(free, name, h.Ino, uint8(in.Mode()>>12)); err != nil {
+		if err := dd.Insert(&at, free, name, h.Ino, uint8(in.Mode()>>12)); err != nil {
 			return err
 		}
 		in.SetNlink(in.Nlink() + 1)
@@ -56,10 +57,10 @@ func (fs *FS) Link(c *Cred, call *Call, h Handle, d Handle, name []byte) (a Attr
 	return a, nil
 }
 
-// mayLink checks a Link, and returns the key that the name gets in the directory.
-func (fs *FS) mayLink(c *Cred, in, parent layout.Inode, name []byte) (key uint64, err error) {
+// mayLink checks a Link, and returns the key that the name gets in the directory, and where.
+func (fs *FS) mayLink(c *Cred, in, parent layout.Inode, name []byte, at *dir.Position) (key uint64, err error) {
 	view := dir.Open(fs.j, nil, parent, fs.key)
-	_, found, key, err := view.Lookup(name)
+	_, found, key, err := view.Lookup(name, at)
 	switch {
 	case err != nil:
 		return 0, err

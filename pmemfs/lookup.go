@@ -46,7 +46,8 @@ func (fs *FS) resolve(d layout.Inode, name []byte) (ino uint64, err error) {
 		return d.Parent(), nil
 	}
 	dd := dir.Open(fs.j, nil, d, fs.key)
-	e, found, _, err := dd.Lookup(name)
+	var at dir.Position
+	e, found, _, err := dd.Lookup(name, &at)
 	if err == nil && !found {
 		err = ErrNotExist
 	}

@@ -61,8 +61,9 @@ func (r *removal) body(c *Cred, name []byte) error {
 	if err != nil {
 		return err
 	}
+	var at dir.Position
 	view := dir.Open(fs.j, nil, d, fs.key)
-	e, found, _, err := view.Lookup(name)
+	e, found, _, err := view.Lookup(name, &at)
 	switch {
 	case err != nil:
 		return err
@@ -97,7 +98,7 @@ func (r *removal) body(c *Cred, name []byte) error {
 		return err
 	}
 	dd := dir.Open(fs.j, op, parent, fs.key)
-	if err := dd.Remove(e); err != nil {
+	if err := dd.Remove(&at, e); err != nil {
 		return err
 	}
 	if r.isDir {

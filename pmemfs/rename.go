@@ -59,6 +59,7 @@ type side struct {
 	// Found by resolve, and then, as shadows, by edit.
 	parent layout.Inode
 	names  dir.Dir
+	at     dir.Position // of the name
 	entry  dir.Entry
 	child  layout.Inode // nil for none
 }
@@ -138,12 +139,12 @@ func (m *renaming) replace(name []byte, t int64) (err error) {
 	if to.child != nil {
 		err = m.target().Replace(to.entry, from.ino, from.typ())
 	} else {
-		err = m.target().Insert(m.free, name, from.ino, from.typ())
+		err = m.target().Insert(&to.at, m.free, name, from.ino, from.typ())
 	}
 	if err != nil {
 		return err
 	}
-	if err := from.names.Remove(from.entry); err != nil {
+	if err := from.names.Remove(&from.at, from.entry); err != nil {
 		return err
 	}
 	m.reparent(from, to)

@@ -21,13 +21,13 @@ func (m *renaming) resolve(c *Cred, names *pair) (err error) {
 	}
 	old := [2]uint64{from.ino, to.ino}
 	var found bool
-	if from.entry, found, _, err = from.names.Lookup(names.from); err != nil {
+	if from.entry, found, _, err = from.names.Lookup(names.from, &from.at); err != nil {
 		return err
 	}
 	if !found {
 		return ErrNotExist
 	}
-	if to.entry, found, m.free, err = to.names.Lookup(names.to); err != nil {
+	if to.entry, found, m.free, err = to.names.Lookup(names.to, &to.at); err != nil {
 		return err
 	}
 	from.ino, to.ino = from.entry.Ino, to.entry.Ino

@@ -60,13 +60,17 @@ func (d *Dir) decode(c *tree.Cursor) (Entry, error) {
 	return Entry{c.Key(), ino, typ, name}, nil
 }
 
-// Lookup finds a name. free is the smallest key that the name could be inserted with when it is absent.
-func (d *Dir) Lookup(name []byte) (e Entry, found bool, free uint64, err error) {
+// Position is where Lookup has found a name, or has not.
+type Position struct{ c tree.Cursor }
+
+// Lookup finds a name. free is the smallest key that the name could be inserted with when it is absent. at is for Insert and Remove,
+// which then need not search again.
+func (d *Dir) Lookup(name []byte, at *Position) (e Entry, found bool, free uint64, err error) {
 	base := d.base(name)
 	free = base
-	var c tree.Cursor
-	for err = d.t.SeekGE(&c, base); err == nil && c.Valid() && c.Key() <= layout.KeyLast(base); err = d.t.Next(&c) {
-		if e, err = d.decode(&c); err != nil {
+	c := &at.c
+	for err = d.t.SeekGE(c, base); err == nil && c.Valid() && c.Key() <= layout.KeyLast(base); err = d.t.Next(c) {
+		if e, err = d.decode(c); err != nil {
 			return Entry{}, false, 0, err
 		}
 		if bytes.Equal(e.Name, name) {
@@ -87,12 +91,12 @@ func (d *Dir) save(entries int64) {
 }
 
 // Insert adds a name that Lookup did not find, with the key that it returned.
-func (d *Dir) Insert(free uint64, name []byte, ino uint64, typ uint8) error {
+func (d *Dir) Insert(at *Position, free uint64, name []byte, ino uint64, typ uint8) error {
 	if free > layout.KeyLast(d.base(name)) {
 		return ErrFull
 	}
 	var buf [layout.DirentMax]byte
-	if err := d.t.Insert(free, layout.EncodeDirent(buf[:], ino, typ, name)); err != nil {
+	if err := d.t.InsertAt(&at.c, free, layout.EncodeDirent(buf[:], ino, typ, name)); err != nil {
 		return err
 	}
 	d.save(1)
@@ -106,8 +110,8 @@ func (d *Dir) Replace(e Entry, ino uint64, typ uint8) error {
 }
 
 // Remove deletes an entry that Lookup found.
-func (d *Dir) Remove(e Entry) error {
-	if err := d.t.Delete(e.Key); err != nil {
+func (d *Dir) Remove(at *Position, e Entry) error {
+	if err := d.t.DeleteAt(&at.c, e.Key); err != nil {
 		return err
 	}
 	d.save(-1)

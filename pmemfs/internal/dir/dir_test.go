@@ -44,19 +44,19 @@ func (f *folder) edit(change func(d *Dir) error) error {
 }
 
 func (f *folder) insert(name string, number uint64) error {
-	_, found, free, err := f.view().Lookup([]byte(name))
+	_, found, free, err := f.view().Lookup([]byte(name), new(Position))
 	if err != nil || found {
 		return fmt.Errorf("%q: found %v, %w", name, found, err)
 	}
-	return f.edit(func(d *Dir) error { return d.Insert(free, []byte(name), number, 8) })
+	return f.edit(func(d *Dir) error { return d.Insert(new(Position), free, []byte(name), number, 8) })
 }
 
 func (f *folder) remove(name string) error {
-	e, found, _, err := f.view().Lookup([]byte(name))
+	e, found, _, err := f.view().Lookup([]byte(name), new(Position))
 	if err != nil || !found {
 		return fmt.Errorf("%q: found %v, %w", name, found, err)
 	}
-	return f.edit(func(d *Dir) error { return d.Remove(e) })
+	return f.edit(func(d *Dir) error { return d.Remove(new(Position), e) })
 }
 
 func (f *folder) must(err error) {
@@ -94,12 +94,12 @@ func TestDirRandom(t *testing.T) {
 			f.must(f.remove(name))
 			delete(model, name)
 		case there:
-			e, _, _, err := f.view().Lookup([]byte(name))
+			e, _, _, err := f.view().Lookup([]byte(name), new(Position))
 			f.must(err)
 			f.must(f.edit(func(d *Dir) error { return d.Replace(e, uint64(step+1), 4) }))
 			model[name] = uint64(step + 1)
 		}
-		e, found, _, err := f.view().Lookup([]byte(name))
+		e, found, _, err := f.view().Lookup([]byte(name), new(Position))
 		want, there := model[name]
 		if err != nil || found != there || found && e.Ino != want {
 			t.Fatalf("seed %d step %d: %q is %d, %v, %v, expected %d, %v", seed, step, name, e.Ino, found, err, want, there)
@@ -169,7 +169,7 @@ func TestEqualHashes(t *testing.T) {
 	for _, i := range []uint64{0, 1, 2, 4} {
 		f.must(f.edit(func(d *Dir) error { return stranger(d, i) }))
 	}
-	_, found, free, err := f.view().Lookup(name)
+	_, found, free, err := f.view().Lookup(name, new(Position))
 	if err != nil || found || free != base+3 {
 		t.Fatalf("%v, free key %d, %v, expected 3", found, free-base, err)
 	}
@@ -177,7 +177,7 @@ func TestEqualHashes(t *testing.T) {
 	for i := uint64(5); i < 128; i++ {
 		f.must(f.edit(func(d *Dir) error { return stranger(d, i) }))
 	}
-	e, found, _, err := f.view().Lookup(name)
+	e, found, _, err := f.view().Lookup(name, new(Position))
 	if err != nil || !found || e.Key != base+3 || e.Ino != 7 {
 		t.Errorf("among 127 others: %+v, %v, %v", e, found, err)
 	}
@@ -201,7 +201,7 @@ func TestMalformedEntry(t *testing.T) {
 		d.save(1)
 		return err
 	}))
-	if _, _, _, err := f.view().Lookup(name); !errors.Is(err, layout.ErrDamaged) {
+	if _, _, _, err := f.view().Lookup(name, new(Position)); !errors.Is(err, layout.ErrDamaged) {
 		t.Errorf("lookup: %v", err)
 	}
 	if err := f.view().Scan(0, func(Entry) bool { return true }); !errors.Is(err, layout.ErrDamaged) {
@@ -217,9 +217,9 @@ func TestManyNames(t *testing.T) {
 		f.must(f.edit(func(d *Dir) error {
 			for n := i; n < i+batch; n++ {
 				name := fmt.Appendf(nil, "file-%d", n)
-				_, _, free, err := d.Lookup(name)
+				_, _, free, err := d.Lookup(name, new(Position))
 				if err == nil {
-					err = d.Insert(free, name, uint64(n+1), 8)
+					err = d.Insert(new(Position), free, name, uint64(n+1), 8)
 				}
 				if err != nil {
 					return err
@@ -241,7 +241,7 @@ func TestManyNames(t *testing.T) {
 	}
 	view := f.view()
 	for n := 0; n < count; n += 7 {
-		e, found, _, err := view.Lookup(fmt.Appendf(nil, "file-%d", n))
+		e, found, _, err := view.Lookup(fmt.Appendf(nil, "file-%d", n), new(Position))
 		if err != nil || !found || e.Ino != uint64(n+1) {
 			t.Fatalf("name %d: %+v, %v, %v", n, e, found, err)
 		}

@@ -3,7 +3,22 @@ package tree
 // Cursor is a position in a tree. It is valid while the caller's lock is held and the tree unchanged.
 type Cursor struct {
 	p     path
+	root  Root // of the tree, when it was searched
 	valid bool
+	here  bool // at the leaf and the slot where the key that was looked for is, or belongs
+}
+
+// leads reports whether the way to a cursor is still as the search found it: nothing on it has been changed by the operation.
+func (t *Tree) leads(c *Cursor) bool {
+	if !c.valid || c.root != t.Root {
+		return false
+	}
+	for level := range int(t.Root.Height) {
+		if !t.Op.Tx.Patchable(c.p[level].block) {
+			return false
+		}
+	}
+	return true
 }
 
 // SeekGE puts a cursor at the first record whose key is not below key.
@@ -15,7 +30,7 @@ func (t *Tree) SeekGE(c *Cursor, key uint64) error {
 	if _, err := t.descend(&c.p, key); err != nil {
 		return err
 	}
-	c.valid = true
+	c.valid, c.here, c.root = true, true, t.Root
 	return t.skipEnd(c)
 }
 
@@ -29,7 +44,7 @@ func (t *Tree) SeekLE(c *Cursor, key uint64) error {
 	if err != nil {
 		return err
 	}
-	c.valid = true
+	c.valid, c.here, c.root = true, false, t.Root
 	if exact {
 		return nil
 	}
@@ -50,6 +65,7 @@ func (t *Tree) skipEnd(c *Cursor) error {
 
 // move goes to the next or the previous leaf.
 func (t *Tree) move(c *Cursor, dir int) error {
+	c.here = false
 	for level := 1; level < int(t.Root.Height); level++ {
 		s := &c.p[level]
 		if i := s.index + dir; i < 0 || i >= s.node.Count() {
@@ -85,6 +101,7 @@ func (c *Cursor) Payload() []byte { return c.p[0].node.Payload(c.p[0].index) }
 
 // Next moves a cursor to the next record.
 func (t *Tree) Next(c *Cursor) error {
+	c.here = false
 	c.p[0].index++
 	return t.skipEnd(c)
 }

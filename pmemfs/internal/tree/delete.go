@@ -26,6 +26,14 @@ func (t *Tree) Delete(key uint64) error {
 	return t.deleteAt(&p, 0)
 }
 
+// DeleteAt is Delete for the key that a cursor is at.
+func (t *Tree) DeleteAt(c *Cursor, key uint64) error {
+	if !t.leads(c) {
+		return t.Delete(key)
+	}
+	return t.deleteAt(&c.p, 0)
+}
+
 // deleteAt removes the record p[level].index and repairs the levels above.
 func (t *Tree) deleteAt(p *path, level int) error {
 	s := &p[level]

@@ -42,6 +42,14 @@ func (t *Tree) Insert(key uint64, payload []byte) error {
 	return t.insertAt(&p, 0, key, payload)
 }
 
+// InsertAt is Insert for the key that a search has just not found, which spares another search.
+func (t *Tree) InsertAt(c *Cursor, key uint64, payload []byte) error {
+	if !c.here || !t.leads(c) {
+		return t.Insert(key, payload)
+	}
+	return t.insertAt(&c.p, 0, key, payload)
+}
+
 // insertAt adds a record at p[level].index, splitting the node and going on in its parent when it is full.
 func (t *Tree) insertAt(p *path, level int, key uint64, payload []byte) error {
 	s := &p[level]

@@ -45,7 +45,7 @@ func (t *Tree) node(block uint64, level uint8) (layout.Node, error) {
 	}
 	n := layout.Node(journal.View(t.J, t.tx(), layout.BlockOffset(block), layout.BlockSize))
 	live := &n[0] == &t.J.Region().Bytes()[layout.BlockOffset(block)]
-	if live {
+	if live && !t.J.Verified(block) {
 		if err := t.J.Verify(block, func(b []byte) error { return layout.Node(b).Validate(block) }); err != nil {
 			return nil, err
 		}
