@@ -49,6 +49,7 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"wait":     waitTrace,
 	"format":   formatTrace,
 	"writers":  writersTrace,
+	"order":    orderTrace,
 	"refused":  refusedTrace,
 	"unsure":   unsureTrace,
 	"growth":   growthTrace,

@@ -67,6 +67,7 @@ var killers = map[string]string{
 	mutation.TailAfterHead.String():                 "wait:2",
 	mutation.TailApplied.String():                   "phases:0",
 	mutation.ApplyAfterFence.String():               "restarts:0",
+	mutation.AckInOrder.String():                    "order:0",
 	mutation.SealAtCheckpoint.String():              "restarts:0",
 	mutation.SealAtRecovery.String():                "restarts:0",
 	mutation.ReplayInOrder.String():                 "restarts:0",

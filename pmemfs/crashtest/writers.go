@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/internal/pmem"
@@ -111,6 +113,24 @@ func writerOp(rng *rand.Rand, by int) Op {
 func writersTrace(seed uint64) (*Trace, error) {
 	d := []pmem.Domain{pmem.CacheFlush, pmem.PageCache}[seed%2]
 	return runWriters(d, makeWriters(4, 14, seed), nil)
+}
+
+// orderTrace holds up the first fence of a record until another writer, whose record is behind it in the ring, has been told that it is
+// done, or waits: a power cut in between loses both records.
+func orderTrace(seed uint64) (*Trace, error) {
+	return runWriters(pmem.CacheFlush, makeWriters(2, 3, seed), func(r *run) func(pmem.Failpoint, pmem.Range) error {
+		var held atomic.Bool
+		return func(p pmem.Failpoint, _ pmem.Range) error {
+			if p.String() != "before "+recordSite || held.Swap(true) {
+				return nil
+			}
+			for at, more := -1, 100; r.trace.length() != at && more > 0; more-- {
+				at = r.trace.length()
+				r.awaitItem(20 * time.Millisecond)
+			}
+			return nil
+		}
+	})
 }
 
 // refusedTrace runs one writer, one of whose fences is refused: from then on nothing may be acknowledged, and the operation

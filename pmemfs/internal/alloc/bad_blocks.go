@@ -243,10 +243,8 @@ func (a *Allocator) Retired() uint64 { return a.retired.Load() }
 
 // Distrust says that the bitmap of a group has faulted: nothing is taken from the group until it can be read again.
 func (b *Bits) Distrust(group uint64) {
-	b.groupsMu.RLock()
-	defer b.groupsMu.RUnlock()
-	if group < uint64(len(b.groups)) {
-		b.groups[group].distrusted.Store(true)
+	if groups := b.all(); group < uint64(len(groups)) {
+		groups[group].distrusted.Store(true)
 	}
 }
 

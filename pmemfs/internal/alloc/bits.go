@@ -17,6 +17,7 @@ package alloc
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"pmemfs/pmemfs/internal/critical"
@@ -45,8 +46,8 @@ type Bits struct {
 	cursor atomic.Uint64
 	huge   atomic.Uint64 // where the next large file looks for an empty 2 MiB
 
-	groupsMu critical.RWMutex
-	groups   []*group
+	groupsMu critical.Mutex // of those who change the number of groups
+	groups   atomic.Pointer[[]*group]
 	loaded   atomic.Int64
 
 	quarMu critical.Mutex
@@ -83,15 +84,17 @@ func (b *Bits) SetLimit(n uint64) {
 	b.groupsMu.Lock()
 	defer b.groupsMu.Unlock()
 	old := b.limit.Load()
-	for uint64(len(b.groups)) < layout.GroupCount(n) {
+	groups := slices.Clone(b.all())
+	for uint64(len(groups)) < layout.GroupCount(n) {
 		g := new(group)
 		g.mu.Name(b.lockName("bitmap"), 1) // those who allocate follow one cursor through them
-		b.groups = append(b.groups, g)
+		groups = append(groups, g)
 	}
+	b.groups.Store(&groups)
 	if last := old / layout.GroupBits; old%layout.GroupBits != 0 {
 		// The group that was partial now has more bits to give: in its picture, if it is loaded, and with the limit,
 		// if it is not. Its lock makes that one step, or a load between the two would miss them.
-		g := b.groups[last]
+		g := groups[last]
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if g.loaded {
@@ -103,7 +106,7 @@ func (b *Bits) SetLimit(n uint64) {
 	// Groups that were cut off before have new bitmaps. From here on nobody takes them for cut off any more, so what is forgotten does not
 	// come back.
 	for i := layout.GroupCount(old); i < layout.GroupCount(n); i++ {
-		b.groups[i].forget(&b.loaded)
+		groups[i].forget(&b.loaded)
 	}
 }
 
@@ -119,12 +122,18 @@ func (b *Bits) Avail() int64 { return b.avail.Load() }
 // Quarantined returns how many freed bits wait for a checkpoint.
 func (b *Bits) Quarantined() int64 { return b.held.Load() }
 
+// all returns the groups. Nobody changes the list, and a group is in all later ones.
+func (b *Bits) all() []*group {
+	if p := b.groups.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
 // groupAt returns group i, loaded and locked.
 func (b *Bits) groupAt(i uint64) (*group, error) {
-	b.groupsMu.RLock()
-	g := b.groups[i]
-	b.groupsMu.RUnlock()
-	g.mu.Lock()
+	g := b.all()[i]
+	g.mu.LockShort()
 	locked := g.loaded && !g.distrusted.Load()
 	if locked {
 		return g, nil
@@ -181,17 +190,14 @@ func (b *Bits) load(g *group, i uint64) error {
 // dropOne forgets the picture of some group that equals the medium. Its caller holds a group's lock, so it waits for no
 // other: when it cannot have one it leaves the work to the next load.
 func (b *Bits) dropOne(keep uint64) {
-	if !b.groupsMu.TryRLock() {
-		return
-	}
-	defer b.groupsMu.RUnlock()
-	n := uint64(len(b.groups))
+	groups := b.all()
+	n := uint64(len(groups))
 	for d := n / 2; d < n; d++ {
-		g := b.groups[(keep+d)%n]
+		g := groups[(keep+d)%n]
 		if (keep+d)%n == keep || !g.mu.TryLock() {
 			continue
 		}
-		drop := g.loaded && g.pending == 0
+		drop := g.loaded && g.pending.Load() == 0
 		if drop {
 			g.loaded, g.words = false, nil
 			b.loaded.Add(-1)
@@ -230,7 +236,7 @@ func (b *Bits) take(gi uint64, start, want, align int, exact, full bool) (Run, e
 		return Run{}, nil
 	}
 	g.set(start, n)
-	g.pending += n
+	g.pending.Add(int64(n))
 	b.avail.Add(-int64(n))
 	return Run{gi*layout.GroupBits + uint64(start), uint64(n)}, nil
 }
@@ -301,16 +307,14 @@ func (b *Bits) Committed(r Run) { b.unpin(r, false) }
 
 // unpin ends what hold, or a reservation, has begun with a run. free says that its bits are clear from now on.
 func (b *Bits) unpin(r Run, free bool) {
-	b.groupsMu.RLock()
-	g := b.groups[r.Start/layout.GroupBits]
-	b.groupsMu.RUnlock()
-	g.mu.Lock()
-	g.pending -= int(r.Len)
+	g := b.all()[r.Start/layout.GroupBits]
 	if free {
+		g.mu.LockShort()
 		g.clear(int(r.Start%layout.GroupBits), int(r.Len))
 		b.avail.Add(int64(r.Len))
+		g.mu.Unlock()
 	}
-	g.mu.Unlock()
+	g.pending.Add(-int64(r.Len)) // only now may the picture be dropped
 }
 
 // hold loads and pins the group of a run that is about to be freed, so that its bits stay taken in DRAM.
@@ -319,7 +323,7 @@ func (b *Bits) hold(r Run) error {
 	if err != nil {
 		return err
 	}
-	g.pending += int(r.Len)
+	g.pending.Add(int64(r.Len))
 	g.mu.Unlock()
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 type group struct {
 	mu      critical.Mutex
 	loaded  bool
-	pending int // bits that differ from the medium: such a group cannot be dropped
+	pending atomic.Int64 // bits that differ from the medium: such a group cannot be dropped. It rises under mu only
 	free    int
 	words   *[layout.BitmapWords]uint64
 

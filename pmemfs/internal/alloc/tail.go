@@ -32,7 +32,7 @@ func (g *group) fill() {
 func (g *group) forget(loaded *atomic.Int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.loaded && g.pending == 0 {
+	if g.loaded && g.pending.Load() == 0 {
 		g.loaded, g.words = false, nil
 		loaded.Add(-1)
 	}

@@ -1,50 +1,9 @@
 package journal
 
 import (
-	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 )
-
-const shardCount = 32
-
-// dirtyBlock is the lines of a block that have been stored to since they were last flushed.
-type dirtyBlock struct {
-	block uint64
-	lines uint64 // a bit per line
-	seal  bool   // the block's checksum is due
-}
-
-// dirtySet is the dirty blocks of a shard: a list, and where in it each block is.
-type dirtySet struct {
-	at   map[uint64]int32
-	list []dirtyBlock
-}
-
-func newDirtySet() dirtySet { return dirtySet{at: make(map[uint64]int32)} }
-
-// of returns the element of a block, valid until the next call.
-func (s *dirtySet) of(block uint64) *dirtyBlock {
-	i, ok := s.at[block]
-	if !ok {
-		i = int32(len(s.list))
-		s.list = append(s.list, dirtyBlock{block: block})
-		s.at[block] = i
-	}
-	return &s.list[i]
-}
-
-func (s *dirtySet) clear() {
-	clear(s.at)
-	s.list = s.list[:0]
-}
-
-// shard guards stores in place to the blocks whose number modulo shardCount it has.
-type shard struct {
-	mu    critical.Mutex
-	dirty dirtySet
-	_     [24]byte // keep neighbours off this line
-}
 
 // lineMask returns the lines of a block that the byte range [off, off+n) within it touches.
 func lineMask(off, n int64) uint64 {
@@ -53,7 +12,8 @@ func lineMask(off, n int64) uint64 {
 }
 
 // Apply stores an entry in place. It is the one routine that does, for commits and for recovery. It returns the lines
-// of the entry's block that it stored to. The caller holds whatever guards the block.
+// of the entry's block that it stored to. Bits of a bitmap may be set and cleared by others at the same time; of all
+// other bytes the caller holds whatever guards them.
 func Apply(region *pmem.Region, e *layout.Entry) uint64 {
 	switch {
 	case e.Kind.HasPayload():
@@ -67,35 +27,80 @@ func Apply(region *pmem.Region, e *layout.Entry) uint64 {
 }
 
 func applyBits(region *pmem.Region, e *layout.Entry) (lines uint64) {
-	block := region.Bytes()[e.Off : e.Off+layout.BlockSize]
-	layout.BitmapEdit(block, int(e.Arg), int(e.Len), e.Kind == layout.EntryBitSet, func(off int, word uint64) {
-		var b [8]byte
-		region.Write(e.Off+int64(off), appendWord(b[:0], word))
-		lines |= lineMask(int64(off), 8)
-	})
+	start, n := int(e.Arg), int(e.Len)
+	for w := start / 64; w*64 < start+n; w++ {
+		off, mask := layout.BitmapOffset(w), layout.WordMask(w, start, n)
+		if e.Kind == layout.EntryBitSet {
+			region.SetBits(e.Off+off, mask)
+		} else {
+			region.ClearBits(e.Off+off, mask)
+		}
+		lines |= lineMask(off, 8)
+	}
 	return lines
 }
 
-// applyBlock stores e and the entries at the head of body that concern the same block, and returns what follows them.
-func (j *Journal) applyBlock(e layout.Entry, body []byte) []byte {
+// apply stores the entries of a durable record in place and notes the lines as dirty. A block whose memory faults is
+// lost, and the others are stored all the same: the record is durable, so the operation has happened. Where the host is the
+// reason the journal fails: the window, which keeps the record, cannot be emptied before the next open.
+func (tx *Tx) apply() (err error) {
+	tx.touched = tx.touched[:0]
+	for next := 0; next < len(tx.entries); {
+		var failed error
+		if next, failed = tx.applySome(next); failed != nil {
+			err = tx.j.fail(failed)
+		}
+	}
+	tx.j.dirty.mark(tx.touched)
+	return err
+}
+
+// applySome stores entries from number i on until the end or until memory has faulted, and returns the first that is left to be stored.
+func (tx *Tx) applySome(i int) (next int, err error) {
+	j := tx.j
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		lose := j.lose
+		if fault := j.region.Fault(cause); fault.Host != nil {
+			lose, err = j.withhold, fault
+		}
+		block := layout.BlockOf(tx.entries[next].off)
+		lose(block)
+		for next++; next < len(tx.entries) && layout.BlockOf(tx.entries[next].off) == block; next++ {
+		}
+	}()
+	for next = i; next < len(tx.entries); {
+		next = tx.applyBlock(next)
+	}
+	return next, nil
+}
+
+// applyBlock stores entry i and those behind it that concern the same block, and returns the next one.
+func (tx *Tx) applyBlock(i int) int {
+	j := tx.j
+	e := tx.entry(i)
 	block := layout.BlockOf(e.Off)
-	s := &j.shards[block%shardCount]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.dirty.of(block)
+	t := touched{leaf: j.dirty.leaf(block), at: uint8(block % leafBlocks)}
 	for {
-		d.lines |= Apply(j.region, &e)
-		d.seal = d.seal || e.Kind.Sealed4K()
-		next, rest, ok := layout.NextEntry(body, j.region.Size())
-		if !ok || layout.BlockOf(next.Off) != block {
+		if !t.seal && e.Kind.Sealed4K() {
+			// Before the store too: whoever inspects the block meanwhile must not take its checksum for wrong.
+			t.seal = true
+			t.sealMark()
+		}
+		t.lines |= Apply(j.region, &e)
+		if i++; i == len(tx.entries) || layout.BlockOf(tx.entries[i].off) != block {
 			break
 		}
-		e, body = next, rest
+		e = tx.entry(i)
 	}
-	if d.seal {
+	tx.touched = append(tx.touched, t)
+	if t.seal {
 		j.setVerified(block)
 	}
-	return body
+	return i
 }
 
 // setVerified notes that Verify need not look at a block again, unless it is lost: in whichever order this and lose come,

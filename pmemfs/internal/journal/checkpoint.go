@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -22,8 +21,6 @@ func (e *SealError) Error() string {
 
 // Unwrap makes a SealError a layout.ErrDamaged.
 func (e *SealError) Unwrap() error { return layout.ErrDamaged }
-
-func appendWord(b []byte, w uint64) []byte { return binary.LittleEndian.AppendUint64(b, w) }
 
 // Checkpoint empties the window of all records that are stored in place: each line dirtied since the last checkpoint
 // is flushed once, one fence, then the tail moves in a journal head, one fence. Blocks that those records freed become
@@ -65,6 +62,7 @@ func (j *Journal) checkpoint(kind int) (err error) {
 	defer j.region.Unguard(j.region.Guard(), &err)
 	// Everything before low is stored in place, so its lines are in the dirty sets taken after this point.
 	j.mu.Lock()
+	j.advance()
 	h := layout.Head{
 		Clean: kind == checkpointClean, Version: j.version + 1, Epoch: j.epoch, TailSeq: j.lowSeq, TailPos: j.low,
 		FreeBlocks: uint64(j.lowCnt.Free), UsedInodes: uint64(j.lowCnt.Inodes), Salt: j.salt,
@@ -74,8 +72,12 @@ func (j *Journal) checkpoint(kind int) (err error) {
 	}
 	tail := j.tail
 	j.pending = false
+	due := h.TailPos != tail || kind != checkpointIfDue
+	if due {
+		j.taken = j.dirty.take(j.taken, j.lowSeq == j.seq)
+	}
 	j.mu.Unlock()
-	if h.TailPos == tail && kind == checkpointIfDue {
+	if !due {
 		return nil
 	}
 	if err := j.takeDirty(); err != nil {
@@ -141,41 +143,47 @@ func headOffset(h *layout.Head) int64 {
 	return layout.BlockOffset(layout.JournalHeadA + slot)
 }
 
-// takeDirty moves the dirty sets aside, seals their metadata blocks and collects the lines to flush in j.ranges. A block that
-// cannot be sealed is lost, unless the host is the reason: that is an error.
+// takeDirty takes the marks of the leaves in j.taken, brings the checksums of their metadata blocks up to date, and collects the lines to
+// flush in j.ranges. A block that cannot be sealed is lost, unless the host is the reason: that is an error.
 func (j *Journal) takeDirty() error {
 	j.ranges = j.ranges[:0]
-	for i := range j.shards {
-		s := &j.shards[i]
-		s.mu.Lock()
-		s.dirty, j.taken[i] = j.taken[i], s.dirty
-		s.mu.Unlock()
-		for _, d := range j.taken[i].list {
-			if d.seal && !mutation.SealAtCheckpoint.Off() {
-				err := s.seal(j.region, d.block)
-				if pmem.HostReason(err) != nil {
+	for _, l := range j.taken {
+		l.listed.Store(false) // before the marks are taken: see mark
+		seals := l.seal.Swap(0)
+		for i := range l.lines {
+			var lines uint64
+			if l.lines[i].Load() != 0 {
+				lines = l.lines[i].Swap(0)
+			}
+			block := l.first + uint64(i)
+			if seals>>i&1 == 1 && !mutation.SealAtCheckpoint.Off() {
+				if err := j.seal(block); err != nil {
 					return err
 				}
-				if err != nil {
-					j.lose(d.block)
-				}
-				d.lines |= 1
+				lines |= 1
 			}
-			if !j.gone(d.block) {
-				j.ranges = AppendLines(j.ranges, d.block, d.lines)
+			if lines != 0 && !j.gone(block) {
+				j.ranges = AppendLines(j.ranges, block, lines)
 			}
 		}
-		j.taken[i].clear()
 	}
 	return nil
 }
 
-// seal is SealInPlace under the lock under which others store to the block. It returns the fault of the block's memory.
-func (s *shard) seal(region *pmem.Region, block uint64) (err error) {
-	defer region.Unguard(region.Guard(), &err)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	SealInPlace(region, block)
+// seal is SealInPlace, of a block that others may be storing to: then a record of the window names it, and the checksum that it gets
+// now does not count.
+func (j *Journal) seal(block uint64) error {
+	err := j.sealGuarded(block)
+	if err != nil && pmem.HostReason(err) == nil {
+		j.lose(block)
+		return nil
+	}
+	return err
+}
+
+func (j *Journal) sealGuarded(block uint64) (err error) {
+	defer j.region.Unguard(j.region.Guard(), &err)
+	SealInPlace(j.region, block)
 	return nil
 }
 
@@ -183,7 +191,7 @@ func (s *shard) seal(region *pmem.Region, block uint64) (err error) {
 func SealInPlace(region *pmem.Region, block uint64) {
 	off := layout.BlockOffset(block)
 	sum := layout.SealOf(region.Bytes()[off : off+layout.BlockSize])
-	region.Write(off, sum[:])
+	region.StoreSum(off, sum)
 }
 
 // AppendLines appends the runs of lines of a block, as byte ranges.

@@ -1,6 +1,12 @@
 package journal
 
-import "pmemfs/pmemfs/internal/pmem"
+import (
+	"runtime"
+
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
+	"pmemfs/pmemfs/internal/pmem"
+)
 
 // The fences of the journal.
 var (
@@ -9,54 +15,131 @@ var (
 	siteHead   = pmem.NewSite("journal: head of a checkpoint")
 )
 
-// fence makes every record up to end durable. Whoever gets to fence does so for all that was appended by then, so that
-// under load a fence serves many operations.
-func (j *Journal) fence(end uint64) error {
-	if j.durable.Load() >= end {
-		return nil
+// fence makes a record that is stored in the ring durable, and waits until all before it are.
+func (j *Journal) fence(s *slot) error {
+	if j.grouped {
+		s.state.Store(slotStored)
+		return j.fenceGroup(s)
 	}
+	if err := j.persist(s.pos, s.end); err != nil {
+		return err
+	}
+	if s.seq != j.firstSeq && j.slot(s.seq-1).state.Load() < slotDurable {
+		if err := j.awaitEarlier(s.seq - 1); err != nil {
+			return err
+		}
+	}
+	s.state.Store(slotDurable)
+	return nil
+}
+
+// spinsMax is how often a record that is being fenced is looked at before others may run: a fence takes less than a microsecond.
+const spinsMax = 200
+
+// persist makes a part of the ring durable.
+func (j *Journal) persist(from, to uint64) (err error) {
+	var buf [2]pmem.Range
+	at := from % j.size
+	rs := append(buf[:0], pmem.Range{Off: j.ring + int64(at), Len: int64(min(to-from, j.size-at))})
+	if n := int64(to-from) - rs[0].Len; n > 0 {
+		rs = append(rs, pmem.Range{Off: j.ring, Len: n})
+	}
+	if j.grouped {
+		err = j.region.Persist(siteRecord, rs)
+	} else {
+		err = j.region.PersistCounted(siteRecord, rs) // by reserve
+	}
+	if err != nil {
+		return j.fail(err)
+	}
+	return nil
+}
+
+// awaitEarlier waits until the record before another one is durable, and with it all before that. Each fences its own lines, so the wait
+// is for somebody who is in the middle of that.
+func (j *Journal) awaitEarlier(seq uint64) error {
+	for spins := 0; j.slot(seq).state.Load() < slotDurable && !mutation.AckInOrder.Off(); spins++ {
+		if err := j.Err(); err != nil {
+			return err
+		}
+		if spins > spinsMax {
+			runtime.Gosched()
+		}
+	}
+	return nil
+}
+
+// fenceGroup is fence where a fence is a system call of up to milliseconds: whoever gets to it fences for all that is stored, and those
+// that it served go on all at once while the next one begins.
+func (j *Journal) fenceGroup(s *slot) error {
 	j.fenceMu.Lock()
 	defer j.fenceMu.Unlock()
-	if j.region.Domain() != pmem.PageCache {
-		// A fence takes less time than putting a goroutine to sleep: hold the lock over it.
-		if j.durable.Load() >= end {
-			return nil
+	for layout.SeqBefore(j.fenced.Load(), s.seq) {
+		if j.fencing {
+			j.fenceIs.Wait()
+			continue
 		}
-		return j.fenceAppended()
+		if err := j.fenceNext(); err != nil {
+			return err
+		}
 	}
-	// A fence is a system call of up to milliseconds: those it served go on all at once, while the next one begins.
-	for j.fencing && j.durable.Load() < end {
-		j.fenceIs.Wait()
-	}
-	if j.durable.Load() >= end {
-		return nil
-	}
+	return nil
+}
+
+// fenceNext fences for all records that are stored. fenceMu is held, but not over the fence.
+func (j *Journal) fenceNext() error {
 	j.fencing = true
 	defer j.fenceIs.Broadcast()
 	defer func() { j.fencing = false }()
 	j.fenceMu.Unlock()
 	defer j.fenceMu.Lock()
-	return j.fenceAppended()
-}
-
-// fenceAppended makes durable all that is appended. One caller at a time.
-func (j *Journal) fenceAppended() error {
 	if err := j.Err(); err != nil {
 		return err
 	}
-	from := j.durable.Load()
-	j.mu.Lock()
-	to, seq := j.pos, j.seq-1
-	j.mu.Unlock()
-	var buf [2]pmem.Range
-	rs := append(buf[:0], pmem.Range{Off: j.ring + int64(from%j.size), Len: int64(min(to-from, j.size-from%j.size))})
-	if n := int64(to-from) - rs[0].Len; n > 0 {
-		rs = append(rs, pmem.Range{Off: j.ring, Len: n})
+	last, end := j.storedUpTo()
+	if last == j.fenced.Load() {
+		runtime.Gosched() // somebody is still storing the first of them
+		return nil
 	}
-	if err := j.region.Persist(siteRecord, rs); err != nil {
-		return j.fail(err)
+	if err := j.persist(j.durable, end); err != nil {
+		return err
 	}
-	j.durable.Store(to)
-	j.fenced.Store(seq)
+	j.durable = end
+	j.fenced.Store(last)
 	return nil
+}
+
+// storedUpTo returns the last record before which none is still to be stored in the ring, and where it ends.
+func (j *Journal) storedUpTo() (last, end uint64) {
+	j.mu.Lock()
+	next := j.seq
+	j.mu.Unlock()
+	last, end = j.fenced.Load(), j.durable
+	for last+1 != next && j.slot(last+1).state.Load() >= slotStored {
+		last++
+		end = j.slot(last).end
+	}
+	return last, end
+}
+
+// lastDurable returns the last sequence before seq up to which all is durable.
+func (j *Journal) lastDurable(seq uint64) uint64 {
+	if j.grouped {
+		return j.fenced.Load()
+	}
+	// Whatever left the slots is durable, so the walk ends; it is as long as there are records at once.
+	for seq--; seq != j.firstSeq-1 && j.slot(seq).state.Load() < slotDurable; seq-- {
+	}
+	return seq
+}
+
+// durableEnd returns the position behind the last record that is durable.
+func (j *Journal) durableEnd() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.advance()
+	if last := j.lastDurable(j.seq); !layout.SeqBefore(last, j.lowSeq) {
+		return j.slot(last).end
+	}
+	return j.low
 }

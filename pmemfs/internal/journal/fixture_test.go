@@ -8,10 +8,15 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 )
 
-// testRegion returns a medium with an empty ring.
+// testRegion returns a medium with an empty ring, in the domain of memory that has to be flushed where there is one.
 func testRegion(t testing.TB) *pmem.Region {
 	t.Helper()
-	region, err := pmem.NewMemory(medium, pmem.CacheFlush)
+	return domainRegion(t, pmem.CacheFlush)
+}
+
+func domainRegion(t testing.TB, d pmem.Domain) *pmem.Region {
+	t.Helper()
+	region, err := pmem.NewMemory(medium, d)
 	if errors.Is(err, pmem.ErrDomain) {
 		region, err = pmem.NewMemory(medium, pmem.Volatile)
 	}
@@ -28,8 +33,13 @@ func testRegion(t testing.TB) *pmem.Region {
 
 func testJournal(t testing.TB, o Options) *Journal {
 	t.Helper()
+	return openJournal(t, testRegion(t), o)
+}
+
+func openJournal(t testing.TB, region *pmem.Region, o Options) *Journal {
+	t.Helper()
 	head := layout.Head{Version: 1, Epoch: 1, TailSeq: 1, FreeBlocks: 1000, Salt: 42}
-	j := New(testRegion(t), State{Head: head, Ring: ringOff, Size: ringSize}, o)
+	j := New(region, State{Head: head, Ring: ringOff, Size: ringSize}, o)
 	t.Cleanup(j.Close)
 	return j
 }

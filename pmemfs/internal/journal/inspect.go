@@ -14,14 +14,15 @@ func (j *Journal) Inspect(block uint64, check func(b []byte) error) (err error) 
 	if j.Lost(block) {
 		return &LostError{Block: block}
 	}
-	sealed, err := j.inspect(block, check)
-	if sealed || err != nil {
+	if sealed, err := j.inspect(block, check); sealed || err != nil {
 		return err
 	}
-	// A checkpoint that has taken the block out of the dirty set may be about to bring its checksum up to date.
+	// A record may be about to store to the block that has not said so yet, or a checkpoint to bring the checksum up to date. Without
+	// checkpoints no mark goes away, records that are in flight now leave theirs, and later ones make theirs before they store.
 	j.ckptMu.Lock()
 	defer j.ckptMu.Unlock()
-	if sealed, err = j.inspect(block, check); sealed || err != nil {
+	j.quiet()
+	if sealed, err := j.inspect(block, check); sealed || err != nil {
 		return err
 	}
 	return &SealError{Block: block}
@@ -29,11 +30,8 @@ func (j *Journal) Inspect(block uint64, check func(b []byte) error) (err error) 
 
 // inspect reports whether the block's checksum is right, or due, and then what check says.
 func (j *Journal) inspect(block uint64, check func(b []byte) error) (sealed bool, err error) {
-	s := &j.shards[block%shardCount]
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	b := j.region.Bytes()[layout.BlockOffset(block):layout.BlockOffset(block+1)]
-	if i, dirty := s.dirty.at[block]; (!dirty || !s.dirty.list[i].seal) && !layout.Sealed(b) {
+	if !layout.SealedAs(b, j.region.LoadSum(layout.BlockOffset(block))) && !j.dirty.sealDue(block) {
 		return false, nil
 	}
 	return true, check(b)
@@ -61,7 +59,7 @@ func (j *Journal) InspectSelf(bad func(off int64, object, problem string)) (read
 	pos := j.tail
 	j.mu.Unlock()
 	// Nothing between the tail and what is durable changes while the tail stays.
-	for end := j.durable.Load(); pos < end; {
+	for end := j.durableEnd(); pos < end; {
 		n, problem := j.inspectRecord(pos)
 		if problem != "" {
 			bad(j.ring+int64(pos%j.size), fmt.Sprintf("journal record at position %d", pos), problem)

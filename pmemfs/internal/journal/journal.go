@@ -19,10 +19,17 @@
 // # Lock order
 //
 //	ckptMu            one checkpoint at a time
-//	  fenceMu         one fence at a time; whoever holds it fences for all that was appended
-//	    mu            ring positions, in-flight queue
-//	  shard.mu        stores in place and the set of dirty lines of a part of the blocks
+//	  mu              sequences and positions in the ring, the records in flight
+//	    dirtyMap.mu
+//	storeMu           page-cache domain: records are stored one by one, so that one that the host refuses is the last
+//	  mu
+//	fenceMu           page-cache domain: who fences for all that is stored; not held over the fence
+//	  mu
+//	dirtyMap.mu       the list of what is dirty; leaf
 //	lostSet.mu        the lost blocks; leaf
+//
+// No lock of all commits is held over a copy, a checksum or a fence of memory: records are stored in the ring and in place side by side. They become durable in
+// the order of their sequences all the same, since each waits for those before it (awaitEarlier).
 //
 // None of them is held while waiting for a caller's lock, so any lock of a caller may be held around Commit.
 package journal
@@ -31,7 +38,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,58 +76,59 @@ type State struct {
 // Counts are the filesystem-wide counters that records carry as deltas.
 type Counts struct{ Free, Inodes int64 }
 
-// inflight is a record between append and the end of its stores in place.
-type inflight struct {
-	end    uint64
-	seq    uint64
-	counts Counts
-	done   bool
-}
-
 // Journal is the ring and the set of dirty lines. Safe for concurrent use.
 type Journal struct {
-	region *pmem.Region
-	ring   int64
-	size   uint64
-	sums   layout.Sums
-	epoch  uint64
-	salt   uint64
-	limit  uint64 // dirty bytes of ring that start a background checkpoint
+	// What every commit reads and none changes: apart from what each changes, or one processor's commit would make the others
+	// fetch all of it again.
+	region   *pmem.Region
+	ring     int64
+	size     uint64
+	sums     layout.Sums
+	epoch    uint64
+	salt     uint64
+	limit    uint64 // dirty bytes of ring that start a background checkpoint
+	firstSeq uint64 // seq at the start
+	firstPos uint64 // pos at the start
+	claims   bool   // records say up to which sequence all is durable
+	grouped  bool   // a fence is a system call, for as many records as there are
+	dirty    *dirtyMap
+	verified []atomic.Uint64 // a bit per block: its deferred checksum has been verified, or it is dirty
+	lost     lostSet
+	failure  atomic.Pointer[error]
+	release  atomic.Pointer[func(seq uint64)]
+	onLost   atomic.Pointer[func(block uint64)]
+	onFail   atomic.Pointer[func(error)]
+	wake     chan struct{}
+	stop     chan struct{}
+	stopped  safego.Group
+	_        [layout.LineSize]byte
 
-	mu      critical.Mutex
-	pos     uint64 // end of the last appended record
-	seq     uint64 // sequence of the next record
-	tail    uint64 // ring space before this is free
-	low     uint64 // all records before this are stored in place
-	lowSeq  uint64
+	mu         critical.Mutex
+	pos        uint64 // end of the last record
+	seq        uint64 // sequence of the next record
+	tail       uint64 // ring space before this is free
+	lowSeq     uint64 // all records before this are stored in place
+	prefaulted uint64 // the ring before this position has been stored to by this mount
+	fences     uint64 // of records that their owners fence
+	lines      uint64 // that those flush
+	_          [layout.LineSize]byte
+
+	low     uint64 // all records that end before this are stored in place
 	lowCnt  Counts // counters as of low
-	queue   []inflight
-	head    int    // first live element of queue
-	base    uint64 // number of elements ever removed from queue
 	pending bool   // the background checkpointer has been woken
+	slots   [slotCount]slot
 
+	storeMu critical.Mutex // from reservation to store, where the host may refuse a store
 	fenceMu critical.Mutex
 	fencing bool          // somebody is fencing; guarded by fenceMu
 	fenceIs sync.Cond     // fencing has ended
-	durable atomic.Uint64 // records that end at or before this are durable
-	fenced  atomic.Uint64 // their last sequence
+	durable uint64        // where the last durable record ends, for whoever is fencing
+	fenced  atomic.Uint64 // sequence of the last durable record; of a grouped journal
 
 	ckptMu  critical.Mutex
 	version uint64
 	ranges  []pmem.Range
-	taken   [shardCount]dirtySet
-
-	shards   [shardCount]shard
-	lost     lostSet
-	verified []atomic.Uint64 // a bit per block: its deferred checksum has been verified, or it is dirty
-
-	failure atomic.Pointer[error]
-	release atomic.Pointer[func(seq uint64)]
-	onLost  atomic.Pointer[func(block uint64)]
-	onFail  atomic.Pointer[func(error)]
-	wake    chan struct{}
-	stop    chan struct{}
-	stopped safego.Group
+	taken   []*dirtyLeaf
 
 	checkpoints atomic.Uint64
 }
@@ -150,12 +157,22 @@ func New(region *pmem.Region, st State, o Options) *Journal {
 	}
 	j.limit = min(j.size/2, 4<<20)
 	j.fenceIs.L = &j.fenceMu
-	j.nameLocks()
-	j.durable.Store(j.pos)
-	j.fenced.Store(j.seq - 1)
-	for i := range j.shards {
-		j.shards[i].dirty, j.taken[i] = newDirtySet(), newDirtySet()
+	j.claims = region.Durability() != pmem.Process && region.Domain() != pmem.Volatile
+	j.grouped = region.Domain() == pmem.PageCache
+	j.durable, j.firstPos, j.firstSeq, j.prefaulted = j.pos, j.pos, j.seq, j.pos&^(layout.BlockSize-1)
+	if j.grouped {
+		j.prefaulted = ^uint64(0) // a system call stores, and says if the host does not
+	} else {
+		region.CountAlso(j.counted)
 	}
+	j.fenced.Store(j.seq - 1)
+	j.dirty = newDirtyMap(uint64(region.Size()) >> layout.BlockShift)
+	j.mu.Name("journal: ring", 1)
+	j.storeMu.Name("journal: records of a file", 1)
+	j.fenceMu.Name("journal: fence", 1)
+	j.ckptMu.Name("journal: checkpoint", 1)
+	j.dirty.mu.Name("journal: list of what is dirty", 1)
+	j.lost.mu.Name("journal: lost blocks", 1)
 	for _, block := range st.Lost {
 		j.lose(block)
 	}
@@ -164,16 +181,6 @@ func New(region *pmem.Region, st State, o Options) *Journal {
 		j.stopped.Go("checkpoints", func() { j.background(idle) })
 	}
 	return j
-}
-
-// nameLocks names the locks, for builds that time them.
-func (j *Journal) nameLocks() {
-	j.mu.Name("journal: ring", 1)
-	j.fenceMu.Name("journal: fence", 1)
-	j.ckptMu.Name("journal: checkpoint", 1)
-	for i := range j.shards {
-		j.shards[i].mu.Name("journal: dirty blocks", shardCount)
-	}
 }
 
 // OnCheckpoint sets the function that each checkpoint calls when every record below seq has left the window: blocks
@@ -194,18 +201,6 @@ func (j *Journal) Epoch() uint64 { return j.epoch }
 
 // Checkpoints returns how many checkpoints have moved the tail.
 func (j *Journal) Checkpoints() uint64 { return j.checkpoints.Load() }
-
-// Counts returns the counters after every committed record.
-func (j *Journal) Counts() Counts {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	c := j.lowCnt
-	for _, r := range j.queue[j.head:] {
-		c.Free += r.counts.Free
-		c.Inodes += r.counts.Inodes
-	}
-	return c
-}
 
 // Err returns the failure that made the journal read-only, or nil.
 func (j *Journal) Err() error {
@@ -230,108 +225,6 @@ func (j *Journal) fail(cause error) error {
 		(*f)(err)
 	}
 	return j.Err()
-}
-
-// append gives rec a sequence and a position in the ring and copies it there. It waits for space. On return the record is
-// stored but not durable. ticket names its position in the in-flight queue. On an error nothing has happened.
-func (j *Journal) append(rec []byte, entries uint32, counts Counts, body uint32) (seq, end, ticket uint64, err error) {
-	need := layout.LineUp(uint64(len(rec)))
-	j.mu.Lock()
-	for j.pos+need-j.tail > j.size {
-		j.mu.Unlock()
-		if err := j.Checkpoint(); err != nil {
-			return 0, 0, 0, err
-		}
-		runtime.Gosched() // records that are not yet stored in place hold the tail back
-		j.mu.Lock()
-	}
-	defer j.mu.Unlock()
-	if err := j.Err(); err != nil {
-		return 0, 0, 0, err
-	}
-	h := layout.RecordHead{
-		Length: uint32(len(rec)), Seq: j.seq, Epoch: j.epoch, Salt: j.salt, Fenced: j.claim(),
-		Free: counts.Free, Inodes: counts.Inodes, Entries: entries,
-	}
-	layout.EncodeRecordHead(rec, &h, body)
-	if err := j.storeRing(j.pos, rec); err != nil {
-		return 0, 0, 0, err
-	}
-	j.seq++
-	j.pos += need
-	j.queue = append(j.queue, inflight{end: j.pos, seq: h.Seq, counts: counts})
-	if j.pos-j.tail > j.limit && !j.pending {
-		j.pending = true
-		select {
-		case j.wake <- struct{}{}:
-		default:
-		}
-	}
-	return h.Seq, j.pos, j.base + uint64(len(j.queue)-j.head) - 1, nil
-}
-
-// claim returns the last sequence that a power cut is known to spare. Where fences are dropped at the user's wish, none is.
-func (j *Journal) claim() uint64 {
-	if j.region.Durability() == pmem.Process || j.region.Domain() == pmem.Volatile {
-		return 0
-	}
-	return j.fenced.Load()
-}
-
-// storeRing copies rec to logical position pos, in two parts when it wraps. It returns an error when the host could not store all of
-// it; then it is no record. Memory that faults ends the call.
-func (j *Journal) storeRing(pos uint64, rec []byte) (err error) {
-	at := pos % j.size
-	defer func() {
-		if cause := recover(); cause != nil {
-			fault := j.region.Fault(cause)
-			if fault.Host == nil {
-				panic(cause)
-			}
-			err = fault
-		}
-		if err != nil {
-			err = j.refused(at, err)
-		}
-	}()
-	n := min(uint64(len(rec)), j.size-at)
-	if err := j.region.Put(j.ring+int64(at), rec[:n]); err != nil || n == uint64(len(rec)) {
-		return err
-	}
-	return j.region.Put(j.ring, rec[n:])
-}
-
-// refused makes a record of which a part was stored in the ring none, and returns why the host did not store the rest.
-func (j *Journal) refused(at uint64, cause error) (err error) {
-	err = cause
-	defer func() {
-		if fault := recover(); fault != nil {
-			j.region.Fault(fault) // its head is not stored either
-		}
-	}()
-	j.region.Zero(j.ring+int64(at), layout.RecordHeader)
-	return err
-}
-
-// applied marks a record as stored in place and advances the low-water mark over all such.
-func (j *Journal) applied(ticket uint64) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.queue[j.head+int(ticket-j.base)].done = true
-	for j.head < len(j.queue) && j.queue[j.head].done {
-		r := &j.queue[j.head]
-		j.low, j.lowSeq = r.end, r.seq+1
-		j.lowCnt.Free += r.counts.Free
-		j.lowCnt.Inodes += r.counts.Inodes
-		j.head++
-		j.base++
-	}
-	if j.head == len(j.queue) {
-		j.queue, j.head = j.queue[:0], 0
-	} else if j.head > 1024 {
-		j.queue = j.queue[:copy(j.queue, j.queue[j.head:])]
-		j.head = 0
-	}
 }
 
 // Close stops the background checkpointer. It does not checkpoint.

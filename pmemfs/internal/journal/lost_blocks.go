@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"sync/atomic"
 
+	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 )
@@ -30,7 +30,7 @@ func (e *LostError) Unwrap() error { return layout.ErrDamaged }
 // lostSet is the lost blocks, and those that a failed journal has not stored to for a reason of the host's: true. The next open does
 // that, so they are not written down as lost. Readers look at a map that nobody changes any more; there is none while nothing is lost.
 type lostSet struct {
-	mu  sync.Mutex // of those who change it; leaf
+	mu  critical.Mutex // of those who change it; leaf
 	set atomic.Pointer[map[uint64]bool]
 }
 
@@ -177,63 +177,4 @@ func FlushAround(region *pmem.Region, site *pmem.Site, ranges []pmem.Range, extr
 func persistGuarded(region *pmem.Region, site *pmem.Site, ranges []pmem.Range) (err error) {
 	defer region.Unguard(region.Guard(), &err)
 	return region.Persist(site, ranges)
-}
-
-// applyAll stores the entries of a durable record in place and notes the lines as dirty. A block whose memory faults is
-// lost, and the others are stored all the same: the record is durable, so the operation has happened. Where the host is the
-// reason the journal fails: the window, which keeps the record, cannot be emptied before the next open.
-func (j *Journal) applyAll(body []byte) (err error) {
-	for len(body) > 0 {
-		rest, failed := j.applySome(body)
-		if failed != nil && pmem.HostReason(failed) == nil {
-			return failed
-		}
-		if failed != nil {
-			err = j.fail(failed)
-		}
-		body = rest
-	}
-	return err
-}
-
-// applySome stores entries until the end or until memory has faulted, and returns what is left to be stored.
-func (j *Journal) applySome(body []byte) (rest []byte, err error) {
-	defer func() {
-		cause := recover()
-		if cause == nil {
-			return
-		}
-		lose := j.lose
-		if fault := j.region.Fault(cause); fault.Host != nil {
-			lose, err = j.withhold, fault
-		}
-		rest = j.giveUp(rest, lose)
-	}()
-	for rest = body; len(rest) > 0; {
-		e, next, ok := layout.NextEntry(rest, j.region.Size())
-		if !ok {
-			return nil, errNotStored
-		}
-		if !e.Kind.Changes() {
-			rest = next
-			continue
-		}
-		rest = j.applyBlock(e, next)
-	}
-	return nil, nil
-}
-
-// giveUp gives the block of the first entry to lose and returns the entries behind those of that block.
-func (j *Journal) giveUp(body []byte, lose func(block uint64)) []byte {
-	e, rest, _ := layout.NextEntry(body, j.region.Size())
-	block := layout.BlockOf(e.Off)
-	lose(block)
-	for len(rest) > 0 {
-		next, after, ok := layout.NextEntry(rest, j.region.Size())
-		if !ok || layout.BlockOf(next.Off) != block {
-			break
-		}
-		rest = after
-	}
-	return rest
 }

@@ -3,6 +3,7 @@ package journal
 import (
 	"encoding/binary"
 	"errors"
+	"math/bits"
 	"slices"
 	"sync"
 
@@ -38,10 +39,35 @@ type Tx struct {
 	arena   []byte       // what patches and copied data store
 	Edits   layout.Edits // scratch for PatchEdits
 	counts  Counts
-	rec     []byte
-	entries uint32
+	rec     []byte             // the record, but for what cuts says
+	cuts    []cut              // long payloads, which go to the ring from where they are
+	size    int                // of the whole record
+	entries []entry            // what it stores in place
+	logged  uint32             // entries of the record: also those that store nothing
+	touched []touched          // scratch for apply
 	note    layout.RequestNote // goes into the record, unless its key is zero
 }
+
+// entry is an entry of the record as it is stored in place. It has no pointers, so that the collector has nothing to look at.
+type entry struct {
+	off  int64
+	n    uint32
+	kind layout.EntryKind
+	arg  uint16
+	at   int // where its bytes begin in rec, or which cut has them: -1 is the first
+}
+
+// cut is a payload of which rec has only the last bytes, those behind the last whole word: the others belong before rec[at].
+type cut struct {
+	at   int
+	data []byte
+}
+
+// words returns the bytes that rec does not have.
+func (c *cut) words() []byte { return c.data[:len(c.data)&^7] }
+
+// cutMin is the length of a payload, in bytes, from which it is not copied to rec: storing it in pieces takes longer below.
+const cutMin = 1024
 
 var errNotStored = errors.New("a record could not be written to the ring, or not be stored in place")
 
@@ -64,7 +90,9 @@ func (tx *Tx) Abort() {
 	clear(tx.plain)
 	tx.plain = tx.plain[:0]
 	tx.patches, tx.arena = tx.patches[:0], tx.arena[:0]
-	tx.counts, tx.entries, tx.rec, tx.j, tx.note = Counts{}, 0, tx.rec[:0], nil, layout.RequestNote{}
+	clear(tx.cuts)
+	tx.entries, tx.cuts = tx.entries[:0], tx.cuts[:0]
+	tx.counts, tx.rec, tx.j, tx.note = Counts{}, tx.rec[:0], nil, layout.RequestNote{}
 	if len(tx.spare) > 64 || max(cap(tx.rec), cap(tx.arena)) > 1<<20 {
 		return // an unusually big one is left to the collector
 	}
@@ -224,37 +252,64 @@ func (tx *Tx) Size() int {
 // transaction is over either way.
 func (tx *Tx) Commit() (seq uint64, err error) {
 	defer tx.Abort()
-	tx.encode()
-	if len(tx.rec) > tx.j.MaxRecord() {
+	body := tx.encode()
+	if tx.size > tx.j.MaxRecord() {
 		return 0, ErrTooBig
 	}
 	tx.probe()
 	j := tx.j
-	stored := false
+	whole := false
 	defer func() {
-		if !stored { // the ring faulted, the fence was refused, or the record did not decode: the window cannot be emptied
+		if !whole { // the ring faulted, or the fence was refused: the window cannot be emptied
 			j.fail(errNotStored)
 		}
 	}()
-	seq, end, ticket, err := j.append(tx.rec, tx.entries, tx.counts, layout.CRC(tx.rec[layout.RecordHeader:]))
+	s, err := tx.append(body)
 	if err != nil {
-		stored = true // there is nothing to be stored
+		whole = true // there is nothing to be stored in place
 		return 0, err
 	}
 	if mutation.ApplyAfterFence.Off() {
-		if err := j.applyAll(tx.rec[layout.RecordHeader:]); err != nil {
+		if err := tx.apply(); err != nil {
 			return 0, err
 		}
 	}
-	if err := j.fence(end); err != nil {
+	if err := j.fence(s); err != nil {
 		return 0, err
 	}
-	if err := j.applyAll(tx.rec[layout.RecordHeader:]); err != nil {
+	if err := tx.apply(); err != nil {
 		return 0, err
 	}
-	j.applied(ticket)
-	stored = true
+	seq = s.seq // the slot is the next one's from here on
+	s.state.Store(slotApplied)
+	whole = true
 	return seq, nil
+}
+
+// append stores the record in the ring. body is the checksum of what follows its header. On an error nothing has happened, or the journal
+// has failed.
+func (tx *Tx) append(body uint32) (*slot, error) {
+	j := tx.j
+	if j.grouped {
+		j.storeMu.Lock()
+		defer j.storeMu.Unlock()
+	}
+	s, err := j.reserve(tx.size, tx.counts)
+	if err != nil {
+		return nil, err
+	}
+	h := layout.RecordHead{
+		Length: uint32(tx.size), Seq: s.seq, Epoch: j.epoch, Salt: j.salt, Fenced: j.claim(s.seq),
+		Free: tx.counts.Free, Inodes: tx.counts.Inodes, Entries: tx.logged,
+	}
+	layout.EncodeRecordHead(tx.rec, &h, body)
+	if err := j.store(tx, s); err != nil {
+		if j.unreserve(s) {
+			return nil, err
+		}
+		return nil, j.fail(err) // what is behind it in the ring would never be found
+	}
+	return s, nil
 }
 
 // probe faults if memory that is about to be stored to does. The lines of shadows are left out, as encode has compared
@@ -282,19 +337,20 @@ func (tx *Tx) probe() {
 	}
 }
 
-// encode builds the record: bitmaps and data first, then inodes and nodes as differences to the medium.
-func (tx *Tx) encode() {
+// encode builds the record: bitmaps and data first, then inodes and nodes as differences to the medium. It returns the checksum of
+// what follows the header.
+func (tx *Tx) encode() uint32 {
 	if tx.rec == nil {
 		tx.rec = make([]byte, 0, 8<<10)
 	}
-	tx.rec = append(tx.rec[:0], make([]byte, layout.RecordHeader)...)
+	tx.rec = append(tx.rec[:0], zeroBlock[:layout.RecordHeader]...)
+	tx.size, tx.logged = 0, 0
 	for i := range tx.plain {
 		p := &tx.plain[i]
-		tx.rec = layout.AppendEntry(tx.rec, p.off, p.n, p.kind, p.arg, p.src)
+		tx.emit(p.off, p.n, p.kind, p.arg, p.src)
 	}
-	tx.entries = uint32(len(tx.plain))
 	for _, p := range tx.patches {
-		tx.emit(p.off+int64(p.within), uint32(len(p.b)), layout.EntryNode, p.b)
+		tx.emit(p.off+int64(p.within), uint32(len(p.b)), layout.EntryNode, 0, p.b)
 	}
 	live := tx.j.region.Bytes()
 	for _, s := range tx.shadows {
@@ -303,7 +359,7 @@ func (tx *Tx) encode() {
 			layout.Inode(b).Seal()
 		}
 		if s.fresh {
-			tx.emit(s.off, uint32(s.size), zeroKind(s.kind), nil)
+			tx.emit(s.off, uint32(s.size), zeroKind(s.kind), 0, nil)
 			tx.diff(s, b, zeroBlock[:s.size])
 		} else {
 			tx.diff(s, b, live[s.off:s.off+int64(s.size)])
@@ -311,8 +367,21 @@ func (tx *Tx) encode() {
 	}
 	if tx.note.Key != [16]byte{} && !mutation.NoteInRecord.Off() {
 		tx.rec = layout.AppendRequestNote(tx.rec, &tx.note)
-		tx.entries++
+		tx.logged++
 	}
+	tx.size += len(tx.rec)
+	return tx.sum()
+}
+
+// sum returns the checksum of the record behind its header.
+func (tx *Tx) sum() (crc uint32) {
+	from := layout.RecordHeader
+	for i := range tx.cuts {
+		c := &tx.cuts[i]
+		crc = layout.CRCUpdate(layout.CRCUpdate(crc, tx.rec[from:c.at]), c.words())
+		from = c.at
+	}
+	return layout.CRCUpdate(crc, tx.rec[from:])
 }
 
 var zeroBlock [layout.BlockSize]byte
@@ -327,55 +396,89 @@ func zeroKind(k layout.EntryKind) layout.EntryKind {
 	return layout.EntryZeroNode
 }
 
-func (tx *Tx) emit(off int64, n uint32, kind layout.EntryKind, data []byte) {
-	tx.rec = layout.AppendEntry(tx.rec, off, n, kind, 0, data)
-	tx.entries++
+// emit adds an entry to the record, and to what is stored in place when that is durable.
+func (tx *Tx) emit(off int64, n uint32, kind layout.EntryKind, arg uint16, data []byte) {
+	e := entry{off: off, n: n, kind: kind, arg: arg, at: len(tx.rec) + layout.EntryHeader}
+	if words := len(data) &^ 7; words >= cutMin && !tx.j.grouped { // one system call is better than three
+		tx.rec = layout.AppendEntry(tx.rec, off, n, kind, arg, data[words:])
+		tx.cuts = append(tx.cuts, cut{e.at, data})
+		tx.size += words
+		e.at = -len(tx.cuts)
+	} else {
+		tx.rec = layout.AppendEntry(tx.rec, off, n, kind, arg, data)
+	}
+	tx.entries = append(tx.entries, e)
+	tx.logged++
 }
 
-// mergeGap is the run of unchanged bytes that is cheaper to log than another entry header.
-const mergeGap = layout.EntryHeader
+// entry returns entry i. Its data aliases the record, or what was given to the transaction.
+func (tx *Tx) entry(i int) (out layout.Entry) {
+	e := &tx.entries[i]
+	out.Off, out.Len, out.Kind, out.Arg = e.off, e.n, e.kind, e.arg
+	switch {
+	case !e.kind.HasPayload():
+	case e.at < 0:
+		out.Data = tx.cuts[-e.at-1].data
+	default:
+		out.Data = tx.rec[e.at : e.at+int(e.n)]
+	}
+	return out
+}
+
+// mergeGap is the run of unchanged bytes that is cheaper to log than another entry: its header, and the time to encode and store it.
+const mergeGap = layout.EntryHeader + 8
 
 // diff emits the 8-byte words in which b differs from base, joining runs that are close together.
 func (tx *Tx) diff(s *shadow, b, base []byte) {
 	from, to := -1, 0
-	for i := firstWord(s); i < len(b); i += 8 {
-		if n := equalRun(b, base, i); n > 0 {
-			i += n - 8
-			continue
+	for line := 0; line < len(b); line += layout.LineSize {
+		words := changedWords(b[line:line+layout.LineSize], base[line:line+layout.LineSize])
+		if line == 0 {
+			words &^= firstWords(s)
 		}
-		if binary.NativeEndian.Uint64(b[i:]) == binary.NativeEndian.Uint64(base[i:]) {
-			continue
+		for ; words != 0; words &= words - 1 {
+			i := line + 8*bits.TrailingZeros8(words)
+			if from >= 0 && i-to > mergeGap {
+				tx.emit(s.off+int64(from), uint32(to-from), s.kind, 0, b[from:to])
+				from = -1
+			}
+			if from < 0 {
+				from = i
+			}
+			to = i + 8
 		}
-		if from >= 0 && i-to > mergeGap {
-			tx.emit(s.off+int64(from), uint32(to-from), s.kind, b[from:to])
-			from = -1
-		}
-		if from < 0 {
-			from = i
-		}
-		to = i + 8
 	}
 	if from >= 0 {
-		tx.emit(s.off+int64(from), uint32(to-from), s.kind, b[from:to])
+		tx.emit(s.off+int64(from), uint32(to-from), s.kind, 0, b[from:to])
 	}
 }
 
-// equalRun returns how many bytes from a line's start i on are equal: 512, 64 or, when i is not at a line or the line
-// differs, 0.
-func equalRun(a, b []byte, i int) int {
-	switch {
-	case i&511 == 0 && len(a) >= i+512 && string(a[i:i+512]) == string(b[i:i+512]):
-		return 512
-	case i&63 == 0 && string(a[i:i+64]) == string(b[i:i+64]):
-		return 64
+// changedWords returns a bit for each of the eight words of a line that differs.
+func changedWords(a, b []byte) (words uint8) {
+	_, _ = a[layout.LineSize-1], b[layout.LineSize-1]
+	x0 := binary.NativeEndian.Uint64(a) ^ binary.NativeEndian.Uint64(b)
+	x1 := binary.NativeEndian.Uint64(a[8:]) ^ binary.NativeEndian.Uint64(b[8:])
+	x2 := binary.NativeEndian.Uint64(a[16:]) ^ binary.NativeEndian.Uint64(b[16:])
+	x3 := binary.NativeEndian.Uint64(a[24:]) ^ binary.NativeEndian.Uint64(b[24:])
+	x4 := binary.NativeEndian.Uint64(a[32:]) ^ binary.NativeEndian.Uint64(b[32:])
+	x5 := binary.NativeEndian.Uint64(a[40:]) ^ binary.NativeEndian.Uint64(b[40:])
+	x6 := binary.NativeEndian.Uint64(a[48:]) ^ binary.NativeEndian.Uint64(b[48:])
+	x7 := binary.NativeEndian.Uint64(a[56:]) ^ binary.NativeEndian.Uint64(b[56:])
+	if x0|x1|x2|x3|x4|x5|x6|x7 == 0 {
+		return 0
 	}
-	return 0
+	for i, x := range [8]uint64{x0, x1, x2, x3, x4, x5, x6, x7} {
+		if x != 0 {
+			words |= 1 << i
+		}
+	}
+	return words
 }
 
-// firstWord skips the word that holds a deferred checksum, except in a fresh block, whose constants it also holds.
-func firstWord(s *shadow) int {
+// firstWords returns the word that holds a deferred checksum, which does not count, except in a fresh block, whose constants it also holds.
+func firstWords(s *shadow) uint8 {
 	if s.kind == layout.EntryInode || s.fresh {
 		return 0
 	}
-	return 8
+	return 1
 }

@@ -47,7 +47,7 @@ func BitmapIs(b []byte, kind uint16, group uint64) bool {
 }
 
 // BitmapWord returns 64 bits of the bitmap.
-func BitmapWord(b []byte, i int) uint64 { return le.Uint64(b[bitmapHeader+8*i:]) }
+func BitmapWord(b []byte, i int) uint64 { return le.Uint64(b[BitmapOffset(i):]) }
 
 // BitmapTest reports whether bit i is set.
 func BitmapTest(b []byte, i int) bool { return b[bitmapHeader+i>>3]>>(i&7)&1 == 1 }
@@ -70,20 +70,8 @@ func WordMask(w, start, n int) uint64 {
 	return ^uint64(0) >> (64 - (hi - lo)) << lo
 }
 
-// BitmapEdit calls store with the block-relative offset and new value of each 8-byte word that setting (or clearing)
-// bits [start, start+n) changes.
-func BitmapEdit(b []byte, start, n int, set bool, store func(off int, word uint64)) {
-	for w := start / 64; w*64 < start+n; w++ {
-		old := BitmapWord(b, w)
-		word := old &^ WordMask(w, start, n)
-		if set {
-			word = old | WordMask(w, start, n)
-		}
-		if word != old {
-			store(bitmapHeader+8*w, word)
-		}
-	}
-}
+// BitmapOffset returns where in a bitmap block its word w lies, in bytes.
+func BitmapOffset(w int) int64 { return bitmapHeader + 8*int64(w) }
 
 // InodeFileBlock returns the block within the inode file that holds inode number ino, and the byte within it.
 func InodeFileBlock(ino uint64) (block uint64, off int64) {
@@ -112,14 +100,18 @@ func InodeCapacity(n uint64) uint64 {
 	return full*GroupBits + rest*InodesPerBlk
 }
 
-// BitmapSet sets bits [start, start+n) of a bitmap that is being formatted.
+// BitmapSet sets bits [start, start+n) of a bitmap that nobody else reads.
 func BitmapSet(b []byte, start, n int) {
-	BitmapEdit(b, start, n, true, func(off int, word uint64) { le.PutUint64(b[off:], word) })
+	for w := start / 64; w*64 < start+n; w++ {
+		le.PutUint64(b[BitmapOffset(w):], BitmapWord(b, w)|WordMask(w, start, n))
+	}
 }
 
 // BitmapClear clears bits [start, start+n) of a bitmap that nobody else reads.
 func BitmapClear(b []byte, start, n int) {
-	BitmapEdit(b, start, n, false, func(off int, word uint64) { le.PutUint64(b[off:], word) })
+	for w := start / 64; w*64 < start+n; w++ {
+		le.PutUint64(b[BitmapOffset(w):], BitmapWord(b, w)&^WordMask(w, start, n))
+	}
 }
 
 // BitmapByte returns the byte of a bitmap block that holds bit i.

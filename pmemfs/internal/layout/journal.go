@@ -1,6 +1,10 @@
 package layout
 
-import "pmemfs/pmemfs/internal/mutation"
+import (
+	"slices"
+
+	"pmemfs/pmemfs/internal/mutation"
+)
 
 // A journal head is one line; the two heads are written in turn and the valid one with the higher version counts.
 //
@@ -160,17 +164,17 @@ func (k EntryKind) Sealed4K() bool {
 // Changes reports whether entries of this kind change what is at their offset.
 func (k EntryKind) Changes() bool { return k != EntryRequestNote && k != EntryBulk }
 
-// AppendEntry appends an entry with its payload.
+// AppendEntry appends an entry with its payload. b is whole words, and stays so.
 func AppendEntry(b []byte, off int64, n uint32, kind EntryKind, arg uint16, data []byte) []byte {
-	var h [EntryHeader]byte
-	le.PutUint64(h[:], uint64(off))
-	le.PutUint32(h[8:], n)
-	le.PutUint16(h[12:], uint16(kind))
-	le.PutUint16(h[14:], arg)
-	b = append(append(b, h[:]...), data...)
-	for len(b)%8 != 0 {
-		b = append(b, 0)
+	at, size := len(b), EntryHeader+(len(data)+7)&^7
+	b = slices.Grow(b, size)[:at+size]
+	e := b[at:]
+	if len(data) > 0 {
+		le.PutUint64(e[size-8:], 0) // the padding
+		copy(e[EntryHeader:], data)
 	}
+	le.PutUint64(e, uint64(off))
+	le.PutUint64(e[8:], uint64(n)|uint64(kind)<<32|uint64(arg)<<48)
 	return b
 }
 

@@ -34,6 +34,8 @@ const (
 	TailApplied
 	// ApplyAfterFence : a record is stored in place after it is durable, not before.
 	ApplyAfterFence
+	// AckInOrder : a record is acknowledged when all before it are durable.
+	AckInOrder
 	// SealAtCheckpoint : a checkpoint brings the checksums of the metadata blocks it flushes up to date.
 	SealAtCheckpoint
 	// SealAtRecovery : recovery brings the checksums of the blocks it stores to up to date.
@@ -99,6 +101,7 @@ var names = [end]string{
 	QuarantineHeld: "freed blocks held until the commit", QuarantineFailed: "blocks of a refused fence kept",
 	ReleaseAfterHead: "quarantine released behind the head", TailAfterHead: "ring reused behind the head",
 	TailApplied: "tail before what is not in place", ApplyAfterFence: "stores in place behind the fence",
+	AckInOrder:       "acknowledged in the order of the ring",
 	SealAtCheckpoint: "checksums at a checkpoint", SealAtRecovery: "checksums at recovery", ReplayInOrder: "replay in order",
 	ReplayFromTail: "replay from the tail", EpochRaised: "new epoch", CountsReplayed: "counters as of the end of the window", HeadsAlternate: "heads written in turn", VetEnd: "damaged window refused",
 	VetWhole: "window vetted before it is replayed", RecordOwn: "records of this mount only", RecordSeal: "checksum of records",

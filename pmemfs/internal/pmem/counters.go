@@ -32,11 +32,20 @@ type counters struct {
 // Counters returns a snapshot. Each field is exact and never decreases; while others persist, the fields
 // need not belong to the same instant. Safe for any number of goroutines.
 func (r *Region) Counters() Counters {
-	return Counters{
+	c := Counters{
 		Fences:       r.count.fences.Load(),
 		Lines:        r.count.lines.Load(),
 		NTLines:      r.count.ntLines.Load(),
 		Syncs:        r.count.syncs.Load(),
 		BytesThrough: r.count.bytesThrough.Load(),
 	}
+	if f := r.also.Load(); f != nil {
+		fences, lines := (*f)()
+		c.Fences += fences
+		c.Lines += lines
+	}
+	return c
 }
+
+// CountAlso makes Counters add what f returns: the fences that a caller of PersistCounted has asked for, and their lines. It is called once.
+func (r *Region) CountAlso(f func() (fences, lines uint64)) { r.also.Store(&f) }

@@ -95,6 +95,14 @@ func (c *recorder) put(off int64, dst []byte, f func() error) error {
 	return err
 }
 
+// word records a change of the word b, which f makes.
+func (c *recorder) word(off int64, b []byte, f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f()
+	c.stored(nil, off, b)
+}
+
 // copyIn is Region.copyIn, recorded unless c is nil.
 func (c *recorder) copyIn(r *Region, s *Site, call uint64, g Range, src []byte) error {
 	if c == nil {

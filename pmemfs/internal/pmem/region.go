@@ -43,6 +43,7 @@ type Region struct {
 	failed atomic.Pointer[error] // first failure of a sync; see the package comment
 	hook   atomic.Pointer[func(Failpoint, Range) error]
 	rec    atomic.Pointer[recorder]
+	also   atomic.Pointer[func() (fences, lines uint64)] // see CountAlso
 
 	poisoned sync.Map     // offsets of pages that Poison makes fault
 	poisons  atomic.Int32 // so many

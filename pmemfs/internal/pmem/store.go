@@ -3,6 +3,7 @@ package pmem
 import (
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -33,6 +34,46 @@ func (r *Region) Write(off int64, src []byte) {
 		return
 	}
 	store(dst, src)
+}
+
+// SetBits sets bits of the aligned word at off, in memory only, as Write stores. Others may set and clear other bits of the word at the
+// same time, with SetBits and ClearBits.
+func (r *Region) SetBits(off int64, mask uint64) {
+	r.word(off, func(w *uint64) { atomic.OrUint64(w, mask) })
+}
+
+// ClearBits is SetBits to clear.
+func (r *Region) ClearBits(off int64, mask uint64) {
+	r.word(off, func(w *uint64) { atomic.AndUint64(w, ^mask) })
+}
+
+// word calls f with the aligned word at off.
+func (r *Region) word(off int64, f func(w *uint64)) {
+	b := r.target(off&^(wordSize-1), wordSize)
+	w := (*uint64)(unsafe.Pointer(&b[0]))
+	if c := r.rec.Load(); c != nil {
+		c.word(off&^(wordSize-1), b, func() { f(w) })
+		return
+	}
+	f(w)
+}
+
+// StoreSum stores the four aligned bytes at off at once, in memory only, as Write stores. Others may LoadSum them at the same time.
+func (r *Region) StoreSum(off int64, sum [4]byte) {
+	b := r.target(off&^3, 4)
+	f := func() { atomic.StoreUint32((*uint32)(unsafe.Pointer(&b[0])), binary.NativeEndian.Uint32(sum[:])) }
+	if c := r.rec.Load(); c != nil {
+		c.word(off&^3, b, f)
+		return
+	}
+	f()
+}
+
+// LoadSum returns the four aligned bytes at off as some StoreSum has left them.
+func (r *Region) LoadSum(off int64) (sum [4]byte) {
+	v := atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.mem[off&^3])))
+	binary.NativeEndian.PutUint32(sum[:], v)
+	return sum
 }
 
 // store makes the stores of Write.

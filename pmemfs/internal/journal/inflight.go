@@ -1,0 +1,244 @@
+package journal
+
+import (
+	"runtime"
+	"sync/atomic"
+
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+)
+
+// slotCount is a power of two. One slot is free, so that the one before a record stays as it is until the record is done with: it says
+// that all before is durable.
+const (
+	slotCount   = 2048
+	inFlightMax = slotCount - 1
+)
+
+// What has become of a record in flight.
+const (
+	slotReserved = iota // it has its sequence and its position in the ring
+	slotStored          // it is in the ring
+	slotDurable         // its lines are durable, and those of all records before it
+	slotApplied         // and it is stored in place
+)
+
+// slot is a record in flight. All but state is written under Journal.mu before anybody else looks.
+type slot struct {
+	state  atomic.Uint32
+	seq    uint64
+	pos    uint64 // where the record begins
+	end    uint64 // where the next one does
+	counts Counts
+	_      [64 - 48]byte // a line each
+}
+
+// slot returns the slot of a record in flight.
+func (j *Journal) slot(seq uint64) *slot { return &j.slots[seq%slotCount] }
+
+// reserve gives a record of n bytes a sequence and a position in the ring. It waits for space. On an error nothing has happened;
+// otherwise the record must be stored, fenced and applied, or the journal fail: later ones wait for it.
+func (j *Journal) reserve(n int, counts Counts) (*slot, error) {
+	need := layout.LineUp(uint64(n))
+	j.mu.LockShort()
+	for j.pos+need-j.tail > j.size || j.seq-j.lowSeq >= inFlightMax {
+		if err := j.awaitRoom(need); err != nil {
+			j.mu.Unlock()
+			return nil, err
+		}
+	}
+	s := j.slot(j.seq)
+	if err := j.mayReserve(need); err != nil {
+		j.mu.Unlock()
+		return nil, err
+	}
+	s.state.Store(slotReserved)
+	s.seq, s.pos, s.end, s.counts = j.seq, j.pos, j.pos+need, counts
+	j.seq++
+	j.pos += need
+	j.fences++
+	j.lines += need / layout.LineSize
+	wake := j.pos-j.tail > j.limit && !j.pending
+	j.pending = j.pending || wake
+	j.mu.Unlock()
+	if wake {
+		j.Wake()
+	}
+	return s, nil
+}
+
+// mayReserve says why the next need bytes of the ring cannot be had, if so.
+func (j *Journal) mayReserve(need uint64) error {
+	if j.failure.Load() != nil {
+		return j.Err()
+	}
+	if j.pos+need > j.prefaulted {
+		return j.prefault(need)
+	}
+	return nil
+}
+
+// awaitRoom lets the records that hold back the tail, or the slots, come to their end. mu is held, but not all the time.
+func (j *Journal) awaitRoom(need uint64) error {
+	j.advance()
+	if j.pos+need-j.tail <= j.size {
+		if j.seq-j.lowSeq < inFlightMax {
+			return nil
+		}
+		j.mu.Unlock()
+		runtime.Gosched()
+		j.mu.Lock()
+		return j.Err()
+	}
+	j.mu.Unlock()
+	defer j.mu.Lock()
+	if err := j.Checkpoint(); err != nil {
+		return err
+	}
+	runtime.Gosched() // records that are not yet stored in place hold the tail back
+	return nil
+}
+
+// prefault stores to the pages of the ring that the next need bytes are in, if this mount has not yet. In a sparse image the host
+// may have no space for them: that is found out while it harms nobody. (Where records are stored by system calls, those say so.) mu is
+// held.
+func (j *Journal) prefault(need uint64) error {
+	for j.prefaulted < j.pos+need {
+		if err := j.probeRing(j.prefaulted % j.size); err != nil && pmem.HostReason(err) == nil {
+			return j.fail(err)
+		} else if err != nil {
+			return err
+		}
+		j.prefaulted += layout.BlockSize
+	}
+	if j.prefaulted >= j.firstPos+j.size {
+		j.prefaulted = ^uint64(0) // once around
+	}
+	return nil
+}
+
+func (j *Journal) probeRing(at uint64) (err error) {
+	defer j.region.Unguard(j.region.Guard(), &err)
+	j.region.ProbeStore(j.ring+int64(at), 1)
+	return nil
+}
+
+// advance moves the low-water mark over all records that are stored in place. mu is held.
+func (j *Journal) advance() {
+	for j.lowSeq != j.seq {
+		s := j.slot(j.lowSeq)
+		if s.state.Load() != slotApplied {
+			return
+		}
+		j.low = s.end
+		j.lowSeq++
+		j.lowCnt.Free += s.counts.Free
+		j.lowCnt.Inodes += s.counts.Inodes
+	}
+}
+
+// quiet waits until every record that is in flight now has been applied, or the journal has failed.
+func (j *Journal) quiet() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for seq := j.seq; j.Err() == nil; {
+		if j.advance(); !layout.SeqBefore(j.lowSeq, seq) {
+			return
+		}
+		j.mu.Unlock()
+		runtime.Gosched()
+		j.mu.Lock()
+	}
+}
+
+// counted returns the fences of records that their owners made, and the lines that those flushed.
+func (j *Journal) counted() (fences, lines uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.fences, j.lines
+}
+
+// Counts returns the counters after every committed record.
+func (j *Journal) Counts() Counts {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	c := j.lowCnt
+	for seq := j.lowSeq; seq != j.seq; seq++ {
+		s := j.slot(seq)
+		c.Free += s.counts.Free
+		c.Inodes += s.counts.Inodes
+	}
+	return c
+}
+
+// unreserve takes a reservation back, if no later one has been made. Its record is not in the ring.
+func (j *Journal) unreserve(s *slot) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.seq != s.seq+1 {
+		return false
+	}
+	j.fences--
+	j.lines -= (s.end - s.pos) / layout.LineSize
+	j.seq, j.pos = s.seq, s.pos
+	return true
+}
+
+// claim returns the last sequence before seq that a power cut is known to spare. Where fences are dropped at the user's wish, none is.
+func (j *Journal) claim(seq uint64) uint64 {
+	if !j.claims {
+		return 0
+	}
+	return j.lastDurable(seq)
+}
+
+// store copies the record of tx to its position in the ring. It returns an error when the host could not store all of
+// it; then it is no record. Memory that faults ends the call.
+func (j *Journal) store(tx *Tx, s *slot) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			fault := j.region.Fault(cause)
+			if fault.Host == nil {
+				panic(cause)
+			}
+			err = fault
+		}
+		if err != nil {
+			j.refuse(s.pos % j.size)
+		}
+	}()
+	pos, from := s.pos, 0
+	for i := range tx.cuts {
+		c := &tx.cuts[i]
+		if err := j.storeRing(pos, tx.rec[from:c.at]); err != nil {
+			return err
+		}
+		pos += uint64(c.at - from)
+		if err := j.storeRing(pos, c.words()); err != nil {
+			return err
+		}
+		pos += uint64(len(c.words()))
+		from = c.at
+	}
+	return j.storeRing(pos, tx.rec[from:])
+}
+
+// storeRing copies b to logical position pos, in two parts when it wraps.
+func (j *Journal) storeRing(pos uint64, b []byte) error {
+	at := pos % j.size
+	n := min(uint64(len(b)), j.size-at)
+	if err := j.region.Put(j.ring+int64(at), b[:n]); err != nil || n == uint64(len(b)) {
+		return err
+	}
+	return j.region.Put(j.ring, b[n:])
+}
+
+// refuse makes a record of which a part was stored in the ring none.
+func (j *Journal) refuse(at uint64) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			j.region.Fault(fault) // its head is not stored either
+		}
+	}()
+	j.region.Zero(j.ring+int64(at), layout.RecordHeader)
+}
