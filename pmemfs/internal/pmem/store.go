@@ -39,23 +39,27 @@ func (r *Region) Write(off int64, src []byte) {
 // SetBits sets bits of the aligned word at off, in memory only, as Write stores. Others may set and clear other bits of the word at the
 // same time, with SetBits and ClearBits.
 func (r *Region) SetBits(off int64, mask uint64) {
-	r.word(off, func(w *uint64) { atomic.OrUint64(w, mask) })
+	w := r.word(off)
+	if c := r.rec.Load(); c != nil {
+		c.word(off, r.mem[off:off+wordSize], func() { atomic.OrUint64(w, mask) })
+		return
+	}
+	atomic.OrUint64(w, mask)
 }
 
 // ClearBits is SetBits to clear.
 func (r *Region) ClearBits(off int64, mask uint64) {
-	r.word(off, func(w *uint64) { atomic.AndUint64(w, ^mask) })
-}
-
-// word calls f with the aligned word at off.
-func (r *Region) word(off int64, f func(w *uint64)) {
-	b := r.target(off&^(wordSize-1), wordSize)
-	w := (*uint64)(unsafe.Pointer(&b[0]))
+	w := r.word(off)
 	if c := r.rec.Load(); c != nil {
-		c.word(off&^(wordSize-1), b, func() { f(w) })
+		c.word(off, r.mem[off:off+wordSize], func() { atomic.AndUint64(w, ^mask) })
 		return
 	}
-	f(w)
+	atomic.AndUint64(w, ^mask)
+}
+
+// word returns the aligned word at off.
+func (r *Region) word(off int64) *uint64 {
+	return (*uint64)(unsafe.Pointer(&r.target(off&^(wordSize-1), wordSize)[0]))
 }
 
 // StoreSum stores the four aligned bytes at off at once, in memory only, as Write stores. Others may LoadSum them at the same time.
