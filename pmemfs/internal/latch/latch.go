@@ -4,6 +4,10 @@
 // they guard. And where two processors want one lock all the time, the memory that it guards moves from one to the other each time the
 // lock does, which takes longer than the section. So who waits looks only every few microseconds, and meanwhile the other one goes
 // on with warm caches. Who has waited for long sleeps, and who has slept for long is given the lock before anybody else.
+//
+// # Lock order
+//
+// The lock of the queue is a leaf.
 package latch
 
 import (
