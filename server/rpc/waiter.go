@@ -113,8 +113,11 @@ func (c *conn) offload(record []byte) error {
 	return nil
 }
 
-// standStill answers a call that waits in place.
+// standStill answers a call that waits in place. What is answered is sent first.
 func (c *conn) standStill() error {
+	if err := c.flush(); err != nil {
+		return err
+	}
 	c.endTurn()
 	c.req.MayWait = true
 	c.reply(&c.req, &c.out)
