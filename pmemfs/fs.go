@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"pmemfs/pmemfs/internal/alloc"
@@ -52,6 +53,10 @@ type gate struct {
 
 // FS is an open filesystem.
 type FS struct {
+	// Each of these locks has a line of the cache: they come first, as an object of many pages begins on one.
+	gates   [gateCount]gate
+	stripes stripes
+
 	region *pmem.Region
 	sb     *layout.Superblock
 	j      *journal.Journal
@@ -60,11 +65,9 @@ type FS struct {
 	key    dir.Key
 	root   Handle
 
-	gates        [gateCount]gate
-	closed       bool // guarded by all gates
-	noBackground bool // Options.NoBackground
-	readOnly     bool // Options.ReadOnly
-	stripes      stripes
+	closed       bool             // guarded by all gates
+	noBackground bool             // Options.NoBackground
+	readOnly     bool             // Options.ReadOnly
 	renameMu     critical.RWMutex // held to read by who looks up a chain of parents
 	orphanMu     critical.Mutex   // held by operations, see alloc.Op.Own
 
@@ -74,6 +77,7 @@ type FS struct {
 
 	refsMu critical.Mutex
 	refs   map[uint64]int // open files by inode number
+	open   atomic.Int64   // how many of those there are
 
 	deferred deferredOrphans
 

@@ -16,6 +16,7 @@ func (fs *FS) Hold(h Handle) error {
 		fs.refsMu.Lock()
 		defer fs.refsMu.Unlock()
 		fs.refs[h.Ino]++
+		fs.open.Store(int64(len(fs.refs)))
 		return nil
 	})
 }
@@ -46,6 +47,7 @@ func (fs *FS) release(ino uint64) (last bool) {
 	fs.refs[ino]--
 	if last = fs.refs[ino] <= 0; last {
 		delete(fs.refs, ino)
+		fs.open.Store(int64(len(fs.refs)))
 	}
 	return last
 }
@@ -63,7 +65,11 @@ func (fs *FS) nameless(h Handle) (is bool, err error) {
 	return err == nil && in.Nlink() == 0, err
 }
 
+// held reports whether a file is open. Its stripe is held exclusively, so that nobody is about to open it.
 func (fs *FS) held(ino uint64) bool {
+	if fs.open.Load() == 0 {
+		return false
+	}
 	fs.refsMu.Lock()
 	defer fs.refsMu.Unlock()
 	return fs.refs[ino] > 0

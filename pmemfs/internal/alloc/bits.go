@@ -42,12 +42,16 @@ type Bits struct {
 	locate func(group uint64) (block uint64, err error)
 
 	limit  atomic.Uint64 // number of bits
-	avail  atomic.Int64  // bits that are free and neither reserved nor in quarantine
+	groups atomic.Pointer[[]*group]
+	_      [layout.LineSize]byte
+
+	// Changed by every operation that allocates or frees, where what is above is only read.
+	avail  atomic.Int64 // bits that are free and neither reserved nor in quarantine
 	cursor atomic.Uint64
 	huge   atomic.Uint64 // where the next large file looks for an empty 2 MiB
+	_      [layout.LineSize]byte
 
 	groupsMu critical.Mutex // of those who change the number of groups
-	groups   atomic.Pointer[[]*group]
 	loaded   atomic.Int64
 
 	quarMu critical.Mutex

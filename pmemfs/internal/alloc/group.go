@@ -18,6 +18,7 @@ type group struct {
 	words   *[layout.BitmapWords]uint64
 
 	distrusted atomic.Bool // its bitmap has faulted: it is looked at again before each use
+	_          [layout.LineSize - 48]byte
 }
 
 // load fills g from bitmap block b, treating bits from limit on as used. Called with g.mu held.

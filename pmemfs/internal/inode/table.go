@@ -46,11 +46,14 @@ type Table struct {
 	a       *alloc.Allocator
 	boot    uint64
 	extents atomic.Pointer[[]layout.Extent]
-	gen     atomic.Uint64
 	span    atomic.Uint64 // the upper half of the last generation that may be given out
+	_       [layout.LineSize]byte
 
+	// Changed by every create, where what is above is read by every call.
+	gen   atomic.Uint64
 	top   atomic.Uint64 // no higher number is in use; noTop until somebody has looked
 	loose atomic.Bool   // it may be lower by now
+	_     [layout.LineSize]byte
 
 	growMu critical.Mutex // taken before inode locks and any lock of alloc or journal
 }

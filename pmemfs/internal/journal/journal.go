@@ -78,8 +78,24 @@ type Counts struct{ Free, Inodes int64 }
 
 // Journal is the ring and the set of dirty lines. Safe for concurrent use.
 type Journal struct {
-	// What every commit reads and none changes: apart from what each changes, or one processor's commit would make the others
-	// fetch all of it again.
+	// Lines of the cache count here. These are aligned, as they come first in an object of many pages: each slot is a line, and so is what
+	// every commit changes.
+	slots      [slotCount]slot
+	mu         critical.Mutex
+	pos        uint64 // end of the last record
+	seq        uint64 // sequence of the next record
+	tail       uint64 // ring space before this is free
+	lowSeq     uint64 // all records before this are stored in place
+	prefaulted uint64 // the ring before this position has been stored to by this mount
+	fences     uint64 // of records that their owners fence
+	lines      uint64 // that those flush
+
+	low     uint64 // all records that end before this are stored in place
+	lowCnt  Counts // counters as of low
+	pending bool   // the background checkpointer has been woken
+	_       [layout.LineSize]byte
+
+	// What every commit reads and none changes is apart from that, or each would make the other processors fetch it again.
 	region   *pmem.Region
 	ring     int64
 	size     uint64
@@ -102,21 +118,6 @@ type Journal struct {
 	stop     chan struct{}
 	stopped  safego.Group
 	_        [layout.LineSize]byte
-
-	mu         critical.Mutex
-	pos        uint64 // end of the last record
-	seq        uint64 // sequence of the next record
-	tail       uint64 // ring space before this is free
-	lowSeq     uint64 // all records before this are stored in place
-	prefaulted uint64 // the ring before this position has been stored to by this mount
-	fences     uint64 // of records that their owners fence
-	lines      uint64 // that those flush
-	_          [layout.LineSize]byte
-
-	low     uint64 // all records that end before this are stored in place
-	lowCnt  Counts // counters as of low
-	pending bool   // the background checkpointer has been woken
-	slots   [slotCount]slot
 
 	storeMu critical.Mutex // from reservation to store, where the host may refuse a store
 	fenceMu critical.Mutex
