@@ -33,6 +33,7 @@ var fenceRows = map[string]fenceRow{
 	"set attribute up to 1 KiB / over":       {fences: "1 / 2", counted: []string{"set a short attribute", "set a long attribute"}},
 	"lock, unlock":                           {fences: "0", counted: []string{"lock, wait, unlock"}},
 	"reads":                                  {fences: "0", counted: []string{"lookup", "getattr", "read", "readdir", "access by a list", "sync"}},
+	"larger write, on an ordinary file":      {fences: "1", tests: []string{"pmemfs TestBulkFences"}},
 	"set access control lists, both at once": {fences: "1", counted: []string{"set access control lists", "remove lists"}},
 	"create, mkdir, mknod below a default list; chmod of what has one": {fences: "1",
 		counted: []string{"create below a default list", "mkdir below a default list", "mode of what has a list"}},

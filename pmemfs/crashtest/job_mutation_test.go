@@ -14,7 +14,7 @@ import (
 
 // killers are jobs that fail when a rule is not followed, by the row of the table.
 var killers = map[string]string{
-	"data: blocks of a large write, flush":          "writers:1",
+	"data: blocks of a large write, flush":          "kill:4",
 	"data: blocks of a large write, fence":          "phases:0",
 	"format: bitmaps, inodes and first head, flush": "format:0",
 	"format: bitmaps, inodes and first head, fence": "format:0",
@@ -93,6 +93,9 @@ var killers = map[string]string{
 	mutation.NotesFenced.String():                   "notes:1",
 	mutation.NotesRoom.String():                     "notes:2",
 	mutation.SaltRepeated.String():                  "torn:0",
+	mutation.BulkVerified.String():                  "kill:1",
+	mutation.BulkVouched.String():                   "kill:7",
+	mutation.BulkFenced.String():                    "kill:1",
 }
 
 // attempt runs a job with something taken away. A panic of the crippled engine is as good as any failure.

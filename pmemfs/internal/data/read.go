@@ -2,7 +2,7 @@
 //
 // A write of up to SmallMax bytes rides in the journal record: one fence. The whole blocks of a larger one are copied to
 // freshly allocated blocks with non-temporal stores and fenced before the record that maps them: two fences for any
-// size, and never a block half old and half new. Bytes between the end of a file and the end of its last block are
+// size, and never a block half old and half new. On an ordinary file they are fenced with that record. Bytes between the end of a file and the end of its last block are
 // always zero.
 //
 // The caller holds the inode's lock, shared to read, exclusively to change.

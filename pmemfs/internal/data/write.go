@@ -179,16 +179,27 @@ func (w *writer) blocks(p []byte, b uint64) (int, error) {
 		segs = append(segs, pmem.Segment{Off: layout.BlockOffset(x.run.Start), Src: p[done : done+n]})
 		done += n
 	}
-	durable, err := w.op.Tx.Journal().Region().WriteThrough(siteBlocks, appendSums(w.op, segs, pieces, p))
+	named, err := w.storeBlocks(appendSums(w.op, segs, pieces, p))
 	if err != nil {
 		return 0, err
 	}
 	for _, x := range pieces {
-		if err := w.link(x, durable); err != nil {
+		if err := w.link(x, named); err != nil {
 			return 0, err
 		}
 	}
 	return done, nil
+}
+
+// proof says that blocks may be linked: they are durable, or their record does not count before they are.
+type proof interface{ Valid() bool }
+
+// storeBlocks stores the content of fresh blocks.
+func (w *writer) storeBlocks(segs []pmem.Segment) (proof, error) {
+	if j := w.op.Tx.Journal(); !j.Together() {
+		return j.Region().WriteThrough(siteBlocks, segs)
+	}
+	return w.op.Tx.Bulk(segs)
 }
 
 // overwrite is for a full filesystem: blocks that are there are written through the record, a few at a time, so that
@@ -257,9 +268,9 @@ func (w *writer) plan(b, n uint64) ([]piece, error) {
 	return pieces, nil
 }
 
-// link maps a piece whose content is durable, freeing what was mapped there.
-func (w *writer) link(x piece, d pmem.Durable) error {
-	if !d.Valid() {
+// link maps a piece whose content may be linked, freeing what was mapped there.
+func (w *writer) link(x piece, p proof) error {
+	if !p.Valid() {
 		return errNoProof
 	}
 	if err := w.unmap(x.block, x.run.Len, x.inUse); err != nil {

@@ -45,7 +45,8 @@ func (j *Journal) persist(from, to uint64) (err error) {
 		rs = append(rs, pmem.Range{Off: j.ring, Len: n})
 	}
 	if j.grouped {
-		err = j.region.Persist(siteRecord, rs)
+		j.due = j.takeBulk(append(j.due[:0], rs...))
+		err = j.region.Persist(siteRecord, j.due)
 	} else {
 		err = j.region.PersistCounted(siteRecord, rs) // by reserve
 	}

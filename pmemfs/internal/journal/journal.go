@@ -90,9 +90,10 @@ type Journal struct {
 	fences     uint64 // of records that their owners fence
 	lines      uint64 // that those flush
 
-	low     uint64 // all records that end before this are stored in place
-	lowCnt  Counts // counters as of low
-	pending bool   // the background checkpointer has been woken
+	low     uint64       // all records that end before this are stored in place
+	lowCnt  Counts       // counters as of low
+	pending bool         // the background checkpointer has been woken
+	bulk    []pmem.Range // stored, and due with the next fence of records: see Tx.Bulk
 	_       [layout.LineSize]byte
 
 	// What every commit reads and none changes is apart from that, or each would make the other processors fetch it again.
@@ -121,6 +122,7 @@ type Journal struct {
 
 	storeMu critical.Mutex // from reservation to store, where the host may refuse a store
 	fenceMu critical.Mutex
+	due     []pmem.Range  // what the one who fences makes durable
 	fencing bool          // somebody is fencing; guarded by fenceMu
 	fenceIs sync.Cond     // fencing has ended
 	durable uint64        // where the last durable record ends, for whoever is fencing

@@ -45,6 +45,7 @@ type Tx struct {
 	entries []entry            // what it stores in place
 	logged  uint32             // entries of the record: also those that store nothing
 	touched []touched          // scratch for apply
+	bulk    []layout.Bulk      // stored outside of the record, and durable with it
 	note    layout.RequestNote // goes into the record, unless its key is zero
 }
 
@@ -89,7 +90,7 @@ func (tx *Tx) Abort() {
 	tx.shadows = tx.shadows[:0]
 	clear(tx.plain)
 	tx.plain = tx.plain[:0]
-	tx.patches, tx.arena = tx.patches[:0], tx.arena[:0]
+	tx.patches, tx.arena, tx.bulk = tx.patches[:0], tx.arena[:0], tx.bulk[:0]
 	clear(tx.cuts)
 	tx.entries, tx.cuts = tx.entries[:0], tx.cuts[:0]
 	tx.counts, tx.rec, tx.j, tx.note = Counts{}, tx.rec[:0], nil, layout.RequestNote{}
@@ -233,7 +234,7 @@ func (tx *Tx) Empty() bool { return len(tx.plain) == 0 && len(tx.shadows) == 0 &
 
 // Size returns an upper bound of the record so far, in bytes.
 func (tx *Tx) Size() int {
-	n := layout.RecordHeader + layout.EntryHeader + layout.RequestNoteSize
+	n := layout.RecordHeader + layout.EntryHeader + layout.RequestNoteSize + len(tx.bulk)*(layout.EntryHeader+layout.BulkSize)
 	for _, s := range tx.shadows {
 		n += s.size + 2*layout.EntryHeader
 	}
@@ -367,6 +368,10 @@ func (tx *Tx) encode() uint32 {
 	}
 	if tx.note.Key != [16]byte{} && !mutation.NoteInRecord.Off() {
 		tx.rec = layout.AppendRequestNote(tx.rec, &tx.note)
+		tx.logged++
+	}
+	for _, x := range tx.bulk {
+		tx.rec = layout.AppendBulk(tx.rec, x)
 		tx.logged++
 	}
 	tx.size += len(tx.rec)

@@ -92,6 +92,12 @@ const (
 	CutFinished
 	// ExchangeStamps : an exchange is a change of both directories.
 	ExchangeStamps
+	// BulkVerified : recovery takes a record that nothing vouches for only if the bulk data that it names is there.
+	BulkVerified
+	// BulkVouched : recovery does not look at the bulk data of a record that a later one vouches for.
+	BulkVouched
+	// BulkFenced : the fence of records is one of their bulk data too.
+	BulkFenced
 
 	end
 )
@@ -112,6 +118,8 @@ var names = [end]string{
 	NotesFenced: "carried request notes durable before the head", NotesRoom: "window passed over before request notes are carried",
 	SaltRepeated: "salt of a repeated recovery", QuarantineSingle: "quarantine of single blocks", QuarantineTrimmed: "quarantine of the inode file's end", CutIsOrphan: "long truncations in the orphan index",
 	CutFinished: "truncations finished at open", ExchangeStamps: "times of both directories of an exchange",
+	BulkVerified: "bulk data verified", BulkVouched: "bulk data not verified where a record is vouched for",
+	BulkFenced: "bulk data fenced with its record",
 }
 
 // String returns what the rule says.

@@ -93,3 +93,19 @@ func (r *Region) hostError(off int64, err error) error {
 	}
 	return fmt.Errorf("%w: %w", fault, pathless(err))
 }
+
+// PutSegments stores every segment, and asks the host to begin to write them to its disk. Nothing is durable before a Persist of the
+// segments' ranges.
+func (r *Region) PutSegments(segs []Segment) error {
+	for _, s := range segs {
+		if err := r.Put(s.Off, s.Src); err != nil {
+			return err
+		}
+	}
+	if r.files() {
+		for _, s := range segs {
+			startWriting(r.file, s.Off, int64(len(s.Src)))
+		}
+	}
+	return nil
+}

@@ -100,3 +100,9 @@ func linkNameless(f *os.File, name string) error {
 	err := unix.Linkat(unix.AT_FDCWD, descriptorPath(f), unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
 	return os.NewSyscallError("linkat", err)
 }
+
+// startWriting asks the kernel to begin to write dirty pages of a range to the disk (sync_file_range(2)). It is no promise and nothing
+// depends on it, so an error means nothing.
+func startWriting(f *os.File, off, n int64) {
+	_ = unix.SyncFileRange(int(f.Fd()), off, n, unix.SYNC_FILE_RANGE_WRITE)
+}

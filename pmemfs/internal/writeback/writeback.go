@@ -32,7 +32,7 @@ const (
 	FileMax  = 32 << 20 // bytes of one file
 	TotalMax = 64 << 20 // bytes of all files
 	RunsMax  = 2048     // pieces of one file that do not touch
-	// WriteMax is the longest write that is buffered, in bytes: a copy of a longer one costs more than the two fences that it saves.
+	// WriteMax is the longest write that is buffered, in bytes: a copy of a longer one costs more than the fence that it saves.
 	WriteMax = 256 << 10
 )
 
