@@ -1,6 +1,7 @@
 package pmemfs
 
 import (
+	"bytes"
 	"slices"
 
 	"pmemfs/pmemfs/internal/layout"
@@ -122,7 +123,7 @@ func vetName(name []byte) error {
 		return ErrNameTooLong
 	case string(name) == "." || string(name) == "..":
 		return ErrInvalid
-	case slices.Contains(name, '/') || slices.Contains(name, 0):
+	case bytes.IndexByte(name, '/') >= 0 || bytes.IndexByte(name, 0) >= 0:
 		return ErrInvalid
 	}
 	return nil

@@ -81,26 +81,41 @@ func (tx *Tx) applySome(i int) (next int, err error) {
 // applyBlock stores entry i and those behind it that concern the same block, and returns the next one.
 func (tx *Tx) applyBlock(i int) int {
 	j := tx.j
-	e := tx.entry(i)
-	block := layout.BlockOf(e.Off)
+	e := &tx.entries[i]
+	block := layout.BlockOf(e.off)
 	t := touched{leaf: j.dirty.leaf(block), at: uint8(block % leafBlocks)}
 	for {
-		if !t.seal && e.Kind.Sealed4K() {
+		if !t.seal && e.kind.Sealed4K() {
 			// Before the store too: whoever inspects the block meanwhile must not take its checksum for wrong.
 			t.seal = true
 			t.sealMark()
 		}
-		t.lines |= Apply(j.region, &e)
-		if i++; i == len(tx.entries) || layout.BlockOf(tx.entries[i].off) != block {
+		t.lines |= tx.applyEntry(e)
+		if i++; i == len(tx.entries) {
 			break
 		}
-		e = tx.entry(i)
+		if e = &tx.entries[i]; layout.BlockOf(e.off) != block {
+			break
+		}
 	}
 	tx.touched = append(tx.touched, t)
 	if t.seal {
 		j.setVerified(block)
 	}
 	return i
+}
+
+// applyEntry is Apply for an entry of the transaction.
+func (tx *Tx) applyEntry(e *entry) uint64 {
+	if !e.kind.HasPayload() {
+		return Apply(tx.j.region, &layout.Entry{Off: e.off, Len: e.n, Kind: e.kind, Arg: e.arg})
+	}
+	if e.at < 0 {
+		tx.j.region.Write(e.off, tx.cuts[-e.at-1].data)
+	} else {
+		tx.j.region.Write(e.off, tx.rec[e.at:e.at+int(e.n)])
+	}
+	return lineMask(e.off%layout.BlockSize, int64(e.n))
 }
 
 // setVerified notes that Verify need not look at a block again, unless it is lost: in whichever order this and lose come,

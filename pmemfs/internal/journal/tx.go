@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"encoding/binary"
 	"errors"
 	"math/bits"
 	"slices"
@@ -9,6 +8,7 @@ import (
 
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/mutation"
+	"pmemfs/pmemfs/internal/pmem"
 )
 
 // shadow is a private copy of an object that a transaction changes.
@@ -416,33 +416,20 @@ func (tx *Tx) emit(off int64, n uint32, kind layout.EntryKind, arg uint16, data 
 	tx.logged++
 }
 
-// entry returns entry i. Its data aliases the record, or what was given to the transaction.
-func (tx *Tx) entry(i int) (out layout.Entry) {
-	e := &tx.entries[i]
-	out.Off, out.Len, out.Kind, out.Arg = e.off, e.n, e.kind, e.arg
-	switch {
-	case !e.kind.HasPayload():
-	case e.at < 0:
-		out.Data = tx.cuts[-e.at-1].data
-	default:
-		out.Data = tx.rec[e.at : e.at+int(e.n)]
-	}
-	return out
-}
-
 // mergeGap is the run of unchanged bytes that is cheaper to log than another entry: its header, and the time to encode and store it.
 const mergeGap = layout.EntryHeader + 8
 
 // diff emits the 8-byte words in which b differs from base, joining runs that are close together.
 func (tx *Tx) diff(s *shadow, b, base []byte) {
 	from, to := -1, 0
-	for line := 0; line < len(b); line += layout.LineSize {
-		words := changedWords(b[line:line+layout.LineSize], base[line:line+layout.LineSize])
-		if line == 0 {
+	for at := 0; at < len(b); at += pmem.CompareMax {
+		end := min(at+pmem.CompareMax, len(b))
+		words := pmem.ChangedWords(b[at:end], base[at:end])
+		if at == 0 {
 			words &^= firstWords(s)
 		}
 		for ; words != 0; words &= words - 1 {
-			i := line + 8*bits.TrailingZeros8(words)
+			i := at + 8*bits.TrailingZeros64(words)
 			if from >= 0 && i-to > mergeGap {
 				tx.emit(s.off+int64(from), uint32(to-from), s.kind, 0, b[from:to])
 				from = -1
@@ -458,30 +445,8 @@ func (tx *Tx) diff(s *shadow, b, base []byte) {
 	}
 }
 
-// changedWords returns a bit for each of the eight words of a line that differs.
-func changedWords(a, b []byte) (words uint8) {
-	_, _ = a[layout.LineSize-1], b[layout.LineSize-1]
-	x0 := binary.NativeEndian.Uint64(a) ^ binary.NativeEndian.Uint64(b)
-	x1 := binary.NativeEndian.Uint64(a[8:]) ^ binary.NativeEndian.Uint64(b[8:])
-	x2 := binary.NativeEndian.Uint64(a[16:]) ^ binary.NativeEndian.Uint64(b[16:])
-	x3 := binary.NativeEndian.Uint64(a[24:]) ^ binary.NativeEndian.Uint64(b[24:])
-	x4 := binary.NativeEndian.Uint64(a[32:]) ^ binary.NativeEndian.Uint64(b[32:])
-	x5 := binary.NativeEndian.Uint64(a[40:]) ^ binary.NativeEndian.Uint64(b[40:])
-	x6 := binary.NativeEndian.Uint64(a[48:]) ^ binary.NativeEndian.Uint64(b[48:])
-	x7 := binary.NativeEndian.Uint64(a[56:]) ^ binary.NativeEndian.Uint64(b[56:])
-	if x0|x1|x2|x3|x4|x5|x6|x7 == 0 {
-		return 0
-	}
-	for i, x := range [8]uint64{x0, x1, x2, x3, x4, x5, x6, x7} {
-		if x != 0 {
-			words |= 1 << i
-		}
-	}
-	return words
-}
-
 // firstWords returns the word that holds a deferred checksum, which does not count, except in a fresh block, whose constants it also holds.
-func firstWords(s *shadow) uint8 {
+func firstWords(s *shadow) uint64 {
 	if s.kind == layout.EntryInode || s.fresh {
 		return 0
 	}

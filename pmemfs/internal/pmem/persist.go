@@ -25,7 +25,13 @@ func (r *Region) Persist(site *Site, ranges []Range) error {
 // PersistCounted is Persist for a caller that counts what it asks for, see CountAlso: two counters that all processors add to are, for a
 // fence as short as this one, a cost.
 func (r *Region) PersistCounted(site *Site, ranges []Range) error {
-	return r.persistRanges(site, ranges, false)
+	if r.domain == CacheFlush || r.domain == PageCache || r.hook.Load() != nil || r.rec.Load() != nil {
+		return r.persistRanges(site, ranges, false)
+	}
+	if r.domain == EADR {
+		storeFence()
+	}
+	return r.writable()
 }
 
 func (r *Region) persistRanges(site *Site, ranges []Range, count bool) error {
