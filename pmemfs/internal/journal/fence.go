@@ -2,6 +2,7 @@ package journal
 
 import (
 	"runtime"
+	"time"
 
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/mutation"
@@ -33,8 +34,22 @@ func (j *Journal) fence(s *slot) error {
 	return nil
 }
 
-// spinsMax is how often a record that is being fenced is looked at before others may run: a fence takes less than a microsecond.
-const spinsMax = 200
+// A record that is being fenced is looked at so often before other goroutines may run, as a fence takes less than a microsecond, and so
+// often before this thread sleeps: the other one may have lost its processor, which only the kernel can give it back.
+const (
+	spinsMax  = 200
+	yieldsMax = 1000
+)
+
+// relax lets others go on, more so the longer somebody has been waiting.
+func relax(spins int) {
+	switch {
+	case spins > yieldsMax:
+		time.Sleep(20 * time.Microsecond)
+	case spins > spinsMax:
+		runtime.Gosched()
+	}
+}
 
 // persist makes a part of the ring durable.
 func (j *Journal) persist(from, to uint64) (err error) {
@@ -63,9 +78,7 @@ func (j *Journal) awaitEarlier(seq uint64) error {
 		if err := j.Err(); err != nil {
 			return err
 		}
-		if spins > spinsMax {
-			runtime.Gosched()
-		}
+		relax(spins)
 	}
 	return nil
 }

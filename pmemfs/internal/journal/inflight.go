@@ -141,12 +141,12 @@ func (j *Journal) advance() {
 func (j *Journal) quiet() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for seq := j.seq; j.Err() == nil; {
+	for seq, spins := j.seq, spinsMax+1; j.Err() == nil; spins++ {
 		if j.advance(); !layout.SeqBefore(j.lowSeq, seq) {
 			return
 		}
 		j.mu.Unlock()
-		runtime.Gosched()
+		relax(spins)
 		j.mu.Lock()
 	}
 }
