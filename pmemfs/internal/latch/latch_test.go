@@ -80,17 +80,23 @@ func TestPatience(t *testing.T) {
 				}
 			})
 		}
+		turns := 0
 		for range 20 {
 			if shared {
 				l.RLock()
+				turns++
 				l.RUnlock()
 			} else {
 				l.Lock()
+				turns++
 				l.Unlock()
 			}
 		}
 		stop.Store(true)
 		greedy.Wait()
+		if turns != 20 {
+			t.Errorf("%d turns", turns)
+		}
 	}
 }
 
@@ -160,15 +166,19 @@ func TestReadersTogether(t *testing.T) {
 func BenchmarkLock(b *testing.B) {
 	b.Run("latch", func(b *testing.B) {
 		var l RW
+		n := 0
 		for range b.N {
 			l.Lock()
+			n++
 			l.Unlock()
 		}
 	})
 	b.Run("sync", func(b *testing.B) {
 		var l sync.RWMutex
+		n := 0
 		for range b.N {
 			l.Lock()
+			n++
 			l.Unlock()
 		}
 	})
