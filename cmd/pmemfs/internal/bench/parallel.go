@@ -14,27 +14,32 @@ import (
 // ParallelMax bounds the goroutines of one run.
 const ParallelMax = 256
 
-// together has each of n goroutines do run(g, i) for every i below count(g), and returns how long that took from a common start.
+// spinsAlone is how often who waits for the others looks before it lets somebody else have its processor: about a millisecond.
+const spinsAlone = 1 << 20
+
+// together has each of n goroutines do run(g, i) for every i below count(g), and returns how long that took from a common start. They
+// start when each runs on a processor of its own, as far as there are so many: to be given one takes longer than many operations.
 func together(n int, count func(g int) int, run func(g, i int) error) (time.Duration, error) {
-	var ready, done sync.WaitGroup
-	var start atomic.Bool
+	var done sync.WaitGroup
+	var ready atomic.Int64
+	var began atomic.Pointer[time.Time]
 	errs := make([]error, n)
 	for g := range n {
-		ready.Add(1)
 		done.Go(func() {
-			ready.Done()
-			// To be woken takes longer than many operations.
-			for !start.Load() {
-				runtime.Gosched()
+			if ready.Add(1) == int64(n) {
+				now := time.Now()
+				began.Store(&now)
+			}
+			for spins := 0; began.Load() == nil; spins++ {
+				if spins > spinsAlone {
+					runtime.Gosched()
+				}
 			}
 			errs[g] = all(func(i int) error { return run(g, i) })(count(g))
 		})
 	}
-	ready.Wait()
-	began := time.Now()
-	start.Store(true)
 	done.Wait()
-	return time.Since(began), errors.Join(errs...)
+	return time.Since(*began.Load()), errors.Join(errs...)
 }
 
 // validParallel returns numbers of goroutines in order, each once, with one goroutine as the first.
