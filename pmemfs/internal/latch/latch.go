@@ -19,9 +19,9 @@ import (
 
 // Who waits looks so often before it sleeps, and counts so far before it looks again: a microsecond and more each time.
 const (
-	looks     = 16
-	pauseFrom = 500
-	pauseMost = 8000
+	looks     = 8
+	pauseFrom = 4000
+	pauseMost = 32000
 )
 
 // patience is how long a sleeper lets others pass.
