@@ -76,6 +76,7 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"exchange": exchangeTrace,
 	"trim":     trimTrace,
 	"kill":     killTrace,
+	"mend":     mendTrace,
 }
 
 // Run tries the crash states of the job's workload. An error that is no Violation says that the workload itself failed.

@@ -40,6 +40,8 @@ var killers = map[string]string{
 	"recovery: unfenced records, fence":             "kill:0",
 	"xattr: blocks of a long value, flush":          "restarts:1",
 	"xattr: blocks of a long value, fence":          "restarts:1",
+	"repair: unfenced records, flush":               "mend:10",
+	"repair: unfenced records, fence":               "mend:10",
 	"repair: replayed blocks, flush":                "repair:0",
 	"repair: replayed blocks, fence":                "repair:0",
 	"repair: heads without a window, flush":         "repair:1",

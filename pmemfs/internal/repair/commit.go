@@ -7,8 +7,8 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 )
 
-// Commit stores a plan in the region that it was made for, which the caller owns alone and guards. First what the
-// journal's window says is brought to rest, as recovery does; then the changed blocks go into records of a new epoch, each
+// Commit stores a plan in the region that it was made for, which the caller owns alone and guards. First the
+// records of the journal's window are made durable, and what they say is brought to rest, as recovery does; then the changed blocks go into records of a new epoch, each
 // of which is fenced before anything of it is stored in place, new blocks before what refers to them; the superblocks come last. A power cut so leaves every
 // block as it was or as it is to be. Durable on return. Errors are those of the region; the image is as a power cut
 // would leave it then, and can be repaired again.
@@ -16,6 +16,9 @@ func (p *Plan) Commit(region *pmem.Region) error {
 	c := committer{region: region, plan: p, head: p.Head}
 	c.head.Version = p.version
 	blocks := p.order()
+	if err := c.secure(); err != nil {
+		return err
+	}
 	if err := c.replay(); err != nil {
 		return err
 	}
@@ -59,6 +62,7 @@ func (p *Plan) order() []uint64 {
 
 // Fences, in the order of a commit.
 var (
+	siteLoose  = pmem.NewSite("repair: unfenced records")
 	siteReplay = pmem.NewSite("repair: replayed blocks")
 	siteRetire = pmem.NewSite("repair: heads without a window")
 	siteRecord = pmem.NewSite("repair: record")
@@ -80,6 +84,14 @@ func (c *committer) put(block uint64, p []byte) pmem.Range {
 	off := layout.BlockOffset(block)
 	c.region.Write(off, p)
 	return pmem.Range{Off: off, Len: layout.BlockSize}
+}
+
+// secure makes durable what the old window has that may be in a cache alone.
+func (c *committer) secure() error {
+	if len(c.plan.loose) == 0 {
+		return nil
+	}
+	return c.region.Persist(siteLoose, c.plan.loose)
 }
 
 // replay stores what the old window says, as recovery does. The old head still stands, so it can be done again.

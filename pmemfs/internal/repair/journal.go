@@ -50,7 +50,7 @@ func (f *fixer) window() {
 	bytes := f.ring()
 	r := ring.New(bytes, old)
 	judge := ring.NewJudge(bytes, old, layout.BlockOffset(f.sb.Blocks), f.block)
-	seals := map[uint64]bool{}
+	seals, loose := map[uint64]bool{}, ring.NewLoose(f.sb)
 	pos, seq, end := old.TailPos, old.TailSeq, old.TailPos+r.Size()
 	for pos < end {
 		rec, head, ok := r.Record(pos)
@@ -73,6 +73,9 @@ func (f *fixer) window() {
 			f.lose(fmt.Sprintf("journal record %d", seq), "and what follows: it overwrites the window's beginning")
 			break
 		}
+		if !judge.Vouched(seq) {
+			loose.Add(rec, pos)
+		}
 		f.replay(rec, head.Seq, seals)
 		pos, seq = pos+size, seq+1
 	}
@@ -82,7 +85,7 @@ func (f *fixer) window() {
 	for b := range f.refused {
 		delete(f.changed, b) // what the window says of a part of it does not make the rest true
 	}
-	h.TailPos, h.TailSeq = pos, seq
+	h.TailPos, h.TailSeq, f.loose = pos, seq, loose.Ranges()
 }
 
 // readLost reads the list of blocks whose memory refused a store. What they hold is not the truth, so it counts as

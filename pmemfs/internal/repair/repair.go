@@ -29,6 +29,7 @@ import (
 
 	"pmemfs/pmemfs/internal/check"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
 )
 
 // MaxNotes is how many notes a plan keeps; further ones are counted.
@@ -57,7 +58,8 @@ type Plan struct {
 	After   *check.Report // what the check finds when the plan is stored
 
 	fresh    map[uint64]bool   // blocks that nothing on the medium refers to
-	replayed map[uint64][]byte // blocks as the old journal window leaves them
+	loose    []pmem.Range      // of the old journal window: what may be in a cache alone
+	replayed map[uint64][]byte // blocks as that window leaves them
 	version  uint64            // in front of that of the first head to be written
 }
 
@@ -73,6 +75,7 @@ type fixer struct {
 	salt           uint64
 	gens           uint64 // generations given out
 	plantInodeFile bool   // its extents need a tree
+	loose          []pmem.Range
 	// stale says that the journal is damaged: a wrong checksum of a node may then only be one that was due.
 	stale bool
 
@@ -148,7 +151,7 @@ func (p *Plan) round(image check.Image, salt uint64) error {
 	}
 	f.window()
 	if p.replayed == nil {
-		p.version = p.Head.Version
+		p.version, p.loose = p.Head.Version, f.loose
 		p.replayed = make(map[uint64][]byte, len(f.changed))
 		for b, c := range f.changed {
 			p.replayed[b] = bytes.Clone(c)
