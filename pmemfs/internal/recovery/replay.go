@@ -68,7 +68,7 @@ func (r *replay) record(rec []byte) error {
 		if r.lost[block] {
 			continue
 		}
-		err := guarded(r.region, func() { r.lines[block] |= journal.Apply(r.region, &e) | bitLines(&e) })
+		err := guarded(r.region, func() { r.lines[block] |= journal.Apply(r.region, &e) })
 		if pmem.HostReason(err) != nil {
 			return fmt.Errorf("replay of the journal: %w", err)
 		}
@@ -78,16 +78,6 @@ func (r *replay) record(rec []byte) error {
 		r.seals[block] = r.seals[block] || e.Kind.Sealed4K()
 	}
 	return nil
-}
-
-// bitLines returns the lines of a bitmap block that hold the bits of an entry. Bits that are as the entry says are not stored again; but
-// after the death of a process they may be so in a cache alone.
-func bitLines(e *layout.Entry) (lines uint64) {
-	if e.Kind != layout.EntryBitSet && e.Kind != layout.EntryBitClear {
-		return 0
-	}
-	first, last := layout.BitmapByte(int(e.Arg))/layout.LineSize, layout.BitmapByte(int(e.Arg)+int(e.Len)-1)/layout.LineSize
-	return ^uint64(0) >> (63 - (last - first)) << first
 }
 
 // finish seals what is due, lists what is lost behind the head that is about to be written, and makes all of it durable,
