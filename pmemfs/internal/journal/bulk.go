@@ -21,13 +21,17 @@ func (j *Journal) Together() bool {
 
 // Bulk stores segments where nothing on the medium refers to, and has the fence of the transaction's record make them durable with it.
 // Recovery takes the record only if they are there, or if another one says that it was durable. Nobody changes them before Commit has
-// returned. On an error, which is the host's, any part may have been stored.
+// returned; a source that changes meanwhile tears no more than its own bytes. On an error, which is the host's, any part may have been stored.
 func (tx *Tx) Bulk(segs []pmem.Segment) (Named, error) {
 	if err := tx.j.region.PutSegments(segs); err != nil {
 		return Named{}, err
 	}
 	for _, s := range segs {
-		tx.bulk = append(tx.bulk, layout.Bulk{Off: s.Off, Len: uint32(len(s.Src)), Sum: layout.CRC(s.Src)})
+		// What was stored is summed, and not the source again: a caller that changes it meanwhile must not make a record that never counts,
+		// and with which others' records would be lost.
+		n := int64(len(s.Src))
+		stored := tx.j.region.Bytes()[s.Off : s.Off+n]
+		tx.bulk = append(tx.bulk, layout.Bulk{Off: s.Off, Len: uint32(n), Sum: layout.CRC(stored)})
 	}
 	// Whoever fences next takes them, the record's fence at the latest, as it is not appended yet.
 	tx.j.mu.Lock()
