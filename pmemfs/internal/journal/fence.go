@@ -25,13 +25,24 @@ func (j *Journal) fence(s *slot) error {
 	if err := j.persist(s.pos, s.end); err != nil {
 		return err
 	}
-	if s.seq != j.firstSeq && j.slot(s.seq-1).state.Load() < slotDurable {
-		if err := j.awaitEarlier(s.seq - 1); err != nil {
-			return err
-		}
+	if s.seq == j.firstSeq || j.slot(s.seq-1).state.Load() >= slotDurable || mutation.AckInOrder.Off() {
+		s.state.Store(slotDurable)
+		j.helpLater(s.seq)
+		return nil
 	}
-	s.state.Store(slotDurable)
-	return nil
+	s.state.Store(slotFenced)
+	// The one in front may have looked at this slot before that. Whoever comes second sees what the first has stored.
+	if j.slot(s.seq-1).state.Load() >= slotDurable {
+		j.helpLater(s.seq - 1)
+	}
+	return j.awaitEarlier(s)
+}
+
+// helpLater is called when all records up to seq are durable: those behind that have been fenced are durable then, too. So nobody has to
+// be given a processor only to pass that on, which among more goroutines than processors would take a round for each of them.
+func (j *Journal) helpLater(seq uint64) {
+	for seq++; j.slot(seq).state.Load() == slotFenced && j.slot(seq).state.CompareAndSwap(slotFenced, slotDurable); seq++ {
+	}
 }
 
 // A record that is being fenced is looked at so often before other goroutines may run, as a fence takes less than a microsecond, and so
@@ -71,10 +82,10 @@ func (j *Journal) persist(from, to uint64) (err error) {
 	return nil
 }
 
-// awaitEarlier waits until the record before another one is durable, and with it all before that. Each fences its own lines, so the wait
-// is for somebody who is in the middle of that.
-func (j *Journal) awaitEarlier(seq uint64) error {
-	for spins := 0; j.slot(seq).state.Load() < slotDurable && !mutation.AckInOrder.Off(); spins++ {
+// awaitEarlier waits until all records before one that is fenced are durable, so that it is. Each fences its own lines, so the wait is for
+// somebody who is in the middle of that.
+func (j *Journal) awaitEarlier(s *slot) error {
+	for spins := 0; s.state.Load() < slotDurable; spins++ {
 		if err := j.Err(); err != nil {
 			return err
 		}

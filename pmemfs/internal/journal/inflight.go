@@ -19,7 +19,8 @@ const (
 const (
 	slotReserved = iota // it has its sequence and its position in the ring
 	slotStored          // it is in the ring
-	slotDurable         // its lines are durable, and those of all records before it
+	slotFenced          // its lines are durable; those of earlier records need not be
+	slotDurable         // those of all records before it are too
 	slotApplied         // and it is stored in place
 )
 
@@ -142,7 +143,7 @@ func (j *Journal) quiet() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for seq, spins := j.seq, spinsMax+1; j.Err() == nil; spins++ {
-		if j.advance(); !layout.SeqBefore(j.lowSeq, seq) {
+		if j.advance(); j.lowSeq == j.seq || !layout.SeqBefore(j.lowSeq, seq) { // the last one may have been taken back
 			return
 		}
 		j.mu.Unlock()

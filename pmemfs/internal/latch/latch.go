@@ -19,7 +19,7 @@ import (
 
 // Who waits looks so often before it sleeps, and counts so far before it looks again: a microsecond and more each time.
 const (
-	looks     = 8
+	looks     = 3
 	pauseFrom = 4000
 	pauseMost = 32000
 )
@@ -104,8 +104,8 @@ func (l *RW) Unlock() {
 
 // RUnlock undoes RLock.
 func (l *RW) RUnlock() {
-	if l.state.Add(-1) == 0 {
-		l.rouse()
+	if l.state.Add(-1) == 0 && l.asleep.Load() > 0 && l.TryLock() {
+		l.Unlock() // hands it on
 	}
 }
 
@@ -186,7 +186,7 @@ func (l *RW) enqueue(s *sleeper, front bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asleep.Add(1) // before the lock is tried: who unlocks looks at this after having unlocked
-	if l.take(s.shared) {
+	if (front || !s.shared || l.first == nil) && l.take(s.shared) {
 		l.asleep.Add(-1)
 		return true
 	}

@@ -163,6 +163,64 @@ func TestReadersTogether(t *testing.T) {
 	}
 }
 
+// TestWriterBeforeReaders: a reader that comes while a writer sleeps goes behind it, though others are reading.
+func TestWriterBeforeReaders(t *testing.T) {
+	var l RW
+	l.RLock()
+	order := make(chan string, 2)
+	var done sync.WaitGroup
+	done.Go(func() {
+		l.Lock()
+		order <- "writer"
+		l.Unlock()
+	})
+	for l.asleep.Load() < 1 {
+		runtime.Gosched()
+	}
+	done.Go(func() {
+		l.RLock()
+		order <- "reader"
+		l.RUnlock()
+	})
+	for l.asleep.Load() < 2 {
+		runtime.Gosched()
+	}
+	l.RUnlock()
+	done.Wait()
+	if first := <-order; first != "writer" {
+		t.Errorf("the %s was first", first)
+	}
+}
+
+// TestWriterAmongReaders: readers that hold the lock by turns, so that it is never free, let a writer in.
+func TestWriterAmongReaders(t *testing.T) {
+	var l RW
+	var stop atomic.Bool
+	var readers sync.WaitGroup
+	for range 3 {
+		readers.Go(func() {
+			for !stop.Load() {
+				l.RLock()
+				for end := time.Now().Add(200 * time.Microsecond); time.Now().Before(end); {
+					runtime.Gosched()
+				}
+				l.RUnlock()
+			}
+		})
+	}
+	writes := 0
+	for range 20 {
+		l.Lock()
+		writes++
+		l.Unlock()
+	}
+	stop.Store(true)
+	readers.Wait()
+	if writes != 20 {
+		t.Errorf("%d writes", writes)
+	}
+}
+
 func BenchmarkLock(b *testing.B) {
 	b.Run("latch", func(b *testing.B) {
 		var l RW

@@ -62,21 +62,29 @@ func (r *Region) word(off int64) *uint64 {
 	return (*uint64)(unsafe.Pointer(&r.target(off&^(wordSize-1), wordSize)[0]))
 }
 
-// StoreSum stores the four aligned bytes at off at once, in memory only, as Write stores. Others may LoadSum them at the same time.
+// StoreSum stores the four aligned bytes at off at once, in memory only, as Write stores. Others may LoadSum them at the same time, and
+// store to the word that they are in: what comes of that is for the caller to know. The race detector does not.
 func (r *Region) StoreSum(off int64, sum [4]byte) {
-	b := r.target(off&^3, 4)
-	f := func() { atomic.StoreUint32((*uint32)(unsafe.Pointer(&b[0])), binary.NativeEndian.Uint32(sum[:])) }
+	b := r.target(off&^3, int64(len(sum)))
 	if c := r.rec.Load(); c != nil {
-		c.word(off&^3, b, f)
+		c.word(off&^3, b, func() { storeSum(b, sum) })
 		return
 	}
-	f()
+	storeSum(b, sum)
 }
 
-// LoadSum returns the four aligned bytes at off as some StoreSum has left them.
+//go:norace
+//go:noinline
+func storeSum(b []byte, sum [4]byte) {
+	*(*uint32)(unsafe.Pointer(unsafe.SliceData(b))) = binary.NativeEndian.Uint32(sum[:])
+}
+
+// LoadSum returns the four aligned bytes at off as somebody has left them.
+//
+//go:norace
+//go:noinline
 func (r *Region) LoadSum(off int64) (sum [4]byte) {
-	v := atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.mem[off&^3])))
-	binary.NativeEndian.PutUint32(sum[:], v)
+	binary.NativeEndian.PutUint32(sum[:], *(*uint32)(unsafe.Pointer(&r.mem[off&^3])))
 	return sum
 }
 
