@@ -111,11 +111,21 @@ func (tx *Tx) applyEntry(e *entry) uint64 {
 		return Apply(tx.j.region, &layout.Entry{Off: e.off, Len: e.n, Kind: e.kind, Arg: e.arg})
 	}
 	if e.at < 0 {
-		tx.j.region.Write(e.off, tx.cuts[-e.at-1].data)
+		tx.applyCut(e.off, &tx.cuts[-e.at-1])
 	} else {
 		tx.j.region.Write(e.off, tx.rec[e.at:e.at+int(e.n)])
 	}
 	return lineMask(e.off%layout.BlockSize, int64(e.n))
+}
+
+// applyCut stores a payload in place from where the record has it.
+func (tx *Tx) applyCut(off int64, c *cut) {
+	words := len(c.words())
+	for _, part := range tx.j.ringParts(c.pos, words) {
+		tx.j.region.Write(off, part)
+		off += int64(len(part))
+	}
+	tx.j.region.Write(off, tx.rec[c.at:c.at+len(c.data)-words])
 }
 
 // setVerified notes that Verify need not look at a block again, unless it is lost: in whichever order this and lose come,

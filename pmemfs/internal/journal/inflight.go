@@ -193,9 +193,9 @@ func (j *Journal) claim(seq uint64) uint64 {
 	return j.lastDurable(seq)
 }
 
-// store copies the record of tx to its position in the ring. It returns an error when the host could not store all of
-// it; then it is no record. Memory that faults ends the call.
-func (j *Journal) store(tx *Tx, s *slot) (err error) {
+// store copies the record of tx to its position in the ring. body is the checksum of what follows the header, unless there are cuts. It
+// returns an error when the host could not store all of it; then it is no record. Memory that faults ends the call.
+func (j *Journal) store(tx *Tx, s *slot, h *layout.RecordHead, body uint32) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			fault := j.region.Fault(cause)
@@ -208,20 +208,43 @@ func (j *Journal) store(tx *Tx, s *slot) (err error) {
 			j.refuse(s.pos % j.size)
 		}
 	}()
-	pos, from := s.pos, 0
+	rest := tx.rec
+	if len(tx.cuts) > 0 {
+		if err := j.storeCuts(tx, s.pos+layout.RecordHeader); err != nil {
+			return err
+		}
+		for _, part := range j.ringParts(s.pos+layout.RecordHeader, tx.size-layout.RecordHeader) {
+			body = layout.CRCUpdate(body, part)
+		}
+		rest = tx.rec[:layout.RecordHeader]
+	}
+	layout.EncodeRecordHead(tx.rec, h, body)
+	return j.storeRing(s.pos, rest)
+}
+
+// storeCuts stores what follows the header, at pos.
+func (j *Journal) storeCuts(tx *Tx, pos uint64) error {
+	from := layout.RecordHeader
 	for i := range tx.cuts {
 		c := &tx.cuts[i]
 		if err := j.storeRing(pos, tx.rec[from:c.at]); err != nil {
 			return err
 		}
-		pos += uint64(c.at - from)
-		if err := j.storeRing(pos, c.words()); err != nil {
+		c.pos = pos + uint64(c.at-from)
+		if err := j.storeRing(c.pos, c.words()); err != nil {
 			return err
 		}
-		pos += uint64(len(c.words()))
-		from = c.at
+		pos, from = c.pos+uint64(len(c.words())), c.at
 	}
 	return j.storeRing(pos, tx.rec[from:])
+}
+
+// ringParts returns n bytes of the ring from logical position pos on, the second part where they wrap.
+func (j *Journal) ringParts(pos uint64, n int) [2][]byte {
+	at := pos % j.size
+	first := min(uint64(n), j.size-at)
+	ring := j.region.Bytes()[j.ring : j.ring+int64(j.size)]
+	return [2][]byte{ring[at : at+first], ring[:uint64(n)-first]}
 }
 
 // storeRing copies b to logical position pos, in two parts when it wraps.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/testpart"
 	"runtime"
 	"slices"
 	"sync"
@@ -214,4 +215,59 @@ func TestQuietBehindRefusal(t *testing.T) {
 		t.Error("the last record cannot be taken back")
 	}
 	<-done
+}
+
+// TestPayloadChanges: who changes bytes that are being committed may get any of them, but a record that is right, in the ring and in
+// place. Others' records stand behind it.
+func TestPayloadChanges(t *testing.T) {
+	testpart.NotRace(t) // the race is the caller's, and what this is about
+	j := testJournal(t, Options{NoBackground: true})
+	if err := j.Renew(); err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, 3001)
+	var stop atomic.Bool
+	var racer sync.WaitGroup
+	racer.Go(func() {
+		for i := 0; !stop.Load(); i++ {
+			p[i*997%len(p)]++
+		}
+	})
+	for i := range 2000 {
+		if _, err := put(j, dataOff+layout.BlockSize*int64(i%4), p); err != nil {
+			t.Fatal(err)
+		}
+		if i%8 > 0 {
+			continue
+		}
+		if _, err := j.InspectSelf(func(off int64, object, problem string) { t.Errorf("%d: %s, offset %d: %s", i, object, off, problem) }); err != nil || t.Failed() {
+			t.Fatal(err)
+		}
+		if err := j.Checkpoint(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop.Store(true)
+	racer.Wait()
+}
+
+// TestPayloadWraps commits payloads that lie around the end of the ring, and looks at what is stored in place.
+func TestPayloadWraps(t *testing.T) {
+	j := testJournal(t, Options{NoBackground: true})
+	p := make([]byte, 3001)
+	for i := range 300 {
+		for k := range p {
+			p[k] = byte(i + k)
+		}
+		off := dataOff + layout.BlockSize*int64(i%4) + int64(i%90)
+		if _, err := put(j, off, p); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(j.region.Bytes()[off:off+int64(len(p))], p) {
+			t.Fatalf("commit %d is not in place as it was", i)
+		}
+		if _, err := put(j, dataOff+4*layout.BlockSize, p[:64+i]); err != nil { // so that records begin everywhere
+			t.Fatal(err)
+		}
+	}
 }

@@ -58,10 +58,13 @@ type entry struct {
 	at   int // where its bytes begin in rec, or which cut has them: -1 is the first
 }
 
-// cut is a payload of which rec has only the last bytes, those behind the last whole word: the others belong before rec[at].
+// cut is a payload of which rec has only the last bytes, those behind the last whole word: the others belong before rec[at]. Its bytes
+// are the caller's, who may be changing them: they are read once, to be stored in the ring at pos. What is summed, and what is stored in
+// place, comes from there.
 type cut struct {
 	at   int
 	data []byte
+	pos  uint64
 }
 
 // words returns the bytes that rec does not have.
@@ -287,7 +290,7 @@ func (tx *Tx) Commit() (seq uint64, err error) {
 	return seq, nil
 }
 
-// append stores the record in the ring. body is the checksum of what follows its header. On an error nothing has happened, or the journal
+// append stores the record in the ring. body is what encode returned. On an error nothing has happened, or the journal
 // has failed.
 func (tx *Tx) append(body uint32) (*slot, error) {
 	j := tx.j
@@ -303,8 +306,7 @@ func (tx *Tx) append(body uint32) (*slot, error) {
 		Length: uint32(tx.size), Seq: s.seq, Epoch: j.epoch, Salt: j.salt, Fenced: j.claim(s.seq),
 		Free: tx.counts.Free, Inodes: tx.counts.Inodes, Entries: tx.logged,
 	}
-	layout.EncodeRecordHead(tx.rec, &h, body)
-	if err := j.store(tx, s); err != nil {
+	if err := j.store(tx, s, &h, body); err != nil {
 		if j.unreserve(s) {
 			return nil, err
 		}
@@ -339,7 +341,7 @@ func (tx *Tx) probe() {
 }
 
 // encode builds the record: bitmaps and data first, then inodes and nodes as differences to the medium. It returns the checksum of
-// what follows the header.
+// what follows the header, or 0 if there are cuts, whose checksum is that of what is stored.
 func (tx *Tx) encode() uint32 {
 	if tx.rec == nil {
 		tx.rec = make([]byte, 0, 8<<10)
@@ -375,18 +377,10 @@ func (tx *Tx) encode() uint32 {
 		tx.logged++
 	}
 	tx.size += len(tx.rec)
-	return tx.sum()
-}
-
-// sum returns the checksum of the record behind its header.
-func (tx *Tx) sum() (crc uint32) {
-	from := layout.RecordHeader
-	for i := range tx.cuts {
-		c := &tx.cuts[i]
-		crc = layout.CRCUpdate(layout.CRCUpdate(crc, tx.rec[from:c.at]), c.words())
-		from = c.at
+	if len(tx.cuts) > 0 {
+		return 0
 	}
-	return layout.CRCUpdate(crc, tx.rec[from:])
+	return layout.CRC(tx.rec[layout.RecordHeader:])
 }
 
 var zeroBlock [layout.BlockSize]byte
@@ -406,7 +400,7 @@ func (tx *Tx) emit(off int64, n uint32, kind layout.EntryKind, arg uint16, data 
 	e := entry{off: off, n: n, kind: kind, arg: arg, at: len(tx.rec) + layout.EntryHeader}
 	if words := len(data) &^ 7; words >= cutMin && !tx.j.grouped { // one system call is better than three
 		tx.rec = layout.AppendEntry(tx.rec, off, n, kind, arg, data[words:])
-		tx.cuts = append(tx.cuts, cut{e.at, data})
+		tx.cuts = append(tx.cuts, cut{at: e.at, data: data})
 		tx.size += words
 		e.at = -len(tx.cuts)
 	} else {
