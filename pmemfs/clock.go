@@ -20,7 +20,7 @@ const (
 // anchor is a moment as both clocks had it.
 type anchor struct {
 	at   time.Time // with the reading of the monotonic clock
-	wall int64     // nanoseconds since 1970
+	wall int64     // nanoseconds since 1970; 0 where the clocks are so slow that no anchor is exact
 }
 
 var lastAnchor atomic.Pointer[anchor]
@@ -30,13 +30,18 @@ var lastAnchor atomic.Pointer[anchor]
 func anchored() int64 {
 	if a := lastAnchor.Load(); a != nil {
 		if d := time.Since(a.at); d < anchorAge {
+			if a.wall == 0 {
+				return time.Now().UnixNano()
+			}
 			return a.wall + int64(d)
 		}
 	}
 	before := time.Now()
 	t := time.Now()
+	next := &anchor{at: t}
 	if time.Since(before) < anchorError {
-		lastAnchor.Store(&anchor{t, t.UnixNano()})
+		next.wall = t.UnixNano()
 	}
+	lastAnchor.Store(next)
 	return t.UnixNano()
 }

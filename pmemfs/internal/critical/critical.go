@@ -13,7 +13,7 @@
 //
 // # Concurrency
 //
-// The locks have the guarantees of package sync. Name comes before the first use of a lock, by one goroutine.
+// The locks have the guarantees of packages sync and latch. Name comes before the first use of a lock, by one goroutine.
 package critical
 
 // Time is what was counted of the locks of one name. Nothing counts in ordinary builds.

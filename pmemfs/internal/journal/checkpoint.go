@@ -63,6 +63,9 @@ func (j *Journal) checkpoint(kind int) (err error) {
 	// Everything before low is stored in place, so its lines are in the dirty sets taken after this point.
 	j.mu.Lock()
 	j.advance()
+	if j.dirty.large() {
+		j.pause()
+	}
 	h := layout.Head{
 		Clean: kind == checkpointClean, Version: j.version + 1, Epoch: j.epoch, TailSeq: j.lowSeq, TailPos: j.low,
 		FreeBlocks: uint64(j.lowCnt.Free), UsedInodes: uint64(j.lowCnt.Inodes), Salt: j.salt,
@@ -76,6 +79,7 @@ func (j *Journal) checkpoint(kind int) (err error) {
 	if due {
 		j.taken = j.dirty.take(j.taken, j.lowSeq == j.seq)
 	}
+	j.paused = false
 	j.mu.Unlock()
 	if !due {
 		return nil

@@ -13,7 +13,7 @@ const (
 )
 
 // leavesMax is how many leaves a dirty map may have before it is thrown away with those that are clean: 2 MiB.
-const leavesMax = 4096
+var leavesMax = 4096 // a variable for tests
 
 // dirtyLeaf is what has been stored to in a run of blocks since it was last flushed. Nobody locks it: see mark.
 type dirtyLeaf struct {
@@ -87,6 +87,13 @@ func (d *dirtyMap) enlist(l *dirtyLeaf) {
 		d.list = append(d.list, l)
 		l.listed.Store(true)
 	}
+}
+
+// large reports whether the map has so many leaves that it should begin anew.
+func (d *dirtyMap) large() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.leaves > leavesMax
 }
 
 // take returns the list, which begins anew in the memory of an old one. quiet says that nobody is between stores in place and their marks:

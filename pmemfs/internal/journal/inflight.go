@@ -42,7 +42,7 @@ func (j *Journal) slot(seq uint64) *slot { return &j.slots[seq%slotCount] }
 func (j *Journal) reserve(n int, counts Counts) (*slot, error) {
 	need := layout.LineUp(uint64(n))
 	j.mu.LockShort()
-	for j.pos+need-j.tail > j.size || j.seq-j.lowSeq >= inFlightMax {
+	for j.pos+need-j.tail > j.size || j.seq-j.lowSeq >= inFlightMax || j.paused {
 		if err := j.awaitRoom(need); err != nil {
 			j.mu.Unlock()
 			return nil, err
@@ -83,7 +83,7 @@ func (j *Journal) mayReserve(need uint64) error {
 func (j *Journal) awaitRoom(need uint64) error {
 	j.advance()
 	if j.pos+need-j.tail <= j.size {
-		if j.seq-j.lowSeq < inFlightMax {
+		if j.seq-j.lowSeq < inFlightMax && !j.paused {
 			return nil
 		}
 		j.mu.Unlock()
@@ -159,7 +159,19 @@ func (j *Journal) counted() (fences, lines uint64) {
 	return j.fences, j.lines
 }
 
-// Counts returns the counters after every committed record.
+// pause lets no more records begin until paused is unset, and waits until those in flight have been applied or the journal has failed.
+// mu is held at the end, so that nobody begins before the caller lets go of it.
+func (j *Journal) pause() {
+	j.paused = true
+	for spins := spinsMax + 1; j.lowSeq != j.seq && j.Err() == nil; spins++ {
+		j.mu.Unlock()
+		relax(spins)
+		j.mu.Lock()
+		j.advance()
+	}
+}
+
+// Counts returns the counters behind the last record, of which some may not be durable yet.
 func (j *Journal) Counts() Counts {
 	j.mu.Lock()
 	defer j.mu.Unlock()

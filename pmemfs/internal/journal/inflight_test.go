@@ -271,3 +271,54 @@ func TestPayloadWraps(t *testing.T) {
 		}
 	}
 }
+
+// TestCountersOfTwo opens a second journal on a region: the fences of the first stay counted.
+func TestCountersOfTwo(t *testing.T) {
+	region := testRegion(t)
+	for i := range uint64(3) {
+		j := openJournal(t, region, Options{NoBackground: true})
+		if _, err := put(j, dataOff, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if c := region.Counters(); c.Fences != i+1 || c.Lines != 2*(i+1) {
+			t.Errorf("%d fences and %d lines after %d commits", c.Fences, c.Lines, i+1)
+		}
+	}
+}
+
+// TestDirtyMapBounded stores all over the medium, from several sides at once, with fences that take time: a map that has got too large
+// begins anew all the same.
+func TestDirtyMapBounded(t *testing.T) {
+	defer func(old int) { leavesMax = old }(leavesMax)
+	leavesMax = 1
+	j := openJournal(t, domainRegion(t, pmem.PageCache), Options{NoBackground: true})
+	j.region.SetPersistHook(pmem.Before(func(pmem.Range) error { time.Sleep(100 * time.Microsecond); return nil }))
+	blocks := (j.region.Size() - dataOff) / layout.BlockSize
+	var stop atomic.Bool
+	var writers sync.WaitGroup
+	for w := range 4 {
+		writers.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(w), 0))
+			for !stop.Load() {
+				if _, err := put(j, dataOff+(rng.Int64N(blocks/4)*4+int64(w))*layout.BlockSize, []byte{byte(w)}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for range 30 {
+		for !j.dirty.large() {
+			runtime.Gosched()
+		}
+		before := j.dirty.branches[0].Load()
+		if err := j.Checkpoint(); err != nil {
+			t.Fatal(err)
+		}
+		if j.dirty.branches[0].Load() == before {
+			t.Fatal("a map that is too large has not begun anew")
+		}
+	}
+	stop.Store(true)
+	writers.Wait()
+}

@@ -18,18 +18,17 @@
 //
 // # Lock order
 //
-//	ckptMu            one checkpoint at a time
-//	  mu              sequences and positions in the ring, the records in flight
-//	    dirtyMap.mu
-//	storeMu           page-cache domain: records are stored one by one, so that one that the host refuses is the last
+//	storeMu               page-cache domain: records are stored one by one, so that one that the host refuses is the last
+//	  ckptMu              one checkpoint at a time
+//	    mu                sequences and positions in the ring, the records in flight
+//	      dirtyMap.mu     the list of what is dirty
+//	    lostSet.mu        the lost blocks; leaf
+//	    the locks of alloc, when a checkpoint releases what has been freed
+//	fenceMu               page-cache domain: who fences for all that is stored; not held over the fence
 //	  mu
-//	fenceMu           page-cache domain: who fences for all that is stored; not held over the fence
-//	  mu
-//	dirtyMap.mu       the list of what is dirty; leaf
-//	lostSet.mu        the lost blocks; leaf
 //
-// No lock of all commits is held over a copy, a checksum or a fence of memory: records are stored in the ring and in place side by side. They become durable in
-// the order of their sequences all the same, since each waits for those before it (awaitEarlier).
+// No lock of all commits is held over a copy, a checksum or a fence of memory: records are stored in the ring and in place side by side.
+// They become durable in the order of their sequences all the same, since each waits for those before it (awaitEarlier).
 //
 // None of them is held while waiting for a caller's lock, so any lock of a caller may be held around Commit.
 package journal
@@ -93,6 +92,7 @@ type Journal struct {
 	low     uint64       // all records that end before this are stored in place
 	lowCnt  Counts       // counters as of low
 	pending bool         // the background checkpointer has been woken
+	paused  bool         // no record is given a position
 	bulk    []pmem.Range // stored, and due with the next fence of records: see Tx.Bulk
 	_       [layout.LineSize]byte
 

@@ -47,5 +47,12 @@ func (r *Region) Counters() Counters {
 	return c
 }
 
-// CountAlso makes Counters add what f returns: the fences that a caller of PersistCounted has asked for, and their lines. It is called once.
-func (r *Region) CountAlso(f func() (fences, lines uint64)) { r.also.Store(&f) }
+// CountAlso makes Counters add what f returns: the fences that a caller of PersistCounted has asked for, and their lines. Another call ends
+// that for the one before, whose counts stay. Not safe beside Counters.
+func (r *Region) CountAlso(f func() (fences, lines uint64)) {
+	if old := r.also.Swap(&f); old != nil {
+		fences, lines := (*old)()
+		r.count.fences.Add(fences)
+		r.count.lines.Add(lines)
+	}
+}
