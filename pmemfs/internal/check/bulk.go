@@ -1,6 +1,10 @@
 package check
 
-import "pmemfs/pmemfs/internal/layout"
+import (
+	"slices"
+
+	"pmemfs/pmemfs/internal/layout"
+)
 
 // durable returns the last sequence that a record of the window from pos on says was durable, the one before the window if none does.
 func (r *ring) durable(pos, seq uint64) uint64 {
@@ -40,14 +44,40 @@ func later(last uint64, h *layout.RecordHead) uint64 {
 	return last
 }
 
-// bulk reports whether the bulk data that a record names is there. budget is how many bytes of such data are still looked at: genuine
+// bulk reports whether the bulk data that a record names is there, as far as it can be read, and what cannot. budget is how many bytes of such data are still looked at: genuine
 // records name each byte once.
-func (c *checker) bulk(rec []byte, budget *uint64) bool {
+func (c *checker) bulk(rec []byte, budget *uint64) (there bool, unread []layout.Bulk) {
 	for x := range layout.Bulks(rec, layout.BlockOffset(c.sb.Blocks)) {
-		if uint64(x.Len) > *budget || !x.Holds(c.raw) {
-			return false
+		if uint64(x.Len) > *budget {
+			return false, nil
 		}
 		*budget -= uint64(x.Len)
+		there, known := x.Holds(c.rawReadable)
+		if !known {
+			unread = append(unread, x)
+		} else if !there {
+			return false, nil
+		}
 	}
-	return true
+	return true, unread
+}
+
+// rawReadable is raw, but nil for a block that cannot be read.
+func (c *checker) rawReadable(b uint64) []byte {
+	p := c.raw(b)
+	if &p[0] == &zeroBlock[0] {
+		return nil
+	}
+	return p
+}
+
+// loseBulk notes that the blocks of bulk data are lost: the record that names it counts, and a part of it cannot be read.
+func (c *checker) loseBulk(list []layout.Bulk) {
+	for _, x := range list {
+		for b := range x.Blocks() {
+			if !slices.Contains(c.lostBlocks, b) {
+				c.lostBlocks = append(c.lostBlocks, b)
+			}
+		}
+	}
 }

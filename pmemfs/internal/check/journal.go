@@ -77,11 +77,17 @@ func (c *checker) window() {
 		if !ok || head.Seq != seq {
 			break
 		}
-		if layout.SeqBefore(durable, seq) && !c.bulk(rec, &budget) {
-			if durable = r.vouched(durable, pos, h.TailPos+size); layout.SeqBefore(durable, seq) {
-				break // it arrived without its bulk data, and nobody was told of it
+		if layout.SeqBefore(durable, seq) {
+			there, unread := c.bulk(rec, &budget)
+			if !there || len(unread) > 0 {
+				durable = r.vouched(durable, pos, h.TailPos+size)
+				rec, head, _ = r.record(pos)
 			}
-			rec, head, _ = r.record(pos)
+			if loose := layout.SeqBefore(durable, seq); loose && !there {
+				break // it arrived without its bulk data, and nobody was told of it
+			} else if loose {
+				c.loseBulk(unread)
+			}
 		}
 		c.replay(rec, &head, r.at(pos))
 		h.FreeBlocks += uint64(head.Free)

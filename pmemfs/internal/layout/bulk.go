@@ -41,14 +41,27 @@ func Bulks(rec []byte, size int64) iter.Seq[Bulk] {
 	}
 }
 
-// Holds reports whether bulk data is as its entry says, in an image of which block returns the blocks.
-func (x Bulk) Holds(block func(n uint64) []byte) bool {
+// Holds reports whether bulk data is as its entry says, in an image of which block returns the blocks, nil for one that cannot be read.
+// With such a one nobody knows.
+func (x Bulk) Holds(block func(n uint64) []byte) (there, known bool) {
 	sum := uint32(0)
 	for off, left := x.Off, int64(x.Len); left > 0; {
 		at := off % BlockSize
 		n := min(left, BlockSize-at)
-		sum = CRCUpdate(sum, block(BlockOf(off))[at:at+n])
+		b := block(BlockOf(off))
+		if b == nil {
+			return false, false
+		}
+		sum = CRCUpdate(sum, b[at:at+n])
 		off, left = off+n, left-n
 	}
-	return sum == x.Sum
+	return sum == x.Sum, true
+}
+
+// Blocks yields the blocks that bulk data lies in.
+func (x Bulk) Blocks() iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		for b := BlockOf(x.Off); b <= BlockOf(x.Off+int64(x.Len)-1) && yield(b); b++ {
+		}
+	}
 }

@@ -14,6 +14,30 @@ func guarded(region *pmem.Region, f func()) (err error) {
 	return nil
 }
 
+// Medium is an image that is read.
+type Medium struct {
+	Bytes []byte
+	// Probe reads all of a block under guard and says why it cannot be read; nil when Bytes cannot fault.
+	Probe func(block uint64) error
+}
+
+// mediumOf returns a region's medium.
+func mediumOf(region *pmem.Region) Medium {
+	return Medium{Bytes: region.Bytes(), Probe: func(block uint64) error {
+		return guarded(region, func() { region.Probe(layout.BlockOffset(block), layout.BlockSize) })
+	}}
+}
+
+// block returns a block, nil if its memory faults. If that is for a reason of the host's, it is an error.
+func (m Medium) block(n uint64) ([]byte, error) {
+	if m.Probe != nil {
+		if err := m.Probe(n); err != nil {
+			return nil, pmem.HostReason(err)
+		}
+	}
+	return m.Bytes[layout.BlockOffset(n):layout.BlockOffset(n+1)], nil
+}
+
 // named is guarded, with an error that names the part of the journal whose memory faults. Without that part nobody knows
 // what was acknowledged, so the image is refused.
 func named(region *pmem.Region, what string, f func() error) error {

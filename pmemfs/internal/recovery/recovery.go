@@ -49,7 +49,7 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 		return st, err
 	}
 	r := newReplay(region, lost)
-	h, err := inOrder(func(f func([]byte) error) (layout.Head, error) { return Window(region.Bytes(), sb, old, f) }, r.record)
+	h, err := inOrder(func(f func([]byte) error) (layout.Head, error) { return r.window(sb, old, f) }, r.record)
 	if err != nil {
 		return st, err
 	}

@@ -52,6 +52,17 @@ func newReplay(region *pmem.Region, lost []uint64) *replay {
 // sorted returns the lost blocks in ascending order.
 func (r *replay) sorted() []uint64 { return slices.Sorted(maps.Keys(r.lost)) }
 
+// window is Window, and remembers what it has lost.
+func (r *replay) window(sb *layout.Superblock, old layout.Head, f func(rec []byte) error) (layout.Head, error) {
+	h, lost, err := Window(mediumOf(r.region), sb, old, f)
+	for _, x := range lost {
+		for block := range x.Blocks() {
+			r.lost[block] = true
+		}
+	}
+	return h, err
+}
+
 // record stores the entries of a record in place. Memory that faults loses a block, and no more than that. A host that does not
 // store is an error: the window still counts, and the next attempt may do better.
 func (r *replay) record(rec []byte) error {

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"errors"
 	"fmt"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/mutation"
@@ -44,15 +45,16 @@ func Journal(region *pmem.Region, sb *layout.Superblock, f func(rec []byte) erro
 	}
 	err = named(region, "journal ring", func() error {
 		var err error
-		end, err = Window(medium, sb, head, f)
+		end, _, err = Window(mediumOf(region), sb, head, f)
 		return err
 	})
 	return head, end, err
 }
 
 // Window calls f with each valid record from the tail on and returns the head as it stands after them. It returns an
-// error that wraps layout.ErrDamaged when a record that must have been durable is not valid.
-func Window(medium []byte, sb *layout.Superblock, h layout.Head, f func(rec []byte) error) (layout.Head, error) {
+// error that wraps layout.ErrDamaged when a record that must have been durable is not valid. lost is bulk data that cannot be read, of
+// records that count.
+func Window(medium Medium, sb *layout.Superblock, h layout.Head, f func(rec []byte) error) (end layout.Head, lost []layout.Bulk, err error) {
 	return window(medium, sb, h, func(rec []byte, _ uint64, _ bool) error {
 		if f == nil {
 			return nil
@@ -63,18 +65,26 @@ func Window(medium []byte, sb *layout.Superblock, h layout.Head, f func(rec []by
 
 // window is Window with a function that is also told the position of a record, and whether it is loose: no other record says that it
 // was durable.
-func window(medium []byte, sb *layout.Superblock, h layout.Head, f func(rec []byte, pos uint64, loose bool) error) (layout.Head, error) {
-	r := ring.New(ringOf(medium, sb), h)
-	block := func(n uint64) []byte { return medium[layout.BlockOffset(n):layout.BlockOffset(n+1)] }
-	judge := ring.NewJudge(ringOf(medium, sb), h, layout.BlockOffset(sb.Blocks), block)
+func window(medium Medium, sb *layout.Superblock, h layout.Head, f func(rec []byte, pos uint64, loose bool) error) (layout.Head, []layout.Bulk, error) {
+	r := ring.New(ringOf(medium.Bytes, sb), h)
+	var host error // why the host does not give a block
+	judge := ring.NewJudge(ringOf(medium.Bytes, sb), h, layout.BlockOffset(sb.Blocks), func(n uint64) []byte {
+		b, err := medium.block(n)
+		host = errors.Join(host, err)
+		return b
+	})
 	pos, seq := h.TailPos, h.TailSeq
 	for {
 		rec, head, ok := r.Record(pos)
-		if !ok || head.Seq != seq || !judge.Whole(rec, pos, seq) {
+		ok = ok && head.Seq == seq && judge.Whole(rec, pos, seq)
+		if host != nil {
+			return h, nil, fmt.Errorf("bulk data of record %d: %w", seq, host)
+		}
+		if !ok {
 			break
 		}
 		if err := f(rec, pos, !judge.Vouched(seq)); err != nil {
-			return h, err
+			return h, nil, err
 		}
 		h.FreeBlocks += uint64(head.Free)
 		h.UsedInodes += uint64(head.Inodes)
@@ -87,11 +97,11 @@ func window(medium []byte, sb *layout.Superblock, h layout.Head, f func(rec []by
 	// A clean head was written when nothing more was to be appended in its epoch: there is no end to doubt.
 	if (!h.Clean || seq != h.TailSeq) && !mutation.VetEnd.Off() {
 		if err := vetEnd(r, pos, seq, h.TailPos+r.Size()); err != nil {
-			return h, err
+			return h, nil, err
 		}
 	}
 	h.TailPos, h.TailSeq = pos, seq
-	return h, nil
+	return h, judge.Lost(), nil
 }
 
 // vetEnd looks for a valid record behind the end of the window that says that everything up to seq was durable when it

@@ -122,7 +122,7 @@ func (m *ringImage) read(t *testing.T) {
 	t.Helper()
 	count, bytesRead := uint64(0), 0
 	wellFormed := true
-	h, err := recovery.Window(m.medium, m.super, m.head, func(rec []byte) error {
+	h, _, err := recovery.Window(recovery.Medium{Bytes: m.medium}, m.super, m.head, func(rec []byte) error {
 		count++
 		bytesRead += len(rec)
 		wellFormed = m.entries(t, rec) && wellFormed

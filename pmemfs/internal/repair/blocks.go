@@ -29,6 +29,15 @@ func (f *fixer) block(b uint64) []byte {
 	return f.image.Bytes[off : off+layout.BlockSize : off+layout.BlockSize]
 }
 
+// stored returns a block as it is on the medium, nil for one that cannot be read.
+func (f *fixer) stored(b uint64) []byte {
+	if f.image.Probe != nil && f.image.Probe(b) != nil {
+		return nil
+	}
+	off := layout.BlockOffset(b)
+	return f.image.Bytes[off : off+layout.BlockSize : off+layout.BlockSize]
+}
+
 // edit returns a block to be changed.
 func (f *fixer) edit(b uint64) []byte {
 	p, ok := f.changed[b]

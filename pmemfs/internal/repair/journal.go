@@ -49,7 +49,7 @@ func (f *fixer) window() {
 	f.readLost(&old)
 	bytes := f.ring()
 	r := ring.New(bytes, old)
-	judge := ring.NewJudge(bytes, old, layout.BlockOffset(f.sb.Blocks), f.block)
+	judge := ring.NewJudge(bytes, old, layout.BlockOffset(f.sb.Blocks), f.stored)
 	seals, loose := map[uint64]bool{}, ring.NewLoose(f.sb)
 	pos, seq, end := old.TailPos, old.TailSeq, old.TailPos+r.Size()
 	for pos < end {
@@ -79,13 +79,18 @@ func (f *fixer) window() {
 		f.replay(rec, head.Seq, seals)
 		pos, seq = pos+size, seq+1
 	}
+	for _, x := range judge.Lost() {
+		for b := range x.Blocks() {
+			f.refuse(b)
+		}
+	}
 	for b := range seals {
 		layout.Seal(f.edit(b))
 	}
 	for b := range f.refused {
 		delete(f.changed, b) // what the window says of a part of it does not make the rest true
 	}
-	h.TailPos, h.TailSeq, f.loose = pos, seq, loose.Ranges()
+	h.TailPos, h.TailSeq, f.loose = pos, seq, loose.Ranges(judge.Lost())
 }
 
 // readLost reads the list of blocks whose memory refused a store. What they hold is not the truth, so it counts as
@@ -99,10 +104,15 @@ func (f *fixer) readLost(h *layout.Head) {
 		f.lose("journal", "the list of blocks whose memory refused a store: what they hold may be older than the truth")
 	}
 	for _, b := range list {
-		f.refused[b] = true
-		f.bad[b] = true
-		f.probed.set(b)
+		f.refuse(b)
 	}
+}
+
+// refuse notes that what a block holds is not the truth, or that nobody knows whether it is.
+func (f *fixer) refuse(b uint64) {
+	f.refused[b] = true
+	f.bad[b] = true
+	f.probed.set(b)
 }
 
 // position is where a record is.

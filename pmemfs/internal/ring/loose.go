@@ -1,6 +1,8 @@
 package ring
 
 import (
+	"slices"
+
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 )
@@ -38,5 +40,11 @@ func (l *Loose) Add(rec []byte, pos uint64) {
 	l.end = pos + n
 }
 
-// Ranges returns where all of it is, neighbours in one; nothing if there is nothing.
-func (l *Loose) Ranges() []pmem.Range { return append(l.bulks, l.places...) }
+// Ranges returns where all of it is, neighbours in one; nothing if there is nothing. Bulk data that is lost is left out: its memory may
+// refuse a flush too.
+func (l *Loose) Ranges(lost []layout.Bulk) []pmem.Range {
+	l.bulks = slices.DeleteFunc(l.bulks, func(r pmem.Range) bool {
+		return slices.ContainsFunc(lost, func(x layout.Bulk) bool { return x.Off == r.Off && int64(x.Len) == r.Len })
+	})
+	return append(l.bulks, l.places...)
+}
