@@ -6,10 +6,13 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"pmemfs/integration/harness"
 )
@@ -158,5 +161,50 @@ func TestBenchIdle(t *testing.T) {
 	}
 	if len(report.Idle) != 1 || report.Idle[0].Failed != "" || report.Idle[0].Connections != 200 || report.Idle[0].Before <= 0 || report.Idle[0].After <= 0 {
 		t.Errorf("%+v", report.Idle)
+	}
+}
+
+// TestBenchStopped: a signal in the midst of a benchmark leaves nothing behind.
+func TestBenchStopped(t *testing.T) {
+	for _, c := range []struct {
+		program, seen string
+		args          []string
+	}{
+		{harness.BenchServer(t), "native.img", []string{"--pmemfs", harness.Binary(t), "--rounds", "100", "--targets", "native", "--dir"}},
+		// As root this one runs in namespaces of its own.
+		{harness.BenchServer(t), "native.img", []string{"--pmemfs", harness.Binary(t), "--rounds", "100", "--targets", "native,ganesha-mem", "--dir"}},
+		{harness.Binary(t), "image", []string{"bench", "engine", "--rounds", "100", "--image-dir"}},
+	} {
+		for _, signal := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+			dir := t.TempDir()
+			cmd := exec.Command(c.program, append(c.args, dir)...)
+			ended := make(chan error, 1)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			go func() { ended <- cmd.Wait() }()
+			for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+				if images, err := filepath.Glob(filepath.Join(dir, "*", c.seen)); err != nil || len(images) > 0 {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("%s %q makes no image", c.program, c.args)
+				}
+			}
+			if err := cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-ended:
+			case <-time.After(time.Minute):
+				t.Fatalf("%s %q goes on after %s: %v", c.program, c.args, signal, cmd.Process.Kill())
+			}
+			if status := cmd.ProcessState.ExitCode(); status != 1 {
+				t.Errorf("%s %q ends with %d after %s", c.program, c.args, status, signal)
+			}
+			if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+				t.Errorf("%s %q leaves %v after %s, %v", c.program, c.args, left, signal, err)
+			}
+		}
 	}
 }

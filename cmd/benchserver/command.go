@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +21,7 @@ type benchFlags struct {
 	serverbench.Options
 	at    []string
 	json  bool
+	md    bool
 	svg   string
 	quick bool
 }
@@ -31,8 +34,9 @@ func newRoot() *cobra.Command {
 		Long: `Measure servers of NFSv3 or 9P2000.L with one load generator. Of NFSv3: both stacks of pmemfs, and nfs-ganesha over memory
 and over a tmpfs where it is installed and root runs this command (it then runs in namespaces of its own). Of 9P: pmemfs, the
 Go library p9 over memory, and diod over a tmpfs where it is installed. Figures are operations per second, as ratios to an
-echo that answers messages of the same sizes and does nothing else. Rounds are interleaved, and the median counts. Every reply
-is verified. What cannot be measured is named with the reason.`,
+echo that answers messages of the same sizes and does nothing else. Rounds are interleaved; a ratio is the median of the rounds'
+own ratios. Every reply is verified. What cannot be measured is named with the reason. What is started has a volatile
+image or a tmpfs: nothing durable is measured there.`,
 		Example: `  benchserver --quick
   benchserver --protocol 9p --depths 1,16 --conns 1
   benchserver --json --svg plot.svg
@@ -57,11 +61,18 @@ is verified. What cannot be measured is named with the reason.`,
 			if err := f.Fill(); err != nil {
 				return err
 			}
+			// A signal ends the run, which then leaves nothing behind. Who ignores SIGHUP, as nohup does, goes on.
+			signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+			if !signal.Ignored(syscall.SIGHUP) {
+				signals = append(signals, syscall.SIGHUP)
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), signals...)
+			defer stop()
 			if f.WantsEnclosure() {
-				return serverbench.Enclose(append(os.Args[1:], "--enclosed"))
+				return serverbench.Enclose(ctx, append(os.Args[1:], "--enclosed"))
 			}
 			f.Progress = progressLine(cmd.ErrOrStderr())
-			report, err := serverbench.Run(cmd.Context(), f.Options)
+			report, err := serverbench.Run(ctx, f.Options)
 			if err != nil {
 				return err
 			}
@@ -75,18 +86,23 @@ is verified. What cannot be measured is named with the reason.`,
 				e.SetIndent("", "  ")
 				return e.Encode(report)
 			}
+			if f.md {
+				return report.Markdown(cmd.OutOrStdout())
+			}
 			return report.Print(cmd.OutOrStdout())
 		},
 	}
 	cmd.CompletionOptions.HiddenDefaultCmd = true
 	cmd.AddCommand(newEcho(), newP9Mem())
 	f.add(cmd.Flags())
+	cmd.MarkFlagsMutuallyExclusive("json", "markdown")
 	return cmd
 }
 
 // add declares the flags.
 func (f *benchFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.json, "json", false, "print JSON")
+	flags.BoolVar(&f.md, "markdown", false, "print a table of the shares for a document")
 	flags.StringVar(&f.svg, "svg", "", "also write a plot to this file")
 	flags.BoolVar(&f.quick, "quick", false, "one short round with few cells, to see that it works")
 	flags.StringVar(&f.Pmemfs, "pmemfs", "", "program to measure (default: pmemfs in the folder of this program, or in PATH)")

@@ -1,6 +1,7 @@
 package serverbench
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -19,19 +20,24 @@ func (o *Options) WantsEnclosure() bool {
 }
 
 // Enclose runs this program once more with the arguments args, in mount and network namespaces of its own, and returns when it
-// has ended.
-func Enclose(args []string) error {
+// has ended. When ctx ends, it asks the program to end, which then leaves nothing behind.
+func Enclose(ctx context.Context, args []string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(self, args...)
+	cmd := exec.CommandContext(ctx, self, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Unshareflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET,
 		Pdeathsig:    syscall.SIGKILL,
 	}
-	if err := cmd.Run(); err != nil {
+	err = cmd.Run()
+	if err := stopped(ctx); err != nil {
+		return err
+	}
+	if err != nil {
 		return fmt.Errorf("measuring in namespaces of its own: %w", err)
 	}
 	return nil

@@ -16,7 +16,7 @@ const spareFiles = 256
 func (b *bench) idle(ctx context.Context) error {
 	for _, t := range b.targets {
 		b.Progress(fmt.Sprintf("%d idle connections to %s", b.Idle, t.name))
-		if err := ctx.Err(); err != nil {
+		if err := stopped(ctx); err != nil {
 			return err
 		}
 		result := Idle{Server: t.name, Connections: b.Idle}

@@ -2,6 +2,8 @@ package serverbench
 
 import (
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -119,6 +121,14 @@ func (o *Options) Fill() error {
 	if slices.Contains(o.Targets, TargetBase) && o.Base == "" {
 		return fmt.Errorf("target %q needs the path of another build: --base", TargetBase)
 	}
+	for flag, path := range map[string]string{"--base": o.Base, "--pmemfs": o.Pmemfs} {
+		if path == "" {
+			continue
+		}
+		if err := runnable(path); err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		}
+	}
 	if err := within("outstanding calls", o.Depths, depthMax); err != nil {
 		return err
 	}
@@ -134,6 +144,15 @@ func (o *Options) Fill() error {
 		return fmt.Errorf("idle connections are up to %d, not %d", idleMax, o.Idle)
 	}
 	return nil
+}
+
+// runnable refuses what is no program, before anything is started.
+func runnable(path string) error {
+	path, err := filepath.Abs(path)
+	if err == nil {
+		_, err = exec.LookPath(path)
+	}
+	return err
 }
 
 // defaultTargets are those that are measured where none is named. Beside a base, others would only take time.

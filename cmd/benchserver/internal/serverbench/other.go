@@ -14,7 +14,7 @@ var errLinux = errors.New("servers are measured on Linux only")
 func (o *Options) WantsEnclosure() bool { return false }
 
 // Enclose fails where there are no namespaces.
-func Enclose([]string) error { return errLinux }
+func Enclose(context.Context, []string) error { return errLinux }
 
 // Run fails where nothing can be measured.
 func Run(context.Context, Options) (*Report, error) { return nil, errLinux }

@@ -129,8 +129,10 @@ func (r *Report) Print(w io.Writer) error {
 	if len(r.Idle) > 0 {
 		return r.printIdle(w)
 	}
-	fmt.Fprintf(w, "%d rounds of %d ms a cell. Each server: operations per second, as a ratio to the echo's, CPU microseconds per operation.\n"+
-		"Lead: the native stack's operations per second as a ratio to those of the best of the others.\n", r.Rounds, r.CellMs)
+	fmt.Fprintf(w, "%s of %d ms a cell. Each server: operations per second, as a ratio to the echo's, CPU microseconds per operation.\n"+
+		"Lead: the native stack's operations per second as a ratio to those of the best of the others; - where there is none.\n"+
+		"Ratios are medians of the rounds' own ratios. What this program starts has a volatile image or a tmpfs: nothing durable is measured there.\n",
+		rounds(r.Rounds), r.CellMs)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "operation\tconns\tdepth\techo\tus\t")
 	names := r.present()
@@ -143,12 +145,20 @@ func (r *Report) Print(w io.Writer) error {
 		for _, name := range names {
 			fmt.Fprint(t, c.entry(name))
 		}
-		fmt.Fprintf(t, "%.2f\t\n", c.Lead)
+		fmt.Fprintf(t, "%s\t\n", c.lead())
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	return r.printFailures(w)
+}
+
+// rounds says how many.
+func rounds(n int) string {
+	if n == 1 {
+		return "1 round"
+	}
+	return fmt.Sprintf("%d rounds", n)
 }
 
 // present are the names of the servers that were measured.

@@ -31,6 +31,18 @@ func TestReport(t *testing.T) {
 			t.Errorf("the table lacks %q:\n%s", want, &text)
 		}
 	}
+	if !strings.Contains(text.String(), "  -  ") {
+		t.Errorf("a lead without a counterpart is no dash:\n%s", &text)
+	}
+	text.Reset()
+	if err := r.Markdown(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Absent: ganesha-mem.", "| GETATTR | 1 | 1 | 0 | 0.93 | failed | - |", "| operation | connections | outstanding | echo op/s | native | go-nfs | lead |"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the document lacks %q:\n%s", want, &text)
+		}
+	}
 	svg := r.SVG()
 	for _, want := range []string{"prefers-color-scheme", "4 connections, 128 outstanding", "GETATTR", "failed", "1.6"} {
 		if !bytes.Contains(svg, []byte(want)) {
@@ -78,6 +90,8 @@ func TestFill(t *testing.T) {
 		func(o *Options) { o.Rounds = 0 },
 		func(o *Options) { o.Cell = 0 },
 		func(o *Options) { o.Idle = -1 },
+		func(o *Options) { o.Base = "/nonexistent" },
+		func(o *Options) { o.Pmemfs = "/dev/null" },
 	} {
 		o := Options{Rounds: 1, Cell: time.Second}
 		change(&o)

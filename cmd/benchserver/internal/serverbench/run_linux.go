@@ -49,7 +49,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	b := &bench{Options: o, echoes: make(map[string]*process), templates: make(map[string][]byte)}
 	b.report = &Report{Protocol: o.Protocol, Machine: machine(), Rounds: o.Rounds, CellMs: o.Cell.Milliseconds()}
 	defer func() { err = errors.Join(err, b.stop()) }()
-	if err := b.start(dir); err != nil {
+	if err := b.start(ctx, dir); err != nil {
 		return nil, err
 	}
 	if o.Idle > 0 {
@@ -63,8 +63,11 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 }
 
 // start starts all targets, notes which cannot be, and the echoes.
-func (b *bench) start(dir string) error {
+func (b *bench) start(ctx context.Context, dir string) error {
 	for _, name := range b.Targets {
+		if err := stopped(ctx); err != nil {
+			return err
+		}
 		b.Progress("starting " + name)
 		t, err := starter(b.Protocol, name)(&b.Options, dir)
 		if err != nil {
@@ -74,6 +77,9 @@ func (b *bench) start(dir string) error {
 		t.failed = make(map[string]string)
 		b.targets = append(b.targets, t)
 		b.report.Servers = append(b.report.Servers, Server{Name: name, Version: t.version})
+	}
+	if err := stopped(ctx); err != nil {
+		return err
 	}
 	if len(b.targets) == 0 {
 		return fmt.Errorf("none of the servers can be measured: %s", b.report.Servers[0].Absent)
@@ -105,6 +111,9 @@ func (b *bench) stop() error {
 func (b *bench) measure(ctx context.Context) error {
 	b.cells()
 	for _, name := range b.Rows {
+		if err := stopped(ctx); err != nil {
+			return err
+		}
 		if err := b.warm(rowOf(b.Protocol, name)); err != nil {
 			return err
 		}
@@ -112,7 +121,7 @@ func (b *bench) measure(ctx context.Context) error {
 	for round := range b.Rounds {
 		for i := range b.report.Cells {
 			c := &b.report.Cells[i]
-			if err := ctx.Err(); err != nil {
+			if err := stopped(ctx); err != nil {
 				return err
 			}
 			b.Progress(fmt.Sprintf("round %d of %d: %s, %d connections, %d outstanding", round+1, b.Rounds, c.Row, c.Connections, c.Depth))
@@ -204,11 +213,19 @@ func (b *bench) round(c *Cell) error {
 	return nil
 }
 
+// stopped is the error of a run that was cancelled.
+func stopped(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return errors.New("stopped before the end")
+	}
+	return nil
+}
+
 func machine() Machine {
 	m := Machine{CPU: "unknown processor", Cores: runtime.NumCPU(), Go: runtime.Version(), Kernel: "unknown"}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
-		m.Kernel = unix.ByteSliceToString(u.Release[:])
+		m.Kernel, _, _ = strings.Cut(unix.ByteSliceToString(u.Release[:]), "-") // what follows is whose build it is
 	}
 	// Only a label: where it is missing the figures are as good.
 	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
