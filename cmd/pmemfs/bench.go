@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -17,7 +20,8 @@ func newBench() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure",
 		Long: `Measure the engine without a network, and other filesystems beside it by system calls. Compare ratios of one run; the times of
-two runs differ by more than most changes do.`,
+two runs differ by more than most changes do. A ratio is the median of the rounds' own ratios, so it need not be the quotient of
+the medians that stand beside it. Everything is made in temporary folders or images, which go away with the measurement.`,
 		Example: `  pmemfs bench engine
   pmemfs bench engine --compare /dev/shm
   pmemfs bench engine --parallel 1,2,4
@@ -26,9 +30,24 @@ two runs differ by more than most changes do.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return plainFlag(err) })
 	cmd.AddCommand(newBenchEngine(), newBenchDirTest(), newBenchDurable())
 	cmd.AddCommand(benchLocks()...)
 	return cmd
+}
+
+// plainFlag says in words what is wrong with a number.
+func plainFlag(err error) error {
+	var value *pflag.InvalidValueError
+	var number *strconv.NumError
+	if !errors.As(err, &value) || !errors.As(err, &number) {
+		return err
+	}
+	why := "is no whole number"
+	if errors.Is(number, strconv.ErrRange) {
+		why = "is too large a number"
+	}
+	return fmt.Errorf("--%s: %q %s", value.GetFlag().Name, number.Num, why)
 }
 
 // benchOutput are the options of all benchmarks.
@@ -44,7 +63,11 @@ func (o *benchOutput) add(cmd *cobra.Command) {
 
 // run measures and prints. A signal ends the measurement, which then leaves nothing behind.
 func (o *benchOutput) run(cmd *cobra.Command, measure func(context.Context) (bench.Report, error)) error {
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), signals...)
 	defer stop()
 	report, err := measure(ctx)
 	if err != nil {

@@ -19,7 +19,9 @@ func newBenchDirTest() *cobra.Command {
 		Long: `Create and remove files at random, on the engine and in folders, in the manner of the program dir-test by which the filesystem
 nvfs was compared with others: each operation picks one of the names and removes its file, or creates it where there is none.
 Nothing is synced in folders. With --parallel each goroutine has names of its own, and directories of its own where there
-are enough; with --dirs 1 all work in one directory. "engine to it" is the engine's time divided by the target's.`,
+are enough; with --dirs 1 all work in one directory. "engine to it" is the engine's
+time divided by the target's, and "gain" operations per second divided by those of one goroutine; both are medians of the rounds'
+own ratios.`,
 		Example: `  pmemfs bench dirtest --compare /dev/shm --compare /mnt/ext4
   pmemfs bench dirtest --parallel 2,4
   pmemfs bench dirtest --dirs 1 --parallel 2     all goroutines in one directory

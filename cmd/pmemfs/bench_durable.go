@@ -20,8 +20,8 @@ func newBenchDurable() *cobra.Command {
 		Short: "Durable changes in an image, beside durable writes to a file of the same folder",
 		Long: `Measure changes that are durable when the call returns: of the engine, in a temporary image in the folder, and of an ordinary
 file there, written with O_DSYNC (as dd does it with oflag=dsync), with fdatasync after each write, and with O_DIRECT and
-O_DSYNC. The engine's small changes stand beside writes of 4 KiB. "engine to it" is the engine's time divided by the file's:
-below 1 the engine is faster.`,
+O_DSYNC. The engine's small changes stand beside writes of 4 KiB. "engine to it" is the engine's time divided by the file's, the
+median of the rounds' own ratios: below 1 the engine is faster.`,
 		Example: `  pmemfs bench durable .
   pmemfs bench durable /mnt/disk --large 256`,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -26,13 +26,15 @@ func newBenchEngine() *cobra.Command {
 		Short: "Nanoseconds, fences and flushed lines of each operation, or what several goroutines gain",
 		Long: `Measure the engine without a network: for each operation the nanoseconds, the fences and the cache lines flushed,
 over a temporary image in memory (domain volatile: no flush takes time), or in a folder that decides the domain. One
-goroutine; the median of several rounds. Lines include the operation's share of checkpoints.
+goroutine; the median of several rounds. A fence is one wait for the medium. "lines" are the cache lines of 64 bytes that were
+flushed, and "past cache" those that were stored past the cache and need no flush; both include the operation's share of
+checkpoints. A small --count measures first touches of memory, which cost a page fault each.
 
-With --parallel: operations per second of several goroutines, in directories of their own, in one directory and in one file,
-and the gain to one goroutine.
+With --parallel: operations per second of several goroutines, in directories of their own, in one directory and in one file.
+"gain" is operations per second divided by those of one goroutine, the median of the rounds' own ratios.
 
 With --compare: the same by system calls in a folder, in the same rounds. Nothing is synced there. "engine to it" is the engine's
-time divided by the folder's: below 1 the engine is faster.`,
+time divided by the folder's, the median of the rounds' own ratios: below 1 the engine is faster.`,
 		Example: `  pmemfs bench engine
   pmemfs bench engine --json
   pmemfs bench engine --compare /dev/shm         the same by system calls, here in a tmpfs

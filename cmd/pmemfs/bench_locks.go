@@ -22,8 +22,8 @@ func benchLocks() []*cobra.Command {
 		Long: `Count the engine's locks for each operation, in one goroutine. The second table computes what they allow so many processors: with
 t the time of an operation and s the time in which it holds locks that all operations share, n processors do n / (t + (n-1) s)
 operations in a second at most (Amdahl). A lock that is one of many counts as its share, and time under two locks
-at once counts twice. This is a computation, not a
-measurement: it knows nothing of memory, of caches and of readers of one lock.`,
+at once counts twice. This is a computation, not a measurement. It knows nothing of memory, of cache lines that travel and of
+readers of one lock, nor that a commit waits until the record in front of its own is durable.`,
 		Example: `  go run -tags locktimes ./cmd/pmemfs bench locks
   go run -tags locktimes ./cmd/pmemfs bench locks --image-dir /mnt/pmem`,
 		Args: cobra.NoArgs,

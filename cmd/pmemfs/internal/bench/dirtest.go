@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -69,6 +70,9 @@ func (o *DirTestOptions) valid() error {
 // directories of their own where their number divides that of the directories, and share them otherwise.
 func DirTest(ctx context.Context, o DirTestOptions) (report *DirTestReport, err error) {
 	goroutines, err := validParallel(o.Goroutines)
+	if err == nil && o.ProcessorTime && len(goroutines) > 1 {
+		err = errGainTime
+	}
 	if err := errors.Join(err, o.valid()); err != nil {
 		return nil, err
 	}
@@ -87,7 +91,7 @@ func DirTest(ctx context.Context, o DirTestOptions) (report *DirTestReport, err 
 	tests := make([]*dirTest, len(ts.all))
 	for i, t := range ts.all {
 		if tests[i], err = newDirTest(t, &o, goroutines[len(goroutines)-1]); err != nil {
-			return nil, err
+			return nil, ts.explain(i, err)
 		}
 	}
 	times := make([]rounds, len(goroutines))
@@ -99,7 +103,7 @@ func DirTest(ctx context.Context, o DirTestOptions) (report *DirTestReport, err 
 			for i, test := range tests {
 				took, err := test.run(ctx, n)
 				if err != nil {
-					return nil, err
+					return nil, ts.explain(i, err)
 				}
 				times[at].add(i, float64(took.Nanoseconds())/float64(o.Operations))
 			}
@@ -227,8 +231,9 @@ func (r *DirTestReport) Tables() []*Table {
 			fmt.Sprintf("the engine in domain %s; folders by system calls without any sync", r.Domain),
 			fmt.Sprintf("%d random creates and removes; names: %d; directories: %d; seed: %d; rounds: %d",
 				r.Operations, r.Names, r.Dirs, r.Seed, r.Rounds),
+			gainNote, ratioNote,
 		},
-		Head: []string{"target", "goroutines", "seconds", r.Unit + " per operation", "gain", "engine to it"},
+		Head: []string{"target", "goroutines", strings.TrimSuffix(r.Unit, "ns") + "seconds", r.Unit + " per operation", "gain", "engine to it"},
 	}
 	for _, row := range r.Rows {
 		t.Rows = append(t.Rows, []string{row.Target, fmt.Sprint(row.Goroutines), fmt.Sprintf("%.3f", row.Seconds),

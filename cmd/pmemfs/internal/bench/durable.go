@@ -98,12 +98,13 @@ func Durable(ctx context.Context, o DurableOptions) (*DurableReport, error) {
 		return nil, err
 	}
 	r := &DurableReport{Machine: machine, Rounds: o.Rounds, Large: o.Large, Small: o.Small}
-	f, folder, err := openFolder(o.Dir)
+	f, folder, err := openFolder(o.Dir, "the folder to measure in")
 	if err != nil {
 		return nil, err
 	}
 	r.Folder = folder
-	return r, errors.Join(o.measure(ctx, f, r), f.close())
+	err = noSpace(o.measure(ctx, f, r), o.Dir, "a smaller --large helps, or another folder")
+	return r, errors.Join(err, f.close())
 }
 
 func (o *DurableOptions) measure(ctx context.Context, f *folderTarget, r *DurableReport) error {
@@ -255,8 +256,9 @@ func (r *DurableReport) Tables() []*Table {
 	t := &Table{
 		Notes: []string{
 			"on " + r.Machine.String(),
-			fmt.Sprintf("an image in domain %s, and a file, in %s (%s); %d writes of 1 MiB and %d small changes in each of %d rounds",
-				r.Domain, r.Folder.Path, r.Folder.Filesystem, r.Large, r.Small, r.Rounds),
+			fmt.Sprintf("an image in domain %s, and a file, in %s (%s); %s of 1 MiB and %s in each of %s",
+				r.Domain, r.Folder.Path, r.Folder.Filesystem, number(r.Large, "write"), number(r.Small, "small change"), number(r.Rounds, "round")),
+			ratioNote,
 		},
 		Head: []string{"change of the engine", "us", "beside writes of"},
 	}

@@ -92,11 +92,11 @@ func Engine(ctx context.Context, o EngineOptions) (report *EngineReport, err err
 	lists := make([][]op, len(ts.all)) // by target
 	for i, t := range ts.all {
 		if lists[i], err = newOps(t, names); err != nil {
-			return nil, err
+			return nil, ts.explain(i, err)
 		}
 	}
 	for i := range lists[0] {
-		row, err := o.measure(ctx, ts.engine.eng, i, lists)
+		row, err := o.measure(ctx, ts, i, lists)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", lists[0][i].name, err)
 		}
@@ -106,7 +106,8 @@ func Engine(ctx context.Context, o EngineOptions) (report *EngineReport, err err
 }
 
 // measure runs the rounds of operation number i on all targets.
-func (o *EngineOptions) measure(ctx context.Context, eng *pmemfs.FS, i int, lists [][]op) (EngineRow, error) {
+func (o *EngineOptions) measure(ctx context.Context, ts *targets, i int, lists [][]op) (EngineRow, error) {
+	eng := ts.engine.eng
 	var used pmemfs.Counters
 	times := newRounds(len(lists))
 	for range o.Rounds {
@@ -125,7 +126,7 @@ func (o *EngineOptions) measure(ctx context.Context, eng *pmemfs.FS, i int, list
 				return err
 			})
 			if err != nil {
-				return EngineRow{}, err
+				return EngineRow{}, ts.explain(target, err)
 			}
 			times.add(target, float64(took.Nanoseconds())/float64(o.Count))
 		}
@@ -159,14 +160,15 @@ func (r *EngineReport) Tables() []*Table {
 	t := &Table{
 		Notes: append([]string{
 			"on " + r.Machine.String(),
-			fmt.Sprintf("the engine in domain %s, %d operations in each of %d rounds", r.Domain, r.Count, r.Rounds),
+			fmt.Sprintf("the engine in domain %s, %s in each of %s", r.Domain, number(r.Count, "operation"), number(r.Rounds, "round")),
 		}, folderNotes(r.Folders)...),
 		Head: []string{"operation", r.Unit, "fences", "lines", "past cache"},
 	}
-	for _, f := range r.Folders {
-		t.Head = append(t.Head, f.Filesystem+" "+r.Unit, "engine to it")
+	for _, name := range columnNames(r.Folders) {
+		t.Head = append(t.Head, name+" "+r.Unit, "engine to it")
 	}
 	if len(r.Folders) > 0 {
+		t.Notes = append(t.Notes, ratioNote)
 		t.Head = append(t.Head, "by")
 	}
 	for _, row := range r.Rows {

@@ -31,12 +31,13 @@ func openEngine(i Image) (*engineTarget, error) {
 	if i.Domain != "" {
 		return nil, errors.New("--domain is for an image in memory: a folder decides the domain")
 	}
-	folder, err := os.MkdirTemp(i.Dir, temporary)
+	folder, err := makeTemporary(i.Dir, "the folder for the image")
 	if err != nil {
 		return nil, err
 	}
 	image := filepath.Join(folder, "image")
 	if err := pmemfs.Format(image, pmemfs.FormatOptions{Size: i.Bytes, RootMode: 0o755}); err != nil {
+		err = noSpace(err, i.Dir, "a smaller --image-size helps, or another folder")
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
 	eng, err := pmemfs.Open(image, pmemfs.Options{})
@@ -59,12 +60,15 @@ func (i Image) domain() (pmemfs.Domain, error) {
 	return 0, fmt.Errorf("--domain is %s, %s or %s, not %q", pmemfs.DomainVolatile, pmemfs.DomainCacheFlush, pmemfs.DomainEADR, i.Domain)
 }
 
-func (t *engineTarget) close() error {
-	err := t.eng.Close()
-	if t.folder != "" {
-		err = errors.Join(err, os.RemoveAll(t.folder))
+func (t *engineTarget) close() error { return errors.Join(t.release(), t.remove()) }
+
+func (t *engineTarget) release() error { return t.eng.Close() }
+
+func (t *engineTarget) remove() error {
+	if t.folder == "" {
+		return nil
 	}
-	return err
+	return os.RemoveAll(t.folder)
 }
 
 func (t *engineTarget) openDir(n *name) (int, error) {

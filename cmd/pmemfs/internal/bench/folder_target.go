@@ -8,9 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// temporary is how the folders begin that a measurement makes.
-const temporary = "pmemfs-bench-"
-
 // Folder is a folder that the engine is compared with.
 type Folder struct {
 	Path       string `json:"path"`
@@ -24,30 +21,24 @@ type folderTarget struct {
 	files []int
 }
 
-// openFolder makes a temporary folder in one that must exist and be writable.
-func openFolder(parent string) (*folderTarget, Folder, error) {
-	if parent == "" {
-		return nil, Folder{}, errors.New("no folder to compare with is named")
-	}
-	st, err := os.Stat(parent)
+// openFolder makes a temporary folder in one that must exist and be writable. what is the parent in an error.
+func openFolder(parent, what string) (*folderTarget, Folder, error) {
+	path, err := makeTemporary(parent, what)
 	if err != nil {
-		return nil, Folder{}, fmt.Errorf("a folder to compare with: %w", err)
-	}
-	if !st.IsDir() {
-		return nil, Folder{}, fmt.Errorf("%s is no folder to compare with: it is a file", parent)
+		return nil, Folder{}, err
 	}
 	filesystem, err := filesystemOf(parent)
 	if err != nil {
-		return nil, Folder{}, fmt.Errorf("%s: which filesystem is it on: %w", parent, err)
-	}
-	path, err := os.MkdirTemp(parent, temporary)
-	if err != nil {
-		return nil, Folder{}, fmt.Errorf("%s cannot be written: %w", parent, err)
+		return nil, Folder{}, errors.Join(fmt.Errorf("%s: which filesystem is it on: %w", parent, err), os.RemoveAll(path))
 	}
 	return &folderTarget{path: path}, Folder{parent, filesystem}, nil
 }
 
-func (t *folderTarget) close() error {
+func (t *folderTarget) close() error { return errors.Join(t.release(), t.remove()) }
+
+func (t *folderTarget) remove() error { return os.RemoveAll(t.path) }
+
+func (t *folderTarget) release() error {
 	var errs []error
 	for _, list := range [][]int{t.files, t.dirs} {
 		for _, fd := range list {
@@ -56,7 +47,8 @@ func (t *folderTarget) close() error {
 			}
 		}
 	}
-	return errors.Join(append(errs, os.RemoveAll(t.path))...)
+	t.files, t.dirs = nil, nil
+	return errors.Join(errs...)
 }
 
 func (t *folderTarget) openDir(n *name) (int, error) {

@@ -159,11 +159,11 @@ func ceiling(ns, serial float64, n int) float64 { return 1e9 * float64(n) / (ns 
 func (r *LocksReport) Tables() []*Table {
 	notes := []string{
 		"on " + r.Machine.String(),
-		fmt.Sprintf("the engine in domain %s, %d operations in each of %d rounds, one goroutine", r.Domain, r.Count, r.Rounds),
+		fmt.Sprintf("the engine in domain %s, %s in each of %s, one goroutine", r.Domain, number(r.Count, "operation"), number(r.Rounds, "round")),
 	}
 	locks := &Table{Notes: notes, Head: []string{"operation", "lock", "one of", "takes", "to read", "ns held"}}
 	sums := &Table{
-		Notes: []string{"computed: what the locks allow, by Amdahl's law"},
+		Notes: []string{"computed: what the locks allow, by Amdahl's law; a commit that waits for another's record, and cache lines that travel, are left out"},
 		Head:  []string{"operation", "ns", "ns under shared locks", "most of it", "op/s of 1"},
 	}
 	for _, n := range r.Processors {

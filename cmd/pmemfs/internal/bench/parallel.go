@@ -53,6 +53,9 @@ func validParallel(list []int) ([]int, error) {
 	return slices.Compact(sorted), nil
 }
 
+// errGainTime refuses to compare numbers of goroutines by processor time.
+var errGainTime = errors.New("what several goroutines gain shows in the time that passes, not in that of processors")
+
 // ParallelOptions say what Parallel measures.
 type ParallelOptions struct {
 	Common
@@ -88,7 +91,7 @@ type ParallelFigure struct {
 func Parallel(ctx context.Context, o ParallelOptions) (report *ParallelReport, err error) {
 	goroutines, err := validParallel(o.Goroutines)
 	if err == nil && o.ProcessorTime {
-		err = errors.New("what several goroutines gain shows in the time that passes, not in that of processors")
+		err = errGainTime
 	}
 	if err := errors.Join(err, o.valid(), validCount(o.Count)); err != nil {
 		return nil, err
@@ -105,11 +108,11 @@ func Parallel(ctx context.Context, o ParallelOptions) (report *ParallelReport, e
 	lists := make([][]sharedOp, len(ts.all)) // by target
 	for i, t := range ts.all {
 		if lists[i], err = newSharedOps(t, goroutines[len(goroutines)-1]); err != nil {
-			return nil, err
+			return nil, ts.explain(i, err)
 		}
 	}
 	for i := range lists[0] {
-		rows, err := o.measure(ctx, goroutines, i, lists)
+		rows, err := o.measure(ctx, ts, goroutines, i, lists)
 		if err != nil {
 			return nil, fmt.Errorf("%s, %s: %w", lists[0][i].place, lists[0][i].name, err)
 		}
@@ -119,7 +122,7 @@ func Parallel(ctx context.Context, o ParallelOptions) (report *ParallelReport, e
 }
 
 // measure runs the rounds of operation number i on all targets by each number of goroutines, which makes a row each.
-func (o *ParallelOptions) measure(ctx context.Context, goroutines []int, i int, lists [][]sharedOp) ([]ParallelRow, error) {
+func (o *ParallelOptions) measure(ctx context.Context, ts *targets, goroutines []int, i int, lists [][]sharedOp) ([]ParallelRow, error) {
 	speeds := make([][][]float64, len(goroutines)) // by goroutines, target and round
 	for at := range speeds {
 		speeds[at] = make([][]float64, len(lists))
@@ -132,7 +135,7 @@ func (o *ParallelOptions) measure(ctx context.Context, goroutines []int, i int, 
 				}
 				took, err := together(n, func(int) int { return o.Count }, lists[target][i].run)
 				if err != nil {
-					return nil, err
+					return nil, ts.explain(target, err)
 				}
 				speeds[at][target] = append(speeds[at][target], float64(n*o.Count)/took.Seconds())
 			}
@@ -156,12 +159,13 @@ func (r *ParallelReport) Tables() []*Table {
 	t := &Table{
 		Notes: append([]string{
 			"on " + r.Machine.String(),
-			fmt.Sprintf("the engine in domain %s, %d operations of each goroutine in each of %d rounds", r.Domain, r.Count, r.Rounds),
-		}, folderNotes(r.Folders)...),
+			fmt.Sprintf("the engine in domain %s, %s of each goroutine in each of %s",
+				r.Domain, number(r.Count, "operation"), number(r.Rounds, "round")),
+		}, append(folderNotes(r.Folders), gainNote)...),
 		Head: []string{"in", "operation", "goroutines", "engine op/s", "gain"},
 	}
-	for _, f := range r.Folders {
-		t.Head = append(t.Head, f.Filesystem+" op/s", "gain")
+	for _, name := range columnNames(r.Folders) {
+		t.Head = append(t.Head, name+" op/s", "gain")
 	}
 	for _, row := range r.Rows {
 		cells := []string{row.Place, row.Name, fmt.Sprint(row.Goroutines)}

@@ -125,6 +125,37 @@ func quotients(a, b []float64) []float64 {
 	return list
 }
 
+// What the tables say of their ratios.
+const (
+	ratioNote = "engine to it: the engine's time divided by the other's, the median of the rounds' own ratios, below 1 where the engine is faster"
+	gainNote  = "gain: operations per second divided by those of one goroutine, the median of the rounds' own ratios"
+)
+
+// columnNames name the columns of folders: by the filesystem where that is enough.
+func columnNames(folders []Folder) []string {
+	count := map[string]int{}
+	for _, f := range folders {
+		count[f.Filesystem]++
+	}
+	var names []string
+	for _, f := range folders {
+		if count[f.Filesystem] > 1 {
+			names = append(names, f.Filesystem+" at "+f.Path)
+		} else {
+			names = append(names, f.Filesystem)
+		}
+	}
+	return names
+}
+
+// number writes a count with its noun.
+func number(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // folderNotes say what is compared with.
 func folderNotes(folders []Folder) []string {
 	var notes []string

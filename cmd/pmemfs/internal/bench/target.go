@@ -46,13 +46,17 @@ type target interface {
 	write(file int, p []byte, off int64) error
 	read(file int, p []byte, off int64) error // all of p
 
+	// close is release and then remove: descriptors are given back first, since to remove a folder takes some.
 	close() error
+	release() error
+	remove() error
 }
 
 var errShort = errors.New("short read or write")
 
 // targets are what one run compares: the engine first, then the folders.
 type targets struct {
+	image   Image
 	engine  *engineTarget
 	folders []Folder
 	all     []target // the engine, then the folders
@@ -64,9 +68,9 @@ func openTargets(image Image, folders []string) (*targets, error) {
 	if err != nil {
 		return nil, err
 	}
-	ts := &targets{engine: engine, all: []target{engine}}
+	ts := &targets{image: image, engine: engine, all: []target{engine}}
 	for _, path := range folders {
-		t, about, err := openFolder(path)
+		t, about, err := openFolder(path, "the folder to compare with")
 		if err != nil {
 			return nil, errors.Join(err, ts.close())
 		}
@@ -78,7 +82,10 @@ func openTargets(image Image, folders []string) (*targets, error) {
 func (ts *targets) close() error {
 	var errs []error
 	for _, t := range ts.all {
-		errs = append(errs, t.close())
+		errs = append(errs, t.release())
+	}
+	for _, t := range ts.all {
+		errs = append(errs, t.remove())
 	}
 	return errors.Join(errs...)
 }
