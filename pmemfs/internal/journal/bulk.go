@@ -33,22 +33,39 @@ func (tx *Tx) Bulk(segs []pmem.Segment) (Named, error) {
 		stored := tx.j.region.Bytes()[s.Off : s.Off+n]
 		tx.bulk = append(tx.bulk, layout.Bulk{Off: s.Off, Len: uint32(n), Sum: layout.CRC(stored)})
 	}
-	// Whoever fences next takes them, the record's fence at the latest, as it is not appended yet.
-	tx.j.mu.Lock()
-	defer tx.j.mu.Unlock()
-	for _, s := range segs {
-		tx.j.bulk = append(tx.j.bulk, pmem.Range{Off: s.Off, Len: int64(len(s.Src))})
-	}
 	return Named{true}, nil
 }
 
-// takeBulk appends what is due with the next fence. It is called after the end of the records that this fence is for was read.
-func (j *Journal) takeBulk(rs []pmem.Range) []pmem.Range {
+// bulkDue is a record's bulk data that the record's fence makes durable with it.
+type bulkDue struct {
+	pmem.Range
+	end uint64 // of the record
+}
+
+// oweBulk notes what is due with the fence of a record, which is in the ring and not yet said to be.
+func (j *Journal) oweBulk(tx *Tx, s *slot) {
+	if len(tx.bulk) == 0 {
+		return
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if !mutation.BulkFenced.Off() {
-		rs = append(rs, j.bulk...)
+	for _, x := range tx.bulk {
+		j.bulk = append(j.bulk, bulkDue{pmem.Range{Off: x.Off, Len: int64(x.Len)}, s.end})
 	}
-	j.bulk = j.bulk[:0]
+}
+
+// takeBulk appends what is due with the records up to position end. Others' may still be on its way, and nobody waits for that.
+func (j *Journal) takeBulk(rs []pmem.Range, end uint64) []pmem.Range {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	kept := j.bulk[:0]
+	for _, x := range j.bulk {
+		if x.end > end {
+			kept = append(kept, x)
+		} else if !mutation.BulkFenced.Off() {
+			rs = append(rs, x.Range)
+		}
+	}
+	j.bulk = kept
 	return rs
 }

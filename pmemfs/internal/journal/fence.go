@@ -71,7 +71,7 @@ func (j *Journal) persist(from, to uint64) (err error) {
 		rs = append(rs, pmem.Range{Off: j.ring, Len: n})
 	}
 	if j.grouped {
-		j.due = j.takeBulk(append(j.due[:0], rs...))
+		j.due = j.takeBulk(append(j.due[:0], rs...), to)
 		err = j.region.Persist(siteRecord, j.due)
 	} else {
 		err = j.region.PersistCounted(siteRecord, rs) // by reserve

@@ -89,11 +89,11 @@ type Journal struct {
 	fences     uint64 // of records that their owners fence
 	lines      uint64 // that those flush
 
-	low     uint64       // all records that end before this are stored in place
-	lowCnt  Counts       // counters as of low
-	pending bool         // the background checkpointer has been woken
-	paused  bool         // no record is given a position
-	bulk    []pmem.Range // stored, and due with the next fence of records: see Tx.Bulk
+	low     uint64    // all records that end before this are stored in place
+	lowCnt  Counts    // counters as of low
+	pending bool      // the background checkpointer has been woken
+	paused  bool      // no record is given a position
+	bulk    []bulkDue // of records that are stored in the ring and not fenced
 	_       [layout.LineSize]byte
 
 	// What every commit reads and none changes is apart from that, or each would make the other processors fetch it again.

@@ -312,6 +312,7 @@ func (tx *Tx) append(body uint32) (*slot, error) {
 		}
 		return nil, j.fail(err) // what is behind it in the ring would never be found
 	}
+	j.oweBulk(tx, s)
 	return s, nil
 }
 
