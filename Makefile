@@ -24,24 +24,30 @@ bench: build
 	bin/pmemfs bench engine $(BENCHFLAGS)
 
 # The engine beside ext4 and xfs with DAX, and the server beside the kernel's own NFS server, in an emulated PC with persistent memory.
-# TABLES is where the tables go.
+# It needs the packages of scripts/packages.txt. TABLES is the folder where the tables go.
 TABLES ?= .cache/tables
 bench-guest:
 	mkdir -p $(TABLES)
 	PMEMFS_BENCH_TABLES=$(abspath $(TABLES)) go test ./integration -count=1 -timeout=0 -run '^TestBenchGuest$$'
-	for name in dirtest engine durable server; do echo; cat $(TABLES)/$$name.md; done
+	for name in dirtest engine durable server; do echo; cat $(TABLES)/$$name.md || exit 1; done
 
-# All tables of docs/performance.md anew. DISK is a folder on a disk, MEMORY one on a tmpfs.
+# Overwrites all tables and plots of docs/performance.md with new ones, in ten to fifteen minutes on a quiet machine. DISK is a folder on
+# a disk, MEMORY one on a tmpfs.
 DISK ?= .cache
 MEMORY ?= /dev/shm
+SERVERS = bin/benchserver --dir $(MEMORY) --conns 1 --depths 1,16 --cell 100ms --markdown
 bench-docs: build bench-guest
+	mkdir -p $(DISK)
+	CGO_ENABLED=0 go build -trimpath -o bin/benchserver ./cmd/benchserver
+	scripts/table.sh server-nfs $(SERVERS) --svg docs/bench-server.svg
+	scripts/table.sh server-9p $(SERVERS) --protocol 9p --svg docs/bench-9p.svg
 	scripts/table.sh engine bin/pmemfs bench engine --compare $(MEMORY) --rounds 15 --markdown
 	scripts/table.sh parallel bin/pmemfs bench engine --parallel 2 --compare $(MEMORY) --rounds 15 --markdown
 	scripts/table.sh dirtest bin/pmemfs bench dirtest --parallel 2 --compare $(MEMORY) --compare $(DISK) --markdown
 	scripts/table.sh durable bin/pmemfs bench durable $(DISK) --rounds 15 --large 16 --small 100 --markdown
 	scripts/table.sh locks go run -tags locktimes ./cmd/pmemfs bench locks --markdown --sums
 	scripts/table.sh locks-flush go run -tags locktimes ./cmd/pmemfs bench locks --markdown --sums --domain cache-flush
-	for name in dirtest engine durable server; do scripts/table.sh guest-$$name cat $(TABLES)/$$name.md; done
+	for name in dirtest engine durable server; do scripts/table.sh guest-$$name cat $(TABLES)/$$name.md || exit 1; done
 
 # How often each lock of the engine is taken and how long it is held, and what that allows 16 and 64 processors.
 bench-locks:
