@@ -77,6 +77,7 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"trim":     trimTrace,
 	"kill":     killTrace,
 	"mend":     mendTrace,
+	"heads":    headsTrace,
 }
 
 // Run tries the crash states of the job's workload. An error that is no Violation says that the workload itself failed.

@@ -192,7 +192,7 @@ func TestEpochs(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	h := record(t, 30, 70)
 	cause := errors.New("power cut")
-	for stop := range 2 { // the blocks, then the head
+	for stop := range 3 { // what was read, the blocks, then the head
 		for seed := range uint64(4) {
 			before := h.ring(seed)
 			region := load(t, before)

@@ -6,7 +6,8 @@ import (
 	"pmemfs/pmemfs/internal/ring"
 )
 
-// secure makes durable what the window has that may be in a cache alone.
+// secure makes durable what may be in a cache alone of what the open relies on: the head that counts, and what its window has. Until the
+// head is, the medium may count on the other one, whose line the next head overwrites, and its ring space and list of lost blocks with it.
 func secure(region *pmem.Region, sb *layout.Superblock, old layout.Head) error {
 	found := ring.NewLoose(sb)
 	_, lost, err := window(mediumOf(region), sb, old, func(rec []byte, pos uint64, loose bool) error {
@@ -15,9 +16,9 @@ func secure(region *pmem.Region, sb *layout.Superblock, old layout.Head) error {
 		}
 		return nil
 	})
-	ranges := found.Ranges(lost)
-	if err != nil || len(ranges) == 0 {
+	if err != nil {
 		return err
 	}
-	return region.Persist(siteLoose, ranges)
+	ranges := append(found.Ranges(lost), ring.HeadLine(old.Version))
+	return named(region, "journal", func() error { return region.Persist(siteLoose, ranges) })
 }

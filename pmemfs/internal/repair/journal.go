@@ -90,7 +90,7 @@ func (f *fixer) window() {
 	for b := range f.refused {
 		delete(f.changed, b) // what the window says of a part of it does not make the rest true
 	}
-	h.TailPos, h.TailSeq, f.loose = pos, seq, loose.Ranges(judge.Lost())
+	h.TailPos, h.TailSeq, f.loose = pos, seq, append(loose.Ranges(judge.Lost()), ring.HeadLine(next))
 }
 
 // readLost reads the list of blocks whose memory refused a store. What they hold is not the truth, so it counts as

@@ -48,3 +48,9 @@ func (l *Loose) Ranges(lost []layout.Bulk) []pmem.Range {
 	})
 	return append(l.bulks, l.places...)
 }
+
+// HeadLine returns where the journal head of a version is. The head that counts is made durable with what is loose, and for the same
+// reason: the process that stored it may have died before its fence.
+func HeadLine(version uint64) pmem.Range {
+	return pmem.Range{Off: layout.BlockOffset(layout.JournalHeadA + version%2), Len: layout.HeadSize}
+}
