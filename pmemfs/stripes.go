@@ -10,7 +10,7 @@ const stripeCount = 2048
 
 type stripe struct {
 	critical.Latch
-	_ [32]byte // one line each
+	_ [24]byte // one line each
 }
 
 // read takes the stripe to read. It returns false rather than wait, unless wait says so.

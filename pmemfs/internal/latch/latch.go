@@ -24,28 +24,31 @@ const (
 	pauseMost = 32000
 )
 
-// patience is how long a sleeper lets others pass.
+// patience is how long a writer that sleeps lets other writers pass.
 const patience = time.Millisecond
 
 // RW is a reader-writer lock. The zero value is unlocked. A panic or a memory fault inside does not unlock it. It must not be copied, and
 // a goroutine that holds it must not lock it again.
+//
+// Readers and writers that sleep take turns: a writer that unlocks lets in all readers that sleep, the last reader the first writer. A
+// reader that comes while anybody sleeps does not pass.
 type RW struct {
-	state  atomic.Int32 // how many readers hold it; exclusive
-	asleep atomic.Int32 // how many are in the queue, or about to be
-	mu     sync.Mutex   // guards the queue
-	first  *sleeper
-	last   *sleeper
+	state   atomic.Int32 // how many readers hold it; exclusive
+	asleep  atomic.Int32 // how many are in the queues
+	mu      sync.Mutex   // guards the queues
+	readers *sleeper     // in any order
+	first   *sleeper     // of the writers
+	last    *sleeper
 }
 
 // exclusive is the state of a lock that a writer holds.
 const exclusive = -1
 
-// sleeper is somebody in the queue.
+// sleeper is somebody in a queue.
 type sleeper struct {
-	next   *sleeper
-	shared bool
-	since  time.Time
-	wake   chan bool // true gives the lock, false says to try again
+	next  *sleeper
+	since time.Time
+	wake  chan bool // true gives the lock, false says to try again
 }
 
 var sleepers = sync.Pool{New: func() any { return &sleeper{wake: make(chan bool, 1)} }}
@@ -60,7 +63,7 @@ func (l *RW) Lock() {
 // TryLock is Lock if that need not wait.
 func (l *RW) TryLock() bool { return l.state.CompareAndSwap(0, exclusive) }
 
-// RLock locks for reading. It waits for writers that sleep.
+// RLock locks for reading.
 func (l *RW) RLock() {
 	if !l.TryRLock() {
 		l.wait(true)
@@ -93,52 +96,59 @@ func (l *RW) take(shared bool) bool {
 
 // Unlock undoes Lock.
 func (l *RW) Unlock() {
-	if l.asleep.Load() > 0 && l.hand() {
+	if l.asleep.Load() > 0 {
+		l.pass(true)
 		return
 	}
 	l.state.Store(0)
-	if l.asleep.Load() > 0 { // somebody may have gone to sleep meanwhile
-		l.rouse()
+	if l.asleep.Load() > 0 && l.TryLock() { // somebody has gone to sleep meanwhile
+		l.pass(true)
 	}
 }
 
 // RUnlock undoes RLock.
 func (l *RW) RUnlock() {
 	if l.state.Add(-1) == 0 && l.asleep.Load() > 0 && l.TryLock() {
-		l.Unlock() // hands it on
+		l.pass(false)
 	}
 }
 
-// hand gives the lock, which the caller holds exclusively, to the first sleeper, if that has slept for long.
-func (l *RW) hand() bool {
+// pass gives the lock, which the caller holds exclusively, to those who sleep: readers first, or a writer.
+func (l *RW) pass(readersFirst bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := l.first
-	if s == nil || time.Since(s.since) < patience {
-		return false
-	}
-	l.drop()
-	if s.shared {
-		l.state.Store(1)
-	}
-	s.wake <- true
-	return true
-}
-
-// rouse wakes the first sleeper to try again.
-func (l *RW) rouse() {
-	if l.asleep.Load() == 0 {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s := l.first; s != nil {
+	switch s := l.first; {
+	case l.readers != nil && (readersFirst || s == nil):
+		l.admit()
+	case s == nil:
+		l.state.Store(0)
+	case !readersFirst || time.Since(s.since) >= patience:
 		l.drop()
+		s.wake <- true
+	default: // who is awake may be faster
+		l.drop()
+		l.state.Store(0)
 		s.wake <- false
 	}
 }
 
-// drop takes the first sleeper out of the queue. mu is held.
+// admit gives the lock to all readers that sleep. mu is held.
+func (l *RW) admit() {
+	n, all := int32(0), l.readers
+	for s := all; s != nil; s = s.next {
+		n++
+	}
+	l.readers = nil
+	l.asleep.Add(-n)
+	l.state.Store(n)
+	for s := all; s != nil; {
+		next := s.next // it is another's once it is awake
+		s.wake <- true
+		s = next
+	}
+}
+
+// drop takes the first writer out of its queue. mu is held.
 func (l *RW) drop() {
 	l.first = l.first.next
 	if l.first == nil {
@@ -162,35 +172,31 @@ func (l *RW) wait(shared bool) {
 	l.sleep(shared)
 }
 
-// sleep waits in the queue. One that has been woken and found the lock taken again goes to the front.
+// sleep waits in a queue. A writer that has been woken and found the lock taken again goes to the front of its own.
 func (l *RW) sleep(shared bool) {
 	s := sleepers.Get().(*sleeper)
-	s.shared, s.since = shared, time.Now()
-	for again := false; ; again = true {
-		if l.enqueue(s, again) {
-			break
-		}
-		if <-s.wake || l.take(shared) {
+	s.since = time.Now()
+	for again := false; l.enqueue(s, shared, again) && !<-s.wake; again = true {
+		if l.take(shared) {
 			break
 		}
 	}
 	s.next = nil
 	sleepers.Put(s)
-	if shared { // with those behind that read too
-		l.rouseReader()
-	}
 }
 
-// enqueue puts s into the queue, unless it can have the lock now: then it returns true.
-func (l *RW) enqueue(s *sleeper, front bool) bool {
+// enqueue puts s into a queue, unless it can have the lock now: then it returns false.
+func (l *RW) enqueue(s *sleeper, shared, front bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asleep.Add(1) // before the lock is tried: who unlocks looks at this after having unlocked
-	if (front || !s.shared || l.first == nil) && l.take(s.shared) {
+	if (!shared || l.first == nil) && l.take(shared) {
 		l.asleep.Add(-1)
-		return true
+		return false
 	}
 	switch {
+	case shared:
+		s.next, l.readers = l.readers, s
 	case l.first == nil:
 		s.next = nil
 		l.first, l.last = s, s
@@ -200,18 +206,5 @@ func (l *RW) enqueue(s *sleeper, front bool) bool {
 		s.next, l.last.next = nil, s
 		l.last = s
 	}
-	return false
-}
-
-// rouseReader wakes the first sleeper if it wants to read.
-func (l *RW) rouseReader() {
-	if l.asleep.Load() == 0 {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if s := l.first; s != nil && s.shared {
-		l.drop()
-		s.wake <- false
-	}
+	return true
 }

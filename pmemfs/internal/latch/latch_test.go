@@ -59,7 +59,7 @@ func TestExclusion(t *testing.T) {
 	if int64(guarded) != entered.Load() {
 		t.Errorf("%d counted, %d entered", guarded, entered.Load())
 	}
-	if l.state.Load() != 0 || l.asleep.Load() != 0 || l.first != nil || l.last != nil {
+	if l.state.Load() != 0 || l.asleep.Load() != 0 || l.first != nil || l.last != nil || l.readers != nil {
 		t.Errorf("left behind: state %d, %d asleep, %v, %v", l.state.Load(), l.asleep.Load(), l.first, l.last)
 	}
 }
@@ -114,12 +114,14 @@ func TestHand(t *testing.T) {
 			runtime.Gosched()
 		}
 		l.mu.Lock()
-		for l.first == nil {
+		for l.first == nil && l.readers == nil {
 			l.mu.Unlock()
 			runtime.Gosched()
 			l.mu.Lock()
 		}
-		l.first.since = l.first.since.Add(-2 * patience)
+		if !shared {
+			l.first.since = l.first.since.Add(-2 * patience)
+		}
 		l.mu.Unlock()
 		l.Unlock()
 		if l.TryLock() {
@@ -189,6 +191,43 @@ func TestWriterBeforeReaders(t *testing.T) {
 	done.Wait()
 	if first := <-order; first != "writer" {
 		t.Errorf("the %s was first", first)
+	}
+}
+
+// TestReaderAmongWriters: a reader that sleeps waits for one writer, however many sleep.
+func TestReaderAmongWriters(t *testing.T) {
+	var l RW
+	l.Lock()
+	var order []string
+	var done sync.WaitGroup
+	for range 3 {
+		asleep := l.asleep.Load()
+		done.Go(func() {
+			l.Lock()
+			order = append(order, "writer")
+			l.Unlock()
+		})
+		for l.asleep.Load() == asleep {
+			runtime.Gosched()
+		}
+	}
+	read := make(chan int)
+	go func() {
+		l.RLock()
+		n := len(order)
+		l.RUnlock()
+		read <- n
+	}()
+	for l.asleep.Load() < 4 {
+		runtime.Gosched()
+	}
+	l.Unlock()
+	if n := <-read; n != 0 {
+		t.Errorf("%d writers were before a reader that slept when the lock was let go", n)
+	}
+	done.Wait()
+	if len(order) != 3 {
+		t.Errorf("%d writers", len(order))
 	}
 }
 
