@@ -12,9 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"pmemfs/server/ninep"
+	"pmemfs/server/ownsocket"
 	"pmemfs/server/rpc"
 )
 
@@ -135,12 +135,7 @@ func listenStream(network, where string) (net.Listener, error) {
 	if network != "unix" {
 		return net.Listen(family(network, where), where)
 	}
-	if err := removeDead(where); err != nil {
-		return nil, err
-	}
-	old := syscall.Umask(0o177)
-	defer syscall.Umask(old)
-	return net.Listen(network, where)
+	return ownsocket.Listen(where)
 }
 
 // wayOutOfPath is wayOut for the path of a socket.
@@ -155,27 +150,6 @@ func wayOutOfPath(err error, path string) error {
 		return fmt.Errorf("%w: sockets cannot be made in that folder by this user; choose another one", err)
 	case errors.Is(err, syscall.ENOENT):
 		return fmt.Errorf("%w: make the folder first", err)
-	case errors.Is(err, syscall.EINVAL):
-		return fmt.Errorf("%w: the path of a socket has at most 107 bytes, and this one %d", err, len(path))
-	}
-	return err
-}
-
-// removeDead removes a socket on which nobody listens, as a server that was killed leaves it. Anything else stays.
-func removeDead(path string) error {
-	st, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && st.Mode()&fs.ModeSocket == 0 {
-		return nil // it is in the way, as listening will tell
-	}
-	if err != nil {
-		return err
-	}
-	conn, err := net.DialTimeout("unix", path, time.Second)
-	switch {
-	case err == nil:
-		return errors.Join(syscall.EADDRINUSE, conn.Close())
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return os.Remove(path)
 	}
 	return err
 }

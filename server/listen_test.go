@@ -68,7 +68,7 @@ func TestWayOut(t *testing.T) {
 		"no port for 9P": {Config{NFS: "127.0.0.1:0", NineP: []string{"564"}}, "such as :564 or unix:PATH"},
 		"no socket":      {unix(file), "something else than a socket is there"},
 		"no folder":      {unix(file + ".none/socket"), "make the folder first"},
-		"a long path":    {unix(file + strings.Repeat("x", 107)), "has at most 107 bytes"},
+		"a long path":    {unix(file + strings.Repeat("x", 256)), "name too long"},
 		"a bare port":    {Config{NFS: "127.0.0.1:0", Finding: Finding{Portmap: "111"}}, "write host:port, such as :111"},
 	} {
 		c.config.Image = t.TempDir() + "/none"

@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"time"
 
 	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/safego"
@@ -51,7 +52,9 @@ type Config struct {
 	// NinePUsers is a folder with the files passwd and group of the users of 9P; empty for the machine's own.
 	NinePUsers string
 	NineP      []string // addresses to serve 9P on: host:port, :port for the host of NFS, or unix:PATH; none for no 9P
-	Exports    []export.Export
+	// Control is the path of the socket for commands, ControlOff for none, and empty for beside the image (control.Place).
+	Control string
+	Exports []export.Export
 
 	Durability pmemfs.Durability
 	Volatile   bool // nothing survives a power cut, by choice
@@ -78,6 +81,8 @@ type Server struct {
 	portmap   *endpoint     // the portmapper alone; nil if it is not wanted
 	nine      []nineListener
 	registrar *portmap.Registrar // nil unless the programs are registered
+	control   controlSocket
+	started   time.Time
 	exports   *export.Table
 	log       *slog.Logger
 	budget    *rpc.Budget // of all listeners
@@ -100,7 +105,7 @@ func Open(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{log: c.Logger, scrubs: c.Scrub}
+	s := &Server{log: c.Logger, scrubs: c.Scrub, started: time.Now()}
 	if c.vetImage(exports) {
 		s.readOnly, s.scrubs, c.Locking.Off = true, Scrubbing{}, true
 		s.log.Warn("the image cannot be written and all exports are read-only: it is served as it is, without locks between NFS clients and without scrubs",
@@ -129,7 +134,10 @@ func (s *Server) open(c *Config, exports *export.Set) (err error) {
 	if missing := s.show(exports); len(missing) == len(exports.All()) {
 		s.log.Error("no export has a directory: nothing can be mounted until one is made, or the exports are named otherwise")
 	}
-	if err := s.answer(c); err != nil {
+	if err = s.answer(c); err == nil {
+		err = s.listenControl(c)
+	}
+	if err != nil {
 		s.closePrograms()
 		return errors.Join(err, s.eng.Close())
 	}
@@ -340,7 +348,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		wg.Go("scrub", func() { s.scrub(scrubbing, s.scrubs) })
 	}
 	wg.Go("image", func() { s.watchIdentity(scrubbing) })
-	err := together(ctx, s.nfs.serve, s.servePortmap, s.serveNineP, s.runLocks, func(ctx context.Context) error {
+	err := together(ctx, s.nfs.serve, s.servePortmap, s.serveNineP, s.runLocks, s.serveControl, func(ctx context.Context) error {
 		<-ctx.Done()
 		s.withdraw() // before the last calls have been answered: no client is to come any more
 		return nil
@@ -380,5 +388,5 @@ func (s *Server) closePrograms() {
 // Errors: those of the sockets and of pmemfs.FS.Close, joined.
 func (s *Server) Close() error {
 	s.closePrograms()
-	return errors.Join(s.unlisten(), s.eng.Close())
+	return errors.Join(s.closeControl(), s.unlisten(), s.eng.Close())
 }

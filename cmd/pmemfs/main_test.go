@@ -148,7 +148,7 @@ func TestServe(t *testing.T) {
 		}
 	}
 	want(t, checkCouldNot, "check", "pmemfs.img")
-	if stdout, _ := want(t, 0, "info", "pmemfs.img"); !strings.Contains(stdout, "in use") {
+	if stdout, _ := want(t, 0, "info", "pmemfs.img"); !strings.Contains(stdout, "served by process") {
 		t.Errorf("info of an image in use:\n%s", stdout)
 	}
 	s.stop()

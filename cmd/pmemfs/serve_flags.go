@@ -26,6 +26,7 @@ type serveFlags struct {
 	nfs        string
 	nineP      []string
 	nineUsers  string
+	control    string
 	portmap    string
 	register   bool
 	stack      string
@@ -67,6 +68,8 @@ func (f *serveFlags) add(flags *pflag.FlagSet) {
 		"address to serve 9P2000.L on too: host:port, :PORT at the address of --nfs, or unix:PATH; may be repeated (default: nowhere)")
 	flags.StringVar(&f.nineUsers, "9p-users", "",
 		"folder with files passwd and group that say which groups users of 9P are in (default: this machine's users)")
+	flags.StringVar(&f.control, "control", "",
+		"path of the socket by which commands such as grow reach this server, or "+server.ControlOff+" (default: IMAGE.sock; of a device, below /run)")
 	flags.StringVar(&f.portmap, "portmap", "",
 		"address to answer as a portmapper (rpcbind) on too, such as :111, which is that port at the address of --nfs (default: nowhere)")
 	flags.BoolVar(&f.register, "register", false, "register with the rpcbind that runs on this machine, in place of --portmap")
@@ -124,6 +127,7 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 		c.Sparse = f.file.Sparse
 	}
 	c.NinePUsers = choose(flags, "9p-users", f.nineUsers, f.file.NinePUsers)
+	c.Control = choose(flags, "control", f.control, f.file.Control)
 	c.Finding, c.Locking = f.finding(flags), f.locking(flags)
 	if c.Memory = int64(f.memory); !flags.Changed("memory") {
 		c.Memory = f.file.Memory

@@ -56,6 +56,7 @@ func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
 		{"nfs", f.file.NFS, next.NFS},
 		{"9p", strings.Join(f.file.NineP, " "), strings.Join(next.NineP, " ")},
 		{"9p_users", f.file.NinePUsers, next.NinePUsers},
+		{"control", f.file.Control, next.Control},
 		{"nfs_stack", f.file.NFSStack, next.NFSStack},
 		{"durability", f.file.Durability, next.Durability},
 		{"portmap", f.file.Portmap, next.Portmap},

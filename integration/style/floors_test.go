@@ -18,11 +18,11 @@ const floors = `
 	cmd/pmemfs  cmd/benchserver
 	cmd/benchserver/internal/serverbench  cmd/benchserver/internal/p9mem  cmd/pmemfs/internal/lossylog  cmd/pmemfs/internal/bench
 	server
-	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs
+	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/portmap  server/gonfs  server/control
 	server/nsm
 	server/nfswire  server/peer  server/filedata
 	server/rpc  server/export  server/handle  server/ninetest
-	server/share
+	server/share  server/ownsocket
 	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest
 	pmemfs
 	pmemfs/internal/writeback  pmemfs/internal/scrub  pmemfs/internal/kvstore

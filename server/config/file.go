@@ -23,12 +23,16 @@ import (
 // fileBytesMax bounds a configuration file.
 const fileBytesMax = 1 << 20
 
+// NoControl in place of the path of a socket means that there is none.
+const NoControl = "none"
+
 // File is what a configuration file says. A field that the file leaves out is zero.
 type File struct {
 	Image      string         // relative paths count from the file's folder
 	NFS        string         // address to listen on, host:port
 	NineP      []string       // addresses to serve 9P on
 	NinePUsers string         // folder with passwd and group
+	Control    string         // path of the socket for commands, or NoControl
 	NFSStack   string         // implementation of NFS
 	Durability string         // checked
 	Portmap    string         // address to answer as a portmapper on
@@ -47,6 +51,7 @@ type document struct {
 	NFS        filled   `toml:"nfs"`
 	NineP      []filled `toml:"9p"`
 	NinePUsers filled   `toml:"9p_users"`
+	Control    filled   `toml:"control"`
 	NFSStack   filled   `toml:"nfs_stack"`
 	Durability level    `toml:"durability"`
 	Portmap    filled   `toml:"portmap"`
@@ -93,6 +98,9 @@ func Read(path string) (*File, error) {
 	if c.NinePUsers != "" && !filepath.IsAbs(c.NinePUsers) {
 		c.NinePUsers = filepath.Join(filepath.Dir(path), c.NinePUsers)
 	}
+	if c.Control != "" && c.Control != NoControl && !filepath.IsAbs(c.Control) {
+		c.Control = filepath.Join(filepath.Dir(path), c.Control)
+	}
 	return c, nil
 }
 
@@ -113,7 +121,7 @@ func Parse(text []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &File{Image: d.Image.text, NFS: d.NFS.text, NinePUsers: d.NinePUsers.text, NFSStack: d.NFSStack.text, Durability: d.Durability.name,
+	c := &File{Image: d.Image.text, NFS: d.NFS.text, NinePUsers: d.NinePUsers.text, Control: d.Control.text, NFSStack: d.NFSStack.text, Durability: d.Durability.name,
 		Said: said, Portmap: d.Portmap.text, Register: d.Register, NoLocks: d.NoLocks, Sparse: d.Sparse, Memory: d.Memory.n}
 	if d.Grace != nil {
 		c.Grace = &d.Grace.Duration

@@ -19,6 +19,7 @@ image = "data/fs.img"
 nfs = "10.0.0.5:2049"
 9p = [":564", "unix:/run/s"]
 9p_users = "users"
+control = "fs.sock"
 nfs_stack = "go-nfs"
 durability = "process"
 portmap = ":111"
@@ -57,7 +58,7 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || !slices.Equal(c.NineP, []string{":564", "unix:/run/s"}) || c.NinePUsers != filepath.Join(dir, "users") || c.NFSStack != "go-nfs" || c.Durability != "process" ||
+	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || !slices.Equal(c.NineP, []string{":564", "unix:/run/s"}) || c.NinePUsers != filepath.Join(dir, "users") || c.Control != filepath.Join(dir, "fs.sock") || c.NFSStack != "go-nfs" || c.Durability != "process" ||
 		c.Portmap != ":111" || !c.Register || c.Grace == nil || *c.Grace != 90*time.Second || !c.NoLocks || !c.Sparse || c.Memory != 96<<20 {
 		t.Errorf("%+v", c)
 	}
@@ -108,6 +109,7 @@ func TestMistakes(t *testing.T) {
 		{"nfs = ''", "1: nfs: empty"},
 		{"9p = ['']", "1: 9p: empty"},
 		{"9p_users = ''", "1: 9p_users: empty"},
+		{"control = ''", "1: control: empty"},
 		{"nfs_stack = ''", "1: nfs_stack: empty"},
 		{"portmap = ''", "1: portmap: empty"},
 		{"durability = ''", "1: durability: "},

@@ -1,0 +1,142 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"reflect"
+	"syscall"
+
+	"pmemfs/server/ownsocket"
+)
+
+// replyMax bounds what a client takes for an answer, in bytes.
+const replyMax = 64 << 20
+
+// UnreachableError says why a server that holds an image cannot be asked anything.
+type UnreachableError struct {
+	Image string
+	Place string // where its socket was looked for
+	cause error
+}
+
+// Error says what is wrong and what can be done about it.
+func (e *UnreachableError) Error() string {
+	hint := ""
+	switch {
+	case errors.Is(e.cause, fs.ErrNotExist):
+		hint = "; if the server was started with --control, say the same here, and if it could not listen there, its log says why"
+	case errors.Is(e.cause, fs.ErrPermission):
+		hint = "; only root and the user who runs the server can do that"
+	case errors.Is(e.cause, syscall.ECONNREFUSED):
+		hint = "; nobody listens there: another program than a server has the image open"
+	}
+	return fmt.Sprintf("%s is in use, and its server cannot be reached at %s: %v%s", e.Image, e.Place, plain(e.cause), hint)
+}
+
+// plain leaves out what the net package says of a socket's address.
+func plain(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// Unwrap returns the cause.
+func (e *UnreachableError) Unwrap() error { return e.cause }
+
+// Client asks the server of one image. It may be used by any number of goroutines.
+type Client struct {
+	http     http.Client
+	image    string
+	identity string
+	place    string
+}
+
+// Dial finds the server that serves an image: at the place of its socket, or at the one that is given.
+//
+// Errors: an *UnreachableError says why there is none; what the system said of the image.
+func Dial(ctx context.Context, image, place string) (*Client, error) {
+	where, owner, err := places(image)
+	if err != nil {
+		return nil, err
+	}
+	if place != "" {
+		where = []string{place}
+	}
+	id, err := identity(image)
+	if err != nil {
+		return nil, err
+	}
+	var first error
+	for _, p := range where {
+		conn, err := ownsocket.Dial(ctx, p, owner)
+		if err == nil {
+			return newClient(image, id, p, owner), conn.Close()
+		}
+		// Of several places that the user has nothing to do with, the others would only confuse.
+		if first == nil || errors.Is(first, fs.ErrNotExist) && !errors.Is(err, fs.ErrNotExist) {
+			first = &UnreachableError{image, p, err}
+		}
+	}
+	return nil, first
+}
+
+func newClient(image, id, place string, owner int) *Client {
+	c := &Client{image: image, identity: id, place: place}
+	c.http.Transport = &http.Transport{
+		DisableKeepAlives: true, // the server has few connections, and a command few requests
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return ownsocket.Dial(ctx, place, owner)
+		},
+	}
+	return c
+}
+
+// Place is where the server's socket is.
+func (c *Client) Place() string { return c.place }
+
+// do makes a request, and reads the reply into what reply points to.
+func (c *Client) do(ctx context.Context, method, path string, request, reply any) error {
+	url := "http://pmemfs" + path
+	var body io.Reader
+	if method == http.MethodPost {
+		text, err := json.Marshal(request)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(text)
+	} else if q := toQuery(reflect.ValueOf(request)); len(q) > 0 {
+		url += "?" + q.Encode()
+	}
+	r, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", mediaType)
+	r.Header.Set(imageHeader, c.identity)
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return &UnreachableError{c.image, c.place, err}
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, replyMax))
+	if err != nil {
+		return fmt.Errorf("the answer of the server at %s broke off, so what it has done is not known: %w", c.place, err)
+	}
+	if answer.StatusCode == http.StatusOK {
+		return json.Unmarshal(text, reply)
+	}
+	var f failure
+	if err := json.Unmarshal(text, &f); err != nil || f.Error == nil {
+		return fmt.Errorf("the server at %s answered %s and did not say why", c.place, answer.Status)
+	}
+	return f.Error
+}

@@ -1,0 +1,81 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+
+	"pmemfs/pmemfs"
+)
+
+// Image is what an operation works on.
+type Image struct {
+	FS      *pmemfs.FS
+	Serving func() Serving // nil where a command has opened the image by itself
+}
+
+// Serving is what is known of a running server.
+type Serving struct {
+	PID         int             `json:"pid" doc:"process"`
+	StartedNS   int64           `json:"started_ns" doc:"when it started"`
+	Control     string          `json:"control" doc:"path of this socket"`
+	NFS         string          `json:"nfs" doc:"address of NFS"`
+	NineP       []string        `json:"nine_p" doc:"addresses of 9P"`
+	Exports     []string        `json:"exports" doc:"names of the exports"`
+	MemoryBytes int64           `json:"memory_bytes" doc:"the most that requests of all clients take"`
+	Counters    pmemfs.Counters `json:"counters" doc:"since the start"`
+}
+
+// None is the request of an operation that has no parameters, or the reply of one that has nothing to say.
+type None struct{}
+
+// Operation is something that can be done to an open image.
+//
+// The parameters of GET and DELETE are in the URL's query, so the fields of their Req are text, numbers and truth values; POST has
+// a body. What GET does changes nothing.
+type Operation[Req, Resp any] struct {
+	Method  string
+	Path    string
+	Summary string
+	// Do does it. It stops when ctx ends, where it can. Its errors are the engine's, or an *Error.
+	Do func(ctx context.Context, i Image, req Req) (Resp, error)
+}
+
+// Reads reports whether the operation changes nothing.
+func (o Operation[Req, Resp]) Reads() bool { return o.Method == http.MethodGet }
+
+// route is an Operation of any types.
+type route interface {
+	about() (method, path, summary string)
+	types() (request, reply reflect.Type)
+	answer(ctx context.Context, i Image, r *http.Request) (any, error)
+}
+
+func (o Operation[Req, Resp]) about() (method, path, summary string) {
+	return o.Method, o.Path, o.Summary
+}
+
+func (o Operation[Req, Resp]) types() (request, reply reflect.Type) {
+	return reflect.TypeFor[Req](), reflect.TypeFor[Resp]()
+}
+
+func (o Operation[Req, Resp]) answer(ctx context.Context, i Image, r *http.Request) (any, error) {
+	var req Req
+	if err := decode(r, &req); err != nil {
+		return nil, err
+	}
+	return o.Do(ctx, i, req)
+}
+
+// operations are all that there are, in the order of docs/api.md.
+var operations = []route{
+	Schema,
+	Info,
+}
+
+// Call asks a server to carry out the operation.
+//
+// Errors: an *Error is the operation's; all others mean that the server could not be asked, or that its answer did not arrive.
+func (o Operation[Req, Resp]) Call(ctx context.Context, c *Client, req Req) (resp Resp, err error) {
+	return resp, c.do(ctx, o.Method, o.Path, req, &resp)
+}
