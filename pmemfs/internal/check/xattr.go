@@ -69,8 +69,8 @@ func (a *attributes) leaf(n layout.Node, off int64) {
 			a.c.fault(AttrRecord, off, fmt.Sprintf("attribute %#x of inode %d", n.Key(i), a.ino), "a well-formed attribute", fmt.Sprintf("%d bytes", len(n.Payload(i))))
 			continue
 		}
-		if x.Reserved != 0 {
-			a.c.fault(AttrRecord, off, a.name(x.Name), "zero in its reserved byte", fmt.Sprint(x.Reserved))
+		if x.Flags&^layout.XattrBorn != 0 {
+			a.c.fault(AttrRecord, off, a.name(x.Name), "only known flags", fmt.Sprint(x.Flags))
 		}
 		a.vetName(n.Key(i), x.Name, off)
 		a.lists.take(&x, off)

@@ -84,25 +84,32 @@ const (
 
 // Xattr is the decoded payload of an extended attribute: a value in place, or the blocks that hold it.
 type Xattr struct {
-	Name  []byte
-	Value []byte // nil when in blocks
-	Size  uint32
-	CRC   uint32 // of the value
-	// Reserved is zero; the writer ignores it.
-	Reserved byte
-	Blocks   []uint64 // each holds the next 4 KiB of the value
+	Name   []byte
+	Value  []byte // nil when in blocks
+	Size   uint32
+	CRC    uint32 // of the value
+	Flags  byte
+	Birth  uint64   // with XattrBorn: snapshot epoch in which Blocks were written
+	Blocks []uint64 // each holds the next 4 KiB of the value
 }
 
-// EncodeXattr appends the payload: size u32, crc u32, blocks u16, name length u8, zero u8, name, value or block numbers.
+// XattrBorn says that the birth epoch stands before the block numbers.
+const XattrBorn = 1 << 0
+
+// EncodeXattr appends the payload: size u32, crc u32, blocks u16, name length u8, flags u8, name, value or (birth epoch u64 and) block
+// numbers.
 func EncodeXattr(b []byte, x *Xattr) []byte {
 	var h [xattrHead]byte
 	le.PutUint32(h[:], x.Size)
 	le.PutUint32(h[4:], x.CRC)
 	le.PutUint16(h[8:], uint16(len(x.Blocks)))
-	h[10] = byte(len(x.Name))
+	h[10], h[11] = byte(len(x.Name)), x.Flags
 	b = append(append(b, h[:]...), x.Name...)
 	if len(x.Blocks) == 0 {
 		return append(b, x.Value...)
+	}
+	if x.Flags&XattrBorn != 0 {
+		b = le.AppendUint64(b, x.Birth)
 	}
 	for _, n := range x.Blocks {
 		b = le.AppendUint64(b, n)
@@ -115,7 +122,7 @@ func DecodeXattr(b []byte) (x Xattr, ok bool) {
 	if len(b) < xattrHead {
 		return x, false
 	}
-	x.Size, x.CRC, x.Reserved = le.Uint32(b), le.Uint32(b[4:]), b[11]
+	x.Size, x.CRC, x.Flags = le.Uint32(b), le.Uint32(b[4:]), b[11]
 	blocks, nameLen := int(le.Uint16(b[8:])), int(b[10])
 	rest := b[xattrHead:]
 	if nameLen == 0 || len(rest) < nameLen || x.Size > XattrValueMax {
@@ -125,6 +132,9 @@ func DecodeXattr(b []byte) (x Xattr, ok bool) {
 	if blocks == 0 {
 		x.Value = rest
 		return x, len(rest) == int(x.Size)
+	}
+	if x.Flags&XattrBorn != 0 && len(rest) >= 8 {
+		x.Birth, rest = le.Uint64(rest), rest[8:]
 	}
 	if len(rest) != 8*blocks || BlocksFor(uint64(x.Size)) != uint64(blocks) {
 		return x, false

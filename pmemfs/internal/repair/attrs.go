@@ -77,14 +77,14 @@ func (a *attrs) keep(r record) bool {
 	if !ok {
 		return false
 	}
-	same := x.Reserved == 0 && !changed
+	same := x.Flags&^layout.XattrBorn == 0 && !changed
 	payload := r.payload
 	if len(x.Blocks) == 0 && x.Size > layout.XattrInlineMax {
 		a.f.lose(a.name(&x), "its value: it is too long for where it is")
 		return false
 	}
 	if !same {
-		x.Reserved = 0
+		x.Flags &= layout.XattrBorn
 		payload = layout.EncodeXattr(nil, &x)
 	}
 	outcome := a.kept.insert(f.keysAttr, x.Name, record{r.key, payload})
