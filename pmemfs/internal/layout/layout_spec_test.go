@@ -32,7 +32,8 @@ func TestSpecConstants(t *testing.T) {
 // size that the constants give it.
 func TestSpecOffsets(t *testing.T) {
 	row := regexp.MustCompile(`^\| (\d+) \| (\d+)? ?(each|-\d+)? ?\| `)
-	ends := []int{BlockSize, BlockSize, HeadSize, lostHead, RecordHeader, EntryHeader, RequestNoteSize, InodeSize, nodeHeader, direntHead, ExtentPayload, xattrHead, aclEntry}
+	ends := []int{BlockSize, BlockSize, HeadSize, lostHead, RecordHeader, EntryHeader, RequestNoteSize, InodeSize, nodeHeader, direntHead, ExtentPayload, xattrHead, aclEntry,
+		SnapshotState, snapshotHead, shardTableHead, ShardSize, KeptPayload}
 	table, at := -1, 0
 	finish := func() {
 		if table >= 0 && table < len(ends) && at != ends[table] {

@@ -16,6 +16,7 @@ const (
 	SnapshotState   = 40        // bytes of the payload of key 0 of the table
 	snapshotHead    = 36        // bytes of a snapshot's payload before its texts
 	KeptPayload     = 32        // bytes of the payload in a list of kept blocks
+	shardTableHead  = 64        // bytes of the shard table before the shards
 	ShardSize       = LineSize  // bytes of a shard in the shard table
 	ShardsMax       = 32        // a power of two
 	shardMagic      = 0x4853    // "SH"
@@ -216,7 +217,7 @@ type Shard struct {
 }
 
 // ShardOffset returns where in the block shard i lies.
-func ShardOffset(i int) int { return (1 + i) * ShardSize }
+func ShardOffset(i int) int { return shardTableHead + i*ShardSize }
 
 // Shard decodes shard i.
 func (t ShardTable) Shard(i int) Shard {
