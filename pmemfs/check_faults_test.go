@@ -75,7 +75,7 @@ func operateOn(t testing.TB, fs *FS, names int, extents uint64, replay bool) *su
 	if !replay {
 		b.ok(fs.SyncAll())
 	}
-	s.medium, s.sb = bytes.Clone(fs.region.Bytes()), fs.sb
+	s.medium, s.sb = bytes.Clone(fs.region.Bytes()), fs.super()
 	offsets := map[uint64]int64{}
 	for ino := uint64(0); ino < 1000; ino++ {
 		if off, err := fs.inodes.Offset(ino); err == nil {

@@ -105,7 +105,7 @@ func TestCheckAfterLosingUnfencedStores(t *testing.T) {
 		b.file(d, fmt.Sprintf("f%d", i), 300)
 	}
 	// Only the ring was fenced since the copy was made: the copy with that ring is the medium after the cut.
-	copy(durable[fs.sb.RingOffset():][:fs.sb.RingBytes()], fs.region.Bytes()[fs.sb.RingOffset():])
+	copy(durable[fs.super().RingOffset():][:fs.super().RingBytes()], fs.region.Bytes()[fs.super().RingOffset():])
 	r := checkMedium(t, durable)
 	if r.Files != 200 || r.ReplayedRecords < 201 {
 		t.Errorf("%d files, %d records", r.Files, r.ReplayedRecords)

@@ -48,6 +48,7 @@
 //	scrub.Scrubber.mu       one scrub at a time; held over all of it
 //	writeback.Buffers.markMu  one call makes the image say that a crash may lose data
 //	  gate                  one shared hold per call; Close takes all of them
+//	    volume.Volume.SuperMu  who stores a superblock, or compares the two
 //	    renameMu            renames that move a directory to another parent; to read, lookups that must not leave a directory
 //	      inode.Table.growMu
 //	        stripes         of inodes, in ascending order of stripe; and what WriteUnstable has buffered of a file

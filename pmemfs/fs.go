@@ -58,7 +58,6 @@ type FS struct {
 	stripes stripes
 
 	region *pmem.Region
-	sb     *layout.Superblock
 	j      *journal.Journal
 	a      *alloc.Allocator
 	inodes *inode.Table
@@ -153,7 +152,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	if err != nil {
 		return nil, err
 	}
-	fs = &FS{region: region, sb: sb, noBackground: o.NoBackground, readOnly: o.ReadOnly, refs: make(map[uint64]int), locks: locks.New(locks.Limits{})}
+	fs = &FS{region: region, noBackground: o.NoBackground, readOnly: o.ReadOnly, refs: make(map[uint64]int), locks: locks.New(locks.Limits{})}
 	fs.nameLocks()
 	fs.log = o.Logger
 	if o.Logger == nil {
@@ -164,7 +163,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	fs.xk0, fs.xk1 = fs.key.K1, fs.key.K0
 	j := journal.New(region, st, journal.Options{NoBackground: o.NoBackground || o.ReadOnly})
 	fs.j = j
-	fs.vol = fs.volume()
+	fs.vol = fs.volume(sb)
 	fs.media = media.New(fs.vol)
 	fs.logOpen(whole, damage)
 	j.OnFail(func(err error) { fs.log.Error("the filesystem is read-only from now on", "error", err) })
@@ -184,9 +183,9 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 }
 
 // volume returns the filesystem as its parts see it, as far as it exists before the journal is searched for allocators and inodes.
-func (fs *FS) volume() *volume.Volume {
-	return &volume.Volume{
-		Region: fs.region, Super: fs.sb, Journal: fs.j, Log: fs.log, ReadOnly: fs.readOnly,
+func (fs *FS) volume(sb *layout.Superblock) *volume.Volume {
+	v := &volume.Volume{
+		Region: fs.region, Journal: fs.j, Log: fs.log, ReadOnly: fs.readOnly,
 		XattrKey0: fs.xk0, XattrKey1: fs.xk1, OwnMu: &fs.orphanMu,
 		Enter: func(ino uint64) (*critical.RWMutex, error) {
 			g, err := fs.enter(ino)
@@ -197,14 +196,17 @@ func (fs *FS) volume() *volume.Volume {
 		},
 		Stripe: func(ino uint64) *critical.Latch { return &fs.stripes.of(ino).Latch },
 	}
+	v.SuperMu.Name("superblocks", 1)
+	v.SetSuper(sb)
+	return v
 }
 
 // build makes the allocators and the inode table, and reaps what a crash left behind.
 func (fs *FS) build(st journal.State) error {
 	fs.a = &alloc.Allocator{J: fs.j, Gone: fs.gone}
 	blocks := func(g uint64) (uint64, error) { return layout.BitmapBlock(g), nil }
-	fs.a.Blocks = alloc.NewBits(fs.j, layout.KindBlocks, fs.sb.Blocks, st.Head.FreeBlocks, blocks)
-	table, err := inode.Open(fs.a, fs.sb.InodeBoot)
+	fs.a.Blocks = alloc.NewBits(fs.j, layout.KindBlocks, fs.super().Blocks, st.Head.FreeBlocks, blocks)
+	table, err := inode.Open(fs.a, fs.super().InodeBoot)
 	if err != nil {
 		return fmt.Errorf("the inode file: %w", err)
 	}
@@ -304,14 +306,17 @@ func (fs *FS) enter(ino uint64) (*gate, error) {
 	return g, nil
 }
 
+// super returns the superblock as it is now. Nobody changes it: another one takes its place.
+func (fs *FS) super() *layout.Superblock { return fs.vol.Super() }
+
 // Root returns the handle of the root directory.
 func (fs *FS) Root() Handle { return fs.root }
 
 // UUID returns the filesystem's identity, made by Format.
-func (fs *FS) UUID() [16]byte { return fs.sb.UUID }
+func (fs *FS) UUID() [16]byte { return fs.super().UUID }
 
 // HandleKey returns the image's secret key for protocol handles.
-func (fs *FS) HandleKey() [16]byte { return fs.sb.HandleKey }
+func (fs *FS) HandleKey() [16]byte { return fs.super().HandleKey }
 
 // CheapFence reports whether a change is durable without a system call that waits for the medium. It does not change.
 func (fs *FS) CheapFence() bool {
@@ -362,7 +367,7 @@ func (fs *FS) Statfs() (Statfs, error) {
 	avail := max(free-fs.a.EmergencyReserve(), 0)
 	files := uint64(avail)*layout.InodesPerBlk + uint64(max(fs.a.Inodes.Avail(), 0))
 	return Statfs{
-		TotalBytes: fs.sb.Blocks << layout.BlockShift, FreeBytes: uint64(free) << layout.BlockShift,
+		TotalBytes: fs.super().Blocks << layout.BlockShift, FreeBytes: uint64(free) << layout.BlockShift,
 		AvailBytes: uint64(avail) << layout.BlockShift, FreeFiles: files,
 		TotalFiles: files + uint64(fs.j.Counts().Inodes), NameMax: NameMax, BlockSize: layout.BlockSize,
 	}, nil

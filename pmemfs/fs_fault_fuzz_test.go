@@ -37,10 +37,10 @@ func (s *stirrer) target() uint64 {
 	case 0:
 		return uint64(s.rng.IntN(layout.JournalRing))
 	case 1:
-		pos := s.fs.j.Appended() % uint64(s.fs.sb.RingBytes())
+		pos := s.fs.j.Appended() % uint64(s.fs.super().RingBytes())
 		return layout.JournalRing + pos>>layout.BlockShift
 	}
-	return s.fs.sb.InodeBoot - 1 + uint64(s.rng.IntN(150))
+	return s.fs.super().InodeBoot - 1 + uint64(s.rng.IntN(150))
 }
 
 // step does one operation and returns its error.
@@ -150,7 +150,7 @@ func stillLost(t *testing.T, fs *FS, path string) {
 	again, err := Open(path, Options{NoBackground: true})
 	if err != nil {
 		// The inode file's own inode, or the whole of it, may be what is lost.
-		if !errors.Is(err, ErrDamaged) || lost[0] != fs.sb.InodeBoot {
+		if !errors.Is(err, ErrDamaged) || lost[0] != fs.super().InodeBoot {
 			t.Errorf("open with lost blocks %v: %v", lost, err)
 		}
 		return

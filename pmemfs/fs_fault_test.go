@@ -144,7 +144,7 @@ func TestFaultInOrphans(t *testing.T) {
 // TestFaultAtOpen lets a mount fail by a fault: nothing of it may go on running over memory that is unmapped.
 func TestFaultAtOpen(t *testing.T) {
 	fs, path := faulty(t, 8<<20)
-	boot := fs.sb.InodeBoot
+	boot := fs.super().InodeBoot
 	closeFS(t, fs)
 	before := runtime.NumGoroutine()
 	region, err := pmem.Open(path, pmem.Options{})

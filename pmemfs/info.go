@@ -40,7 +40,7 @@ type Info struct {
 
 // Info describes the open filesystem.
 func (fs *FS) Info() Info {
-	i := describe(fs.sb)
+	i := describe(fs.super())
 	c := fs.j.Counts()
 	i.Path, i.FreeBytes, i.UsedInodes = fs.region.Path(), uint64(c.Free)<<layout.BlockShift, uint64(c.Inodes)
 	m := fs.MediaErrors()

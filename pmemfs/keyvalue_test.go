@@ -90,7 +90,7 @@ func TestValuesRepaired(t *testing.T) {
 		t.Fatal(err)
 	}
 	medium := bytes.Clone(fs.region.Bytes())
-	slot := layout.BlockOffset(fs.sb.InodeBoot) + layout.ValuesIno*layout.InodeSize
+	slot := layout.BlockOffset(fs.super().InodeBoot) + layout.ValuesIno*layout.InodeSize
 	closeFS(t, fs)
 	medium[slot+100] ^= 1
 	path := filepath.Join(t.TempDir(), "image")

@@ -85,7 +85,7 @@ func (m *badModel) create() {
 
 // bad lets a block go bad: of a file, or any behind the journal.
 func (m *badModel) bad() {
-	block := m.fs.sb.InodeBoot + 1 + uint64(m.rng.IntN(1500))
+	block := m.fs.super().InodeBoot + 1 + uint64(m.rng.IntN(1500))
 	if f := m.pick(); f != nil && len(f.data) > 0 && m.rng.IntN(4) > 0 {
 		if at, err := m.blockOf(f, uint64(m.rng.IntN(len(f.data)))>>layout.BlockShift); err == nil {
 			block = at

@@ -69,14 +69,14 @@ var victims = []victim{
 	{name: "link target", blocks: one(func(f *mediaFixture, fs *FS) uint64 { return dataBlock(f.t, fs, f.link, 0) }),
 		hurts: func(f *mediaFixture, k key) bool { return k.what == "link" }, min: 1, max: 1, object: "data block 0 of inode "},
 	{name: "block bitmap", blocks: fixed(1), object: "bitmap of block group 0", works: eio},
-	{name: "inode bitmap", blocks: one(func(f *mediaFixture, fs *FS) uint64 { return fs.sb.InodeBoot - 1 }), object: "bitmap of inode group 0", works: eio},
-	{name: "inode file", blocks: one(func(f *mediaFixture, fs *FS) uint64 { return fs.sb.InodeBoot }), opens: "the inode file"},
+	{name: "inode bitmap", blocks: one(func(f *mediaFixture, fs *FS) uint64 { return fs.super().InodeBoot - 1 }), object: "bitmap of inode group 0", works: eio},
+	{name: "inode file", blocks: one(func(f *mediaFixture, fs *FS) uint64 { return fs.super().InodeBoot }), opens: "the inode file"},
 	{name: "journal ring", blocks: ring, opens: "journal ring, block ", object: "journal ring, block ", works: "EROFS"},
 	{name: "journal head A", blocks: fixed(layout.JournalHeadA), opens: "journal head, block 2", object: "journal head, block 2", works: "EROFS"},
 	{name: "journal head B", blocks: fixed(layout.JournalHeadB), opens: "journal head, block 3", object: "journal head, block 3", works: "EROFS"},
 	{name: "superblock", blocks: fixed(layout.SuperBlock)},
-	{name: "backup superblock", blocks: one(func(f *mediaFixture, fs *FS) uint64 { return fs.sb.Backup })},
-	{name: "both superblocks", blocks: func(f *mediaFixture, fs *FS) []uint64 { return []uint64{layout.SuperBlock, fs.sb.Backup} },
+	{name: "backup superblock", blocks: one(func(f *mediaFixture, fs *FS) uint64 { return fs.super().Backup })},
+	{name: "both superblocks", blocks: func(f *mediaFixture, fs *FS) []uint64 { return []uint64{layout.SuperBlock, fs.super().Backup} },
 		opens: "both superblocks are unreadable"},
 	{name: "free space", blocks: freeRun},
 }
@@ -84,7 +84,7 @@ var victims = []victim{
 // longValue returns a block of the long attribute value.
 func longValue(f *mediaFixture, fs *FS) uint64 {
 	want := bytes.Repeat([]byte("long"), layout.BlockSize/4)
-	for b := range fs.sb.Blocks {
+	for b := range fs.super().Blocks {
 		if bytes.Equal(fs.region.Bytes()[layout.BlockOffset(b):layout.BlockOffset(b+1)], want) {
 			return b
 		}
@@ -95,7 +95,7 @@ func longValue(f *mediaFixture, fs *FS) uint64 {
 
 // ring returns all blocks of the journal's ring.
 func ring(f *mediaFixture, fs *FS) (blocks []uint64) {
-	for b := range fs.sb.RingBlocks {
+	for b := range fs.super().RingBlocks {
 		blocks = append(blocks, layout.JournalRing+b)
 	}
 	return blocks
@@ -103,7 +103,7 @@ func ring(f *mediaFixture, fs *FS) (blocks []uint64) {
 
 // freeRun returns every second one of the free blocks.
 func freeRun(f *mediaFixture, fs *FS) (blocks []uint64) {
-	for b := range fs.sb.Blocks {
+	for b := range fs.super().Blocks {
 		if free, err := fs.a.Blocks.Free(b); err != nil {
 			f.t.Fatal(err)
 		} else if free && b%2 == 0 && len(blocks) < 200 {

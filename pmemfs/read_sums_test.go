@@ -78,7 +78,7 @@ func TestSumsOnRead(t *testing.T) {
 	s := newSummed(t)
 	got := make([]byte, len(s.data))
 	for b, phys := range s.phys {
-		offsets := []int64{layout.BlockOffset(phys), layout.BlockOffset(phys+1) - 1, s.sb.Sums().Offset(phys), s.sb.Sums().Offset(phys) + 3}
+		offsets := []int64{layout.BlockOffset(phys), layout.BlockOffset(phys+1) - 1, s.super().Sums().Offset(phys), s.super().Sums().Offset(phys) + 3}
 		undo := flip(s.FS, offsets[b%len(offsets)])
 		lo, hi := b*layout.BlockSize, min((b+1)*layout.BlockSize, len(s.data))
 		for _, r := range [][2]int{{lo, len(s.data)}, {lo, hi}, {lo + 10, lo + 20}, {hi - 1, len(s.data)}} {

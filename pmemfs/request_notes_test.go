@@ -271,7 +271,7 @@ func benchOpen(b *testing.B, notes, window bool) {
 	medium := bytes.Clone(fs.region.Bytes())
 	closeFS(b, fs)
 	region := memoryOf(b, medium)
-	sb := fs.sb
+	sb := fs.super()
 	head := layout.BlockOffset(layout.JournalHeadA)
 	end := sb.RingOffset() + sb.RingBytes()
 	for b.Loop() {
@@ -295,7 +295,7 @@ func TestNotesReach(t *testing.T) {
 	call := &Call{}
 	a, err := fs.Create(&Cred{}, nil, fs.Root(), []byte("f"), &CreateOptions{})
 	must(t, err)
-	ring := uint64(fs.sb.RingBytes())
+	ring := uint64(fs.super().RingBytes())
 	var at []uint64
 	for block := make([]byte, 4096); fs.j.Appended() < 10*ring; {
 		call.Key = keyOf(len(at))

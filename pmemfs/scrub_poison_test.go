@@ -72,8 +72,8 @@ func TestPoisonedSums(t *testing.T) {
 		t.Fatal(err)
 	}
 	phys := layout.Inode(fs.region.Bytes()[s.at(a.Ino) : s.at(a.Ino)+layout.InodeSize]).InlineExtent(0).Phys
-	table := layout.BlockOf(fs.sb.Sums().Offset(phys))
-	if layout.BlockOf(fs.sb.Sums().Offset(phys+10)) != table {
+	table := layout.BlockOf(fs.super().Sums().Offset(phys))
+	if layout.BlockOf(fs.super().Sums().Offset(phys+10)) != table {
 		t.Fatal("the file lies across two blocks of the table")
 	}
 	heal := poison(t, fs.region, table)

@@ -62,9 +62,9 @@ func (h *Health) Report(err error, ino uint64, locked bool) error {
 
 // suspect tells the allocator of the blocks that a fault has hit. It reports whether one was not known to be bad.
 func (h *Health) suspect(fault *pmem.FaultError) (fresh bool) {
-	for b := layout.BlockOf(fault.Off); layout.BlockOffset(b) < fault.Off+fault.Len && b < h.Super.Blocks; b++ {
+	for b := layout.BlockOf(fault.Off); layout.BlockOffset(b) < fault.Off+fault.Len && b < h.Super().Blocks; b++ {
 		fresh = h.Alloc.Suspect(b) || fresh
-		first, n := h.Super.Sums().Covered(b)
+		first, n := h.Super().Sums().Covered(b)
 		for i := range n {
 			h.Alloc.Suspect(first + i) // what has no checksum cannot hold data
 		}
@@ -107,7 +107,7 @@ const nearby = 256
 // suspectAround looks for bad blocks in the free space near one.
 func (h *Health) suspectAround(block uint64) (err error) {
 	defer h.Region.Unguard(h.Region.Guard(), &err)
-	for b := max(block, nearby) - nearby; b < min(block+nearby, h.Super.Blocks); b++ {
+	for b := max(block, nearby) - nearby; b < min(block+nearby, h.Super().Blocks); b++ {
 		if free, err := h.Alloc.Blocks.Free(b); err == nil && free && h.Alloc.Faults(b) {
 			h.Alloc.Suspect(b)
 		}

@@ -44,19 +44,19 @@ func TestSayRate(t *testing.T) {
 func TestFixedName(t *testing.T) {
 	h, _ := open(t)
 	for block, want := range map[uint64]string{
-		layout.SuperBlock:     "superblock",
-		h.Super.Backup:        "backup superblock",
-		layout.JournalHeadA:   "journal head, block",
-		layout.JournalRing:    "journal ring, block",
-		layout.BitmapBlock(0): "bitmap of block group 0",
-		h.Super.InodeBoot:     "inodes 0 to 15",
-		h.Super.InodeBoot - 1: "bitmap of inode group 0",
+		layout.SuperBlock:       "superblock",
+		h.Super().Backup:        "backup superblock",
+		layout.JournalHeadA:     "journal head, block",
+		layout.JournalRing:      "journal ring, block",
+		layout.BitmapBlock(0):   "bitmap of block group 0",
+		h.Super().InodeBoot:     "inodes 0 to 15",
+		h.Super().InodeBoot - 1: "bitmap of inode group 0",
 	} {
 		if got, ok := h.FixedName(block); !ok || !strings.HasPrefix(got, want) {
 			t.Errorf("block %d is %q, expected %q", block, got, want)
 		}
 	}
-	if got, ok := h.FixedName(h.Super.Backup - 1); ok {
+	if got, ok := h.FixedName(h.Super().Backup - 1); ok {
 		t.Errorf("a free block is %q", got)
 	}
 }
@@ -64,7 +64,7 @@ func TestFixedName(t *testing.T) {
 // TestReport reports a fault in the free space: the block goes to the list of bad blocks, once, and its name is in the error.
 func TestReport(t *testing.T) {
 	h, log := open(t)
-	block := h.Super.Backup - 100
+	block := h.Super().Backup - 100
 	err := h.Report(&pmem.FaultError{Off: layout.BlockOffset(block), Len: 8}, 0, false)
 	var named *namedError
 	if !errors.As(err, &named) || !strings.Contains(err.Error(), "free block") || !Confined(err) {

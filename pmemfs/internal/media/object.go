@@ -67,15 +67,15 @@ func (h *Health) fixedObject(block uint64) (o object, ok bool) {
 	switch {
 	case block == layout.SuperBlock:
 		o.name = "superblock"
-	case block == h.Super.Backup:
+	case block == h.Super().Backup:
 		o.name = "backup superblock"
 	case block == layout.JournalHeadA || block == layout.JournalHeadB:
 		o.name = fmt.Sprintf("journal head, block %d", block)
-	case block >= layout.JournalRing && block < layout.JournalRing+h.Super.RingBlocks:
+	case block >= layout.JournalRing && block < layout.JournalRing+h.Super().RingBlocks:
 		o.name = fmt.Sprintf("journal ring, block %d", block)
 	case block == layout.BitmapBlock(group):
 		o = object{name: fmt.Sprintf("bitmap of block group %d", group), bits: h.Alloc.Blocks, group: group}
-	case h.Super.Sums().Holds(block):
+	case h.Super().Sums().Holds(block):
 		o = object{name: fmt.Sprintf("checksums of block group %d, block %d", group, block), data: true}
 	default:
 		n, bitmap, ok := h.Inodes.Holds(block)

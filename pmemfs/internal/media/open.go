@@ -58,7 +58,7 @@ func (h *Health) EachBad(f func(start, n uint64) error) error { return h.list.Ea
 func (h *Health) takeBad(ranges []pmem.Range) error {
 	used := 0
 	for _, r := range ranges {
-		end := min(layout.BlocksFor(uint64(r.Off+r.Len)), h.Super.Blocks)
+		end := min(layout.BlocksFor(uint64(r.Off+r.Len)), h.Super().Blocks)
 		for b := layout.BlockOf(r.Off); b < end; b++ {
 			if !h.Alloc.Suspect(b) {
 				continue
@@ -92,7 +92,7 @@ func (h *Health) HealSuperblock(why error) {
 	}
 	err := func() (err error) {
 		defer h.Region.Unguard(h.Region.Guard(), &err)
-		off := layout.BlockOffset(h.Super.Backup)
+		off := layout.BlockOffset(h.Super().Backup)
 		b := make([]byte, layout.BlockSize)
 		copy(b, h.Region.Bytes()[off:])
 		h.Region.Write(layout.BlockOffset(layout.SuperBlock), b)

@@ -23,8 +23,18 @@ func (s *pass) run() error {
 
 // hold calls f, which reads what inode ino guards, with the locks that keep it as it is, and turns faults into errors. Inode 0
 // stands for what no inode guards.
-func (s *pass) hold(ino uint64, f func() error) (err error) {
+func (s *pass) hold(ino uint64, f func() error) error {
+	return s.guarded(func() error { return s.locked(ino, f) })
+}
+
+// guarded calls f and turns faults into errors.
+func (s *pass) guarded(f func() error) (err error) {
 	defer s.v.Region.Unguard(s.v.Region.Guard(), &err)
+	return f()
+}
+
+// locked is hold without the guard.
+func (s *pass) locked(ino uint64, f func() error) error {
 	g, err := s.v.Enter(ino)
 	if err != nil {
 		return err
@@ -52,12 +62,25 @@ func ends(err error) bool {
 
 // superblocks verifies both copies, and writes a damaged one anew from the other.
 func (s *pass) superblocks() error {
-	blocks := []uint64{layout.SuperBlock, s.v.Super.Backup}
+	err := s.hold(0, func() error {
+		s.v.SuperMu.Lock()
+		defer s.v.SuperMu.Unlock()
+		return s.bothSuperblocks()
+	})
+	if err != nil {
+		return err
+	}
+	return s.read(2 * layout.BlockSize)
+}
+
+// bothSuperblocks is superblocks without the locks.
+func (s *pass) bothSuperblocks() error {
+	blocks := []uint64{layout.SuperBlock, s.v.Super().Backup}
 	names := []string{"superblock", "backup superblock"}
 	var good [2][]byte
 	var errs [2]error
 	for i, block := range blocks {
-		errs[i] = s.hold(0, func() error {
+		errs[i] = s.guarded(func() error {
 			b := bytes.Clone(s.v.Region.Bytes()[layout.BlockOffset(block):layout.BlockOffset(block+1)])
 			if _, err := layout.DecodeSuperblock(b); err != nil {
 				return fmt.Errorf("%w: %w", layout.ErrDamaged, err)
@@ -78,14 +101,14 @@ func (s *pass) superblocks() error {
 		}
 		f := Finding{Object: names[i], Offset: layout.BlockOffset(block), Problem: errs[i].Error()}
 		if other := good[1-i]; other != nil {
-			err := s.hold(0, func() error { return s.rewriteSuper(block, other) })
+			err := s.guarded(func() error { return s.rewriteSuper(block, other) })
 			if f.Repaired = err == nil; err != nil {
 				f.Problem += "; cannot be written anew: " + err.Error()
 			}
 		}
 		s.found(f, errs[i])
 	}
-	return s.read(2 * layout.BlockSize)
+	return nil
 }
 
 // rewriteSuper writes a superblock that was damaged; the other copy stands in while it is being written. One fence.
@@ -145,7 +168,7 @@ func bitmapCheck(kind uint16, group uint64) func(b []byte) error {
 }
 
 func (s *pass) blockBitmaps() error {
-	for g := range layout.GroupCount(s.v.Super.Blocks) {
+	for g := range layout.GroupCount(s.v.Super().Blocks) {
 		err := s.hold(0, func() error {
 			s.metadata(layout.BitmapBlock(g), fmt.Sprintf("bitmap of block group %d", g), 0, bitmapCheck(layout.KindBlocks, g))
 			return nil
@@ -162,7 +185,7 @@ func (s *pass) blockBitmaps() error {
 
 // limit returns the inode number behind the last: never more than the image has room for, whatever it says.
 func (s *pass) limit() uint64 {
-	return min(s.v.Alloc.Inodes.Limit(), layout.InodeCapacity(s.v.Super.Blocks))
+	return min(s.v.Alloc.Inodes.Limit(), layout.InodeCapacity(s.v.Super().Blocks))
 }
 
 // inodeFile verifies the map of the inode file and the bitmaps in it; the inodes come later.

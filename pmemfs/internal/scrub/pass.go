@@ -49,7 +49,7 @@ func (s *pass) begin() (err error) {
 	}
 	s.saved = time.Now()
 	free := max(s.v.Alloc.Blocks.Avail()+s.v.Alloc.Blocks.Quarantined(), 0)
-	s.total = (s.v.Super.Blocks - uint64(free)) << layout.BlockShift
+	s.total = (s.v.Super().Blocks - uint64(free)) << layout.BlockShift
 	s.publish()
 	return nil
 }

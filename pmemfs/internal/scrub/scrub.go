@@ -6,7 +6,7 @@
 //
 //	Scrubber.mu              one pass at a time; held over all of it
 //	  the gate               for one object
-//	    the lock that keeps the object as it is: inode.Table's (Still), volume.OwnMu, or the inode's stripe, shared
+//	    the lock that keeps the object as it is: inode.Table's (Still), volume.OwnMu, volume.SuperMu, or the inode's stripe, shared
 //
 // # Durability
 //

@@ -1,6 +1,6 @@
 // Package volume holds what the parts of an open filesystem share: the medium, the floors built on it, and the way to their locks.
 //
-// A Volume is filled by pmemfs.Open, floor by floor, and does not change after that.
+// A Volume is filled by pmemfs.Open, floor by floor, and does not change after that, but for its superblock.
 //
 // # Lock order
 //
@@ -10,6 +10,7 @@ package volume
 
 import (
 	"log/slog"
+	"sync/atomic"
 
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/critical"
@@ -22,12 +23,15 @@ import (
 // Volume is an open filesystem as its parts see it.
 type Volume struct {
 	Region   *pmem.Region
-	Super    *layout.Superblock
 	Journal  *journal.Journal
 	Alloc    *alloc.Allocator
 	Inodes   *inode.Table
 	Log      *slog.Logger
 	ReadOnly bool
+
+	// SuperMu is held by whoever stores a superblock, or compares the two.
+	SuperMu critical.Mutex
+	super   atomic.Pointer[layout.Superblock]
 
 	XattrKey0, XattrKey1 uint64 // hash key of extended attributes
 
@@ -39,6 +43,12 @@ type Volume struct {
 	// Stripe returns the lock of an inode.
 	Stripe func(ino uint64) *critical.Latch
 }
+
+// Super returns the superblock as it is now. Nobody changes it: another one takes its place.
+func (v *Volume) Super() *layout.Superblock { return v.super.Load() }
+
+// SetSuper makes a superblock the one that Super returns.
+func (v *Volume) SetSuper(sb *layout.Superblock) { v.super.Store(sb) }
 
 // Slot returns the medium's bytes of an inode slot, whatever is in it. inode.ErrStale means that there is no such slot.
 func (v *Volume) Slot(ino uint64) (layout.Inode, error) {

@@ -30,8 +30,8 @@ func Logged(t testing.TB, blocks uint64, log *slog.Logger) *volume.Volume {
 	var gate critical.RWMutex
 	stripes := map[uint64]*critical.Latch{}
 	var mu sync.Mutex
-	return &volume.Volume{
-		Region: m.Region, Super: &m.Super, Journal: m.J, Alloc: m.A, Inodes: table, Log: log, OwnMu: new(critical.Mutex),
+	v := &volume.Volume{
+		Region: m.Region, Journal: m.J, Alloc: m.A, Inodes: table, Log: log, OwnMu: new(critical.Mutex),
 		Enter: func(uint64) (*critical.RWMutex, error) { gate.RLock(); return &gate, nil },
 		Stripe: func(ino uint64) *critical.Latch {
 			mu.Lock()
@@ -42,6 +42,8 @@ func Logged(t testing.TB, blocks uint64, log *slog.Logger) *volume.Volume {
 			return stripes[ino]
 		},
 	}
+	v.SetSuper(&m.Super)
+	return v
 }
 
 // File makes a regular file and returns its inode number and generation.

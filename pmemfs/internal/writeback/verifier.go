@@ -8,7 +8,7 @@ import (
 // Verifier returns the write verifier of RFC 1813 section 3.3.7. It changes exactly when bytes that were answered unstable may have been
 // lost: with an open after a mount that had answered some and did not end with Close, and when some could not be flushed.
 func (b *Buffers) Verifier() uint64 {
-	return layout.Word(b.v.Super.UUID[:8]) ^ (b.gen.Load()+1)*0x9e3779b97f4a7c15
+	return layout.Word(b.v.Super().UUID[:8]) ^ (b.gen.Load()+1)*0x9e3779b97f4a7c15
 }
 
 // Lost says that bytes that were answered unstable may have been lost: the verifier changes.
