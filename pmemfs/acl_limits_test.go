@@ -36,7 +36,7 @@ func TestACLDamaged(t *testing.T) {
 			s.edit(s.lists, func(in layout.Inode) { in.SetUID(owner.UID) })
 			fs := mountBytes(t, s.medium)
 			defer closeFS(t, fs)
-			h := Handle{s.lists, s.inode(s.lists).Gen()}
+			h := Handle{Ino: s.lists, Gen: s.inode(s.lists).Gen()}
 			want := func(what string, err, expected error) {
 				t.Helper()
 				if !errors.Is(err, expected) {

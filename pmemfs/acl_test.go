@@ -71,7 +71,7 @@ func TestACLRefused(t *testing.T) {
 	b.want("symbolic link", b.SetXattr(owner, nil, link.Handle, aclAccess, aclValue(basic(mask)), 0), ErrNotSupported)
 	_, err = b.GetXattr(owner, nil, link.Handle, aclAccess)
 	b.want("list of a symbolic link", err, ErrNoXattr)
-	b.want("a handle of nobody", b.SetACLs(superuser, nil, Handle{h.Ino, h.Gen + 1}, ACLs{}, ACLAccess), ErrStale)
+	b.want("a handle of nobody", b.SetACLs(superuser, nil, Handle{Ino: h.Ino, Gen: h.Gen + 1}, ACLs{}, ACLAccess), ErrStale)
 }
 
 // TestACLAndMode follows mode and list through changes of each.

@@ -48,6 +48,9 @@ func (fs *FS) Setattr(c *Cred, call *Call, h Handle, s *SetAttr) (Attr, error) {
 
 // setattr is Setattr; made is what the note of the call says that it made.
 func (fs *FS) setattr(c *Cred, call *Call, h Handle, s *SetAttr, made Handle) (Attr, error) {
+	if err := h.changeable(); err != nil {
+		return Attr{}, err
+	}
 	s = s.withoutNoID()
 	x := setting{change: change{fs: fs, call: call, ino: h.Ino}, h: h, made: made}
 	if err := x.run(func() error { return x.attempt(c, s) }); err != nil {

@@ -60,7 +60,7 @@ func (c *Call) Reset() {
 
 // vetExpected returns ErrStale if the call is to be about another file.
 func (c *Call) vetExpected(in layout.Inode) error {
-	if c == nil || c.Expected == (Handle{}) || c.Expected == (Handle{in.Ino(), in.Gen()}) {
+	if c == nil || c.Expected == (Handle{}) || c.Expected == (Handle{Ino: in.Ino(), Gen: in.Gen()}) {
 		return nil
 	}
 	return ErrStale

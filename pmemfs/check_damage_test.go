@@ -23,9 +23,9 @@ var reservedDamage = []damage{
 	}},
 	inodeFault("reserved bytes of an inode", plain, func(_ *surgery, in layout.Inode) { in[130] = 1 }),
 	dirNode("reserved bytes of a node", false, func(_ *surgery, n layout.Node) { n[50] = 1 }),
-	{"reserved byte of an attribute", func(s *surgery) (string, int64) {
+	{"unknown flag of an attribute", func(s *surgery) (string, int64) {
 		i, _ := s.large()
-		_, off := s.node(s.attrNode(), "", func(n layout.Node) { n.Payload(i)[11] = 1 })
+		_, off := s.node(s.attrNode(), "", func(n layout.Node) { n.Payload(i)[11] = 2 })
 		return fmt.Sprintf("attribute \"large\" of inode %d", s.attrs), off
 	}},
 }

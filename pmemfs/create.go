@@ -28,6 +28,9 @@ type making struct {
 //
 // Errors: ErrExist as mode says, ErrIsDir for a directory that is there; ErrFileTooBig for a size; those of Mkdir.
 func (fs *FS) Create(c *Cred, call *Call, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
+	if err := dir.changeable(); err != nil {
+		return Attr{}, err
+	}
 	m := making{typ: TypeRegular, attr: &o.Attr, verify: o.Mode == Exclusive, verif: o.Verifier}
 	for {
 		a, err := fs.makeCall(c, call, dir, name, &m)
@@ -123,6 +126,9 @@ func (fs *FS) Mknod(c *Cred, call *Call, dir Handle, name []byte, t FileType, ma
 
 // makeCall makes a file of any type under a name that must be absent.
 func (fs *FS) makeCall(c *Cred, call *Call, dir Handle, name []byte, m *making) (Attr, error) {
+	if err := dir.changeable(); err != nil {
+		return Attr{}, err
+	}
 	if err := vetName(name); err != nil {
 		if string(name) == "." || string(name) == ".." {
 			return Attr{}, ErrExist // "." and ".." are always there
@@ -267,6 +273,7 @@ func (fs *FS) fill(c *Cred, op *alloc.Op, in, parent layout.Inode, m *making, t 
 		s.Mask &^= SetMode
 	}
 	applyAttr(c, in, &s, t)
+	hintParent(op, in, parent.Ino())
 	if err := fs.inherit(op, in, parent); err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func withinEdges(t *testing.T, fs *FS, top, in, out Handle) {
 		{fs.Root(), [2]Handle{fs.Root()}, fs.Root()},
 		{out, [2]Handle{top}, out},
 		{moved.Handle, [2]Handle{top, nowhere}, moved.Handle},
-		{moved.Handle, [2]Handle{{top.Ino, top.Gen + 1}}, moved.Handle},
+		{moved.Handle, [2]Handle{{Ino: top.Ino, Gen: top.Gen + 1}}, moved.Handle},
 	} {
 		a, err := fs.Lookup(&Cred{}, &Call{Within: row.within}, row.from, nameDotDot)
 		if err != nil || a.Handle != row.want {

@@ -18,6 +18,7 @@ import (
 	"pmemfs/pmemfs/internal/media"
 	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/recovery"
+	"pmemfs/pmemfs/internal/snapshot"
 	"pmemfs/pmemfs/internal/xattr"
 )
 
@@ -99,6 +100,9 @@ var (
 	ErrNoLocks = &Error{syscall.ENOLCK, "no locks available"}
 )
 
+// ErrTooMany is returned when there are as many snapshots, or holds of one, as there may be.
+var ErrTooMany = &Error{syscall.EMLINK, "as many as there may be"}
+
 // The medium.
 var (
 	// ErrNoSpace is returned when no block is free, or when the host of the image has none for it.
@@ -158,11 +162,14 @@ func mapErr(err error) error {
 	var own *Error
 	var fault *pmem.FaultError
 	var sum *data.SumError
+	var snap *snapshot.Error
 	switch {
 	case err == nil || errors.As(err, &own):
 		return err
 	case errors.As(err, &sum):
 		return fmt.Errorf("%w: %w", ErrIO, &ChecksumError{sum.Ino, sum.Off, sum.Block, sum.Stored, sum.Found, err})
+	case errors.As(err, &snap):
+		return snapshotErr(snap)
 	case errors.Is(err, alloc.ErrNoSpace):
 		return ErrNoSpace
 	case errors.Is(err, inode.ErrStale):

@@ -71,7 +71,7 @@ func (fs *FS) lockable(c *Cred, call *Call, h Handle, f func(t *locks.Table) err
 func (fs *FS) TestLock(c *Cred, call *Call, h Handle, want FileLock) (l FileLock, found bool, err error) {
 	err = fs.lockable(c, call, h, func(t *locks.Table) error {
 		var held locks.Lock
-		held, found = t.Test(h.Ino, want.internal())
+		held, found = t.Test(h.FileID(), want.internal())
 		l = FileLock{LockOwner(held.Owner), held.Exclusive, held.Start, held.End, held.Tag}
 		return nil
 	})
@@ -81,7 +81,7 @@ func (fs *FS) TestLock(c *Cred, call *Call, h Handle, want FileLock) (l FileLock
 // TryLock sets a lock, in place of what its owner has in the range. ErrConflict when another owner has one in the way;
 // ErrNoLocks. Locks are gone when the filesystem is closed. No fence.
 func (fs *FS) TryLock(c *Cred, call *Call, h Handle, want FileLock) error {
-	return fs.lockable(c, call, h, func(t *locks.Table) error { return t.Lock(h.Ino, want.internal()) })
+	return fs.lockable(c, call, h, func(t *locks.Table) error { return t.Lock(h.FileID(), want.internal()) })
 }
 
 // WaitLock sets a lock at once, and returns true, or asks for it: then done is called once, with nil when the lock is granted,
@@ -90,7 +90,7 @@ func (fs *FS) TryLock(c *Cred, call *Call, h Handle, want FileLock) error {
 // locks of the filesystem: it returns at once and calls nothing here. ErrDeadlock; ErrNoLocks. No fence.
 func (fs *FS) WaitLock(c *Cred, call *Call, h Handle, want FileLock, done func(error)) (granted bool, err error) {
 	err = fs.lockable(c, call, h, func(t *locks.Table) (err error) {
-		granted, err = t.Wait(h.Ino, want.internal(), func(err error) { done(mapErr(err)) })
+		granted, err = t.Wait(h.FileID(), want.internal(), func(err error) { done(mapErr(err)) })
 		return err
 	})
 	return granted, err
@@ -98,17 +98,19 @@ func (fs *FS) WaitLock(c *Cred, call *Call, h Handle, want FileLock, done func(e
 
 // CancelLock takes back a request that waits. It returns false when there is none: it may have been granted.
 func (fs *FS) CancelLock(h Handle, want FileLock) bool {
-	return fs.locks.Cancel(h.Ino, want.internal())
+	return fs.locks.Cancel(h.FileID(), want.internal())
 }
 
 // Unlock takes away what an owner has in a range, with no permission but being the owner. ErrNoLocks when that would leave a
 // lock in two pieces, of which the client may not have another; ErrStale. No fence.
 func (fs *FS) Unlock(h Handle, owner LockOwner, start, end uint64) error {
-	return fs.view(nil, h, func(layout.Inode) error { return fs.locks.Unlock(h.Ino, locks.Owner(owner), start, end) })
+	return fs.view(nil, h, func(layout.Inode) error { return fs.locks.Unlock(h.FileID(), locks.Owner(owner), start, end) })
 }
 
 // ReleaseLocks takes away all that an owner has of a file, requests included, as closing a file does. No fence.
-func (fs *FS) ReleaseLocks(h Handle, owner LockOwner) { fs.locks.DropFile(h.Ino, locks.Owner(owner)) }
+func (fs *FS) ReleaseLocks(h Handle, owner LockOwner) {
+	fs.locks.DropFile(h.FileID(), locks.Owner(owner))
+}
 
 // DropLocks takes away all that those owners of a client have of whom match says so, and returns how much that was: locks,
 // reservations, and requests, which end with ErrStale. match is called under a lock. No fence.
@@ -124,13 +126,13 @@ func (fs *FS) HasLocks(client string, match func(id string) bool) bool {
 // Share makes a reservation, in place of the one that its owner has. ErrConflict; ErrNoLocks. No fence.
 func (fs *FS) Share(c *Cred, call *Call, h Handle, want FileShare) error {
 	share := locks.Share{Owner: locks.Owner(want.Owner), Access: locks.ShareMode(want.Access), Deny: locks.ShareMode(want.Deny)}
-	return fs.lockable(c, call, h, func(t *locks.Table) error { return t.Share(h.Ino, share) })
+	return fs.lockable(c, call, h, func(t *locks.Table) error { return t.Share(h.FileID(), share) })
 }
 
 // Unshare takes an owner's reservation away, if it has one. ErrStale. No fence.
 func (fs *FS) Unshare(h Handle, owner LockOwner) error {
 	return fs.view(nil, h, func(layout.Inode) error {
-		fs.locks.Unshare(h.Ino, locks.Owner(owner))
+		fs.locks.Unshare(h.FileID(), locks.Owner(owner))
 		return nil
 	})
 }

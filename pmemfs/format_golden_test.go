@@ -123,7 +123,7 @@ func listing(t *testing.T, fs *FS) string {
 		fmt.Fprintf(&b, "value %s=%q\n", key, value)
 	}
 	for _, n := range fs.RequestNotes() {
-		fmt.Fprintf(&b, "request %x made %v\n", n.Key, n.Made)
+		fmt.Fprintf(&b, "request %x made {%d %d}\n", n.Key, n.Made.Ino, n.Made.Gen)
 	}
 	fmt.Fprintf(&b, "uuid %x label %q\n", fs.UUID(), fs.Info().Label)
 	return b.String()
@@ -155,7 +155,7 @@ func walkAll(t *testing.T, fs *FS, path string, h Handle, f func(path string, a 
 func describeFile(t *testing.T, fs *FS, path string, a Attr) string {
 	t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %v type %d mode %o links %d owner %d:%d size %d used %d change %d device %d:%d times %d %d %d %d", path, a.Handle, a.Type, a.Mode, a.Nlink,
+	fmt.Fprintf(&b, "%s {%d %d} type %d mode %o links %d owner %d:%d size %d used %d change %d device %d:%d times %d %d %d %d", path, a.Ino, a.Gen, a.Type, a.Mode, a.Nlink,
 		a.UID, a.GID, a.Size, a.Used, a.Change, a.Major, a.Minor, a.Atime, a.Mtime, a.Ctime, a.Btime)
 	switch a.Type {
 	case TypeSymlink:

@@ -20,6 +20,7 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/recovery"
 	"pmemfs/pmemfs/internal/scrub"
+	"pmemfs/pmemfs/internal/snapshot"
 	"pmemfs/pmemfs/internal/volume"
 	"pmemfs/pmemfs/internal/writeback"
 )
@@ -86,6 +87,7 @@ type FS struct {
 
 	notes []RequestNote // of the mounts before
 	dirty *writeback.Buffers
+	snaps *snapshot.Set
 
 	xk0, xk1 uint64 // hash key of extended attributes
 }
@@ -219,6 +221,9 @@ func (fs *FS) build(st journal.State) error {
 		return err
 	}
 	fs.a.Inodes = alloc.NewBits(fs.j, layout.KindInodes, capacity, capacity-st.Head.UsedInodes, table.GroupBitmap)
+	if fs.snaps, err = snapshot.Open(fs.vol); err != nil {
+		return fmt.Errorf("the snapshots: %w", err)
+	}
 	fs.j.OnCheckpoint(fs.a.Blocks.Checkpointed)
 	fs.j.OnLost(func(block uint64) {
 		fs.media.Say(slog.LevelError, "a store was refused by bad memory: its block has lost its content", "block", block)
@@ -238,6 +243,11 @@ func (fs *FS) build(st journal.State) error {
 	if err := fs.reapAll(); err != nil {
 		return err
 	}
+	if fs.noBackground {
+		fs.snaps.Reap()
+	} else {
+		fs.snaps.Start()
+	}
 	fs.trim(false)
 	return nil
 }
@@ -250,7 +260,7 @@ func (fs *FS) gone(ino uint64) {
 
 // openRoot finds the root directory's handle. Without its inode files are still found by their handles.
 func (fs *FS) openRoot() error {
-	fs.root = Handle{layout.RootIno, layout.RootGen}
+	fs.root = Handle{Ino: layout.RootIno, Gen: layout.RootGen}
 	err := func() (err error) {
 		defer fs.region.Unguard(fs.region.Guard(), &err)
 		root, err := fs.inodes.View(nil, layout.RootIno)
@@ -274,6 +284,7 @@ func (fs *FS) openRoot() error {
 // Close waits for the calls in progress, checkpoints and unmaps. Durable on return; the next Open replays nothing.
 // Calls made after it return ErrClosed.
 func (fs *FS) Close() error {
+	fs.snaps.Stop() // it enters gates
 	for i := range fs.gates {
 		fs.gates[i].Lock()
 		defer fs.gates[i].Unlock()
@@ -332,7 +343,7 @@ func (fs *FS) Sync(h Handle) (err error) {
 	if err := fs.j.Err(); err != nil && !fs.readOnly {
 		return err
 	}
-	if fs.dirty.Of(h.Ino) != nil {
+	if h.Snap == 0 && fs.dirty.Of(h.Ino) != nil {
 		return fs.Commit(nil, h, 0, 0)
 	}
 	_, err = fs.Getattr(nil, h)

@@ -55,7 +55,7 @@ func TestHandles(t *testing.T) {
 	b.must(b.Unlink(superuser, nil, b.root, []byte("gone")))
 	for op, run := range b.namedOps(file) {
 		b.want(op+" in a file", run(file, []byte("x")), ErrNotDir)
-		for _, h := range []Handle{gone, {}, {Ino: 1, Gen: 1}, {Ino: 2, Gen: 1}, {Ino: 1 << 60, Gen: 1}, {file.Ino, file.Gen + 1}} {
+		for _, h := range []Handle{gone, {}, {Ino: 1, Gen: 1}, {Ino: 2, Gen: 1}, {Ino: 1 << 60, Gen: 1}, {Ino: file.Ino, Gen: file.Gen + 1}} {
 			b.want(fmt.Sprintf("%s in %v", op, h), run(h, []byte("x")), ErrStale)
 		}
 	}

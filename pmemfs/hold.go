@@ -13,6 +13,9 @@ import (
 // Errors: read errors.
 func (fs *FS) Hold(h Handle) error {
 	return fs.view(nil, h, func(layout.Inode) error {
+		if h.Snap != 0 {
+			return nil // it stays as long as its snapshot
+		}
 		fs.refsMu.Lock()
 		defer fs.refsMu.Unlock()
 		fs.refs[h.Ino]++
@@ -26,6 +29,9 @@ func (fs *FS) Hold(h Handle) error {
 //
 // Errors: read errors.
 func (fs *FS) Release(h Handle) error {
+	if h.Snap != 0 {
+		return nil
+	}
 	ch := change{fs: fs, ino: h.Ino}
 	return ch.run(func() error {
 		if !fs.release(h.Ino) {

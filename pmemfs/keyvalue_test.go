@@ -49,7 +49,7 @@ func TestValues(t *testing.T) {
 			t.Errorf("value %q of %d bytes: %v", name, len(value), err)
 		}
 	}
-	if _, err := fs.Getattr(nil, Handle{layout.ValuesIno, 1 << 32}); !errors.Is(err, ErrStale) {
+	if _, err := fs.Getattr(nil, Handle{Ino: layout.ValuesIno, Gen: 1 << 32}); !errors.Is(err, ErrStale) {
 		t.Errorf("a client reaches the store: %v", err)
 	}
 	if after := fs.Info(); after.UsedInodes != before.UsedInodes {

@@ -10,6 +10,9 @@ import (
 // Errors: ErrExist, ErrNotExist, ErrNotDir, ErrNameTooLong, ErrInvalid as for Mkdir; ErrPerm for a directory; ErrAccess; ErrTooManyLinks; change
 // errors.
 func (fs *FS) Link(c *Cred, call *Call, h Handle, d Handle, name []byte) (a Attr, err error) {
+	if h.Snap != 0 || d.Snap != 0 {
+		return a, ErrReadOnly
+	}
 	if err := vetName(name); err != nil {
 		return a, err
 	}

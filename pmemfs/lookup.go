@@ -2,7 +2,6 @@ package pmemfs
 
 import (
 	"errors"
-	"fmt"
 
 	"pmemfs/pmemfs/internal/dir"
 	"pmemfs/pmemfs/internal/inode"
@@ -29,7 +28,7 @@ func (fs *FS) directory(call *Call, i int, h Handle) (layout.Inode, error) {
 func (fs *FS) child(ino uint64) (layout.Inode, error) {
 	in, err := fs.inodes.View(nil, ino)
 	if errors.Is(err, inode.ErrStale) {
-		return nil, fmt.Errorf("%w: a directory entry names inode %d, which is free", layout.ErrDamaged, ino)
+		return nil, damagedEntry(ino)
 	}
 	return in, err
 }
@@ -75,6 +74,9 @@ func (fs *FS) lookup(c *Cred, call *Call, dir Handle, name []byte, wait bool, a 
 		return err
 	}
 	defer g.RUnlock()
+	if dir.Snap != 0 {
+		return fs.lookupSnapshot(c, call, dir, name, a)
+	}
 	if string(name) == ".." && call.bounded() {
 		return fs.lookupUp(c, call, dir, wait, a)
 	}

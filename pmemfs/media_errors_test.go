@@ -200,7 +200,7 @@ func (v *victim) run(f *mediaFixture, fs *FS) {
 
 // work changes things beside those that are asked for, and puts them back.
 func (f *mediaFixture) work(fs *FS) error {
-	d := Handle{layout.RootIno, layout.RootGen}
+	d := Handle{Ino: layout.RootIno, Gen: layout.RootGen}
 	for i := range 3 {
 		name := fmt.Appendf(nil, "work %d %d", i, fs.j.Epoch())
 		a, err := fs.Mkdir(root, nil, d, name, nil)

@@ -96,7 +96,11 @@ func (fs *FS) strip(op *alloc.Op, in layout.Inode) (done bool, err error) {
 		}
 	}
 	set := xattr.Open(fs.j, op, in, fs.xk0, fs.xk1)
-	return set.Clear(clearLimit)
+	limit := clearLimit
+	if op.Snapshots() {
+		limit /= 16 // each block of a value may be kept, which takes more of the record
+	}
+	return set.Clear(limit)
 }
 
 // reap finishes an orphan, unless it is open, in bounded records. The stripe of ino is held.

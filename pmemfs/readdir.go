@@ -59,7 +59,7 @@ func (fs *FS) Readdir(c *Cred, call *Call, h Handle, cookie uint64, withAttr boo
 			}
 			e.Name = b.names[start:b.ends[i]]
 			cookie = e.Cookie
-			if withAttr && !e.HasAttr && !fs.lateAttr(call, h, e) {
+			if withAttr && !e.HasAttr && h.Snap == 0 && !fs.lateAttr(call, h, e) {
 				continue // removed since
 			}
 			if !emit(e) {
@@ -98,6 +98,9 @@ func (fs *FS) readBatch(c *Cred, call *Call, h Handle, cookie uint64, withAttr, 
 		return false, err
 	}
 	defer g.RUnlock()
+	if h.Snap != 0 {
+		return fs.readBatchSnapshot(c, call, h, cookie, withAttr, b)
+	}
 	held, within, err := fs.parentsFor(call, h, cookie, wait)
 	if held {
 		defer fs.renameMu.RUnlock()
@@ -126,7 +129,7 @@ func (fs *FS) readBatch(c *Cred, call *Call, h Handle, cookie uint64, withAttr, 
 		n := len(b.ents)
 		b.ents = b.ents[:n+1]
 		e := &b.ents[n]
-		e.Ino, e.Type, e.Cookie, e.HasAttr = ino, t, cookie, false
+		e.Ino, e.Snap, e.Type, e.Cookie, e.HasAttr = ino, 0, t, cookie, false
 		if withAttr {
 			err := fs.childAttr(s, ino, &e.Attr)
 			e.HasAttr = err == nil

@@ -24,6 +24,9 @@ func (fs *FS) Rmdir(c *Cred, call *Call, dir Handle, name []byte) error {
 }
 
 func (fs *FS) removeCall(c *Cred, call *Call, dir Handle, name []byte, isDir bool) error {
+	if err := dir.changeable(); err != nil {
+		return err
+	}
 	if err := vetName(name); err != nil {
 		if isDir && string(name) == ".." {
 			return ErrNotEmpty

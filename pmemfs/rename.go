@@ -15,6 +15,9 @@ import (
 // below itself, and for flags; ErrAccess, ErrPerm below a sticky directory; ErrTooManyLinks; change errors. ErrStale also says that
 // the old name is not that of Call.Expected.
 func (fs *FS) Rename(c *Cred, call *Call, from Handle, fromName []byte, to Handle, toName []byte, flags RenameFlags) error {
+	if from.Snap != 0 || to.Snap != 0 {
+		return ErrReadOnly
+	}
 	if err := vetName(fromName); err != nil {
 		return err
 	}
@@ -175,6 +178,9 @@ func (m *renaming) exchange(t int64) error {
 
 // reparent gives what has one name, if it is a directory, the directory of the other name for a parent.
 func (m *renaming) reparent(one, other *side) {
+	if !one.isDir() {
+		hintParent(m.op, one.child, other.dir.Ino)
+	}
 	if one.isDir() && m.crosses {
 		one.child.SetParent(other.dir.Ino)
 		one.parent.SetNlink(one.parent.Nlink() - 1)

@@ -31,7 +31,7 @@ func (fs *FS) RequestNotes() []RequestNote { return fs.notes }
 // takeNotes keeps the notes that recovery found.
 func (fs *FS) takeNotes(st *journal.State) {
 	for _, n := range st.Notes {
-		fs.notes = append(fs.notes, RequestNote{Key: n.Key, Made: Handle{n.Ino, n.Gen}})
+		fs.notes = append(fs.notes, RequestNote{Key: n.Key, Made: Handle{Ino: n.Ino, Gen: n.Gen}})
 	}
 	if st.NotesErr != nil {
 		fs.log.Warn("some notes of earlier requests cannot be read or kept", "error", st.NotesErr)

@@ -37,6 +37,9 @@ type spaceStep func(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64
 
 // spaceCall makes a change of [off, off+n) record by record. grows says that it maps blocks, maybe behind the end.
 func (fs *FS) spaceCall(c *Cred, call *Call, h Handle, off, n uint64, grows bool, step spaceStep) error {
+	if err := h.changeable(); err != nil {
+		return err
+	}
 	switch {
 	case n == 0:
 		return ErrInvalid

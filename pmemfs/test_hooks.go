@@ -30,7 +30,7 @@ func init() {
 		return r, mapOpenErr(region.Path(), err)
 	}
 	hook.Poison = func(fs any, ino, gen, off uint64) (heal func() error, err error) {
-		return fs.(*FS).poison(Handle{ino, gen}, off)
+		return fs.(*FS).poison(Handle{Ino: ino, Gen: gen}, off)
 	}
 }
 

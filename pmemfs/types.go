@@ -5,8 +5,12 @@ import (
 	"pmemfs/pmemfs/internal/layout"
 )
 
-// Handle is the identity of a file: inode number and generation. No two files ever have the same.
-type Handle struct{ Ino, Gen uint64 }
+// Handle is the identity of a file: inode number and generation. No two files ever have the same. Snap is 0 for a live file, or the epoch
+// of the snapshot in which the file is meant as it was; no two snapshots of an image ever have the same.
+type Handle struct {
+	Ino, Gen uint64
+	Snap     uint32
+}
 
 // Cred is whose permissions a call has. UID 0 overrides permission checks.
 type Cred struct {
@@ -149,11 +153,15 @@ const (
 type DirEntry struct {
 	Name    []byte // valid only during the callback
 	Ino     uint64
+	Snap    uint32 // of its handle
 	Type    FileType
 	Cookie  uint64 // where to go on after this entry; stable while the name exists
 	Attr    Attr   // counts only with HasAttr
 	HasAttr bool
 }
+
+// FileID is Handle.FileID of the file.
+func (e *DirEntry) FileID() uint64 { return Handle{Ino: e.Ino, Snap: e.Snap}.FileID() }
 
 // Statfs is the size of a filesystem.
 type Statfs struct {
@@ -174,7 +182,7 @@ const SymlinkMax = layout.BlockSize - 1
 
 func attrOf(in layout.Inode) Attr {
 	a := Attr{
-		Handle: Handle{in.Ino(), in.Gen()},
+		Handle: Handle{Ino: in.Ino(), Gen: in.Gen(), Snap: in.Snap()},
 		Type:   FileType(in.Mode() >> 12),
 		Mode:   uint32(in.Mode() & layout.ModePerm),
 		Nlink:  in.Nlink(), UID: ownerOf(in.UID()), GID: ownerOf(in.GID()),

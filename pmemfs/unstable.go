@@ -13,6 +13,9 @@ import (
 //
 // Errors: those of Write.
 func (fs *FS) WriteUnstable(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int, stable bool, a Attr, err error) {
+	if err := h.changeable(); err != nil {
+		return 0, true, a, err
+	}
 	if !fs.CheapFence() && len(p) > 0 && len(p) <= writeback.WriteMax {
 		if err := fs.markUnclean(); err != nil {
 			return 0, false, a, err
@@ -70,6 +73,9 @@ func (fs *FS) buffer(c *Cred, call *Call, h Handle, p []byte, off uint64) (ok bo
 //
 // Errors: ErrIsDir and ErrInvalid for what is no regular file; change errors, of which some data may be lost.
 func (fs *FS) Commit(call *Call, h Handle, off, n uint64) error {
+	if h.Snap != 0 { // it is durable
+		return fs.view(call, h, vetRegular)
+	}
 	ch := change{fs: fs, call: call, ino: h.Ino}
 	body := func() error {
 		in, err := fs.inodes.Get(nil, h.Ino, h.Gen)

@@ -203,7 +203,7 @@ func TestUnstableRefused(t *testing.T) {
 		want error
 	}{
 		"no permission": {user, h, 0, ErrAccess}, "a directory": {superuser, fs.Root(), 0, ErrIsDir},
-		"too far": {superuser, h, 1 << 63, ErrFileTooBig}, "stale": {superuser, Handle{h.Ino, h.Gen + 1}, 0, ErrStale},
+		"too far": {superuser, h, 1 << 63, ErrFileTooBig}, "stale": {superuser, Handle{Ino: h.Ino, Gen: h.Gen + 1}, 0, ErrStale},
 	} {
 		if _, _, _, err := fs.WriteUnstable(c.c, nil, c.h, []byte("x"), c.off); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, expected %v", what, err, c.want)

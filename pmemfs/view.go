@@ -12,6 +12,9 @@ func (fs *FS) view(call *Call, h Handle, f func(in layout.Inode) error) (err err
 		return err
 	}
 	defer g.RUnlock()
+	if h.Snap != 0 {
+		return fs.viewSnapshot(call, h, f)
+	}
 	return fs.viewStable(call, h, f)
 }
 

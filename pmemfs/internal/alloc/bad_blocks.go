@@ -219,8 +219,12 @@ func (op *Op) Own(mu *critical.Mutex) {
 	}
 }
 
-// release ends what Own began.
+// release ends what Own and HoldUntilDone began.
 func (op *Op) release() {
+	for i := len(op.latches) - 1; i >= 0; i-- {
+		op.latches[i].Unlock()
+	}
+	op.latches = op.latches[:0]
 	if op.owned != nil {
 		op.owned.Unlock()
 		op.owned = nil

@@ -36,14 +36,16 @@ type Allocator struct {
 	// Gone is told of each inode number that was freed, when that is durable and before the number is used again, under the
 	// locks of the operation. It is set before the first use; nil for nobody.
 	Gone func(ino uint64)
+	// Settle logs in op what it keeps for snapshots (Op.Kept). It is set before there are snapshots.
+	Settle func(op *Op) error
+
+	epochs  epochs
+	pausing pausing
 
 	suspects    suspects
 	retired     atomic.Uint64
 	reservation atomic.Int64 // blocks
 }
-
-// BirthEpoch is the snapshot epoch that new nodes and extents carry; snapshots will raise it.
-const BirthEpoch = 1
 
 // Op is a transaction together with what it has reserved and freed. It is used by one goroutine, and ends with Commit
 // or Abort.
@@ -55,8 +57,12 @@ type Op struct {
 	inodes   []Run // reserved inode numbers
 	gone     []Run // freed inode numbers
 	retired  []uint64
-	retiring bool // Retire is at work
-	self     *Op  // for Retire: handing op itself to a function that the compiler cannot see would move its users' structs to the heap
+	kept     []layout.Kept     // for snapshots
+	latches  []*critical.Latch // HoldUntilDone
+	slot     uint32            // of pausing
+	inside   bool              // counted in there
+	retiring bool              // Retire is at work
+	self     *Op               // for Retire: handing op itself to a function that the compiler cannot see would move its users' structs to the heap
 	owned    *critical.Mutex
 	// Frees marks an operation that gives space back, which may use the emergency reserve.
 	Frees bool
@@ -66,8 +72,16 @@ type Op struct {
 	Reservation int64
 }
 
-// Begin starts an operation.
+// Begin starts an operation. It waits while the allocator is paused.
 func (a *Allocator) Begin() *Op {
+	op := opPool.Get().(*Op)
+	a.pausing.begin(op.slot)
+	op.Tx, op.a, op.self, op.inside = a.J.Begin(), a, op, true
+	return op
+}
+
+// BeginPaused starts an operation of the caller, who has paused the allocator.
+func (a *Allocator) BeginPaused() *Op {
 	op := opPool.Get().(*Op)
 	op.Tx, op.a, op.self = a.J.Begin(), a, op
 	return op
@@ -77,7 +91,9 @@ func (a *Allocator) Begin() *Op {
 func (op *Op) Allocator() *Allocator { return op.a }
 
 // EmergencyReserve returns how many blocks ordinary operations leave free, for those that free others.
-func (a *Allocator) EmergencyReserve() int64 { return min(reserveBlocks, int64(a.Blocks.Limit()/64)) }
+func (a *Allocator) EmergencyReserve() int64 {
+	return min(reserveBlocks, int64(a.Blocks.Limit()/64)) + a.epochs.reserve.Load()
+}
 
 // AddReservation reserves n blocks more for data that is still to be flushed (or fewer, if n is negative): operations leave so many free,
 // except for their own Op.Reservation. It lasts as long as the process.
@@ -148,13 +164,21 @@ func (op *Op) alloc(goal, want uint64, large bool, keep int64) (Run, error) {
 // FreeBlocks logs a run, which may span groups, as free. It is reusable after a checkpoint. Bad blocks in it go to the list
 // of bad blocks instead. The run is what the medium says, so one that is not in the image wraps layout.ErrDamaged.
 func (op *Op) FreeBlocks(start, n uint64) error {
-	if limit := op.a.Blocks.Limit(); start >= limit || n > limit-start {
-		return fmt.Errorf("%w: %d blocks at %d to be freed, of %d", layout.ErrDamaged, n, start, limit)
+	if err := op.a.vetRun(start, n); err != nil {
+		return err
 	}
 	if op.a.anyBad() {
 		return op.freeAround(start, n)
 	}
 	return op.freeRuns(start, n)
+}
+
+// vetRun returns an error for a run of blocks that is not in the image.
+func (a *Allocator) vetRun(start, n uint64) error {
+	if limit := a.Blocks.Limit(); start >= limit || n > limit-start {
+		return fmt.Errorf("%w: %d blocks at %d to be freed, of %d", layout.ErrDamaged, n, start, limit)
+	}
+	return nil
 }
 
 // freeRuns frees blocks of which none is bad.
@@ -216,6 +240,9 @@ func (op *Op) FreeInode(ino uint64) error {
 
 // Commit makes the operation durable and stores it in place.
 func (op *Op) Commit() error {
+	if err := op.settle(); err != nil {
+		return err
+	}
 	tx, done := op.Tx, false
 	op.Tx = nil // it ends with its Commit, also when a memory fault ends that: to abort it again would pool it twice
 	defer func() {

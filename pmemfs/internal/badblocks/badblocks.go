@@ -55,7 +55,7 @@ func (l *List) Retire(op *alloc.Op, block uint64) error {
 	}
 	in.AddBlocks(1)
 	in.SetSize(max(in.Size(), (block+1)<<layout.BlockShift))
-	return m.Insert(layout.Extent{Logical: block, Phys: block, Len: 1, Flags: layout.ExtentUnwritten, Birth: alloc.BirthEpoch})
+	return m.Insert(layout.Extent{Logical: block, Phys: block, Len: 1, Flags: layout.ExtentUnwritten, Birth: op.Epoch()})
 }
 
 // Each calls f with each run of bad blocks, in ascending order, and stops at an error of f.

@@ -13,8 +13,16 @@ const FreeLimit = 256
 // maxPassed bounds the extents between those that one operation adds, and with them the leaves that it splits.
 const maxPassed = 1024
 
+// freeLimit returns how many extents an operation frees: fewer if each may be kept for snapshots, which takes more of a record.
+func freeLimit(op *alloc.Op) int {
+	if op.Snapshots() {
+		return FreeLimit / 4
+	}
+	return FreeLimit
+}
+
 // zeroPart logs zeros over [from, to) of the file, which lies within one block, if that block has been written.
-func zeroPart(op *alloc.Op, m *extent.Map, from, to uint64) error {
+func zeroPart(op *alloc.Op, in layout.Inode, m *extent.Map, from, to uint64) error {
 	if from >= to {
 		return nil
 	}
@@ -24,15 +32,19 @@ func zeroPart(op *alloc.Op, m *extent.Map, from, to uint64) error {
 		return err
 	}
 	phys, within, n := e.Phys+b-e.Logical, int(from&(layout.BlockSize-1)), int(to-from)
+	if op.Shared(m.Ino(), e.Birth) {
+		w := writer{op: op, in: in, m: m}
+		return w.instead(e, b, within, zeros[:n])
+	}
 	op.Tx.ZeroData(layout.BlockOffset(phys)+int64(within), n)
 	return sumChange(op, m.Ino(), b, phys, within, zeros[:n])
 }
 
 // free returns the function that gives the blocks of in back.
-func free(op *alloc.Op, in layout.Inode) func(phys, n uint64) error {
-	return func(phys, n uint64) error {
+func free(op *alloc.Op, in layout.Inode) func(phys, n, birth uint64) error {
+	return func(phys, n, birth uint64) error {
 		in.AddBlocks(-int64(n))
-		return op.FreeBlocks(phys, n)
+		return op.Release(in.Ino(), phys, n, birth, false)
 	}
 }
 
@@ -42,7 +54,7 @@ func Shrink(op *alloc.Op, in layout.Inode, size uint64) (done bool, err error) {
 	m := extent.Open(op.Tx.Journal(), op, in)
 	if size&(layout.BlockSize-1) != 0 && size < in.Size() {
 		end := min((size|(layout.BlockSize-1))+1, max(in.Size(), size))
-		if err := zeroPart(op, &m, size, end); err != nil {
+		if err := zeroPart(op, in, &m, size, end); err != nil {
 			return false, err
 		}
 	}
@@ -53,7 +65,7 @@ func Shrink(op *alloc.Op, in layout.Inode, size uint64) (done bool, err error) {
 func FreeFrom(op *alloc.Op, in layout.Inode, b uint64) (done bool, err error) {
 	m := extent.Open(op.Tx.Journal(), op, in)
 	const end = uint64(1) << 63
-	next, err := m.Remove(b, end, FreeLimit, free(op, in))
+	next, err := m.Remove(b, end, freeLimit(op), free(op, in))
 	return next == end, err
 }
 
@@ -63,15 +75,15 @@ func Punch(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64, err err
 	m := extent.Open(op.Tx.Journal(), op, in)
 	first, last := layout.BlocksFor(off), end>>layout.BlockShift // whole blocks
 	if first > last {
-		return end, zeroPart(op, &m, off, end)
+		return end, zeroPart(op, in, &m, off, end)
 	}
-	if err := zeroPart(op, &m, off, first<<layout.BlockShift); err != nil {
+	if err := zeroPart(op, in, &m, off, first<<layout.BlockShift); err != nil {
 		return off, err
 	}
-	if err := zeroPart(op, &m, last<<layout.BlockShift, end); err != nil {
+	if err := zeroPart(op, in, &m, last<<layout.BlockShift, end); err != nil {
 		return off, err
 	}
-	b, err := m.Remove(first, last, FreeLimit, free(op, in))
+	b, err := m.Remove(first, last, freeLimit(op), free(op, in))
 	if err != nil || b < last {
 		return b << layout.BlockShift, err
 	}
@@ -107,7 +119,7 @@ func Allocate(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64, err 
 			return off, err
 		}
 		in.AddBlocks(int64(r.Len))
-		x := layout.Extent{Logical: b, Phys: r.Start, Len: uint32(r.Len), Flags: layout.ExtentUnwritten, Birth: alloc.BirthEpoch}
+		x := layout.Extent{Logical: b, Phys: r.Start, Len: uint32(r.Len), Flags: layout.ExtentUnwritten, Birth: op.Epoch()}
 		if err := m.Insert(x); err != nil {
 			return off, err
 		}

@@ -31,7 +31,7 @@ func TestAllocateBetween(t *testing.T) {
 					end++ // a hole
 				}
 				in.AddBlocks(1)
-				if err := x.Insert(layout.Extent{Logical: end, Phys: r.Start, Len: 1, Birth: alloc.BirthEpoch}); err != nil {
+				if err := x.Insert(layout.Extent{Logical: end, Phys: r.Start, Len: 1, Birth: 1}); err != nil {
 					return err
 				}
 				end++

@@ -104,10 +104,20 @@ func (w *writer) inBlock(b uint64, within int, p []byte) error {
 		}
 		mapped = false
 	}
+	shared := mapped && w.op.Shared(w.in.Ino(), e.Birth)
 	if mapped && e.Flags&layout.ExtentUnwritten == 0 {
+		if shared {
+			return w.instead(e, b, within, p)
+		}
 		phys := e.Phys + b - e.Logical
 		w.op.Tx.Data(layout.BlockOffset(phys)+int64(within), p)
 		return sumChange(w.op, w.in.Ino(), b, phys, within, p)
+	}
+	if shared { // and read as zeros by those who have it
+		if err := w.unmap(b, 1, false); err != nil {
+			return err
+		}
+		mapped = false
 	}
 	var phys uint64
 	if mapped {
@@ -116,23 +126,55 @@ func (w *writer) inBlock(b uint64, within int, p []byte) error {
 			return err
 		}
 	} else {
-		goal, err := w.m.Goal(b)
-		if err != nil {
+		var err error
+		if phys, err = w.fresh(b, !ok && w.in.Size() >= largeFile); err != nil {
 			return err
 		}
-		r, err := w.op.AllocBlocks(goal, 1, !ok && w.in.Size() >= largeFile)
-		if err != nil {
-			return err
-		}
-		phys = r.Start
-		w.in.AddBlocks(1)
 	}
 	at := layout.BlockOffset(phys)
 	w.op.Tx.ZeroData(at, within)
 	w.op.Tx.Data(at+int64(within), p)
 	w.op.Tx.ZeroData(at+int64(within+len(p)), layout.BlockSize-within-len(p))
 	sumFresh(w.op, phys, within, p)
-	return w.m.Insert(layout.Extent{Logical: b, Phys: phys, Len: 1, Birth: alloc.BirthEpoch})
+	return w.m.Insert(layout.Extent{Logical: b, Phys: phys, Len: 1, Birth: w.op.Epoch()})
+}
+
+// fresh allocates a block for file block b.
+func (w *writer) fresh(b uint64, large bool) (phys uint64, err error) {
+	goal, err := w.m.Goal(b)
+	if err != nil {
+		return 0, err
+	}
+	r, err := w.op.AllocBlocks(goal, 1, large)
+	if err != nil {
+		return 0, err
+	}
+	w.in.AddBlocks(1)
+	return r.Start, nil
+}
+
+// instead logs p at byte within of file block b in a copy of its block, which extent e maps and a snapshot has. The old block stays as it
+// is. Its content is verified first unless all of it is written over: a checksum over damage would bless it.
+func (w *writer) instead(e layout.Extent, b uint64, within int, p []byte) error {
+	old := e.Phys + b - e.Logical
+	whole := p
+	if len(p) < layout.BlockSize {
+		whole = w.op.Tx.Scratch(layout.BlockSize)
+		if err := fetch(w.op.Tx.Journal(), w.in.Ino(), old, whole, b<<layout.BlockShift); err != nil {
+			return err
+		}
+		copy(whole[within:], p)
+	}
+	phys, err := w.fresh(b, false)
+	if err != nil {
+		return err
+	}
+	if err := w.unmap(b, 1, false); err != nil {
+		return err
+	}
+	w.op.Tx.Data(layout.BlockOffset(phys), whole)
+	sumFresh(w.op, phys, 0, whole)
+	return w.m.Insert(layout.Extent{Logical: b, Phys: phys, Len: 1, Birth: w.op.Epoch()})
 }
 
 // vacate takes a file block off the bad image block that extent e maps it to, which ends on the list of bad blocks. What
@@ -149,12 +191,12 @@ func (w *writer) vacate(e layout.Extent, b uint64, within, n int) error {
 // unmap takes n file blocks out of the map. With keep their image blocks stay allocated.
 func (w *writer) unmap(b, n uint64, keep bool) error {
 	for from := b; from < b+n; {
-		next, err := w.m.Remove(from, b+n, maxPieces, func(phys, n uint64) error {
+		next, err := w.m.Remove(from, b+n, maxPieces, func(phys, n, birth uint64) error {
 			if keep {
 				return nil
 			}
 			w.in.AddBlocks(-int64(n))
-			return w.op.FreeBlocks(phys, n)
+			return w.op.Release(w.in.Ino(), phys, n, birth, false)
 		})
 		if err != nil {
 			return err
@@ -211,7 +253,7 @@ func (w *writer) overwrite(p []byte, b uint64) (int, error) {
 			// A block that may need space is left to an operation of its own: if there is none, half of what it
 			// changes must not be committed with this one.
 			e, ok, err := w.m.Next(b + i)
-			if err != nil || !ok || e.Logical > b+i || e.Flags&layout.ExtentUnwritten != 0 || w.op.Allocator().Bad(e.Phys+b+i-e.Logical) {
+			if err != nil || !ok || e.Logical > b+i || e.Flags&layout.ExtentUnwritten != 0 || w.op.Shared(w.in.Ino(), e.Birth) || w.op.Allocator().Bad(e.Phys+b+i-e.Logical) {
 				return int(i) << layout.BlockShift, err
 			}
 		}
@@ -231,14 +273,17 @@ func (w *writer) plan(b, n uint64) ([]piece, error) {
 	if err != nil {
 		return nil, err
 	}
-	replaced := 0
-	for end := b + n; b < end && len(pieces) < maxPieces && replaced < maxReplaced; {
+	replaced, most := 0, maxReplaced
+	if w.op.Snapshots() {
+		most /= 4 // each may be kept, which takes more of the record
+	}
+	for end := b + n; b < end && len(pieces) < maxPieces && replaced < most; {
 		e, ok, err := w.m.Next(b)
 		if err != nil {
 			return nil, err
 		}
 		until, mapped := end, ok // here or further on
-		if ok && e.Flags&layout.ExtentUnwritten != 0 && e.Logical <= b {
+		if ok && w.usable(e) && e.Logical <= b {
 			run := alloc.Run{Start: e.Phys + b - e.Logical, Len: min(e.End(), end) - b}
 			if run.Len = w.op.Allocator().Good(run); run.Len > 0 {
 				pieces = append(pieces, piece{b, run, true})
@@ -248,8 +293,8 @@ func (w *writer) plan(b, n uint64) ([]piece, error) {
 			until, ok = b+1, false // a bad block, which a fresh one replaces
 		}
 		for ok && e.Logical < end {
-			// Blocks that are mapped and written are replaced; an unwritten extent ends the run.
-			if e.Flags&layout.ExtentUnwritten != 0 || replaced == maxReplaced {
+			// Blocks that are mapped and written are replaced; an extent whose blocks can be used ends the run.
+			if w.usable(e) || replaced == most {
 				until = e.Logical
 				break
 			}
@@ -268,6 +313,12 @@ func (w *writer) plan(b, n uint64) ([]piece, error) {
 	return pieces, nil
 }
 
+// usable reports whether the blocks of an extent can be written to where they are, before the record: they are unwritten, and no
+// snapshot has them.
+func (w *writer) usable(e layout.Extent) bool {
+	return e.Flags&layout.ExtentUnwritten != 0 && !w.op.Shared(w.in.Ino(), e.Birth)
+}
+
 // link maps a piece whose content may be linked, freeing what was mapped there.
 func (w *writer) link(x piece, p proof) error {
 	if !p.Valid() {
@@ -279,5 +330,5 @@ func (w *writer) link(x piece, p proof) error {
 	if !x.inUse {
 		w.in.AddBlocks(int64(x.run.Len))
 	}
-	return w.m.Insert(layout.Extent{Logical: x.block, Phys: x.run.Start, Len: uint32(x.run.Len), Birth: alloc.BirthEpoch})
+	return w.m.Insert(layout.Extent{Logical: x.block, Phys: x.run.Start, Len: uint32(x.run.Len), Birth: w.op.Epoch()})
 }

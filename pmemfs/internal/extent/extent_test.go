@@ -69,7 +69,7 @@ func (x *mapping) remove(from, to uint64, limit int) {
 	x.t.Helper()
 	next := from
 	x.edit(func(_ *alloc.Op, m *extent.Map) (err error) {
-		next, err = m.Remove(from, to, limit, func(phys, n uint64) error {
+		next, err = m.Remove(from, to, limit, func(phys, n, _ uint64) error {
 			for i := range n {
 				found := false
 				for b := from; b < to; b++ {

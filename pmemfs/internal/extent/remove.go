@@ -2,9 +2,10 @@ package extent
 
 import "pmemfs/pmemfs/internal/layout"
 
-// Remove unmaps the file blocks [from, to). free is called with each run of image blocks that was mapped. At most limit
+// Remove unmaps the file blocks [from, to). free is called with each run of image blocks that was mapped, and
+// its birth epoch. At most limit
 // extents are changed; next is the file block from which to go on, to when all is done.
-func (m *Map) Remove(from, to uint64, limit int, free func(phys, n uint64) error) (next uint64, err error) {
+func (m *Map) Remove(from, to uint64, limit int, free func(phys, n, birth uint64) error) (next uint64, err error) {
 	defer m.save()
 	for n := 0; from < to; n++ {
 		e, ok, err := m.Next(from)
@@ -21,7 +22,7 @@ func (m *Map) Remove(from, to uint64, limit int, free func(phys, n uint64) error
 		if err := m.cut(e, lo, hi); err != nil {
 			return from, err
 		}
-		if err := free(e.Phys+lo-e.Logical, hi-lo); err != nil {
+		if err := free(e.Phys+lo-e.Logical, hi-lo, e.Birth); err != nil {
 			return from, err
 		}
 		from = hi

@@ -248,13 +248,19 @@ func (t *Table) Edit(op *alloc.Op, ino uint64) (layout.Inode, error) {
 	return t.Shadow(op, ino)
 }
 
-// Shadow returns the shadow of an inode that View or Get has accepted under the locks that the caller still holds.
+// Shadow returns the shadow of an inode that View or Get has accepted under the locks that the caller still holds. If a snapshot has the
+// inode, the operation keeps it as it is.
 func (t *Table) Shadow(op *alloc.Op, ino uint64) (layout.Inode, error) {
 	off, err := t.Offset(ino)
 	if err != nil {
 		return nil, err
 	}
-	return op.Tx.Inode(off), nil
+	in := op.Tx.Inode(off)
+	if birth := in.BirthEpoch(); op.Shared(ino, birth) {
+		op.KeepInode(ino, birth)
+		in.SetBirthEpoch(op.Epoch())
+	}
+	return in, nil
 }
 
 // New logs a reserved inode number as used and returns its zeroed shadow with number, generation and birth epoch.
@@ -274,7 +280,7 @@ func (t *Table) Own(op *alloc.Op, ino uint64) (layout.Inode, error) {
 	}
 	in := op.Tx.NewInode(off)
 	layout.InitInode(in, ino, t.gen.Add(1))
-	in.SetBirthEpoch(alloc.BirthEpoch)
+	in.SetBirthEpoch(op.Epoch())
 	return in, nil
 }
 
@@ -390,5 +396,5 @@ func (t *Table) link(op *alloc.Op, m *extent.Map, in layout.Inode, have uint64, 
 	}
 	in.SetSize((have + r.Len) << layout.BlockShift)
 	in.AddBlocks(int64(r.Len))
-	return m.Insert(layout.Extent{Logical: have, Phys: r.Start, Len: uint32(r.Len), Birth: alloc.BirthEpoch})
+	return m.Insert(layout.Extent{Logical: have, Phys: r.Start, Len: uint32(r.Len), Birth: op.Epoch()})
 }

@@ -122,7 +122,7 @@ func (t *Table) cut(cut, have uint64, quiesce func()) (ok bool, err error) {
 		return false, err
 	}
 	m := extent.Open(t.j, op, in)
-	if _, err := m.Remove(cut, have, trimPieces+1, func(phys, n uint64) error {
+	if _, err := m.Remove(cut, have, trimPieces+1, func(phys, n, _ uint64) error {
 		in.AddBlocks(-int64(n))
 		return op.FreeBlocks(phys, n)
 	}); err != nil {

@@ -47,6 +47,8 @@ type Tx struct {
 	touched []touched          // scratch for apply
 	bulk    []layout.Bulk      // stored outside of the record, and durable with it
 	note    layout.RequestNote // goes into the record, unless its key is zero
+
+	appended func() // OnAppended
 }
 
 // entry is an entry of the record as it is stored in place. It has no pointers, so that the collector has nothing to look at.
@@ -96,7 +98,7 @@ func (tx *Tx) Abort() {
 	tx.patches, tx.arena, tx.bulk = tx.patches[:0], tx.arena[:0], tx.bulk[:0]
 	clear(tx.cuts)
 	tx.entries, tx.cuts = tx.entries[:0], tx.cuts[:0]
-	tx.counts, tx.rec, tx.j, tx.note = Counts{}, tx.rec[:0], nil, layout.RequestNote{}
+	tx.counts, tx.rec, tx.j, tx.note, tx.appended = Counts{}, tx.rec[:0], nil, layout.RequestNote{}, nil
 	if len(tx.spare) > 64 || max(cap(tx.rec), cap(tx.arena)) > 1<<20 {
 		return // an unusually big one is left to the collector
 	}
@@ -232,6 +234,10 @@ func (tx *Tx) Count(free, inodes int64) {
 // RequestNote logs who asked for the transaction: the note is found again after a crash exactly if the transaction is.
 func (tx *Tx) RequestNote(n layout.RequestNote) { tx.note = n }
 
+// OnAppended makes Commit call f when the record has its place in the ring, before it is durable: what is committed after that is behind
+// it, and durable only with it. f must not wait.
+func (tx *Tx) OnAppended(f func()) { tx.appended = f }
+
 // Empty reports whether committing would change nothing.
 func (tx *Tx) Empty() bool { return len(tx.plain) == 0 && len(tx.shadows) == 0 && len(tx.patches) == 0 }
 
@@ -272,6 +278,9 @@ func (tx *Tx) Commit() (seq uint64, err error) {
 	if err != nil {
 		whole = true // there is nothing to be stored in place
 		return 0, err
+	}
+	if tx.appended != nil {
+		tx.appended()
 	}
 	if mutation.ApplyAfterFence.Off() {
 		if err := tx.apply(); err != nil {

@@ -224,6 +224,12 @@ func (in Inode) SetXattrRoot(block uint64, height uint8) {
 	in[offXattrHeight] = height
 }
 
+// Snap returns the epoch of the snapshot that a copy of an inode in memory is from, 0 for none. On the medium it is zero.
+func (in Inode) Snap() uint32 { return le.Uint32(in[offReserved:]) }
+
+// SetSnap sets the epoch of the snapshot that a copy of an inode is from.
+func (in Inode) SetSnap(v uint32) { le.PutUint32(in[offReserved:], v) }
+
 // Inline returns the inline area.
 func (in Inode) Inline() []byte { return in[inlineStart:InodeSize] }
 

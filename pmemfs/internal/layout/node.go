@@ -53,6 +53,14 @@ func InitNode(n Node, level, kind uint8, owner, self, birth uint64) {
 	n.setHeap(BlockSize)
 }
 
+// CopyOf makes n a copy of another node, at another block and of another birth epoch.
+func (n Node) CopyOf(from Node, self, birth uint64) {
+	clear(n[:4]) // a checksum is not copied
+	copy(n[4:BlockSize], from[4:BlockSize])
+	le.PutUint64(n[16:], self)
+	le.PutUint64(n[24:], birth)
+}
+
 // IsNode reports whether b carries a node's magic.
 func IsNode(b []byte) bool { return le.Uint16(b[4:]) == nodeMagic }
 
@@ -67,6 +75,9 @@ func (n Node) Owner() uint64 { return le.Uint64(n[8:]) }
 
 // Self returns the node's own block number.
 func (n Node) Self() uint64 { return le.Uint64(n[16:]) }
+
+// Birth returns the snapshot epoch in which the node was made.
+func (n Node) Birth() uint64 { return le.Uint64(n[24:]) }
 
 // Count returns the number of records.
 func (n Node) Count() int { return int(le.Uint16(n[32:])) }
@@ -99,6 +110,9 @@ func (n Node) Payload(i int) []byte {
 
 // Child returns the block number in record i of an inner node.
 func (n Node) Child(i int) uint64 { return le.Uint64(n[n.slot(i)+recordHead:]) }
+
+// SetChild changes the block number in record i of an inner node.
+func (n Node) SetChild(i int, block uint64) { le.PutUint64(n[n.slot(i)+recordHead:], block) }
 
 // Search returns the first record whose key is not below key, and whether it is equal.
 func (n Node) Search(key uint64) (int, bool) {

@@ -27,7 +27,7 @@ const (
 const (
 	KnownCompat   = uint64(0)
 	KnownROCompat = ROCompatSums
-	KnownIncompat = uint64(0)
+	KnownIncompat = IncompatSnapshots
 )
 
 // ROCompatSums says that data blocks have checksums, which whoever changes them keeps.

@@ -56,7 +56,7 @@ func TestSuperblockBounds(t *testing.T) {
 		{"backup behind the end", func(s *Superblock) { s.Backup = s.Blocks }, ErrDamaged},
 		{"no inodes", func(s *Superblock) { s.InodeBoot = 0 }, ErrDamaged},
 		{"inodes behind the end", func(s *Superblock) { s.InodeBoot = s.Blocks }, ErrDamaged},
-		{"unknown incompatible feature", func(s *Superblock) { s.Incompat = 1 }, ErrVersion},
+		{"unknown incompatible feature", func(s *Superblock) { s.Incompat = 1 << 40 }, ErrVersion},
 	}
 	for _, x := range tests {
 		b := make([]byte, BlockSize)

@@ -13,7 +13,7 @@ const (
 	mergeUpTo  = layout.NodeCapacity * 3 / 4
 )
 
-// Delete removes a key. It frees nodes that become empty or fit into a neighbour; it allocates nothing.
+// Delete removes a key. It frees nodes that become empty or fit into a neighbour. It allocates nothing but copies of shared nodes.
 func (t *Tree) Delete(key uint64) error {
 	var p path
 	exact, err := t.descend(&p, key)
@@ -23,7 +23,7 @@ func (t *Tree) Delete(key uint64) error {
 	if !exact {
 		return fmt.Errorf("%w: inode %d: key %#x to delete is not there", layout.ErrDamaged, t.Owner, key)
 	}
-	return t.deleteAt(&p, 0)
+	return t.deleteOwn(&p)
 }
 
 // DeleteAt is Delete for the key that a cursor is at.
@@ -31,7 +31,15 @@ func (t *Tree) DeleteAt(c *Cursor, key uint64) error {
 	if !t.leads(c) {
 		return t.Delete(key)
 	}
-	return t.deleteAt(&c.p, 0)
+	return t.deleteOwn(&c.p)
+}
+
+// deleteOwn removes a record from a leaf that becomes the live files' own.
+func (t *Tree) deleteOwn(p *path) error {
+	if err := t.own(p, 0); err != nil {
+		return err
+	}
+	return t.deleteAt(p, 0)
 }
 
 // deleteAt removes the record p[level].index and repairs the levels above.
@@ -49,14 +57,14 @@ func (t *Tree) deleteAt(p *path, level int) error {
 	switch {
 	case root && n.Count() == 0:
 		t.Root = Root{}
-		return t.free(s.block)
+		return t.free(n, s.block)
 	case root && level > 0 && n.Count() == 1:
 		t.Root = Root{n.Child(0), uint8(level)}
-		return t.free(s.block)
+		return t.free(n, s.block)
 	case root:
 		return nil
 	case n.Count() == 0:
-		if err := t.free(s.block); err != nil {
+		if err := t.free(n, s.block); err != nil {
 			return err
 		}
 		return t.deleteAt(p, level+1)
@@ -88,13 +96,21 @@ func (t *Tree) merge(p *path, level int, n layout.Node) error {
 		if n.Used()+m.Used() > mergeUpTo {
 			continue
 		}
+		if other == left && t.shared(m) { // what the records move to
+			_, block, err := t.copyNode(m, up.Child(left))
+			if err != nil {
+				return err
+			}
+			up = layout.Node(t.Op.Tx.Block(parent.block))
+			up.SetChild(left, block)
+		}
 		l, r := layout.Node(t.Op.Tx.Block(up.Child(left))), layout.Node(t.Op.Tx.Block(up.Child(left+1)))
 		if level > 0 {
 			r.SetKey(0, up.Key(left+1)) // the first key of an inner node need not be a bound; its parent's is
 		}
 		r.MoveTail(0, l)
 		gone := up.Child(left + 1)
-		if err := t.free(gone); err != nil {
+		if err := t.free(r, gone); err != nil {
 			return err
 		}
 		parent.index = left + 1
@@ -103,7 +119,11 @@ func (t *Tree) merge(p *path, level int, n layout.Node) error {
 	return nil
 }
 
-func (t *Tree) free(block uint64) error {
+// free gives up a node, which is a shadow or the medium's.
+func (t *Tree) free(n layout.Node, block uint64) error {
 	t.Nodes--
+	if birth := n.Birth(); t.Op.Shared(t.Owner, birth) {
+		return t.Op.Release(t.Owner, block, 1, birth, true)
+	}
 	return t.Op.FreeNode(block)
 }

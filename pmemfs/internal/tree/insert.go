@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/layout"
 )
 
@@ -16,7 +15,7 @@ func (t *Tree) newNode(level uint8, near uint64) (layout.Node, uint64, error) {
 	}
 	t.Nodes++
 	n := layout.Node(t.Op.Tx.NewBlock(block, layout.EntryNode))
-	layout.InitNode(n, level, t.Kind, t.Owner, block, alloc.BirthEpoch)
+	layout.InitNode(n, level, t.Kind, t.Owner, block, t.Op.Epoch())
 	return n, block, nil
 }
 
@@ -39,7 +38,7 @@ func (t *Tree) Insert(key uint64, payload []byte) error {
 	if exact {
 		return fmt.Errorf("%w: inode %d: key %#x is already there", layout.ErrDamaged, t.Owner, key)
 	}
-	return t.insertAt(&p, 0, key, payload)
+	return t.insertOwn(&p, key, payload)
 }
 
 // InsertAt is Insert for the key that a search has just not found, which spares another search.
@@ -47,7 +46,15 @@ func (t *Tree) InsertAt(c *Cursor, key uint64, payload []byte) error {
 	if !c.here || !t.leads(c) {
 		return t.Insert(key, payload)
 	}
-	return t.insertAt(&c.p, 0, key, payload)
+	return t.insertOwn(&c.p, key, payload)
+}
+
+// insertOwn adds a record at a leaf that becomes the live files' own.
+func (t *Tree) insertOwn(p *path, key uint64, payload []byte) error {
+	if err := t.own(p, 0); err != nil {
+		return err
+	}
+	return t.insertAt(p, 0, key, payload)
 }
 
 // insertAt adds a record at p[level].index, splitting the node and going on in its parent when it is full.

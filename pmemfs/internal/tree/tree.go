@@ -159,6 +159,9 @@ func (t *Tree) Update(key uint64, payload []byte) error {
 	if !exact || len(p[0].node.Payload(p[0].index)) != len(payload) {
 		return fmt.Errorf("%w: inode %d: key %#x to update is not there", layout.ErrDamaged, t.Owner, key)
 	}
+	if err := t.own(&p, 0); err != nil {
+		return err
+	}
 	if leaf := &p[0]; t.Op.Tx.Patchable(leaf.block) {
 		t.Op.Tx.Patch(leaf.block, leaf.node.PayloadOffset(leaf.index), payload)
 		return nil

@@ -37,6 +37,8 @@ func (b *Buffers) demandOf(f *Buffer, in layout.Inode, off, n uint64) (d demand,
 		}
 		until, count := end, &d.fresh
 		switch {
+		case ok && e.Logical <= block && b.v.Alloc.Shared(in.Ino(), e.Birth):
+			until = min(end, e.End()) // a snapshot has these blocks: others replace them
 		case ok && e.Logical <= block && e.Flags&layout.ExtentUnwritten == 0:
 			block = e.End()
 			continue

@@ -138,6 +138,9 @@ func (s *Set) Put(name, value []byte) error {
 // spill writes a long value to blocks of its own, with one fence for all of them.
 func (s *Set) spill(x *layout.Xattr) error {
 	var segs []pmem.Segment
+	if epoch := s.t.Op.Epoch(); epoch > firstEpoch {
+		x.Flags, x.Birth = layout.XattrBorn, epoch
+	}
 	rest := x.Value
 	for len(rest) > 0 {
 		r, err := s.t.Op.AllocBlocks(0, layout.BlocksFor(uint64(len(rest))), false)
@@ -162,10 +165,14 @@ func (s *Set) spill(x *layout.Xattr) error {
 	return nil
 }
 
+// firstEpoch is the birth epoch of everything in an image that never had a snapshot. Records do not mention it.
+const firstEpoch = 1
+
 // drop deletes a record and frees the blocks of its value.
 func (s *Set) drop(key uint64, x layout.Xattr) error {
+	birth := max(x.Birth, firstEpoch)
 	for _, b := range x.Blocks {
-		if err := s.t.Op.FreeBlocks(b, 1); err != nil {
+		if err := s.t.Op.Release(s.t.Owner, b, 1, birth, false); err != nil {
 			return err
 		}
 		s.in.AddBlocks(-1)

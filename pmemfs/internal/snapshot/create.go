@@ -1,0 +1,204 @@
+package snapshot
+
+import (
+	"fmt"
+	"slices"
+
+	"pmemfs/pmemfs/internal/alloc"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/internal/tree"
+)
+
+var (
+	siteFeature = pmem.NewSite("snapshot: superblock with the feature")
+	siteCopy    = pmem.NewSite("snapshot: copy of the superblock with the feature")
+)
+
+// shardBlocks is how many blocks of the image there are at least for each shard: each takes a few nodes as soon as it has anything.
+const shardBlocks = 1024
+
+// Create makes a snapshot of everything that has been committed, at one instant between two operations. name and text are its name and
+// description, now its time. Operations are paused while its record is built and gets its place in the ring, not while it becomes
+// durable. The caller holds no gate and no stripe.
+//
+// One fence, and two more for the first snapshot of an image; durable on return. Errors: ErrName, ErrExist, ErrFull; alloc.ErrNoSpace if what
+// later removals need could not be kept free; errors that wrap layout.ErrDamaged, and memory faults.
+func (s *Set) Create(name, text string, now int64) (layout.Snapshot, error) {
+	if !layout.SnapshotName(name) || len(text) > layout.SnapshotTextMax {
+		return layout.Snapshot{}, ErrName
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, err := s.v.Enter(layout.SnapshotIno)
+	if err != nil {
+		return layout.Snapshot{}, err
+	}
+	defer g.RUnlock()
+	list := s.All()
+	switch {
+	case s.ByName(name) != nil:
+		return layout.Snapshot{}, ErrExist
+	case len(list)+len(s.doomed) >= layout.SnapshotMax, s.table.Epoch >= layout.EpochMax:
+		return layout.Snapshot{}, ErrFull
+	case s.v.Alloc.Inodes.Limit() > layout.KeptInoMax:
+		return layout.Snapshot{}, fmt.Errorf("%w: inode numbers", ErrFull)
+	}
+	if err := s.enable(); err != nil {
+		return layout.Snapshot{}, err
+	}
+	x := layout.Snapshot{Time: now, Name: name, Text: text, Inodes: uint64(s.v.Journal.Counts().Inodes)}
+	x.Blocks = s.referenced()
+	free := s.v.Alloc.Blocks.Avail() + s.v.Alloc.Blocks.Quarantined() - s.v.Alloc.Reserved()
+	if free < reserveFor(x.Inodes)+setupBlocks {
+		return layout.Snapshot{}, alloc.ErrNoSpace
+	}
+	return x, s.record(&x, list)
+}
+
+// setupBlocks is the most blocks that the record of a snapshot takes: the shard table, and nodes of the table of snapshots.
+const setupBlocks = 1 + layout.MaxHeight
+
+// record commits a snapshot, and sets the epoch of x.
+func (s *Set) record(x *layout.Snapshot, list []*Snapshot) error {
+	a := s.v.Alloc
+	a.Pause()
+	paused := true
+	resume := func() {
+		if paused {
+			paused = false
+			a.Resume()
+		}
+	}
+	defer resume()
+	table := s.table
+	return s.change(a.BeginPaused(), func(op *alloc.Op, in layout.Inode, t *tree.Tree) error {
+		if table.Epoch == 0 {
+			var err error
+			if table, err = s.setup(op, in); err != nil {
+				return err
+			}
+			if err := t.Insert(0, layout.EncodeTable(&table)); err != nil {
+				return err
+			}
+		}
+		x.Epoch = table.Epoch
+		table.Epoch++
+		if err := t.Update(0, layout.EncodeTable(&table)); err != nil {
+			return err
+		}
+		op.Tx.OnAppended(func() { // what is committed from here on is behind the record, and durable only with it
+			if s.table.Epoch == 0 {
+				s.setShards(table)
+			}
+			s.table = table
+			s.publish(append(slices.Clone(list), s.fresh(*x)))
+			resume()
+		})
+		return t.Insert(x.Epoch, layout.EncodeSnapshot(x))
+	})
+}
+
+// change commits an operation on the table. edit gets the shadow of inode 7, which it need not store to, and the tree.
+func (s *Set) change(op *alloc.Op, edit func(op *alloc.Op, in layout.Inode, t *tree.Tree) error) (err error) {
+	defer s.v.Region.Unguard(s.v.Region.Guard(), &err)
+	defer op.Done()
+	op.Frees = true
+	in, err := s.v.Inodes.EditOrOwn(op, layout.SnapshotIno)
+	if err != nil {
+		return err
+	}
+	t := tableTree(s.v.Journal, in)
+	t.Op = op
+	if err := edit(op, in, &t); err != nil {
+		return err
+	}
+	in.SetDataRoot(t.Root.Block, t.Root.Height)
+	in.AddBlocks(t.Nodes)
+	return op.Commit()
+}
+
+// setup makes the shard table.
+func (s *Set) setup(op *alloc.Op, in layout.Inode) (layout.Table, error) {
+	table := layout.Table{Epoch: 1, Count: layout.ShardsMax}
+	for table.Count > 1 && uint64(table.Count)*shardBlocks > s.v.Alloc.Blocks.Limit() {
+		table.Count /= 2
+	}
+	block, err := op.AllocNode(0)
+	if err != nil {
+		return table, err
+	}
+	table.Shards = block
+	layout.InitShardTable(op.Tx.NewBlock(block, layout.EntryNode), block, table.Epoch, table.Count)
+	in.AddBlocks(1)
+	return table, nil
+}
+
+// enable sets the feature in both superblocks, before anything of it is there. Two fences, once in an image's life. Between them the copies
+// differ, and either does.
+func (s *Set) enable() (err error) {
+	s.v.SuperMu.Lock()
+	defer s.v.SuperMu.Unlock()
+	old := s.v.Super()
+	if old.Incompat&layout.IncompatSnapshots != 0 {
+		return nil
+	}
+	if err := s.v.Journal.Err(); err != nil {
+		return err
+	}
+	defer s.v.Region.Unguard(s.v.Region.Guard(), &err)
+	sb := *old
+	sb.Incompat |= layout.IncompatSnapshots
+	b := make([]byte, layout.BlockSize)
+	layout.EncodeSuperblock(b, &sb)
+	for _, x := range []struct {
+		site  *pmem.Site
+		block uint64
+	}{{siteFeature, layout.SuperBlock}, {siteCopy, sb.Backup}} {
+		off := layout.BlockOffset(x.block)
+		s.v.Region.Write(off, b)
+		if err := s.v.Region.Persist(x.site, []pmem.Range{{Off: off, Len: layout.BlockSize}}); err != nil {
+			return err
+		}
+	}
+	s.v.SetSuper(&sb)
+	return nil
+}
+
+// referenced returns how many blocks files have: those in use, but for what only snapshots hold, and for what the filesystem itself has
+// from the start.
+func (s *Set) referenced() uint64 {
+	sb := s.v.Super()
+	fixed := sb.RingBlocks + layout.JournalRing + 1 + layout.BlocksFor(s.v.Alloc.Inodes.Limit()*layout.InodeSize)
+	bitmap := uint64(1)
+	if sb.ROCompat&layout.ROCompatSums != 0 {
+		bitmap += layout.SumBlocks
+	}
+	fixed += layout.GroupCount(sb.Blocks) * bitmap
+	held := s.Space()
+	used := int64(sb.Blocks) - s.v.Journal.Counts().Free - int64(fixed) - int64(held.Blocks+held.Nodes)
+	return uint64(max(used, 0))
+}
+
+// Space is what snapshots take.
+type Space struct {
+	Blocks uint64 // that no live file has
+	Nodes  uint64 // of the trees that keep account of them
+	Inodes uint64 // kept as they were
+}
+
+// Space returns what all snapshots take. It costs a look at each shard.
+func (s *Set) Space() (sum Space) {
+	shards := s.shards.Load()
+	if shards == nil {
+		return sum
+	}
+	for i := range *shards {
+		sh := &(*shards)[i]
+		sh.RLock()
+		l := s.open(nil, i).line
+		sh.RUnlock()
+		sum.Blocks, sum.Nodes, sum.Inodes = sum.Blocks+l.KeptBlocks, sum.Nodes+l.Nodes, sum.Inodes+l.KeptInodes
+	}
+	return sum
+}

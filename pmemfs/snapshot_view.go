@@ -1,0 +1,193 @@
+package pmemfs
+
+import (
+	"errors"
+	"sync"
+
+	"pmemfs/pmemfs/internal/inode"
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/snapshot"
+)
+
+// SnapDir is the Snap of a handle that means the directory of the snapshots of a live directory: each name in it is a snapshot's, and
+// leads to that directory as it was.
+const SnapDir = layout.EpochMax
+
+// snapShift is above every inode number of an image that has snapshots.
+const snapShift = 36
+
+// In returns the handle of the same file in a snapshot; epoch 0 is the live file, SnapDir the directory of snapshots.
+func (h Handle) In(epoch uint32) Handle { return Handle{Ino: h.Ino, Gen: h.Gen, Snap: epoch} }
+
+// FileID returns a number that no other file has, in any snapshot either. It is the inode number of a live file.
+func (h Handle) FileID() uint64 { return h.Ino | uint64(h.Snap)<<snapShift }
+
+// changeable returns ErrReadOnly for a file in a snapshot.
+func (h Handle) changeable() error {
+	if h.Snap != 0 {
+		return ErrReadOnly
+	}
+	return nil
+}
+
+// slotPool has the copies of inodes that calls look at.
+var slotPool = sync.Pool{New: func() any { return new([layout.InodeSize]byte) }}
+
+// viewSnapshot is view for a file in a snapshot. f gets a copy of the inode, of which Snap says the epoch. What it leads to does not change,
+// so no stripe is held.
+func (fs *FS) viewSnapshot(call *Call, h Handle, f func(in layout.Inode) error) error {
+	if h.Snap == SnapDir {
+		return fs.viewSnapDir(call, h, f)
+	}
+	sn, err := fs.enterSnapshot(h.Snap)
+	if err != nil {
+		return err
+	}
+	defer sn.Leave()
+	buf := slotPool.Get().(*[layout.InodeSize]byte)
+	defer slotPool.Put(buf)
+	in, err := fs.inodeAsOf(h, call.waits(), buf)
+	if err != nil {
+		return err
+	}
+	call.setPost(0, in)
+	return f(in)
+}
+
+// enterSnapshot begins to read in a snapshot. ErrStale means that it is gone.
+func (fs *FS) enterSnapshot(epoch uint32) (*snapshot.Snapshot, error) {
+	sn := fs.snaps.ByEpoch(uint64(epoch))
+	if sn == nil || !sn.Enter() {
+		return nil, ErrStale
+	}
+	return sn, nil
+}
+
+// inodeAsOf copies the inode of a handle in a snapshot to buf. Generation 0 is any.
+func (fs *FS) inodeAsOf(h Handle, wait bool, buf *[layout.InodeSize]byte) (layout.Inode, error) {
+	if h.Ino < layout.RootIno || h.Ino > layout.KeptInoMax {
+		return nil, ErrStale
+	}
+	s := fs.stripes.of(h.Ino)
+	if !s.read(wait) {
+		return nil, ErrWouldBlock
+	}
+	defer s.RUnlock()
+	in, err := fs.inodes.View(nil, h.Ino)
+	if err == nil && in.BirthEpoch() <= uint64(h.Snap) {
+		copy(buf[:], in)
+	} else {
+		kept, keptErr := fs.snaps.Kept(h.Ino, uint64(h.Snap), buf)
+		switch {
+		case keptErr != nil:
+			return nil, keptErr
+		case !kept && err == nil:
+			return nil, ErrStale // made later
+		case !kept:
+			return nil, err
+		}
+	}
+	in = buf[:]
+	if in.Free() || h.Gen != 0 && in.Gen() != h.Gen {
+		return nil, ErrStale
+	}
+	in.SetSnap(h.Snap)
+	return in, nil
+}
+
+// childAsOf is child in a snapshot.
+func (fs *FS) childAsOf(ino uint64, snap uint32, buf *[layout.InodeSize]byte) (layout.Inode, error) {
+	in, err := fs.inodeAsOf(Handle{Ino: ino, Snap: snap}, true, buf)
+	if errors.Is(err, inode.ErrStale) || err == error(ErrStale) {
+		return nil, damagedEntry(ino)
+	}
+	return in, err
+}
+
+// lookupSnapshot is Lookup in a directory of a snapshot.
+func (fs *FS) lookupSnapshot(c *Cred, call *Call, dir Handle, name []byte, a *Attr) error {
+	if dir.Snap == SnapDir {
+		return fs.lookupSnapDir(c, call, dir, name, a)
+	}
+	return fs.viewSnapshot(call, dir, func(d layout.Inode) error {
+		if !d.IsDir() {
+			return ErrNotDir
+		}
+		if err := fs.allow(c, d, AccessExec); err != nil {
+			return err
+		}
+		if string(name) == ".." {
+			up, err := fs.aboveAsOf(call, d)
+			if err != nil {
+				return err
+			}
+			if up.Snap == SnapDir {
+				*a, err = fs.snapDirAttr(up)
+				return err
+			}
+			name = nameDot
+			if up.Ino != d.Ino() {
+				name = nameDotDot
+			}
+		}
+		ino, err := fs.resolve(d, name)
+		if err != nil {
+			return err
+		}
+		buf := slotPool.Get().(*[layout.InodeSize]byte)
+		defer slotPool.Put(buf)
+		in, err := fs.childAsOf(ino, dir.Snap, buf)
+		if err == nil {
+			*a = attrOf(in)
+		}
+		return err
+	})
+}
+
+// aboveAsOf returns what ".." of a directory in a snapshot is: its parent of then, or, of the directory that a call may not leave upwards,
+// and of the root, the directory of snapshots that it was found in.
+func (fs *FS) aboveAsOf(call *Call, d layout.Inode) (Handle, error) {
+	here := Handle{Ino: d.Ino(), Gen: d.Gen(), Snap: d.Snap()}
+	if here.Ino == layout.RootIno {
+		return here.In(SnapDir), nil
+	}
+	if call.bounded() {
+		for _, top := range call.Within {
+			if top.Ino == here.Ino && top.Gen == here.Gen {
+				return here.In(SnapDir), nil
+			}
+		}
+		if within, err := fs.isWithinAsOf(call, here); err != nil || !within {
+			return here, err
+		}
+	}
+	return Handle{Ino: d.Parent(), Snap: d.Snap()}, nil
+}
+
+// isWithinAsOf is isWithin in a snapshot.
+func (fs *FS) isWithinAsOf(c *Call, h Handle) (bool, error) {
+	missing := c.Within
+	buf := slotPool.Get().(*[layout.InodeSize]byte)
+	defer slotPool.Put(buf)
+	ino := h.Ino
+	for left := fs.j.Counts().Inodes; left >= 0 && ino != layout.RootIno; left-- {
+		in, err := fs.childAsOf(ino, h.Snap, buf)
+		if err != nil {
+			return false, err
+		}
+		parent, err := fs.childAsOf(in.Parent(), h.Snap, buf)
+		if err != nil {
+			return false, err
+		}
+		for i := range missing {
+			if missing[i].Ino == parent.Ino() && missing[i].Gen == parent.Gen() {
+				missing[i] = Handle{}
+			}
+		}
+		if missing == [2]Handle{} {
+			return true, nil
+		}
+		ino = parent.Ino()
+	}
+	return false, nil
+}

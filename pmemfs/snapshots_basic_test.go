@@ -1,0 +1,89 @@
+package pmemfs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"testing"
+)
+
+func TestSnapshotBasics(t *testing.T) {
+	fs, err := OpenMemory(64<<20, DomainVolatile, Options{NoBackground: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := fs.Root()
+	c := &Cred{}
+	d, err := fs.Mkdir(c, nil, root, []byte("dir"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []Attr
+	for i := range 300 {
+		a, err := fs.Create(c, nil, d.Handle, fmt.Appendf(nil, "f%d", i), &CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := fs.Write(c, nil, a.Handle, bytes.Repeat([]byte{byte(i)}, 10000), 0); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, a)
+	}
+	sn, err := fs.CreateSnapshot("one", "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range files {
+		switch i % 4 {
+		case 0:
+			if err := fs.Unlink(c, nil, d.Handle, fmt.Appendf(nil, "f%d", i)); err != nil {
+				t.Fatal(err)
+			}
+		case 1:
+			if _, _, err := fs.Write(c, nil, a.Handle, []byte("changed"), 5000); err != nil {
+				t.Fatal(err)
+			}
+		case 2:
+			if _, _, err := fs.Write(c, nil, a.Handle, bytes.Repeat([]byte("X"), 9000), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sd := d.Handle.In(sn.Epoch)
+	n := 0
+	if err := fs.Readdir(c, nil, sd, 0, true, func(e *DirEntry) bool { n++; return e.HasAttr || n <= 2 }); err != nil || n != 302 {
+		t.Errorf("readdir: %v, %d", err, n)
+	}
+	for i := range files {
+		a, err := fs.Lookup(c, nil, sd, fmt.Appendf(nil, "f%d", i))
+		if err != nil {
+			t.Fatal(i, err)
+		}
+		buf := make([]byte, 20000)
+		m, _, err := fs.Read(c, nil, a.Handle, buf, 0)
+		if err != nil || !bytes.Equal(buf[:m], bytes.Repeat([]byte{byte(i)}, 10000)) {
+			t.Fatal(i, m, err)
+		}
+		if _, _, err := fs.Write(c, nil, a.Handle, []byte("x"), 0); !errors.Is(err, ErrReadOnly) {
+			t.Fatal(err)
+		}
+	}
+	list, space, err := fs.Snapshots()
+	if err != nil || len(list) != 1 || list[0].Alone != space.Data || space.Data == 0 {
+		t.Errorf("%+v, %+v, %v", list, space, err)
+	}
+	if err := fs.DeleteSnapshot("one"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range files {
+		if err := fs.Unlink(c, nil, d.Handle, fmt.Appendf(nil, "f%d", i)); err != nil && i%4 != 0 {
+			t.Fatal(err)
+		}
+	}
+	if list, space, err = fs.Snapshots(); err != nil || len(list) != 0 || space != (SnapshotSpace{}) {
+		t.Errorf("%+v, %+v, %v", list, space, err)
+	}
+	if err := fs.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
