@@ -154,9 +154,15 @@ func TestFences(t *testing.T) {
 }
 
 func testFences(t *testing.T, sums bool) {
+	testFencesOn(t, sums, func(f *fixture) {})
+}
+
+// testFencesOn counts fences and lines of each operation on a filesystem that prepare has prepared.
+func testFencesOn(t *testing.T, sums bool, prepare func(f *fixture)) {
 	for _, op := range operations {
 		t.Run(op.name, func(t *testing.T) {
 			f := newFixture(t, sums)
+			prepare(f)
 			before, pos := f.fs.Counters(), f.fs.j.Appended()
 			if err := op.run(f); err != nil {
 				t.Fatal(err)

@@ -30,7 +30,8 @@ type CheckReport struct {
 	BadBlocks       uint64 `json:"bad_blocks"`  // listed as bad: nobody uses them
 	LostBlocks      uint64 `json:"lost_blocks"` // in use, and what they hold is not the truth; each is a fault
 	TotalBlocks     uint64 `json:"total_blocks"`
-	ReplayedRecords uint64 `json:"replayed_records"` // journal records that the next open replays
+	ReplayedRecords uint64 `json:"replayed_records"`   // journal records that the next open replays
+	Accounts        uint64 `json:"accounts,omitempty"` // of quotas
 }
 
 // Clean reports whether no rule is broken.
@@ -66,7 +67,7 @@ func checkReport(r *check.Report) *CheckReport {
 		Faults: faults, Suppressed: r.Suppressed, Stopped: r.Stopped,
 		Inodes: r.Inodes, Files: r.Files, Dirs: r.Dirs, Symlinks: r.Symlinks, Others: r.Others, Names: r.Names, Xattrs: r.Xattrs,
 		Orphans: r.Orphans, Nodes: r.Nodes, DataBlocks: r.DataBlocks, UsedBlocks: r.UsedBlocks, BadBlocks: r.BadBlocks,
-		LostBlocks: r.LostBlocks, TotalBlocks: r.TotalBlocks, ReplayedRecords: r.ReplayedRecords,
+		LostBlocks: r.LostBlocks, TotalBlocks: r.TotalBlocks, ReplayedRecords: r.ReplayedRecords, Accounts: r.Accounts,
 	}
 }
 

@@ -256,6 +256,10 @@ func (fs *FS) fill(c *Cred, op *alloc.Op, in, parent layout.Inode, m *making, t 
 	if setgid != 0 {
 		in.SetGID(parent.GID())
 	}
+	in.SetProject(parent.Project())
+	if fs.quotas.Counts() {
+		in.SetFlags(layout.FlagCounted)
+	}
 	in.SetAtime(t)
 	in.SetMtime(t)
 	in.SetBtime(t)

@@ -17,6 +17,7 @@ import (
 	"pmemfs/pmemfs/internal/locks"
 	"pmemfs/pmemfs/internal/media"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/internal/quota"
 	"pmemfs/pmemfs/internal/recovery"
 	"pmemfs/pmemfs/internal/snapshot"
 	"pmemfs/pmemfs/internal/xattr"
@@ -66,6 +67,8 @@ var (
 	ErrStale = &Error{syscall.ESTALE, "stale file handle"}
 	// ErrTooManyLinks is returned when a link count would exceed 2^31 - 1.
 	ErrTooManyLinks = &Error{syscall.EMLINK, "too many links"}
+	// ErrCrossesQuota is returned for a link or a rename from a directory tree with a quota into another one, or out of it.
+	ErrCrossesQuota = &Error{syscall.EXDEV, "crosses the border of a quota"}
 )
 
 // Permission and arguments.
@@ -107,6 +110,8 @@ var ErrTooMany = &Error{syscall.EMLINK, "as many as there may be"}
 var (
 	// ErrNoSpace is returned when no block is free, or when the host of the image has none for it.
 	ErrNoSpace = &Error{syscall.ENOSPC, "no space left on device"}
+	// ErrQuota is returned when a user, a group or a directory tree has as much as it may.
+	ErrQuota = &Error{syscall.EDQUOT, "disk quota exceeded"}
 	// ErrIO is returned when the medium is damaged or refuses.
 	ErrIO = &Error{syscall.EIO, "input/output error"}
 	// ErrReadOnly is returned for changes of a filesystem that is open for reading or has failed.
@@ -172,6 +177,10 @@ func mapErr(err error) error {
 		return snapshotErr(snap)
 	case errors.Is(err, alloc.ErrNoSpace):
 		return ErrNoSpace
+	case errors.Is(err, quota.ErrExceeded):
+		return ErrQuota
+	case errors.Is(err, quota.ErrNoAccount):
+		return ErrNotExist
 	case errors.Is(err, inode.ErrStale):
 		return ErrStale
 	case errors.Is(err, locks.ErrConflict):

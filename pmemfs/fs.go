@@ -18,6 +18,7 @@ import (
 	"pmemfs/pmemfs/internal/locks"
 	"pmemfs/pmemfs/internal/media"
 	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/internal/quota"
 	"pmemfs/pmemfs/internal/recovery"
 	"pmemfs/pmemfs/internal/scrub"
 	"pmemfs/pmemfs/internal/snapshot"
@@ -84,6 +85,9 @@ type FS struct {
 	scrubber *scrub.Scrubber
 	locks    *locks.Table
 	values   *kvstore.Store
+
+	quotas *quota.Quotas // nil while there are none; set under all gates
+	walker quotaWalker
 
 	notes []RequestNote // of the mounts before
 	dirty *writeback.Buffers
@@ -199,6 +203,7 @@ func (fs *FS) volume(sb *layout.Superblock) *volume.Volume {
 		Stripe: func(ino uint64) *critical.Latch { return &fs.stripes.of(ino).Latch },
 	}
 	v.SuperMu.Name("superblocks", 1)
+	v.AccountsMu.Name("accounts of quotas", 1)
 	v.SetSuper(sb)
 	return v
 }
@@ -234,6 +239,9 @@ func (fs *FS) build(st journal.State) error {
 	if err := fs.media.Open(); err != nil {
 		return err
 	}
+	if err := fs.openQuotas(); err != nil {
+		return err
+	}
 	if err := fs.openRoot(); err != nil {
 		return err
 	}
@@ -249,6 +257,7 @@ func (fs *FS) build(st journal.State) error {
 		fs.snaps.Start()
 	}
 	fs.trim(false)
+	fs.beginQuotaWalks()
 	return nil
 }
 
@@ -285,6 +294,7 @@ func (fs *FS) openRoot() error {
 // Calls made after it return ErrClosed.
 func (fs *FS) Close() error {
 	fs.snaps.Stop() // it enters gates
+	fs.walker.end()
 	for i := range fs.gates {
 		fs.gates[i].Lock()
 		defer fs.gates[i].Unlock()
@@ -363,23 +373,4 @@ func (fs *FS) SyncAll() error {
 		fs.reapAgain()
 		return errors.Join(fs.dirty.FlushAll(), fs.j.Checkpoint())
 	})
-}
-
-// Statfs returns the size of the filesystem.
-//
-// Errors: ErrClosed.
-func (fs *FS) Statfs() (Statfs, error) {
-	g, err := fs.enter(0)
-	if err != nil {
-		return Statfs{}, err
-	}
-	defer g.RUnlock()
-	free := max(fs.a.Blocks.Avail()+fs.a.Blocks.Quarantined()-fs.a.Reserved(), 0)
-	avail := max(free-fs.a.EmergencyReserve(), 0)
-	files := uint64(avail)*layout.InodesPerBlk + uint64(max(fs.a.Inodes.Avail(), 0))
-	return Statfs{
-		TotalBytes: fs.super().Blocks << layout.BlockShift, FreeBytes: uint64(free) << layout.BlockShift,
-		AvailBytes: uint64(avail) << layout.BlockShift, FreeFiles: files,
-		TotalFiles: files + uint64(fs.j.Counts().Inodes), NameMax: NameMax, BlockSize: layout.BlockSize,
-	}, nil
 }

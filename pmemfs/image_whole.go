@@ -33,5 +33,5 @@ func (fs *FS) logOpen(whole pmem.Missing, superblock error) {
 		fs.log.Info("the image was sparse, or shared blocks with other files, and has blocks of its own now",
 			"allocated_bytes", whole.Holes, "unshared_bytes", whole.Shared)
 	}
-	fs.media.HealSuperblock(superblock)
+	fs.media.HealSuperblocks(superblock)
 }

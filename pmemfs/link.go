@@ -7,8 +7,8 @@ import (
 
 // Link gives a file another name. Directories have one only. One fence; durable on return.
 //
-// Errors: ErrExist, ErrNotExist, ErrNotDir, ErrNameTooLong, ErrInvalid as for Mkdir; ErrPerm for a directory; ErrAccess; ErrTooManyLinks; change
-// errors.
+// Errors: ErrExist, ErrNotExist, ErrNotDir, ErrNameTooLong, ErrInvalid as for Mkdir; ErrPerm for a directory; ErrAccess; ErrTooManyLinks;
+// ErrCrossesQuota; change errors.
 func (fs *FS) Link(c *Cred, call *Call, h Handle, d Handle, name []byte) (a Attr, err error) {
 	if h.Snap != 0 || d.Snap != 0 {
 		return a, ErrReadOnly
@@ -79,6 +79,8 @@ func (fs *FS) mayLink(c *Cred, in, parent layout.Inode, name []byte, at *dir.Pos
 		return 0, ErrNotExist
 	case in.Nlink() >= layout.LinkMax:
 		return 0, ErrTooManyLinks
+	case in.Project() != parent.Project():
+		return 0, ErrCrossesQuota
 	}
 	return key, nil
 }

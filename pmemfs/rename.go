@@ -12,8 +12,8 @@ import (
 // say otherwise. One fence; durable on return.
 //
 // Errors: ErrNotExist, ErrNotDir, ErrIsDir, ErrNotEmpty, ErrNameTooLong; ErrExist by RenameNoReplace; ErrInvalid for a directory that would be
-// below itself, and for flags; ErrAccess, ErrPerm below a sticky directory; ErrTooManyLinks; change errors. ErrStale also says that
-// the old name is not that of Call.Expected.
+// below itself, and for flags; ErrAccess, ErrPerm below a sticky directory; ErrTooManyLinks; ErrCrossesQuota; change errors. ErrStale also
+// says that the old name is not that of Call.Expected.
 func (fs *FS) Rename(c *Cred, call *Call, from Handle, fromName []byte, to Handle, toName []byte, flags RenameFlags) error {
 	if from.Snap != 0 || to.Snap != 0 {
 		return ErrReadOnly
@@ -103,6 +103,7 @@ func (m *renaming) body(c *Cred, names *pair) error {
 	if err := m.mayRename(c); err != nil {
 		return err
 	}
+	m.fs.noteMoved(&m.from, &m.to)
 	if err := m.edit(); err != nil {
 		return err
 	}

@@ -77,6 +77,9 @@ func (m *renaming) mayRename(c *Cred) error {
 	if err := m.mayMove(c, from); err != nil {
 		return err
 	}
+	if from.parent.Project() != to.parent.Project() {
+		return ErrCrossesQuota
+	}
 	exchange := m.flags&RenameExchange != 0
 	switch {
 	case to.child == nil && exchange:

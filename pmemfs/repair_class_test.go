@@ -89,6 +89,7 @@ func TestClassesInjected(t *testing.T) {
 	}
 	look(operate(t, false), atRest())
 	look(operate(t, true), inWindow())
+	look(operateQuotas(t, false), quotaDamage)
 	for c := range missing {
 		t.Errorf("no damage is a %s", c)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/media"
+	"pmemfs/pmemfs/internal/quota"
 )
 
 // retry counts the attempts of one call.
@@ -24,14 +25,18 @@ func (fs *FS) mayRetry(err error, r *retry) bool {
 	return fs.freeSpace(err, r)
 }
 
-// freeSpace is mayRetry for want of space. Before anybody is told that there is none, dirty data of others is flushed, which
+// freeSpace is mayRetry for want of space, or because of a quota. Before anybody is told that there is none, dirty data of others is flushed, which
 // may take less, and what could not be freed before is tried again. True once in a call, and only if there was something
 // to do. The caller holds the gate and no stripe.
 func (fs *FS) freeSpace(err error, r *retry) bool {
-	if r.freed || !errors.Is(err, alloc.ErrNoSpace) && !errors.Is(err, ErrNoSpace) || fs.j.Err() != nil {
+	exceeded := errors.Is(err, quota.ErrExceeded)
+	if r.freed || !exceeded && !errors.Is(err, alloc.ErrNoSpace) && !errors.Is(err, ErrNoSpace) || fs.j.Err() != nil {
 		return false
 	}
 	r.freed = true
+	if exceeded && !fs.dirty.Dirty() && fs.deferred.n.Load() == 0 {
+		return false
+	}
 	if !fs.dirty.Dirty() && fs.deferred.n.Load() == 0 {
 		return fs.trim(true)
 	}

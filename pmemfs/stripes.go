@@ -41,6 +41,8 @@ func (fs *FS) nameLocks() {
 	fs.orphanMu.Name("orphan index", 1)
 	fs.refsMu.Name("open files", 1)
 	fs.deferred.mu.Name("deferred orphans", 1)
+	fs.walker.mu.Name("walk for quotas", 1)
+	fs.walker.setMu.Name("quotas of trees", 1)
 }
 
 // quiesce waits until everybody who holds a stripe now has let go of it. The caller holds none.

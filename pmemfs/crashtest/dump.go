@@ -22,7 +22,7 @@ type dump []string
 // have no name will only get back.
 func dumpFS(fs *pmemfs.FS, free bool) (dump, error) {
 	var d dump
-	err := errors.Join(d.values(fs), d.dir(fs, "/", fs.Root()))
+	err := errors.Join(d.values(fs), d.quotas(fs), d.dir(fs, "/", fs.Root()))
 	if err == nil && free {
 		var s pmemfs.Statfs
 		s, err = fs.Statfs()

@@ -78,6 +78,10 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"kill":     killTrace,
 	"mend":     mendTrace,
 	"heads":    headsTrace,
+	"quota":    quotaTrace,
+	"convert":  convertTrace,
+	"accounts": accountsTrace,
+	"slots":    damagedAccounts,
 }
 
 // Run tries the crash states of the job's workload. An error that is no Violation says that the workload itself failed.

@@ -56,6 +56,10 @@ var killers = map[string]string{
 	"repair: superblock, fence":                     "repair:0",
 	"scrub: superblock written anew, flush":         "scrub:0",
 	"scrub: superblock written anew, fence":         "scrub:0",
+	"quota: slots of new accounts, flush":           "accounts:1",
+	"quota: slots of new accounts, fence":           "accounts:0",
+	"pmemfs: superblock with a feature, flush":      "convert:0",
+	"pmemfs: superblock with a feature, fence":      "convert:0",
 	mutation.QuarantineFreed.String():               "mix:1",
 	mutation.QuarantineTrimmed.String():             "trim:0",
 	mutation.QuarantineSingle.String():              "single:0",
@@ -98,6 +102,13 @@ var killers = map[string]string{
 	mutation.BulkVerified.String():                  "kill:1",
 	mutation.BulkVouched.String():                   "kill:7",
 	mutation.BulkFenced.String():                    "kill:1",
+	mutation.AccountSeal.String():                   "slots:0",
+	mutation.AccountAsOfHead.String():               "accounts:0",
+	mutation.AccountOlderCopy.String():              "accounts:0",
+	mutation.AccountsAtCheckpoint.String():          "accounts:0",
+	mutation.AccountsReplayed.String():              "accounts:0",
+	mutation.AccountsInRecord.String():              "accounts:0",
+	mutation.QuotaBitsFirst.String():                "convert:0",
 }
 
 // attempt runs a job with something taken away. A panic of the crippled engine is as good as any failure.

@@ -20,6 +20,8 @@ type node struct {
 	data   []byte // content, or a link's target
 	kids   map[string]*node
 	xattrs map[string][]byte
+	quota  uint32 // number of the directory tree with a quota that it is in; 0 for none
+	ofTree bool   // it is the directory of that tree
 	stamps stamps // as they were when they were last compared
 	effect effect // of what has been done since
 }
@@ -28,6 +30,7 @@ type node struct {
 type model struct {
 	root   *node
 	values map[string][]byte // the key-value store
+	trees  uint32            // numbers of directory trees that were given out
 }
 
 func newModelNode(t pmemfs.FileType, mode uint32) *node {
@@ -40,14 +43,14 @@ func newModelNode(t pmemfs.FileType, mode uint32) *node {
 
 // emptyModel returns a model of a new filesystem.
 func emptyModel() *model {
-	return &model{newModelNode(pmemfs.TypeDir, 0o755), map[string][]byte{}}
+	return &model{root: newModelNode(pmemfs.TypeDir, 0o755), values: map[string][]byte{}}
 }
 
 // newModel returns a model of what is in a filesystem that a workload starts from.
 func newModel(fs *pmemfs.FS) (*model, error) {
 	byIno := map[uint64]*node{}
 	n, err := load(fs, fs.Root(), byIno)
-	m := &model{n, map[string][]byte{}}
+	m := &model{root: n, values: map[string][]byte{}, trees: 1000}
 	names, serr := fs.Keys()
 	err = errors.Join(err, serr)
 	for _, name := range names {
@@ -68,6 +71,9 @@ func load(fs *pmemfs.FS, h pmemfs.Handle, byIno map[uint64]*node) (*node, error)
 	n.uid, n.nlink, n.stamps = a.UID, a.Nlink, stampsOf(a)
 	byIno[h.Ino] = n
 	if n.data, err = bytesOf(fs, a); err != nil {
+		return nil, err
+	}
+	if n.quota, n.ofTree, err = treeOf(fs, h); err != nil {
 		return nil, err
 	}
 	names, err := fs.ListXattr(root, nil, h)
@@ -179,8 +185,10 @@ func (m *model) apply(o Op) bool {
 	d, name := m.parent(o.Path)
 	n := m.find(o.Path)
 	switch o.Verb {
-	case "sync", "release":
+	case "sync", "release", "quotaon", "limit":
 		return true
+	case "tree", "untree":
+		return m.applyTree(o)
 	case "putvalue":
 		m.values[o.Path] = fill(o.A, o.A+5)
 		return true
@@ -200,7 +208,7 @@ func (m *model) apply(o Op) bool {
 		return d.add(name, k)
 	case "link":
 		src := m.find(o.To)
-		if src == nil || src.typ == pmemfs.TypeDir || !d.add(name, src) {
+		if src == nil || src.typ == pmemfs.TypeDir || d == nil || src.quota != d.quota || !d.add(name, src) {
 			return false
 		}
 		src.nlink++
@@ -219,6 +227,7 @@ func (d *node) add(name string, n *node) bool {
 		return false
 	}
 	d.kids[name] = n
+	n.quota = d.quota
 	if n.typ == pmemfs.TypeDir {
 		d.nlink++
 	}
@@ -275,7 +284,7 @@ func (m *model) rename(d *node, name string, o Op) bool {
 		return false
 	case src == dst:
 		return flags != pmemfs.RenameNoReplace
-	case dst != nil && dst.typ == pmemfs.TypeDir && d != to && dst.holds(d):
+	case dst != nil && dst.typ == pmemfs.TypeDir && d != to && dst.holds(d), d.quota != to.quota:
 		return false
 	}
 	if dst != nil && flags != pmemfs.RenameExchange {
@@ -379,7 +388,10 @@ func (m *model) compare(fs *pmemfs.FS, at span) error {
 	if !maps.EqualFunc(m.values, got.values, bytes.Equal) {
 		return fmt.Errorf("there are values %q, expected %q", slices.Sorted(maps.Keys(got.values)), slices.Sorted(maps.Keys(m.values)))
 	}
-	return m.root.same(got.root, "/", at, map[*node]bool{})
+	if err := m.root.same(got.root, "/", at, map[*node]bool{}); err != nil {
+		return err
+	}
+	return m.root.sameTrees(got.root, "/", map[uint32]uint32{})
 }
 
 func (n *node) same(got *node, path string, at span, seen map[*node]bool) error {

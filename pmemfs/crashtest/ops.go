@@ -33,7 +33,10 @@ func (o Op) String() string {
 	return s
 }
 
-func full(err error) bool { return errors.Is(err, pmemfs.ErrNoSpace) }
+// full reports whether an operation was refused for want of space, or because of a quota.
+func full(err error) bool {
+	return errors.Is(err, pmemfs.ErrNoSpace) || errors.Is(err, pmemfs.ErrQuota)
+}
 
 // A world runs operations on a filesystem.
 type world struct {
@@ -101,6 +104,10 @@ func (w *world) do(o Op) error {
 		return w.fs.PutValue(o.Path, fill(o.A, o.A+5))
 	case "deletevalue":
 		return w.fs.DeleteValue(o.Path)
+	case "quotaon":
+		return w.fs.EnableQuotas()
+	case "limit": // user A to B bytes
+		return w.fs.SetQuota(pmemfs.QuotaUser, uint32(o.A), pmemfs.QuotaLimits{HardBytes: uint64(o.B)})
 	}
 	h, err := w.find(o.Path)
 	if err != nil {
@@ -185,6 +192,20 @@ var objects = map[string]func(w *world, o Op, h pmemfs.Handle) error{
 			acls = pmemfs.ACLs{Access: someACL(o.A), Default: someACL(o.A)}
 		}
 		return w.fs.SetACLs(w.as(), &w.call, h, acls, pmemfs.ACLKind(o.B))
+	},
+	"tree": func(w *world, o Op, h pmemfs.Handle) error { // a quota of A bytes and B files
+		_, err := w.fs.SetTreeQuota(h, pmemfs.QuotaLimits{HardBytes: uint64(o.A), HardFiles: uint64(o.B)})
+		return err
+	},
+	"untree": func(w *world, o Op, h pmemfs.Handle) error {
+		q, err := w.fs.TreeQuota(h)
+		if err == nil && q.Dir != h {
+			err = pmemfs.ErrNotExist
+		}
+		if err == nil {
+			err = w.fs.RemoveTreeQuota(q.ID)
+		}
+		return err
 	},
 	"hold": func(w *world, o Op, h pmemfs.Handle) error {
 		err := w.fs.Hold(h)

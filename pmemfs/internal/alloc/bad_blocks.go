@@ -144,6 +144,9 @@ func (op *Op) retire(block uint64) error {
 	return nil
 }
 
+// KeepBad makes the operation leave bad blocks that it comes upon taken, rather than give them to their list. It frees none.
+func (op *Op) KeepBad() { op.retiring = true }
+
 // freeAround frees the n blocks at start, but for bad ones, which it retires.
 func (op *Op) freeAround(start, n uint64) error {
 	for {

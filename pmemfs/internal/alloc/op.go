@@ -41,10 +41,31 @@ type Allocator struct {
 
 	epochs  epochs
 	pausing pausing
+	// Accounts keep quotas; nil while there are none. It is set while nobody has begun an operation.
+	Accounts Accountant
 
 	suspects    suspects
 	retired     atomic.Uint64
 	reservation atomic.Int64 // blocks
+}
+
+// Accountant keeps the accounts of quotas.
+type Accountant interface {
+	// Charge logs in op what it changes of accounts, and notes that in op.Charges. An error says that it may not, or that an account
+	// cannot be found. The caller holds the locks of the operation.
+	Charge(op *Op) error
+	// Charged is told whether an operation that was charged has happened.
+	Charged(op *Op, happened bool)
+}
+
+// Charge is what an operation changes of an account.
+type Charge struct {
+	Key     uint64 // of the account
+	Account any    // what the Accountant keeps of it
+	Change  layout.Usage
+	Held    layout.Usage // of that, what was added to the account before the commit
+	Prepaid int64        // of that, the blocks that had been added before the operation
+	Capped  bool         // the account's limits count
 }
 
 // Op is a transaction together with what it has reserved and freed. It is used by one goroutine, and ends with Commit
@@ -68,6 +89,13 @@ type Op struct {
 	Frees bool
 	// Trims marks an operation that cuts the inode file.
 	Trims bool
+	// Uncapped marks an operation that accounts are charged for whatever their limits say.
+	Uncapped bool
+	// Prepaid, unless it is nil, is how many blocks the accounts of the file have been charged for in advance. The operation takes what it
+	// needs from there.
+	Prepaid *int64
+	// Charges are what the operation changes of accounts.
+	Charges []Charge
 	// Reservation is how many of the reserved blocks (Allocator.AddReservation) are the operation's own. It leaves the others.
 	Reservation int64
 }
@@ -243,6 +271,12 @@ func (op *Op) Commit() error {
 	if err := op.settle(); err != nil {
 		return err
 	}
+	accounts := op.a.Accounts
+	if accounts != nil {
+		if err := accounts.Charge(op); err != nil {
+			return err
+		}
+	}
 	tx, done := op.Tx, false
 	op.Tx = nil // it ends with its Commit, also when a memory fault ends that: to abort it again would pool it twice
 	defer func() {
@@ -255,6 +289,9 @@ func (op *Op) Commit() error {
 		return err
 	}
 	done = true
+	if accounts != nil {
+		accounts.Charged(op, true)
+	}
 	for _, r := range op.reserved {
 		op.a.Blocks.Committed(r)
 	}
@@ -297,6 +334,9 @@ func (op *Op) Abort() {
 
 // rollback gives back what an operation took that has not happened.
 func (op *Op) rollback() {
+	if len(op.Charges) > 0 {
+		op.a.Accounts.Charged(op, false)
+	}
 	if op.a.J.Err() != nil && !mutation.QuarantineFailed.Off() {
 		// Its record may be durable though nobody was told, so the next open may find it done. Whoever was given its
 		// blocks now would write into its files: they stay taken.

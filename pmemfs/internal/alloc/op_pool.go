@@ -10,6 +10,7 @@ func (op *Op) recycle() {
 	op.inodes, op.gone = op.inodes[:0], op.gone[:0]
 	op.retired, op.Frees, op.Reservation, op.Trims = op.retired[:0], false, 0, false
 	op.kept = op.kept[:0]
+	op.Uncapped, op.Prepaid, op.retiring = false, nil, false
 	op.release()
 	if op.inside {
 		op.inside = false

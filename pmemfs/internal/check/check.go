@@ -58,8 +58,9 @@ type Report struct {
 	Others          uint64 `json:"others"` // devices, FIFOs, sockets
 	Names           uint64 `json:"names"`
 	Xattrs          uint64 `json:"xattrs"`
-	Orphans         uint64 `json:"orphans"` // nameless or being truncated: the next open finishes them
-	Nodes           uint64 `json:"nodes"`   // of all trees
+	Accounts        uint64 `json:"accounts"` // of quotas
+	Orphans         uint64 `json:"orphans"`  // nameless or being truncated: the next open finishes them
+	Nodes           uint64 `json:"nodes"`    // of all trees
 	DataBlocks      uint64 `json:"data_blocks"`
 	UsedBlocks      uint64 `json:"used_blocks"` // as the bitmaps say
 	BadBlocks       uint64 `json:"bad_blocks"`  // listed as bad: nobody uses them
@@ -95,6 +96,7 @@ func RunImage(image Image, progress func(done, total int64)) (*Report, error) {
 	c.walk()
 	c.usage()
 	c.counters()
+	c.vetUsed()
 	c.nameOwners()
 	c.step(c.total - c.done)
 	return c.report, nil
@@ -125,6 +127,8 @@ type checker struct {
 	questions []question
 	asked     *asked
 
+	accounts accounts
+
 	lostBlocks     []uint64        // what the head lists
 	badGroups      map[uint64]bool // block groups without a usable bitmap
 	file           inodeFile
@@ -152,6 +156,7 @@ func (c *checker) walk() {
 	c.slots()
 	c.orphans()
 	c.badBlocks()
+	c.quotas()
 	c.values()
 	c.inodes()
 	if !c.quiet {

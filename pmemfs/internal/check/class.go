@@ -94,6 +94,18 @@ const (
 	EntryType         Class = "entry-type"
 )
 
+// Accounts of quotas.
+const (
+	AccountState  Class = "account-state"   // what quotas have beside accounts makes no sense, or is not there
+	AccountRecord Class = "account-record"  // makes no sense
+	AccountSlots  Class = "account-slots"   // a block of slots that cannot be one
+	AccountSlot   Class = "account-slot"    // not one that is given out, or that of another account
+	AccountCopies Class = "account-copies"  // a copy of what is used is damaged
+	AccountUsed   Class = "account-used"    // not what the inodes take
+	InodeCounted  Class = "inode-uncounted" // accounts are not charged for it, and should be
+	QuotaData     Class = "quota-data"      // data or attributes beside the tree of accounts
+)
+
 // Trees, extents, attributes and the orphan index.
 const (
 	NodePointer     Class = "node-pointer"

@@ -24,7 +24,11 @@ func (c *checker) vetInode(in layout.Inode, ino uint64, off int64) bool {
 	default:
 		bad(InodeType, "a known file type", "mode %#o", in.Mode())
 	}
-	if want := typeFlags(typ, ino); in.Flags()&^want != 0 {
+	want := typeFlags(typ, ino)
+	if c.sb.Quotas() && ino >= layout.RootIno {
+		want |= layout.FlagCounted
+	}
+	if in.Flags()&^want != 0 {
 		bad(InodeFlags, fmt.Sprintf("no flags but %#x", want), "flags %#x", in.Flags())
 	}
 	if in.Nlink() > layout.LinkMax {
@@ -48,7 +52,7 @@ func (c *checker) vetInode(in layout.Inode, ino uint64, off int64) bool {
 	if major, minor := in.Rdev(); typ != layout.ModeChar && typ != layout.ModeBlock && (major != 0 || minor != 0) {
 		bad(InodeDevice, "no device number: it is no device", "%d, %d", major, minor)
 	}
-	if in.Reserved() {
+	if in.Reserved(c.sb.Quotas()) {
 		bad(InodeReserved, "zeros in its reserved bytes", "something else")
 	}
 	return c.vetRoots(in, typ, inline, bad) && ok
@@ -134,6 +138,7 @@ func (c *checker) inodes() {
 
 func (c *checker) inode(ino uint64) {
 	in, off := c.slot(ino)
+	c.count(in, ino, off)
 	var owned uint64
 	whole := true
 	r := c.report

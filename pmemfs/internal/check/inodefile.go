@@ -132,7 +132,7 @@ func (c *checker) inodeGroup(g uint64, b []byte, off int64) {
 
 // bootSlot checks one of the filesystem's own inodes.
 func (c *checker) bootSlot(in layout.Inode, ino uint64, off int64) {
-	made := (ino == layout.BadBlocksIno || ino == layout.ValuesIno) && !in.Unused()
+	made := (ino == layout.BadBlocksIno || ino == layout.ValuesIno || ino == layout.QuotaIno && c.sb.Quotas()) && !in.Unused()
 	if ino == layout.InodeFileIno || ino == layout.OrphanIno || made {
 		c.usedSlot(in, ino, off)
 		return

@@ -142,7 +142,11 @@ func (c *checker) replay(rec []byte, h *layout.RecordHead, off int64) {
 			return
 		}
 		body = rest
-		if !e.Kind.Changes() {
+		if e.Kind == layout.EntryAccount && c.fixed(layout.BlockOf(e.Off)) == "" {
+			c.accounts.replay(&e)
+			continue
+		}
+		if !e.Kind.Changes() && e.Kind != layout.EntryAccount {
 			continue
 		}
 		if b := layout.BlockOf(e.Off); c.fixed(b) != "" && !c.isBitmap(b) && (e.Kind != layout.EntryData || !c.sb.Sums().Holds(b)) {

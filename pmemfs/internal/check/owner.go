@@ -98,7 +98,7 @@ func (c *checker) nameOwners() {
 	}
 	second := checker{
 		image: c.image, probed: c.probed, unreadable: c.unreadable, told: c.told, sb: c.sb, report: &Report{}, quiet: true, asked: &asked{},
-		changed: c.changed, copies: c.copies, unsealed: c.unsealed,
+		changed: c.changed, copies: c.copies, unsealed: c.unsealed, head: c.head,
 	}
 	for i := range c.questions {
 		second.asked.list = append(second.asked.list, &c.questions[i])

@@ -25,6 +25,8 @@ func (t *tree) of() string {
 		return fmt.Sprintf("directory %d", t.ino)
 	case layout.TreeOrphan:
 		return "orphan index"
+	case layout.TreeAccounts:
+		return "accounts of quotas"
 	case layout.TreeXattr:
 		return fmt.Sprintf("attributes of inode %d", t.ino)
 	}

@@ -78,6 +78,7 @@ func (j *Journal) checkpoint(kind int) (err error) {
 	due := h.TailPos != tail || kind != checkpointIfDue
 	if due {
 		j.taken = j.dirty.take(j.taken, j.lowSeq == j.seq)
+		j.takeAccounts()
 	}
 	j.paused = false
 	j.mu.Unlock()
@@ -85,6 +86,9 @@ func (j *Journal) checkpoint(kind int) (err error) {
 		return nil
 	}
 	if err := j.takeDirty(); err != nil {
+		return err
+	}
+	if err := j.storeAccounts(h.Version); err != nil {
 		return err
 	}
 	// What is lost is written down with the lines that are not, before the head lets go of the records that say it.
@@ -104,6 +108,7 @@ func (j *Journal) checkpoint(kind int) (err error) {
 	j.version = h.Version
 	// Only now, with the head fenced, is the ring space before it free, and what its records freed reusable.
 	j.moveTail(&h)
+	j.accountsSaved()
 	j.checkpoints.Add(1)
 	j.releaseFreed(&h)
 	return nil

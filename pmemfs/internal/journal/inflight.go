@@ -31,7 +31,8 @@ type slot struct {
 	pos    uint64 // where the record begins
 	end    uint64 // where the next one does
 	counts Counts
-	_      [64 - 48]byte // a line each
+	named  uint32        // accounts that the record changes: see accountList
+	_      [64 - 52]byte // a line each
 }
 
 // slot returns the slot of a record in flight.
@@ -39,7 +40,7 @@ func (j *Journal) slot(seq uint64) *slot { return &j.slots[seq%slotCount] }
 
 // reserve gives a record of n bytes a sequence and a position in the ring. It waits for space. On an error nothing has happened;
 // otherwise the record must be stored, fenced and applied, or the journal fail: later ones wait for it.
-func (j *Journal) reserve(n int, counts Counts) (*slot, error) {
+func (j *Journal) reserve(n int, counts Counts, accounts []accountChange) (*slot, error) {
 	need := layout.LineUp(uint64(n))
 	j.mu.LockShort()
 	for j.pos+need-j.tail > j.size || j.seq-j.lowSeq >= inFlightMax || j.paused {
@@ -54,7 +55,10 @@ func (j *Journal) reserve(n int, counts Counts) (*slot, error) {
 		return nil, err
 	}
 	s.state.Store(slotReserved)
-	s.seq, s.pos, s.end, s.counts = j.seq, j.pos, j.pos+need, counts
+	s.seq, s.pos, s.end, s.counts, s.named = j.seq, j.pos, j.pos+need, counts, uint32(len(accounts))
+	if len(accounts) > 0 {
+		j.await(s.seq, accounts)
+	}
 	j.seq++
 	j.pos += need
 	j.fences++
@@ -132,6 +136,9 @@ func (j *Journal) advance() {
 			return
 		}
 		j.low = s.end
+		if s.named > 0 {
+			j.fold(j.lowSeq)
+		}
 		j.lowSeq++
 		j.lowCnt.Free += s.counts.Free
 		j.lowCnt.Inodes += s.counts.Inodes
@@ -190,6 +197,9 @@ func (j *Journal) unreserve(s *slot) bool {
 	defer j.mu.Unlock()
 	if j.seq != s.seq+1 {
 		return false
+	}
+	if s.named > 0 {
+		j.forgo(s.seq)
 	}
 	j.fences--
 	j.lines -= (s.end - s.pos) / layout.LineSize

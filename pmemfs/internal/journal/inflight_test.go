@@ -201,7 +201,7 @@ func TestHelpLater(t *testing.T) {
 // TestQuietBehindRefusal waits for a record that is taken back.
 func TestQuietBehindRefusal(t *testing.T) {
 	j := testJournal(t, Options{NoBackground: true})
-	s, err := j.reserve(layout.RecordHeader, Counts{})
+	s, err := j.reserve(layout.RecordHeader, Counts{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

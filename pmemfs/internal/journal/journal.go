@@ -94,6 +94,7 @@ type Journal struct {
 	pending bool      // the background checkpointer has been woken
 	paused  bool      // no record is given a position
 	bulk    []bulkDue // of records that are stored in the ring and not fenced
+	changed accountsChanged
 	_       [layout.LineSize]byte
 
 	// What every commit reads and none changes is apart from that, or each would make the other processors fetch it again.
@@ -132,6 +133,7 @@ type Journal struct {
 	version uint64
 	ranges  []pmem.Range
 	taken   []*dirtyLeaf
+	saving  []savedAccount
 
 	checkpoints atomic.Uint64
 }

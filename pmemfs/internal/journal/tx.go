@@ -46,6 +46,7 @@ type Tx struct {
 	logged  uint32             // entries of the record: also those that store nothing
 	touched []touched          // scratch for apply
 	bulk    []layout.Bulk      // stored outside of the record, and durable with it
+	account []accountChange    // what it changes of accounts
 	note    layout.RequestNote // goes into the record, unless its key is zero
 
 	appended func() // OnAppended
@@ -96,6 +97,8 @@ func (tx *Tx) Abort() {
 	clear(tx.plain)
 	tx.plain = tx.plain[:0]
 	tx.patches, tx.arena, tx.bulk = tx.patches[:0], tx.arena[:0], tx.bulk[:0]
+	clear(tx.account)
+	tx.account = tx.account[:0]
 	clear(tx.cuts)
 	tx.entries, tx.cuts = tx.entries[:0], tx.cuts[:0]
 	tx.counts, tx.rec, tx.j, tx.note, tx.appended = Counts{}, tx.rec[:0], nil, layout.RequestNote{}, nil
@@ -243,7 +246,7 @@ func (tx *Tx) Empty() bool { return len(tx.plain) == 0 && len(tx.shadows) == 0 &
 
 // Size returns an upper bound of the record so far, in bytes.
 func (tx *Tx) Size() int {
-	n := layout.RecordHeader + layout.EntryHeader + layout.RequestNoteSize + len(tx.bulk)*(layout.EntryHeader+layout.BulkSize)
+	n := layout.RecordHeader + layout.EntryHeader + layout.RequestNoteSize + len(tx.bulk)*(layout.EntryHeader+layout.BulkSize) + len(tx.account)*layout.AccountEntryMax
 	for _, s := range tx.shadows {
 		n += s.size + 2*layout.EntryHeader
 	}
@@ -307,7 +310,7 @@ func (tx *Tx) append(body uint32) (*slot, error) {
 		j.storeMu.Lock()
 		defer j.storeMu.Unlock()
 	}
-	s, err := j.reserve(tx.size, tx.counts)
+	s, err := j.reserve(tx.size, tx.counts, tx.account)
 	if err != nil {
 		return nil, err
 	}
@@ -384,6 +387,13 @@ func (tx *Tx) encode() uint32 {
 	}
 	for _, x := range tx.bulk {
 		tx.rec = layout.AppendBulk(tx.rec, x)
+		tx.logged++
+	}
+	for i := range tx.account {
+		if mutation.AccountsInRecord.Off() {
+			break
+		}
+		tx.rec = layout.AppendAccountEntry(tx.rec, tx.account[i].a.off, tx.account[i].change)
 		tx.logged++
 	}
 	tx.size += len(tx.rec)

@@ -39,7 +39,7 @@ const (
 	offMinor       = 108 // u32
 	offVerifier    = 112 // u64; of an exclusive create
 	offBirth       = 120 // u64; birth epoch
-	offProject     = 128 // u32; zero
+	offProject     = 128 // u32; zero without quotas
 	offDataHeight  = 132 // u8
 	offXattrHeight = 133 // u8
 	offInlineCount = 134 // u16; inline extents

@@ -132,6 +132,7 @@ const (
 	EntryZeroMap     EntryKind = 10 // clear a range within a bitmap block
 	EntryRequestNote EntryKind = 11 // change nothing: see RequestNote
 	EntryBulk        EntryKind = 12 // change nothing: see Bulk
+	EntryAccount     EntryKind = 13 // add to what an account has used: see AppendAccountEntry
 )
 
 // EntryHeader is the size of an entry's header: offset u64, length u32, kind u16, argument u16. The payload of the
@@ -161,8 +162,11 @@ func (k EntryKind) Sealed4K() bool {
 	return false
 }
 
-// Changes reports whether entries of this kind change what is at their offset.
-func (k EntryKind) Changes() bool { return k != EntryRequestNote && k != EntryBulk }
+// Changes reports whether entries of this kind are stored at their offset, whatever is there. What an account's entry says is added to what
+// is there.
+func (k EntryKind) Changes() bool {
+	return k != EntryRequestNote && k != EntryBulk && k != EntryAccount
+}
 
 // AppendEntry appends an entry with its payload. b is whole words, and stays so.
 func AppendEntry(b []byte, off int64, n uint32, kind EntryKind, arg uint16, data []byte) []byte {
@@ -185,7 +189,7 @@ func NextEntry(b []byte, size int64) (e Entry, rest []byte, ok bool) {
 		return e, nil, false
 	}
 	e = Entry{Off: int64(le.Uint64(b)), Len: le.Uint32(b[8:]), Kind: EntryKind(le.Uint16(b[12:])), Arg: le.Uint16(b[14:])}
-	if e.Kind == 0 || e.Kind > EntryBulk || e.Off < 0 || e.Off >= size || e.Len == 0 {
+	if e.Kind == 0 || e.Kind > EntryAccount || e.Off < 0 || e.Off >= size || e.Len == 0 {
 		return e, nil, false
 	}
 	rest = b[EntryHeader:]
@@ -194,6 +198,9 @@ func NextEntry(b []byte, size int64) (e Entry, rest []byte, ok bool) {
 	}
 	if e.Kind == EntryBulk {
 		return nextBulk(e, rest, size)
+	}
+	if e.Kind == EntryAccount {
+		return nextAccountEntry(e, rest, size)
 	}
 	if e.Kind == EntryBitSet || e.Kind == EntryBitClear {
 		return e, rest, e.Off%BlockSize == 0 && e.Off <= size-BlockSize && uint64(e.Arg)+uint64(e.Len) <= GroupBits

@@ -33,7 +33,8 @@ func TestSpecConstants(t *testing.T) {
 func TestSpecOffsets(t *testing.T) {
 	row := regexp.MustCompile(`^\| (\d+) \| (\d+)? ?(each|-\d+)? ?\| `)
 	ends := []int{BlockSize, BlockSize, HeadSize, lostHead, RecordHeader, EntryHeader, RequestNoteSize, InodeSize, nodeHeader, direntHead, ExtentPayload, xattrHead, aclEntry,
-		SnapshotState, snapshotHead, shardTableHead, ShardSize, KeptPayload}
+		SnapshotState, snapshotHead, shardTableHead, ShardSize, KeptPayload,
+		QuotaStateSize, AccountPayload, SlotBlockPayload, accountCopySize}
 	table, at := -1, 0
 	finish := func() {
 		if table >= 0 && table < len(ends) && at != ends[table] {

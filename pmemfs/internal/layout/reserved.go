@@ -19,14 +19,16 @@ func SuperReserved(b []byte) bool { return anySet(b[88:96]) || anySet(b[superUse
 // BitmapReserved reports whether reserved bytes of a bitmap block's header are set.
 func BitmapReserved(b []byte) bool { return anySet(b[16:bitmapHeader]) }
 
-// Reserved reports whether reserved bytes of an inode are set.
-func (in Inode) Reserved() bool {
-	return anySet(in[offProject:offDataHeight]) || anySet(in[offReserved:inlineStart])
+// Reserved reports whether reserved bytes of an inode are set. Without quotas its project is reserved too.
+func (in Inode) Reserved(quotas bool) bool {
+	return !quotas && anySet(in[offProject:offDataHeight]) || anySet(in[offReserved:inlineStart])
 }
 
 // ClearReserved makes them zero.
-func (in Inode) ClearReserved() {
-	clear(in[offProject:offDataHeight])
+func (in Inode) ClearReserved(quotas bool) {
+	if !quotas {
+		clear(in[offProject:offDataHeight])
+	}
 	clear(in[offReserved:inlineStart])
 }
 

@@ -26,9 +26,15 @@ const (
 // an unknown compatible bit is ignored. Reserved bits are named in SPEC.md.
 const (
 	KnownCompat   = uint64(0)
-	KnownROCompat = ROCompatSums
-	KnownIncompat = IncompatSnapshots
+	KnownROCompat = ROCompatSums | ROCompatQuota
+	KnownIncompat = IncompatSnapshots | IncompatEntries
 )
+
+// ROCompatQuota says that there may be accounts of quotas, which whoever changes files keeps.
+const ROCompatQuota = uint64(1) << 0
+
+// IncompatEntries says that the journal may hold entries of kinds above 12.
+const IncompatEntries = uint64(1) << 4
 
 // ROCompatSums says that data blocks have checksums, which whoever changes them keeps.
 const ROCompatSums = uint64(1) << 1
@@ -130,6 +136,9 @@ func (s *Superblock) bounds() error {
 	}
 	return nil
 }
+
+// Amended reports whether the superblock has a feature that an image gets later than from mkfs.
+func (s *Superblock) Amended() bool { return s.ROCompat&ROCompatQuota != 0 || s.Incompat != 0 }
 
 // Untouchable reports whether a block is one that no journal entry may change: a superblock, a head, the ring.
 func (s *Superblock) Untouchable(block uint64) bool {

@@ -172,6 +172,30 @@ func (h *Health) ownedByFS(o *object, block uint64) (err error) {
 			return err
 		}
 	}
+	return h.ownedByAccounts(o, block)
+}
+
+// ownedByAccounts is ownedByFS for the accounts of quotas.
+func (h *Health) ownedByAccounts(o *object, block uint64) error {
+	h.AccountsMu.Lock()
+	defer h.AccountsMu.Unlock()
+	in, err := h.Inodes.View(nil, layout.QuotaIno)
+	if err != nil {
+		return nil // as above
+	}
+	root, height := in.DataRoot()
+	t := tree.Tree{J: h.Journal, Kind: layout.TreeAccounts, Owner: layout.QuotaIno, Root: tree.Root{Block: root, Height: height}}
+	var c tree.Cursor
+	for err = t.SeekGE(&c, layout.SlotBlockKey(0)); err == nil && c.Valid(); err = t.Next(&c) {
+		if at, _, ok := layout.DecodeSlotBlock(c.Payload()); ok && at == block {
+			o.set(layout.QuotaIno, "slots of accounts at block %d", block)
+			return nil
+		}
+	}
+	if found, err := t.Has(block); err != nil || found {
+		o.set(layout.QuotaIno, "node at block %d of the accounts", block)
+		return err
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
 
@@ -84,22 +85,41 @@ func (h *Health) takeBad(ranges []pmem.Range) error {
 
 var siteHeal = pmem.NewSite("media: superblock written again")
 
-// HealSuperblock writes the first superblock again, from the copy, when it was the copy that this filesystem was opened
-// with. Memory that cannot be written stays as it is: the copy does for the next open too. why is nil if the first one is whole.
-func (h *Health) HealSuperblock(why error) {
-	if why == nil {
+// HealSuperblocks makes both superblocks what this filesystem was opened with: the first one, unless why says what is wrong with it, else the
+// copy. A change of the superblocks that was cut short leaves two that differ, or one that is torn. Memory that cannot be written stays as it
+// is: the other one does for the next open too. Nobody else uses the volume yet.
+func (h *Health) HealSuperblocks(why error) {
+	from, to, name := uint64(layout.SuperBlock), h.Super().Backup, "the copy of the superblock"
+	switch {
+	case why != nil:
+		from, to, name = to, from, "the superblock"
+	case !h.Super().Amended():
+		return // nobody has changed it: a scrub finds what is damaged
+	}
+	healed, err := h.copySuperblock(from, to)
+	if !healed && err == nil {
 		return
 	}
-	err := func() (err error) {
-		defer h.Region.Unguard(h.Region.Guard(), &err)
-		off := layout.BlockOffset(h.Super().Backup)
-		b := make([]byte, layout.BlockSize)
-		copy(b, h.Region.Bytes()[off:])
-		h.Region.Write(layout.BlockOffset(layout.SuperBlock), b)
-		return h.Region.Persist(siteHeal, []pmem.Range{{Off: layout.BlockOffset(layout.SuperBlock), Len: layout.BlockSize}})
-	}()
-	h.Log.Warn("the superblock is damaged, its copy is used", "error", why, "rewritten", err == nil)
-	if err != nil {
-		h.Log.Warn("the superblock cannot be written", "error", err)
+	if why != nil {
+		h.Log.Warn("the superblock is damaged, its copy is used", "error", why, "rewritten", err == nil)
 	}
+	if err != nil {
+		h.Log.Warn(name+" cannot be written", "error", err)
+	}
+}
+
+// copySuperblock stores one superblock over the other, unless they are the same.
+func (h *Health) copySuperblock(from, to uint64) (differ bool, err error) {
+	defer h.Region.Unguard(h.Region.Guard(), &err)
+	all := h.Region.Bytes()
+	want := all[layout.BlockOffset(from):layout.BlockOffset(from+1)]
+	if err := func() (err error) {
+		defer h.Region.Unguard(h.Region.Guard(), &err)
+		differ = !bytes.Equal(want, all[layout.BlockOffset(to):layout.BlockOffset(to+1)])
+		return nil
+	}(); err == nil && !differ {
+		return false, nil
+	}
+	h.Region.Write(layout.BlockOffset(to), bytes.Clone(want))
+	return true, h.Region.Persist(siteHeal, []pmem.Range{{Off: layout.BlockOffset(to), Len: layout.BlockSize}})
 }

@@ -98,6 +98,20 @@ const (
 	BulkVouched
 	// BulkFenced : the fence of records is one of their bulk data too.
 	BulkFenced
+	// AccountSeal : the checksum of what an account has used is verified.
+	AccountSeal
+	// AccountAsOfHead : what an account has used is not read from a copy that came with a later head than the one that counts.
+	AccountAsOfHead
+	// AccountOlderCopy : a checkpoint writes over the older copy of what an account has used.
+	AccountOlderCopy
+	// AccountsAtCheckpoint : a checkpoint stores what accounts have used as of its tail.
+	AccountsAtCheckpoint
+	// AccountsReplayed : recovery adds what the window says of accounts.
+	AccountsReplayed
+	// AccountsInRecord : what an operation changes of accounts is in its own record.
+	AccountsInRecord
+	// QuotaBitsFirst : both superblocks say that there are quotas before anything else does.
+	QuotaBitsFirst
 
 	end
 )
@@ -119,7 +133,10 @@ var names = [end]string{
 	SaltRepeated: "salt of a repeated recovery", QuarantineSingle: "quarantine of single blocks", QuarantineTrimmed: "quarantine of the inode file's end", CutIsOrphan: "long truncations in the orphan index",
 	CutFinished: "truncations finished at open", ExchangeStamps: "times of both directories of an exchange",
 	BulkVerified: "bulk data verified", BulkVouched: "bulk data not verified where a record is vouched for",
-	BulkFenced: "bulk data fenced with its record",
+	BulkFenced: "bulk data fenced with its record", AccountSeal: "checksum of accounts", AccountAsOfHead: "accounts as of the head that counts",
+	AccountOlderCopy: "older copy of an account overwritten", AccountsAtCheckpoint: "accounts stored at a checkpoint",
+	AccountsReplayed: "accounts as of the end of the window", AccountsInRecord: "changes of accounts in the record",
+	QuotaBitsFirst: "superblocks before accounts",
 }
 
 // String returns what the rule says.

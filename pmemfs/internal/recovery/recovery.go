@@ -48,7 +48,7 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	if err := secure(region, sb, old); err != nil {
 		return st, err
 	}
-	r := newReplay(region, lost)
+	r := newReplay(region, lost, old.Version)
 	h, err := inOrder(func(f func([]byte) error) (layout.Head, error) { return r.window(sb, old, f) }, r.record)
 	if err != nil {
 		return st, err

@@ -39,10 +39,13 @@ type replay struct {
 	lines  map[uint64]uint64
 	seals  map[uint64]bool
 	lost   map[uint64]bool
+
+	accounts map[int64]layout.Usage // what the window changes of accounts, by the offset of their slot
+	head     uint64                 // version of the head that the window is of
 }
 
-func newReplay(region *pmem.Region, lost []uint64) *replay {
-	r := &replay{region: region, lines: map[uint64]uint64{}, seals: map[uint64]bool{}, lost: map[uint64]bool{}}
+func newReplay(region *pmem.Region, lost []uint64, head uint64) *replay {
+	r := &replay{region: region, head: head, accounts: map[int64]layout.Usage{}, lines: map[uint64]uint64{}, seals: map[uint64]bool{}, lost: map[uint64]bool{}}
 	for _, block := range lost {
 		r.lost[block] = true
 	}
@@ -72,6 +75,11 @@ func (r *replay) record(rec []byte) error {
 			return fmt.Errorf("journal %w: record %d has a malformed entry", layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq)
 		}
 		body = rest
+		if e.Kind == layout.EntryAccount && !mutation.AccountsReplayed.Off() {
+			sum := r.accounts[e.Off]
+			sum.Add(e.AccountChange())
+			r.accounts[e.Off] = sum
+		}
 		if !e.Kind.Changes() {
 			continue
 		}
@@ -91,9 +99,47 @@ func (r *replay) record(rec []byte) error {
 	return nil
 }
 
+// finishAccounts stores what accounts have used behind the window, as of the head of a version that is about to be written. What the window
+// says is added to what they had as of its head, which stays in the other copy: so this can be repeated. A slot that cannot be read, or is
+// damaged, stays as it is.
+func (r *replay) finishAccounts(version uint64) error {
+	for off, change := range r.accounts {
+		block := layout.BlockOf(off)
+		if r.lost[block] {
+			continue
+		}
+		var used layout.Usage
+		var newest int
+		var ok bool
+		err := guarded(r.region, func() {
+			used, newest, ok = layout.DecodeSlot(r.region.Bytes()[off:off+layout.AccountSlotSize], r.head)
+		})
+		if err == nil && !ok {
+			continue
+		}
+		if err == nil {
+			used.Add(change)
+			err = journal.StoreAccount(r.region, off, 1-newest, version, used)
+		}
+		if pmem.HostReason(err) != nil {
+			return fmt.Errorf("replay of the journal: %w", err)
+		}
+		if err != nil {
+			r.lost[block] = true
+			continue
+		}
+		r.lines[block] |= 1 << (off % layout.BlockSize / layout.LineSize)
+	}
+	clear(r.accounts)
+	return nil
+}
+
 // finish seals what is due, lists what is lost behind the head that is about to be written, and makes all of it durable,
 // with the ranges of what else has been stored.
 func (r *replay) finish(h *layout.Head, also []pmem.Range) ([]uint64, error) {
+	if err := r.finishAccounts(h.Version); err != nil {
+		return nil, err
+	}
 	var ranges []pmem.Range
 	for block, mask := range r.lines {
 		if r.lost[block] {

@@ -127,7 +127,7 @@ func vet(rec []byte, sb *layout.Superblock) error {
 		if !ok {
 			return fmt.Errorf("journal %w: record %d has a malformed entry", layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq)
 		}
-		if block := layout.BlockOf(e.Off); e.Kind.Changes() && sb.Untouchable(block) {
+		if block := layout.BlockOf(e.Off); (e.Kind.Changes() || e.Kind == layout.EntryAccount) && sb.Untouchable(block) {
 			return fmt.Errorf("journal %w: record %d has an entry for block %d, of the superblocks or the journal",
 				layout.ErrDamaged, layout.DecodeRecordHead(rec).Seq, block)
 		}

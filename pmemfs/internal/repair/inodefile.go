@@ -74,9 +74,9 @@ func (f *fixer) openInodeFile() error {
 		f.writeInodeFile()
 	}
 	in := f.slot(layout.InodeFileIno)
-	if size := f.file.blocks << layout.BlockShift; in.Size() != size || in.Blocks() != f.blocks[layout.InodeFileIno] || in.Reserved() {
+	if size := f.file.blocks << layout.BlockShift; in.Size() != size || in.Blocks() != f.blocks[layout.InodeFileIno] || in.Reserved(false) {
 		in = f.change(layout.InodeFileIno)
-		in.ClearReserved()
+		in.ClearReserved(false)
 		in.SetSize(size)
 		in.AddBlocks(int64(f.blocks[layout.InodeFileIno] - in.Blocks()))
 		in.Seal()

@@ -87,6 +87,7 @@ func (f *fixer) window() {
 	for b := range seals {
 		layout.Seal(f.edit(b))
 	}
+	f.replayAccounts(old.Version, next+1)
 	for b := range f.refused {
 		delete(f.changed, b) // what the window says of a part of it does not make the rest true
 	}
@@ -142,13 +143,17 @@ func (f *fixer) replay(rec []byte, seq uint64, seals map[uint64]bool) {
 			return
 		}
 		body = rest
-		if !e.Kind.Changes() {
+		if !e.Kind.Changes() && e.Kind != layout.EntryAccount {
 			continue
 		}
 		block := layout.BlockOf(e.Off)
 		if f.sb.Untouchable(block) {
 			f.stale = true
 			f.lose(fmt.Sprintf("journal record %d", seq), "an entry for block %d, which belongs to the superblocks or the journal", block)
+			continue
+		}
+		if e.Kind == layout.EntryAccount {
+			f.quota.change(&e)
 			continue
 		}
 		if e.Kind.Sealed4K() {

@@ -8,7 +8,7 @@
 //
 // Superblock; journal window; inode file; inode slots; tree nodes; a scan for leaves that trees have lost; attributes;
 // extents; names; what has no name; trees that have to be made anew; link counts, sizes and parents; the orphan index;
-// bitmaps and counters. What is certain comes first, and what is derived from it last: bitmaps and counters are made
+// accounts of quotas; bitmaps and counters. What is certain comes first, and what is derived from it last: bitmaps and counters are made
 // from what is owned, never believed.
 //
 // # Memory
@@ -100,6 +100,8 @@ type fixer struct {
 	blocks    []uint64          // owned, by inode
 	links     []uint32          // names, by inode
 
+	quota quotas
+
 	homes    map[uint64]home     // where a directory's name is
 	atHome   bitset              // directories with a name where they say that they are
 	entries  map[uint64][]record // directories that are to be made anew
@@ -167,6 +169,7 @@ func (p *Plan) round(image check.Image, salt uint64) error {
 	f.trees()
 	f.scan()
 	f.readOrphans()
+	f.readAccounts()
 	f.attributes()
 	f.extents()
 	f.badBlocks()
@@ -175,6 +178,7 @@ func (p *Plan) round(image check.Image, salt uint64) error {
 	f.reconnect()
 	f.rebuildDirectories()
 	f.orphanIndex()
+	f.accounts()
 	f.finishInodes()
 	f.bitmaps()
 	f.finish()

@@ -17,7 +17,7 @@ func (f *fixer) slots() {
 	for ino := uint64(0); ino < n; ino++ {
 		f.look(ino)
 	}
-	for _, ino := range []uint64{layout.OrphanIno, layout.BadBlocksIno, layout.ValuesIno} {
+	for _, ino := range []uint64{layout.OrphanIno, layout.BadBlocksIno, layout.ValuesIno, layout.QuotaIno} {
 		if f.good.has(ino) || ino != layout.OrphanIno && !f.lost.has(ino) {
 			continue
 		}
@@ -70,6 +70,11 @@ func (f *fixer) wasUsed(ino uint64) bool {
 
 var zeroSlot [layout.InodeSize]byte
 
+// mayExist reports whether one of the filesystem's own numbers may have an inode.
+func (f *fixer) mayExist(ino uint64) bool {
+	return ino == layout.OrphanIno || ino == layout.BadBlocksIno || ino == layout.ValuesIno || ino == layout.QuotaIno && f.sb.Quotas()
+}
+
 // look judges one slot.
 func (f *fixer) look(ino uint64) {
 	in := f.slot(ino)
@@ -79,7 +84,7 @@ func (f *fixer) look(ino uint64) {
 	case ino == layout.InodeFileIno:
 		f.good.set(ino)
 	case in.Sealed(ino) && in.Free(), empty && !f.bad[block]:
-	case ino < layout.BootInodeCount && ino != layout.OrphanIno && ino != layout.BadBlocksIno && ino != layout.ValuesIno:
+	case ino < layout.BootInodeCount && !f.mayExist(ino):
 		clear(f.change(ino))
 	case in.Sealed(ino) && f.fixInode(ino):
 		f.good.set(ino)
@@ -104,11 +109,14 @@ func (f *fixer) fixInode(ino uint64) bool {
 	if !ok {
 		return false
 	}
-	if ino < layout.BootInodeCount {
+	switch {
+	case ino < layout.BootInodeCount:
 		flags &^= layout.FlagACL
+	case f.sb.Quotas():
+		flags |= layout.FlagCounted
 	}
 	in.SetFlags(in.Flags() & flags)
-	in.ClearReserved()
+	in.ClearReserved(f.sb.Quotas())
 	if in.Gen() == 0 {
 		gen := f.newGen()
 		in.SetGen(gen)
@@ -190,9 +198,12 @@ func (f *fixer) fixRoots(in layout.Inode, ino uint64, typ uint16) {
 	case in.InlineCount() > layout.InlineExtents:
 		in.SetInlineCount(layout.InlineExtents)
 	}
-	if ino == layout.OrphanIno || ino == layout.ValuesIno {
+	if ino == layout.OrphanIno || ino == layout.ValuesIno || ino == layout.QuotaIno {
 		in.SetInlineCount(0)
 		in.SetSize(0)
+	}
+	if ino == layout.QuotaIno {
+		in.SetXattrRoot(0, 0)
 	}
 	if ino == layout.ValuesIno {
 		in.SetDataRoot(0, 0)

@@ -103,8 +103,11 @@ func dataTree(in layout.Inode, ino uint64) (t tree, ok bool) {
 	case layout.ModeDir:
 		return tree{ino, layout.TreeDir}, true
 	case layout.ModeRegular:
-		if ino == layout.OrphanIno {
+		switch ino {
+		case layout.OrphanIno:
 			return tree{ino, layout.TreeOrphan}, true
+		case layout.QuotaIno:
+			return tree{ino, layout.TreeAccounts}, true
 		}
 		return tree{ino, layout.TreeExtent}, ino != layout.InodeFileIno
 	case layout.ModeSymlink:

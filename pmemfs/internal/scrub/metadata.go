@@ -13,7 +13,7 @@ var siteSuper = pmem.NewSite("scrub: superblock written anew")
 
 // run is one pass: what belongs to no file, each time, and then the inodes from where it stopped on.
 func (s *pass) run() error {
-	for _, phase := range []func() error{s.superblocks, s.journal, s.blockBitmaps, s.inodeFile, s.orphanIndex, s.badBlocks, s.inodes} {
+	for _, phase := range []func() error{s.superblocks, s.journal, s.blockBitmaps, s.inodeFile, s.orphanIndex, s.badBlocks, s.accounts, s.inodes} {
 		if err := phase(); err != nil {
 			return err
 		}
@@ -47,6 +47,9 @@ func (s *pass) locked(ino uint64, f func() error) error {
 	case layout.OrphanIno, layout.BadBlocksIno:
 		s.v.OwnMu.Lock()
 		defer s.v.OwnMu.Unlock()
+	case layout.QuotaIno:
+		s.v.AccountsMu.Lock()
+		defer s.v.AccountsMu.Unlock()
 	default:
 		l := s.v.Stripe(ino)
 		l.RLock()

@@ -37,6 +37,9 @@ type Volume struct {
 
 	// OwnMu guards the orphan index and the list of bad blocks. An operation that changes one holds it until it ends (alloc.Op.Own).
 	OwnMu *critical.Mutex
+	// AccountsMu guards the tree of the accounts of quotas, also over the fence of a record that changes it. It comes after the stripes and
+	// after OwnMu.
+	AccountsMu critical.Mutex
 	// Enter takes the gate of a call that concerns an inode, to read. The caller releases it with RUnlock. The error says that the
 	// filesystem is closed.
 	Enter func(ino uint64) (*critical.RWMutex, error)

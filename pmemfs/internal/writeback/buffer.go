@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/quota"
 )
 
 // Buffer is the unstable data of one file, and what its writes have done to the attributes. The file's stripe guards it.
@@ -13,6 +14,7 @@ type Buffer struct {
 	runs      []run // ascending; no two share a byte
 	bytes     int64 // of all runs
 	demand          // of all runs
+	paid      quota.Prepaid
 	reserved  int64 // blocks that are reserved for them: fresh ones, and nodes that map them
 	since     time.Time
 	end       uint64 // behind the last byte that was ever buffered

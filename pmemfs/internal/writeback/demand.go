@@ -3,6 +3,7 @@ package writeback
 import (
 	"pmemfs/pmemfs/internal/extent"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/quota"
 )
 
 // demand is what flushing takes, counted in blocks of the file.
@@ -61,4 +62,19 @@ func (b *Buffers) reserve(f *Buffer, in layout.Inode) {
 	blocks := f.blocksFor(in)
 	b.v.Alloc.AddReservation(blocks - f.reserved)
 	f.reserved = blocks
+}
+
+// prepay charges the accounts of a file for what is to be buffered too, and returns the file's buffer, which it opens if f is nil. On an error
+// nothing has changed.
+func (b *Buffers) prepay(f *Buffer, in layout.Inode, more demand) (*Buffer, error) {
+	if f != nil {
+		return f, b.Quotas.Prepay(&f.paid, in, f.plus(more).blocksFor(in))
+	}
+	var paid quota.Prepaid
+	if err := b.Quotas.Prepay(&paid, in, more.blocksFor(in)); err != nil {
+		return nil, err
+	}
+	f = b.open(in.Ino(), in.Gen())
+	f.paid = paid
+	return f, nil
 }

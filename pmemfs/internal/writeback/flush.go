@@ -18,6 +18,7 @@ func (b *Buffers) Flush(ino uint64) error {
 	}
 	f := b.take(ino)
 	defer b.v.Alloc.AddReservation(-f.reserved)
+	defer b.Quotas.Refund(&f.paid)
 	for retries := 0; len(f.runs) > 0; {
 		err := b.flushStep(f, false)
 		if errors.Is(err, alloc.ErrNoSpace) {
@@ -50,7 +51,7 @@ func (b *Buffers) flushStep(f *Buffer, need bool) (err error) {
 	}
 	op := b.v.Alloc.Begin()
 	defer op.Done()
-	op.Reservation, op.Frees = f.reserved, need
+	op.Reservation, op.Frees, op.Prepaid = f.reserved, need, &f.paid.Blocks
 	in, err := b.v.Inodes.Shadow(op, f.ino)
 	if err != nil {
 		return err

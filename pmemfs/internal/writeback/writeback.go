@@ -24,6 +24,7 @@ import (
 	"pmemfs/pmemfs/internal/critical"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/media"
+	"pmemfs/pmemfs/internal/quota"
 	"pmemfs/pmemfs/internal/volume"
 )
 
@@ -41,6 +42,8 @@ type Buffers struct {
 	v          *volume.Volume
 	health     *media.Health
 	background bool
+	// Quotas are charged for what is buffered; nil while there are none. It is set while nobody uses the buffers.
+	Quotas *quota.Quotas
 
 	count atomic.Int64 // dirty files
 	bytes atomic.Int64 // of all buffers
@@ -119,7 +122,8 @@ func (b *Buffers) open(ino, gen uint64) *Buffer {
 
 // Write buffers p at byte offset off of the file of in, whose stripe the caller holds exclusively. now is the time of the write, and
 // killSetID says that it takes set-id bits away. before and after are filled with the inode as it looks before and after the write. ok is
-// false when there is no room for p, and the file has been flushed then. Errors are those of reading the file's map. Not durable.
+// false when there is no room for p, and the file has been flushed then. Errors are those of reading the file's map, and quota.ErrExceeded: then
+// nothing is buffered. Not durable.
 func (b *Buffers) Write(in layout.Inode, p []byte, off uint64, now int64, killSetID bool, before, after layout.Inode) (ok bool, err error) {
 	f := b.Of(in.Ino())
 	if f != nil && f.gen != in.Gen() {
@@ -134,8 +138,8 @@ func (b *Buffers) Write(in layout.Inode, p []byte, off uint64, now int64, killSe
 		b.FlushOrLose(in.Ino())
 		return false, nil
 	}
-	if f == nil {
-		f = b.open(in.Ino(), in.Gen())
+	if f, err = b.prepay(f, in, more); err != nil {
+		return false, err
 	}
 	f.Overlay(before, in)
 	b.bytes.Add(f.add(p, off))
@@ -165,6 +169,7 @@ func (b *Buffers) fits(f *Buffer, in layout.Inode, n int, more demand) bool {
 func (b *Buffers) Drop(ino uint64) {
 	if f := b.take(ino); f != nil {
 		b.v.Alloc.AddReservation(-f.reserved)
+		b.Quotas.Refund(&f.paid)
 	}
 }
 
