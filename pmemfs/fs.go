@@ -248,6 +248,9 @@ func (fs *FS) build(st journal.State) error {
 	if fs.readOnly {
 		return nil
 	}
+	if err := fs.snaps.Frozen(fs.finishRollback); err != nil {
+		return err
+	}
 	if err := fs.reapAll(); err != nil {
 		return err
 	}

@@ -249,6 +249,19 @@ func (op *Op) ReserveInode() (uint64, error) {
 	return r.Start, nil
 }
 
+// ReserveInodeAt takes one inode number, which is free, without logging it. ErrNoSpace means that it is not.
+func (op *Op) ReserveInodeAt(ino uint64) error {
+	r, err := op.a.Inodes.take(ino/layout.GroupBits, int(ino%layout.GroupBits), 1, 1, true, false)
+	if err != nil {
+		return err
+	}
+	if r.Len == 0 {
+		return ErrNoSpace
+	}
+	op.inodes = append(op.inodes, r)
+	return nil
+}
+
 // LogInode logs a reserved inode number as used.
 func (op *Op) LogInode(ino uint64) error {
 	op.Tx.Count(0, 1)

@@ -106,7 +106,11 @@ func (d *Dir) Insert(at *Position, free uint64, name []byte, ino uint64, typ uin
 // Replace makes an existing entry name another inode. Its key stays.
 func (d *Dir) Replace(e Entry, ino uint64, typ uint8) error {
 	var buf [layout.DirentMax]byte
-	return d.t.Update(e.Key, layout.EncodeDirent(buf[:], ino, typ, e.Name))
+	if err := d.t.Update(e.Key, layout.EncodeDirent(buf[:], ino, typ, e.Name)); err != nil {
+		return err
+	}
+	d.save(0) // a root that a snapshot has was copied
+	return nil
 }
 
 // Remove deletes an entry that Lookup found.

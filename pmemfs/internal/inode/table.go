@@ -263,6 +263,15 @@ func (t *Table) Shadow(op *alloc.Op, ino uint64) (layout.Inode, error) {
 	return in, nil
 }
 
+// NewAt is New for a number that is free, and that nobody else is about to take.
+func (t *Table) NewAt(op *alloc.Op, ino uint64) (layout.Inode, error) {
+	if err := op.ReserveInodeAt(ino); err != nil {
+		return nil, err
+	}
+	t.raise(ino)
+	return t.New(op, ino)
+}
+
 // New logs a reserved inode number as used and returns its zeroed shadow with number, generation and birth epoch.
 func (t *Table) New(op *alloc.Op, ino uint64) (layout.Inode, error) {
 	in, err := t.Own(op, ino)
@@ -343,6 +352,25 @@ func (t *Table) grow() error {
 	if t.a.Inodes.Avail() > 0 {
 		return nil // somebody else has grown it
 	}
+	return t.growMore()
+}
+
+// Reach makes sure that a number has a slot. The caller holds no stripe and has begun no operation.
+func (t *Table) Reach(ino uint64) error {
+	t.growMu.Lock()
+	defer t.growMu.Unlock()
+	for {
+		if _, err := t.Offset(ino); err == nil || !errors.Is(err, ErrStale) {
+			return err
+		}
+		if err := t.growMore(); err != nil {
+			return err
+		}
+	}
+}
+
+// growMore is grow under its lock, whatever is free.
+func (t *Table) growMore() error {
 	op := t.a.Begin()
 	defer op.Done()
 	in, err := t.Edit(op, layout.InodeFileIno)

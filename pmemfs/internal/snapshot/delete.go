@@ -1,6 +1,8 @@
 package snapshot
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 
 	"pmemfs/pmemfs/internal/alloc"
@@ -19,7 +21,7 @@ const (
 //
 // Errors: ErrNotFound, ErrHeld; errors that wrap layout.ErrDamaged, and memory faults.
 func (s *Set) Delete(name string) error {
-	if err := s.doom(name); err != nil {
+	if err := s.Doom(name); err != nil {
 		return err
 	}
 	if s.work == nil {
@@ -33,8 +35,8 @@ func (s *Set) Delete(name string) error {
 	return nil
 }
 
-// doom commits that a snapshot is being deleted.
-func (s *Set) doom(name string) error {
+// Doom commits that a snapshot is being deleted, and leaves it at that. Errors are those of Delete.
+func (s *Set) Doom(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g, err := s.v.Enter(layout.SnapshotIno)
@@ -133,17 +135,26 @@ func (s *Set) Doomed() int {
 func (s *Set) Reap() {
 	s.workMu.Lock()
 	defer s.workMu.Unlock()
+	if err := s.ReapAll(); err != nil && err != errStopped {
+		s.v.Log.Warn("deleted snapshots could not be freed", "error", err)
+	}
+}
+
+// ReapAll is Reap for a caller in Work, who is told what went wrong.
+func (s *Set) ReapAll() (err error) {
 	s.mu.Lock()
 	doomed := slices.Clone(s.doomed)
 	s.mu.Unlock()
 	for _, epoch := range doomed {
-		switch err := s.reap(epoch); {
-		case err == errStopped:
-			return
-		case err != nil:
-			s.v.Log.Warn("a deleted snapshot could not be freed", "epoch", epoch, "error", err)
+		one := s.reap(epoch)
+		if one == errStopped {
+			return one
+		}
+		if one != nil {
+			err = errors.Join(err, fmt.Errorf("the snapshot of epoch %d: %w", epoch, one))
 		}
 	}
+	return err
 }
 
 // reap finishes one deletion.
@@ -190,43 +201,36 @@ func (s *Set) next(epoch uint64) uint64 {
 }
 
 // free is one record of a deletion: it frees entries of shard i, with keys from one to another, that no snapshot has. It returns the key to
-// go on with, if there is more.
+// go on with, if there is more. Entries until snapshots that are being deleted are nobody else's, so that they stay from the look to the record.
 func (s *Set) free(i int, from, last uint64) (next uint64, more bool, err error) {
-	defer s.v.Region.Unguard(s.v.Region.Guard(), &err)
 	g, err := s.v.Enter(layout.SnapshotIno)
 	if err != nil {
 		return from, false, errStopped
 	}
 	defer g.RUnlock()
-	op := s.v.Alloc.Begin()
-	defer op.Done()
-	op.Frees = true
-	if op.Allocator().AnyBad() {
-		op.Own(s.v.OwnMu) // before the latch
-	}
-	op.HoldUntilDone(&(*s.shards.Load())[i].Latch)
-	p := s.open(op, i)
-	keys, list, next, more, err := p.unheld(from, last)
+	keys, list, next, more, err := s.unheld(i, from, last)
 	if err != nil || len(keys) == 0 {
 		return next, more, err
 	}
-	for n, key := range keys {
-		if err := p.drop(key, &list[n]); err != nil {
-			return from, false, err
-		}
-		if list[n].Len > 0 {
-			if err := op.FreeBlocks(list[n].Start, uint64(list[n].Len)); err != nil {
-				return from, false, err
+	return next, more, s.forget(i, keys, list, func(op *alloc.Op) error {
+		for n := range list {
+			if list[n].Len > 0 {
+				if err := op.FreeBlocks(list[n].Start, uint64(list[n].Len)); err != nil {
+					return err
+				}
 			}
 		}
-	}
-	p.patch(op)
-	return next, more, op.Commit()
+		return nil
+	})
 }
 
 // unheld returns entries that no snapshot has, and the key to go on with, if there is more.
-func (p *part) unheld(from, last uint64) (keys []uint64, list []layout.Kept, next uint64, more bool, err error) {
-	snapshots := p.s.All()
+func (s *Set) unheld(i int, from, last uint64) (keys []uint64, list []layout.Kept, next uint64, more bool, err error) {
+	defer s.v.Region.Unguard(s.v.Region.Guard(), &err)
+	sh := &(*s.shards.Load())[i]
+	sh.RLock()
+	defer sh.RUnlock()
+	p, snapshots := s.open(nil, i), s.All()
 	var c tree.Cursor
 	err = p.blocks.SeekGE(&c, from)
 	for looked := 0; err == nil && c.Valid() && c.Key() <= last; err = p.blocks.Next(&c) {

@@ -168,9 +168,12 @@ func (s *Set) spill(x *layout.Xattr) error {
 // firstEpoch is the birth epoch of everything in an image that never had a snapshot. Records do not mention it.
 const firstEpoch = 1
 
+// Birth returns the birth epoch of the blocks of a value.
+func Birth(x *layout.Xattr) uint64 { return max(x.Birth, firstEpoch) }
+
 // drop deletes a record and frees the blocks of its value.
 func (s *Set) drop(key uint64, x layout.Xattr) error {
-	birth := max(x.Birth, firstEpoch)
+	birth := Birth(&x)
 	for _, b := range x.Blocks {
 		if err := s.t.Op.Release(s.t.Owner, b, 1, birth, false); err != nil {
 			return err
