@@ -34,6 +34,7 @@ import (
 	"pmemfs/server/peer"
 	"pmemfs/server/portmap"
 	"pmemfs/server/rpc"
+	"pmemfs/server/rquota"
 )
 
 // The NFS stacks.
@@ -214,7 +215,7 @@ func (s *Server) listen(c *Config) (err error) {
 
 // services are what clients look for, as it is known before there is an image.
 func (s *Server) services(c *Config) []portmap.Service {
-	programs := []rpc.Program{new(mount3.Server).Program(), new(nfs3.Server).Program()}
+	programs := []rpc.Program{new(mount3.Server).Program(), new(rquota.Server).Program(), new(nfs3.Server).Program()}
 	if c.NFSStack != StackGoNFS {
 		programs = append(programs, new(nfs3.Server).ACLProgram())
 	}
@@ -280,7 +281,7 @@ func (s *Server) answer(c *Config) error {
 // programs are what is served at the address of NFS.
 func (s *Server) programs(c *Config) []rpc.Program {
 	mounts := mount3.New(mount3.Config{Engine: s.eng, Exports: s.exports, Handles: handle.New(s.eng), Logger: c.Logger})
-	programs := append(s.lockPrograms(c), mounts.Program())
+	programs := append(s.lockPrograms(c), mounts.Program(), rquota.New(s.eng, s.exports).Program())
 	if c.NFSStack == StackGoNFS {
 		s.goNFS = gonfs.New(gonfs.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger})
 		return append(programs, s.goNFS.Program())

@@ -145,7 +145,7 @@ func (s *Server) fsstat(r *request, e *rpc.Encoder) error {
 	if err != nil {
 		return err
 	}
-	st, err := s.eng.Statfs()
+	st, err := s.eng.StatfsAt(r.args.handles[0])
 	if err != nil {
 		return err
 	}

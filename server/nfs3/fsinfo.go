@@ -34,7 +34,7 @@ func (c *call) fsstat() rpc.Result {
 	if status != nfswire.OK {
 		return result
 	}
-	st, err := c.s.eng.Statfs()
+	st, err := c.s.eng.StatfsAt(c.h[0])
 	if err != nil {
 		c.e.Truncate(at)
 		c.put(c.status(err))

@@ -30,6 +30,7 @@ const (
 	ErrMLink       Status = 31
 	ErrNameTooLong Status = 63
 	ErrNotEmpty    Status = 66
+	ErrDQuot       Status = 69
 	ErrStale       Status = 70
 	ErrBadHandle   Status = 10001
 	ErrNotSync     Status = 10002
@@ -52,6 +53,7 @@ var byErrno = map[syscall.Errno]Status{
 	syscall.EINVAL:       ErrInval,
 	syscall.EFBIG:        ErrFBig,
 	syscall.ENOSPC:       ErrNoSpc,
+	syscall.EDQUOT:       ErrDQuot,
 	syscall.EROFS:        ErrROFS,
 	syscall.EMLINK:       ErrMLink,
 	syscall.ENAMETOOLONG: ErrNameTooLong,

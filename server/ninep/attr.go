@@ -188,10 +188,11 @@ func (c *call) statfs() errno {
 	if !c.d.done() {
 		return eProto
 	}
-	if _, no := c.use(id); no != ok {
+	f, no := c.use(id)
+	if no != ok {
 		return no
 	}
-	st, err := c.s.srv.eng.Statfs()
+	st, err := c.s.srv.eng.StatfsAt(f.h)
 	if err != nil {
 		return c.status(err)
 	}

@@ -43,6 +43,7 @@ const (
 	eNotEmpty  errno = 39
 	eManyLinks errno = 31
 	eNoSpace   errno = 28
+	eQuota     errno = 122
 	eFileBig   errno = 27
 	eExist     errno = 17
 	eAgain     errno = 11
@@ -58,7 +59,7 @@ var byError = map[*pmemfs.Error]errno{
 	pmemfs.ErrPerm: ePerm, pmemfs.ErrAccess: eAccess, pmemfs.ErrInvalid: eInval, pmemfs.ErrNotSync: eAgain,
 	pmemfs.ErrFileTooBig: eFileBig, pmemfs.ErrNoXattr: eNoData, pmemfs.ErrRange: eRange, pmemfs.ErrNotSupported: eNotSupp,
 	pmemfs.ErrNoData: eNXIO, pmemfs.ErrConflict: eAgain, pmemfs.ErrDeadlock: eDeadlock, pmemfs.ErrNoLocks: eNoLocks,
-	pmemfs.ErrNoSpace: eNoSpace, pmemfs.ErrIO: eIO, pmemfs.ErrReadOnly: eROFS, pmemfs.ErrClosed: eIO, pmemfs.ErrBusy: eBusy,
+	pmemfs.ErrNoSpace: eNoSpace, pmemfs.ErrQuota: eQuota, pmemfs.ErrCrossesQuota: eXDev, pmemfs.ErrIO: eIO, pmemfs.ErrReadOnly: eROFS, pmemfs.ErrClosed: eIO, pmemfs.ErrBusy: eBusy,
 }
 
 // errnoOf maps an error of the engine, or an errno. What has no number of its own is an I/O error.

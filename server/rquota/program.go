@@ -1,0 +1,184 @@
+// Package rquota is the remote quota protocol, versions 1 and 2 (rquota.x, as Linux, the BSDs and Solaris have it): how quota(1) on a client
+// sees what a user or a group uses of an image, and may.
+//
+// Version 1 asks for users alone, version 2 for groups too. What they are told is the account of the whole image, whichever of its exports
+// they name: a limit of a directory tree shows in df.
+//
+// # Who learns what
+//
+// A host that the export does not admit learns nothing, not even whether there is such an export. A user learns of the own account and of
+// those of the own groups, root of all, as the export squashes them: who is taken for another is told of the other's.
+//
+// Nothing can be set: the protocol has no more than a number to say that root is asking, and pmemfs quota does it on the server.
+//
+// # Concurrency and durability
+//
+// A Server answers any number of calls at once, has no lock of its own, and changes nothing.
+package rquota
+
+import (
+	"errors"
+	"math"
+	"time"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+	"pmemfs/server/rpc"
+)
+
+// Number is the RPC program number of the remote quota protocol.
+const Number = 100011
+
+const pathMax = 1024 // RQ_PATHLEN
+
+// Procedures, the same in both versions.
+const (
+	procNull           = 0
+	procGetQuota       = 1
+	procGetActiveQuota = 2
+	procSetQuota       = 3
+	procSetActiveQuota = 4
+)
+
+// Types of version 2, as Linux has them.
+const (
+	typeUser  = 0
+	typeGroup = 1
+)
+
+// Values of gqr_status and sqr_status.
+const (
+	statusOK      = 1
+	statusNoQuota = 2
+	statusPerm    = 3
+)
+
+// Server answers for one image.
+type Server struct {
+	eng     *pmemfs.FS
+	exports *export.Table
+}
+
+// New returns a server. The engine stays the caller's to close, after the last call has been answered.
+func New(eng *pmemfs.FS, exports *export.Table) *Server { return &Server{eng, exports} }
+
+// Program is the server as the transport knows it.
+func (s *Server) Program() rpc.Program {
+	return rpc.Program{Number: Number, Low: 1, High: 2, Datagrams: true, Serve: s.serve}
+}
+
+// question is what a client wants to know: whose account, on which export.
+type question struct {
+	path string
+	typ  uint32
+	id   uint32
+}
+
+// serve answers one call.
+func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
+	switch r.Proc {
+	case procNull:
+		return rpc.Success
+	case procGetQuota, procGetActiveQuota:
+	case procSetQuota, procSetActiveQuota:
+		e.Uint32(statusPerm)
+		return rpc.Success
+	default:
+		return rpc.ProcUnavail
+	}
+	d := rpc.NewDecoder(r.Args)
+	q := question{path: string(d.Opaque(pathMax))}
+	if r.Vers > 1 {
+		q.typ = d.Uint32()
+	}
+	q.id = d.Uint32()
+	switch {
+	case !d.Done():
+		return rpc.GarbageArgs
+	case r.CredFlavor != rpc.AuthSys && r.CredFlavor != rpc.AuthNone:
+		return rpc.Reject(rpc.AuthTooWeak)
+	case !r.MayWait:
+		return rpc.Wait // an account may have to be read
+	}
+	s.answer(r, &q, e)
+	return rpc.Success
+}
+
+// answer writes getquota_rslt.
+func (s *Server) answer(r *rpc.Request, q *question, e *rpc.Encoder) {
+	kind, id, ok := s.account(r, q)
+	if !ok {
+		e.Uint32(statusPerm)
+		return
+	}
+	a, err := s.eng.QuotaOf(kind, id)
+	if errors.Is(err, pmemfs.ErrNotExist) {
+		if st, serr := s.eng.QuotaStatus(); serr == nil && st.On {
+			err = nil // an account that nothing was charged to yet
+		}
+	}
+	if err != nil || a.Damaged {
+		e.Uint32(statusNoQuota)
+		return
+	}
+	e.Uint32(statusOK)
+	put(e, &a, time.Now().UnixNano())
+}
+
+// account says whose account a client may be told of.
+func (s *Server) account(r *rpc.Request, q *question) (kind pmemfs.QuotaKind, id uint32, ok bool) {
+	x, _ := s.exports.Load().ByPath(q.path)
+	if x == nil || !x.Allows(r.Remote) {
+		return 0, 0, false
+	}
+	caller := export.Caller{Anonymous: r.CredFlavor != rpc.AuthSys, UID: r.Sys.UID, GID: r.Sys.GID, Groups: r.Sys.Groups}
+	own := q.typ == typeUser && !caller.Anonymous && caller.UID == q.id
+	c := x.Cred(caller)
+	switch {
+	case q.typ == typeUser && (own || c.UID == q.id):
+		return pmemfs.QuotaUser, c.UID, true
+	case q.typ == typeUser && c.UID == 0:
+		return pmemfs.QuotaUser, q.id, true
+	case q.typ == typeGroup && (c.UID == 0 || member(&c, q.id)):
+		return pmemfs.QuotaGroup, q.id, true
+	}
+	return 0, 0, false
+}
+
+func member(c *pmemfs.Cred, gid uint32) bool {
+	for _, g := range c.Groups {
+		if g == gid {
+			return true
+		}
+	}
+	return c.GID == gid
+}
+
+// put writes struct rquota. Its numbers of blocks have 32 bits: the blocks are as large as they have to be for that.
+func put(e *rpc.Encoder, a *pmemfs.Quota, now int64) {
+	block := uint64(4096)
+	for max(a.HardBytes, a.SoftBytes, a.UsedBytes)/block > math.MaxInt32 && block < 1<<30 {
+		block *= 2
+	}
+	e.Uint32(uint32(block))
+	e.Bool(true)
+	for _, bytes := range [...]uint64{a.HardBytes, a.SoftBytes, a.UsedBytes} {
+		e.Uint32(low(bytes/block + (bytes%block+block-1)/block))
+	}
+	for _, files := range [...]uint64{a.HardFiles, a.SoftFiles, a.UsedFiles} {
+		e.Uint32(low(files))
+	}
+	e.Uint32(left(a.BytesDeadline, now))
+	e.Uint32(left(a.FilesDeadline, now))
+}
+
+// low returns a number in 32 bits, the largest one for what does not fit.
+func low(v uint64) uint32 { return uint32(min(v, math.MaxUint32)) }
+
+// left returns the seconds until a deadline: 0 for none, 1 for one that is over, since a client takes 0 for none.
+func left(deadline, now int64) uint32 {
+	if deadline == 0 {
+		return 0
+	}
+	return low(uint64(max((deadline-now)/int64(time.Second), 1)))
+}
