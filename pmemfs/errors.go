@@ -181,6 +181,8 @@ func mapErr(err error) error {
 		return ErrQuota
 	case errors.Is(err, quota.ErrNoAccount):
 		return ErrNotExist
+	case errors.Is(err, quota.ErrAudited):
+		return fmt.Errorf("%w: %w", ErrBusy, err)
 	case errors.Is(err, inode.ErrStale):
 		return ErrStale
 	case errors.Is(err, locks.ErrConflict):

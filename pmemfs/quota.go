@@ -2,6 +2,7 @@ package pmemfs
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"pmemfs/pmemfs/internal/layout"
@@ -161,12 +162,29 @@ func (fs *FS) QuotaOf(kind QuotaKind, id uint32) (a Quota, err error) {
 	return a, err
 }
 
-// Quotas calls f with all accounts, users first, then groups, then directory trees, each by number, until f returns false. f may call the
-// filesystem. No fence.
+// QuotaCursor is where a list of accounts goes on; 0 is the beginning.
+type QuotaCursor uint64
+
+// String returns the cursor as ParseQuotaCursor reads it.
+func (c QuotaCursor) String() string { return strconv.FormatUint(uint64(c), 16) }
+
+// ParseQuotaCursor is the inverse of String.
+func ParseQuotaCursor(s string) (QuotaCursor, error) {
+	n, err := strconv.ParseUint(s, 16, 64)
+	return QuotaCursor(n), err
+}
+
+// Cursor is where a list goes on that begins with the account.
+func (q *Quota) Cursor() QuotaCursor {
+	return QuotaCursor(layout.AccountKey(layout.AccountKind(q.Kind), q.ID))
+}
+
+// Quotas calls f with all accounts from a cursor on, users first, then groups, then directory trees, each by number, until f returns false. f
+// may call the filesystem. No fence.
 //
 // Errors: ErrNotExist while accounting is off; read errors.
-func (fs *FS) Quotas(f func(Quota) bool) (err error) {
-	for next, more := uint64(0), true; more && err == nil; {
+func (fs *FS) Quotas(from QuotaCursor, f func(Quota) bool) (err error) {
+	for next, more := uint64(from), true; more && err == nil; {
 		var some []Quota
 		err = fs.quotaCall(func(q *quota.Quotas) error {
 			more = false

@@ -216,6 +216,11 @@ func TestQuotaConcurrent(t *testing.T) {
 			}
 		})
 	}
+	for range 3 {
+		if list, err := b.CheckQuotas(); err != nil || len(list) > 0 {
+			t.Errorf("beside the writers %v differ, %v", list, err)
+		}
+	}
 	wg.Wait()
 	if n := over.Load(); n > 0 {
 		t.Errorf("%d times there was more than may be", n)
@@ -383,4 +388,21 @@ func TestQuotaFences(t *testing.T) {
 	count("a tree of 120 files", 3+1+4+1-1, func() error { _, err := f.fs.SetTreeQuota(f.tree, QuotaLimits{HardFiles: 500}); return err })
 	checkFS(t, f.fs)
 	closeFS(t, f.fs)
+}
+
+// TestQuotaCheck finds accounts that say something else than files.
+func TestQuotaCheck(t *testing.T) {
+	s := operateQuotas(t, false)
+	slot, _ := s.slot(rootUser)
+	for i := range 2 {
+		layout.EncodeAccountCopy(slot[i*layout.AccountCopySize:], 0, layout.Usage{Blocks: 5, Inodes: 1})
+	}
+	s.account(layout.AccountKey(layout.AccountGroup, 0), func(n layout.Node, i int) { n.Delete(i) })
+	fs := mountBytes(t, s.medium)
+	list, err := fs.CheckQuotas()
+	must(t, err)
+	if len(list) != 2 || list[0].Kind != QuotaUser || list[0].TakenFiles < 600 || list[0].UsedFiles > 1 || list[1].Kind != QuotaGroup || list[1].TakenFiles < 600 {
+		t.Errorf("%+v", list)
+	}
+	must(t, fs.region.Close())
 }

@@ -14,7 +14,7 @@ import (
 // inodes.
 func (d *dump) quotas(fs *pmemfs.FS) error {
 	damaged := false
-	err := fs.Quotas(func(q pmemfs.Quota) bool {
+	err := fs.Quotas(0, func(q pmemfs.Quota) bool {
 		damaged = damaged || q.Damaged
 		if q.UsedFiles != 0 || q.QuotaLimits != (pmemfs.QuotaLimits{}) || q.Dir != (pmemfs.Handle{}) {
 			*d = append(*d, fmt.Sprintf("account %+v", q))

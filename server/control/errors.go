@@ -61,6 +61,7 @@ var codes = []struct {
 	{"busy", http.StatusConflict, pmemfs.ErrBusy, "what is named is in use"},
 	{"stale", http.StatusGone, pmemfs.ErrStale, "what is named is gone"},
 	{"no_space", http.StatusInsufficientStorage, pmemfs.ErrNoSpace, "the image, or the disk that it is on, has no room"},
+	{"quota", http.StatusInsufficientStorage, pmemfs.ErrQuota, "a quota is reached"},
 	{"read_only", http.StatusForbidden, pmemfs.ErrReadOnly, "the image is open for reading only, or has failed"},
 	{"unsupported", http.StatusNotImplemented, pmemfs.ErrNotSupported, "this image, or this system, cannot do that"},
 	{"closed", http.StatusServiceUnavailable, pmemfs.ErrClosed, "the server is stopping"},

@@ -71,6 +71,11 @@ func (o Operation[Req, Resp]) answer(ctx context.Context, i Image, r *http.Reque
 var operations = []route{
 	Schema,
 	Info,
+	QuotaList,
+	QuotaSet,
+	QuotaRemove,
+	QuotaSetGrace,
+	QuotaCheck,
 }
 
 // Call asks a server to carry out the operation.

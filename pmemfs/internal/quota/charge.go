@@ -14,13 +14,14 @@ func (q *Quotas) Charge(op *alloc.Op) error {
 	if q.paused.Load() {
 		return nil
 	}
+	audit := q.audit.Load()
 	for i := 0; ; {
 		in, before, next := op.Tx.NextInode(i)
 		if in == nil {
 			break
 		}
 		i = next
-		compare(op, in, before)
+		compare(op, in, before, audit.follows(in.Ino()))
 	}
 	for i := range op.Charges {
 		if err := q.charge(op, &op.Charges[i]); err != nil {
@@ -30,22 +31,23 @@ func (q *Quotas) Charge(op *alloc.Op) error {
 	return nil
 }
 
-// compare notes what an operation changes with one inode. before is nil for a slot that held nothing.
-func compare(op *alloc.Op, in, before layout.Inode) {
+// compare notes what an operation changes with one inode. before is nil for a slot that held nothing; audited says that somebody has counted
+// the inode already.
+func compare(op *alloc.Op, in, before layout.Inode, audited bool) {
 	had := before != nil && before.Counted() && !before.Free()
 	has := in.Counted() && !in.Free()
 	capped := !op.Uncapped && !op.Frees
 	if had && has && before.UID() == in.UID() && before.GID() == in.GID() && before.Project() == in.Project() {
 		if d := int64(in.Blocks() - before.Blocks()); d != 0 {
-			note(op, in, layout.Usage{Blocks: d}, capped)
+			note(op, in, layout.Usage{Blocks: d}, capped, audited)
 		}
 		return
 	}
 	if had {
-		note(op, before, layout.Usage{Blocks: -int64(before.Blocks()), Inodes: -1}, capped)
+		note(op, before, layout.Usage{Blocks: -int64(before.Blocks()), Inodes: -1}, capped, audited)
 	}
 	if has {
-		note(op, in, layout.Usage{Blocks: int64(in.Blocks()), Inodes: 1}, !op.Uncapped)
+		note(op, in, layout.Usage{Blocks: int64(in.Blocks()), Inodes: 1}, !op.Uncapped, audited)
 	}
 }
 
@@ -61,7 +63,7 @@ func keys(in layout.Inode) (list [3]uint64, n int) {
 }
 
 // note adds d to what an operation changes of the accounts of an inode.
-func note(op *alloc.Op, in layout.Inode, d layout.Usage, capped bool) {
+func note(op *alloc.Op, in layout.Inode, d layout.Usage, capped, audited bool) {
 	list, n := keys(in)
 	for _, key := range list[:n] {
 		at := 0
@@ -74,6 +76,9 @@ func note(op *alloc.Op, in layout.Inode, d layout.Usage, capped bool) {
 		c := &op.Charges[at]
 		c.Change.Add(d)
 		c.Capped = c.Capped || capped
+		if audited {
+			c.Audited.Add(d)
+		}
 	}
 }
 
@@ -114,8 +119,12 @@ func (q *Quotas) charge(op *alloc.Op, c *alloc.Charge) error {
 // Charged is told whether an operation has happened. What it freed may be used from now on, or what it was charged for in vain.
 func (q *Quotas) Charged(op *alloc.Op, happened bool) {
 	spent := int64(0)
+	audit := q.audit.Load()
 	for i := range op.Charges {
 		c := &op.Charges[i]
+		if happened && audit != nil && c.Audited != (layout.Usage{}) {
+			audit.add(c.Key, c.Audited)
+		}
 		a, _ := c.Account.(*account)
 		if a == nil {
 			continue

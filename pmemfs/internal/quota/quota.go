@@ -13,6 +13,7 @@
 //	  volume.AccountsMu the tree of accounts; held over the fence of a record that changes it
 //	    shard.mu        which accounts are in memory
 //	    account.mu      what one has used, and its limits
+//	    Audit.mu        what inodes take; leaf
 //	    the locks of alloc and journal (see there)
 //
 // # Durability
@@ -63,6 +64,7 @@ type Quotas struct {
 
 	shards [shardCount]shard
 	state  atomic.Pointer[layout.QuotaState]
+	audit  atomic.Pointer[Audit]
 	paused atomic.Bool // nothing is charged for: the accounts are being counted anew
 }
 
