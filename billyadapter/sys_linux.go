@@ -11,7 +11,7 @@ import (
 func (i *FileInfo) Sys() any {
 	a := &i.attr
 	st := &syscall.Stat_t{
-		Ino:  a.Ino,
+		Ino:  a.FileID(),
 		Mode: uint32(a.Type)<<12 | a.Mode&0o7777,
 		Uid:  a.UID,
 		Gid:  a.GID,

@@ -183,7 +183,7 @@ func (fs *FS) aclXattr(call *Call, h Handle, k ACLKind) (value []byte, err error
 // Errors: ErrInvalid for a list that makes no sense, ErrNoSpace for one that is too long; ErrAccess for a default one of what is no directory;
 // ErrNotSupported for symbolic links; ErrPerm; change errors.
 func (fs *FS) SetACLs(c *Cred, call *Call, h Handle, acls ACLs, k ACLKind) error {
-	if err := h.changeable(); err != nil {
+	if err := fs.changeable(h); err != nil {
 		return err
 	}
 	var access, def layout.ACL

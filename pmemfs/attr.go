@@ -48,7 +48,7 @@ func (fs *FS) Setattr(c *Cred, call *Call, h Handle, s *SetAttr) (Attr, error) {
 
 // setattr is Setattr; made is what the note of the call says that it made.
 func (fs *FS) setattr(c *Cred, call *Call, h Handle, s *SetAttr, made Handle) (Attr, error) {
-	if err := h.changeable(); err != nil {
+	if err := fs.changeable(h); err != nil {
 		return Attr{}, err
 	}
 	s = s.withoutNoID()

@@ -23,6 +23,11 @@ type Call struct {
 	// Within are directories, unless they are zero, out of which ".." does not lead a Lookup or a Readdir: of a directory that does not have
 	// each of them above it, ".." is the directory itself. That is decided while no directory changes its parent.
 	Within [2]Handle
+	// Top is the directory, unless it is zero, in which the name SnapshotsName leads to the directory of snapshots, and means no file. ShowTop
+	// makes a Readdir of it show that name.
+	Top     Handle
+	ShowTop bool
+
 	// WCC is what the call has learned of the files that its handles name, in the order of its arguments, also when it failed.
 	// What it could not look at, as its name or another argument was refused first, has no attributes.
 	WCC [2]WCC
@@ -53,6 +58,7 @@ func (w *WCC) PreOp() *Attr {
 // Reset makes c ready for another call, which asks for nothing.
 func (c *Call) Reset() {
 	c.Key, c.NoWait, c.Open, c.Expected, c.Within, c.hasNext = RequestKey{}, false, false, Handle{}, [2]Handle{}, [2]bool{}
+	c.Top, c.ShowTop = Handle{}, false
 	for i := range c.WCC {
 		c.WCC[i].HasPre, c.WCC[i].HasPost = false, false
 	}
@@ -71,6 +77,14 @@ func (c *Call) opened() bool { return c != nil && c.Open }
 
 // bounded reports whether ".." leads the call only so far.
 func (c *Call) bounded() bool { return c != nil && c.Within != [2]Handle{} }
+
+// leadsToSnapshots reports whether a name in a directory is that of the directory of snapshots.
+func (c *Call) leadsToSnapshots(dir Handle, name []byte) bool {
+	return len(name) == len(SnapshotsName) && c != nil && c.Top == dir && c.Top != Handle{} && string(name) == SnapshotsName
+}
+
+// shows reports whether a Readdir of a directory shows the directory of snapshots.
+func (c *Call) shows(dir Handle) bool { return c != nil && c.ShowTop && c.Top == dir }
 
 // waits reports whether the call may wait for locks.
 func (c *Call) waits() bool { return c == nil || !c.NoWait }

@@ -28,7 +28,7 @@ type making struct {
 //
 // Errors: ErrExist as mode says, ErrIsDir for a directory that is there; ErrFileTooBig for a size; those of Mkdir.
 func (fs *FS) Create(c *Cred, call *Call, dir Handle, name []byte, o *CreateOptions) (Attr, error) {
-	if err := dir.changeable(); err != nil {
+	if err := fs.changeable(dir); err != nil {
 		return Attr{}, err
 	}
 	m := making{typ: TypeRegular, attr: &o.Attr, verify: o.Mode == Exclusive, verif: o.Verifier}
@@ -126,7 +126,10 @@ func (fs *FS) Mknod(c *Cred, call *Call, dir Handle, name []byte, t FileType, ma
 
 // makeCall makes a file of any type under a name that must be absent.
 func (fs *FS) makeCall(c *Cred, call *Call, dir Handle, name []byte, m *making) (Attr, error) {
-	if err := dir.changeable(); err != nil {
+	if call.leadsToSnapshots(dir, name) {
+		return Attr{}, ErrExist
+	}
+	if err := fs.changeable(dir); err != nil {
 		return Attr{}, err
 	}
 	if err := vetName(name); err != nil {

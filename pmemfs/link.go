@@ -1,6 +1,7 @@
 package pmemfs
 
 import (
+	"cmp"
 	"pmemfs/pmemfs/internal/dir"
 	"pmemfs/pmemfs/internal/layout"
 )
@@ -10,8 +11,11 @@ import (
 // Errors: ErrExist, ErrNotExist, ErrNotDir, ErrNameTooLong, ErrInvalid as for Mkdir; ErrPerm for a directory; ErrAccess; ErrTooManyLinks;
 // ErrCrossesQuota; change errors.
 func (fs *FS) Link(c *Cred, call *Call, h Handle, d Handle, name []byte) (a Attr, err error) {
-	if h.Snap != 0 || d.Snap != 0 {
-		return a, ErrReadOnly
+	if call.leadsToSnapshots(d, name) {
+		return a, ErrExist
+	}
+	if err := cmp.Or(fs.changeable(h), fs.changeable(d)); err != nil {
+		return a, err
 	}
 	if err := vetName(name); err != nil {
 		return a, err

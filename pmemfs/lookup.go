@@ -77,6 +77,10 @@ func (fs *FS) lookup(c *Cred, call *Call, dir Handle, name []byte, wait bool, a 
 	if dir.Snap != 0 {
 		return fs.lookupSnapshot(c, call, dir, name, a)
 	}
+	if call.leadsToSnapshots(dir, name) {
+		*a, err = fs.snapDirAttr(dir.In(SnapDir))
+		return err
+	}
 	if string(name) == ".." && call.bounded() {
 		return fs.lookupUp(c, call, dir, wait, a)
 	}

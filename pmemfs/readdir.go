@@ -13,6 +13,7 @@ import (
 const (
 	cookieDot    = 1
 	cookieDotDot = 2
+	cookieSnaps  = 3 // SnapshotsName, where it is shown
 )
 
 var nameDot, nameDotDot = []byte("."), []byte("..")
@@ -149,8 +150,12 @@ func (fs *FS) readBatch(c *Cred, call *Call, h Handle, cookie uint64, withAttr, 
 		}
 		add(nameDotDot, up, TypeDir, cookieDotDot)
 	}
+	if cookie < cookieSnaps && call.shows(h) {
+		snaps := attrOf(fs.snapDirOf(d))
+		b.add([]byte(SnapshotsName), snaps.Handle, TypeDir, cookieSnaps, &snaps)
+	}
 	dd := dir.Open(fs.j, nil, d, fs.key)
-	err = dd.Scan(max(cookie, cookieDotDot), func(e dir.Entry) bool {
+	err = dd.Scan(max(cookie, cookieSnaps), func(e dir.Entry) bool {
 		more = !add(e.Name, e.Ino, FileType(e.Type), e.Key)
 		return !more
 	})
@@ -160,5 +165,5 @@ func (fs *FS) readBatch(c *Cred, call *Call, h Handle, cookie uint64, withAttr, 
 	return more, err
 }
 
-// vet that stored keys never collide with the two cookies.
-var _ [layout.FirstKey - cookieDotDot - 1]byte
+// vet that stored keys never collide with the cookies of what is not stored.
+var _ [layout.FirstKey - cookieSnaps - 1]byte

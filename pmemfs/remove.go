@@ -24,8 +24,11 @@ func (fs *FS) Rmdir(c *Cred, call *Call, dir Handle, name []byte) error {
 }
 
 func (fs *FS) removeCall(c *Cred, call *Call, dir Handle, name []byte, isDir bool) error {
-	if err := dir.changeable(); err != nil {
+	if err := fs.changeable(dir); err != nil {
 		return err
+	}
+	if call.leadsToSnapshots(dir, name) {
+		return ErrReadOnly
 	}
 	if err := vetName(name); err != nil {
 		if isDir && string(name) == ".." {

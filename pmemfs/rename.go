@@ -15,7 +15,10 @@ import (
 // below itself, and for flags; ErrAccess, ErrPerm below a sticky directory; ErrTooManyLinks; ErrCrossesQuota; change errors. ErrStale also
 // says that the old name is not that of Call.Expected.
 func (fs *FS) Rename(c *Cred, call *Call, from Handle, fromName []byte, to Handle, toName []byte, flags RenameFlags) error {
-	if from.Snap != 0 || to.Snap != 0 {
+	if err := cmp.Or(fs.changeable(from), fs.changeable(to)); err != nil {
+		return err
+	}
+	if call.leadsToSnapshots(from, fromName) || call.leadsToSnapshots(to, toName) {
 		return ErrReadOnly
 	}
 	if err := vetName(fromName); err != nil {

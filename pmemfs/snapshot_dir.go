@@ -22,26 +22,32 @@ func (fs *FS) viewSnapDir(call *Call, h Handle, f func(in layout.Inode) error) e
 	if !layout.Inode(live[:]).IsDir() {
 		return ErrStale
 	}
+	in := fs.snapDirOf(live[:])
+	call.setPost(0, in)
+	return f(in)
+}
+
+// snapDirOf returns the inode of the directory of the snapshots of a live directory.
+func (fs *FS) snapDirOf(live layout.Inode) layout.Inode {
 	list := fs.snaps.All()
-	changed := layout.Inode(live[:]).Btime()
+	changed := live.Btime()
 	if n := len(list); n > 0 {
 		changed = list[n-1].Time
 	}
 	changed += fs.snaps.Changes() // that it has changed is what clients look at
 	in := layout.Inode(make([]byte, layout.InodeSize))
-	layout.InitInode(in, h.Ino, h.Gen)
+	layout.InitInode(in, live.Ino(), live.Gen())
 	in.SetSnap(SnapDir)
 	in.SetMode(layout.ModeDir | 0o555)
 	in.SetNlink(2)
 	in.SetSize(uint64(len(list)))
-	in.SetParent(h.Ino)
+	in.SetParent(live.Ino())
 	in.SetAtime(changed)
 	in.SetMtime(changed)
 	in.SetCtime(changed)
-	in.SetBtime(layout.Inode(live[:]).Btime())
+	in.SetBtime(live.Btime())
 	in.AddChange(uint64(changed))
-	call.setPost(0, in)
-	return f(in)
+	return in
 }
 
 // copyLive copies a live inode.
@@ -165,7 +171,7 @@ func (fs *FS) scanSnapDir(h Handle, d layout.Inode, cookie uint64, b *batch) (mo
 		b.add(nameDotDot, h.In(0), TypeDir, cookieDotDot, nil)
 	}
 	for _, sn := range fs.snaps.All() {
-		at := sn.Epoch + cookieDotDot
+		at := sn.Epoch << snapCookieShift
 		if at <= cookie {
 			continue
 		}
@@ -179,6 +185,9 @@ func (fs *FS) scanSnapDir(h Handle, d layout.Inode, cookie uint64, b *batch) (mo
 	}
 	return false, nil
 }
+
+// snapCookieShift makes cookies of epochs that are in the range of those of names.
+const snapCookieShift = 63 - 28
 
 // add adds an entry. It returns false when the batch is full.
 func (b *batch) add(name []byte, h Handle, t FileType, cookie uint64, a *Attr) bool {

@@ -13,6 +13,9 @@ import (
 // leads to that directory as it was.
 const SnapDir = layout.EpochMax
 
+// SnapshotsName is the name, in the directory that Call.Top says, of the directory of snapshots.
+const SnapshotsName = ".snapshots"
+
 // snapShift is above every inode number of an image that has snapshots.
 const snapShift = 36
 
@@ -22,12 +25,20 @@ func (h Handle) In(epoch uint32) Handle { return Handle{Ino: h.Ino, Gen: h.Gen, 
 // FileID returns a number that no other file has, in any snapshot either. It is the inode number of a live file.
 func (h Handle) FileID() uint64 { return h.Ino | uint64(h.Snap)<<snapShift }
 
-// changeable returns ErrReadOnly for a file in a snapshot.
-func (h Handle) changeable() error {
-	if h.Snap != 0 {
-		return ErrReadOnly
+// HandleOf returns the handle of what FileID says, of a generation.
+func HandleOf(fileID, gen uint64) Handle {
+	return Handle{Ino: fileID & (1<<snapShift - 1), Gen: gen, Snap: uint32(fileID >> snapShift)}
+}
+
+// changeable returns ErrReadOnly for a file in a snapshot, and ErrStale if there is no such snapshot.
+func (fs *FS) changeable(h Handle) error {
+	switch {
+	case h.Snap == 0:
+		return nil
+	case h.Snap != SnapDir && fs.snaps.ByEpoch(uint64(h.Snap)) == nil:
+		return ErrStale
 	}
-	return nil
+	return ErrReadOnly
 }
 
 // slotPool has the copies of inodes that calls look at.
@@ -152,10 +163,8 @@ func (fs *FS) aboveAsOf(call *Call, d layout.Inode) (Handle, error) {
 		return here.In(SnapDir), nil
 	}
 	if call.bounded() {
-		for _, top := range call.Within {
-			if top.Ino == here.Ino && top.Gen == here.Gen {
-				return here.In(SnapDir), nil
-			}
+		if call.Top == here.In(0) {
+			return here.In(SnapDir), nil
 		}
 		if within, err := fs.isWithinAsOf(call, here); err != nil || !within {
 			return here, err

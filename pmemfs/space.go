@@ -37,7 +37,7 @@ type spaceStep func(op *alloc.Op, in layout.Inode, off, end uint64) (next uint64
 
 // spaceCall makes a change of [off, off+n) record by record. grows says that it maps blocks, maybe behind the end.
 func (fs *FS) spaceCall(c *Cred, call *Call, h Handle, off, n uint64, grows bool, step spaceStep) error {
-	if err := h.changeable(); err != nil {
+	if err := fs.changeable(h); err != nil {
 		return err
 	}
 	switch {

@@ -13,7 +13,7 @@ import (
 //
 // Errors: those of Write.
 func (fs *FS) WriteUnstable(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int, stable bool, a Attr, err error) {
-	if err := h.changeable(); err != nil {
+	if err := fs.changeable(h); err != nil {
 		return 0, true, a, err
 	}
 	if !fs.CheapFence() && len(p) > 0 && len(p) <= writeback.WriteMax {

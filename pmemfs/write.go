@@ -32,7 +32,7 @@ func (fs *FS) Append(c *Cred, call *Call, h Handle, p []byte) (n int, a Attr, er
 const atEnd = math.MaxUint64
 
 func (fs *FS) write(c *Cred, call *Call, h Handle, p []byte, off uint64) (n int, a Attr, err error) {
-	if err := h.changeable(); err != nil {
+	if err := fs.changeable(h); err != nil {
 		return 0, a, err
 	}
 	w := writing{change: change{fs: fs, call: call, ino: h.Ino}, h: h, p: p, off: off}

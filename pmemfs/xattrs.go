@@ -119,7 +119,7 @@ func (fs *FS) mayWrite(c *Cred, call *Call) func(layout.Inode) error {
 // editXattr changes attributes of a file, and maybe other fields of its inode, in one record: f gets the shadow of the
 // inode, when may has nothing against it.
 func (fs *FS) editXattr(c *Cred, call *Call, h Handle, may func(layout.Inode) error, f func(layout.Inode, *xattr.Set) error) error {
-	if err := h.changeable(); err != nil {
+	if err := fs.changeable(h); err != nil {
 		return err
 	}
 	ch := change{fs: fs, call: call, ino: h.Ino}

@@ -18,6 +18,15 @@ func (s *squash) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
+// shown is a name of an export.Snapshots.
+type shown struct{ export.Snapshots }
+
+// UnmarshalText reads the name.
+func (s *shown) UnmarshalText(text []byte) (err error) {
+	s.Snapshots, err = export.ParseSnapshots(string(text))
+	return err
+}
+
 // network is a network or an address.
 type network struct{ netip.Prefix }
 
@@ -29,7 +38,7 @@ func (n *network) UnmarshalText(text []byte) (err error) {
 
 // ParseExport reads an export in one word of a command line:
 //
-//	NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,clients=NETWORK]...[,secure_port][,directory_offsets=31]
+//	NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,clients=NETWORK]...[,secure_port][,directory_offsets=31][,snapshots=hidden|visible|disabled]
 //
 // The subtree is the one of the export's own name if it is left out. Paths with a comma or an equals sign need a file.
 //
@@ -82,6 +91,8 @@ func setOption(e *export.Export, option string) (err error) {
 		if bits, err = strconv.Atoi(value); err == nil {
 			e.ShortOffsets, err = shortOffsets(bits)
 		}
+	case "snapshots":
+		e.Snapshots, err = export.ParseSnapshots(value)
 	case "clients":
 		var p netip.Prefix
 		p, err = export.ParseNetwork(value)

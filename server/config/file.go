@@ -74,6 +74,7 @@ type stanza struct {
 	Clients    []network `toml:"clients"`
 	SecurePort bool      `toml:"secure_port"`
 	Offsets    *int      `toml:"directory_offsets"`
+	Snapshots  shown     `toml:"snapshots"`
 }
 
 // Read reads a file.
@@ -163,6 +164,7 @@ func (s *stanza) export() (e export.Export, err error) {
 		e.Clients = append(e.Clients, n.Prefix)
 	}
 	e.ReadOnly, e.Squash, e.SecurePort = s.ReadOnly, s.Squash.Squash, s.SecurePort
+	e.Snapshots = s.Snapshots.Snapshots
 	if s.Offsets != nil {
 		e.ShortOffsets, err = shortOffsets(*s.Offsets)
 	}

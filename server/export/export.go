@@ -73,6 +73,7 @@ type Export struct {
 	SecurePort bool           // only from ports below 1024, which a client's ordinary users cannot have
 
 	ShortOffsets bool // directory offsets have 31 bits, for 32-bit programs
+	Snapshots    Snapshots
 
 	id   uint32  // set by NewSet
 	root *rootID // of an export in a Set
@@ -95,6 +96,9 @@ func (e *Export) Validate() error {
 	if e.Squash > SquashNone {
 		return fmt.Errorf("export %q: unknown squash %d", e.Name, e.Squash)
 	}
+	if e.Snapshots > SnapshotsDisabled {
+		return fmt.Errorf("export %q: unknown way to show snapshots %d", e.Name, e.Snapshots)
+	}
 	if e.AnonUID == pmemfs.NoID || e.AnonGID == pmemfs.NoID {
 		return fmt.Errorf("export %q: %d is no id for anonymous users", e.Name, pmemfs.NoID)
 	}
@@ -109,7 +113,7 @@ func (e *Export) Validate() error {
 // Same reports whether e and o say the same.
 func (e *Export) Same(o *Export) bool {
 	return e.Name == o.Name && e.Subtree == o.Subtree && e.ReadOnly == o.ReadOnly && e.Squash == o.Squash &&
-		e.AnonUID == o.AnonUID && e.AnonGID == o.AnonGID && e.SecurePort == o.SecurePort && e.ShortOffsets == o.ShortOffsets && slices.Equal(e.Clients, o.Clients)
+		e.AnonUID == o.AnonUID && e.AnonGID == o.AnonGID && e.SecurePort == o.SecurePort && e.ShortOffsets == o.ShortOffsets && e.Snapshots == o.Snapshots && slices.Equal(e.Clients, o.Clients)
 }
 
 // ID is the number by which handles name the export. It depends on the name and the subtree alone, so it survives a restart;

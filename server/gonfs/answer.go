@@ -11,7 +11,7 @@ import (
 // access answers ACCESS from the permissions; go-nfs grants whatever is asked.
 func (s *Server) access(r *request, e *rpc.Encoder) error {
 	h := r.args.handles[0]
-	got, err := s.eng.Access(&r.cred, nil, h, pmemfs.AccessRead|pmemfs.AccessWrite|pmemfs.AccessExec)
+	got, err := s.eng.Access(&r.cred, &r.within, h, pmemfs.AccessRead|pmemfs.AccessWrite|pmemfs.AccessExec)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (s *Server) access(r *request, e *rpc.Encoder) error {
 func (s *Server) setattr(r *request, e *rpc.Encoder) error {
 	h := r.args.handles[0]
 	pre := s.attrOf(h)
-	post, err := s.eng.Setattr(&r.cred, nil, h, &r.args.set)
+	post, err := s.eng.Setattr(&r.cred, &r.within, h, &r.args.set)
 	if err != nil {
 		return err
 	}
@@ -67,13 +67,13 @@ func (s *Server) create(r *request, e *rpc.Encoder) error {
 		opts.Mode, opts.Attr = pmemfs.Exclusive, pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o600}
 	}
 	return s.made(r, e, func(dir pmemfs.Handle, name []byte) (pmemfs.Attr, error) {
-		return s.eng.Create(&r.cred, nil, dir, name, &opts)
+		return s.eng.Create(&r.cred, &r.within, dir, name, &opts)
 	})
 }
 
 func (s *Server) mkdir(r *request, e *rpc.Encoder) error {
 	return s.made(r, e, func(dir pmemfs.Handle, name []byte) (pmemfs.Attr, error) {
-		return s.eng.Mkdir(&r.cred, nil, dir, name, &r.args.set)
+		return s.eng.Mkdir(&r.cred, &r.within, dir, name, &r.args.set)
 	})
 }
 
@@ -82,7 +82,7 @@ func (s *Server) symlink(r *request, e *rpc.Encoder) error {
 		return nfswire.ErrNameTooLong
 	}
 	return s.made(r, e, func(dir pmemfs.Handle, name []byte) (pmemfs.Attr, error) {
-		return s.eng.Symlink(&r.cred, nil, dir, name, r.args.data, &r.args.set)
+		return s.eng.Symlink(&r.cred, &r.within, dir, name, r.args.data, &r.args.set)
 	})
 }
 
@@ -97,7 +97,7 @@ func (s *Server) mknod(r *request, e *rpc.Encoder) error {
 		return nfswire.ErrBadType
 	}
 	return s.made(r, e, func(dir pmemfs.Handle, name []byte) (pmemfs.Attr, error) {
-		return s.eng.Mknod(&r.cred, nil, dir, name, t, r.args.major, r.args.minor, &r.args.set)
+		return s.eng.Mknod(&r.cred, &r.within, dir, name, t, r.args.major, r.args.minor, &r.args.set)
 	})
 }
 
@@ -120,7 +120,7 @@ func (s *Server) made(r *request, e *rpc.Encoder, make func(pmemfs.Handle, []byt
 func (s *Server) link(r *request, e *rpc.Encoder) error {
 	file, dir := r.args.handles[0], r.args.handles[1]
 	pre := s.attrOf(dir)
-	attr, err := s.eng.Link(&r.cred, nil, file, dir, r.args.names[0])
+	attr, err := s.eng.Link(&r.cred, &r.within, file, dir, r.args.names[0])
 	if err != nil {
 		return err
 	}

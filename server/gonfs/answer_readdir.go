@@ -70,7 +70,7 @@ func (s *Server) list(r *request, e *rpc.Encoder, budget int, size func(*pmemfs.
 // putEntry writes entry3 or entryplus3.
 func (s *Server) putEntry(r *request, e *rpc.Encoder, d *pmemfs.DirEntry, plus bool) {
 	e.Bool(true)
-	e.Uint64(d.Ino)
+	e.Uint64(d.FileID())
 	e.Opaque(d.Name)
 	e.Uint64(d.Cookie)
 	if !plus {

@@ -89,6 +89,9 @@ func (s *Server) admit(r *request, p *procedure, sys *rpc.SysCred) status {
 		if exp == nil {
 			return nfswire.ErrStale // it was exported once
 		}
+		if !exp.Offers(h) {
+			return nfswire.ErrStale
+		}
 		if i > 0 && exp != r.exp {
 			return nfswire.ErrXDev
 		}
@@ -98,7 +101,8 @@ func (s *Server) admit(r *request, p *procedure, sys *rpc.SysCred) status {
 		return nfswire.ErrAcces
 	}
 	r.cred = credential(r, sys)
-	r.within = pmemfs.Call{Within: [2]pmemfs.Handle{r.exp.Within()}}
+	r.within = pmemfs.Call{}
+	r.exp.Bound(&r.within)
 	if p.changes && r.exp.ReadOnly {
 		return nfswire.ErrROFS
 	}

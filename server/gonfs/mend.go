@@ -89,7 +89,7 @@ func (r *request) note(a pmemfs.Attr) { r.seen = append(r.seen, a) }
 
 func (r *request) firstSeen(ino uint64) *pmemfs.Attr {
 	for i := range r.seen {
-		if r.seen[i].Ino == ino {
+		if r.seen[i].FileID() == ino {
 			return &r.seen[i]
 		}
 	}
@@ -98,7 +98,7 @@ func (r *request) firstSeen(ino uint64) *pmemfs.Attr {
 
 func (r *request) lastSeen(ino uint64) *pmemfs.Attr {
 	for i := len(r.seen) - 1; i >= 0; i-- {
-		if r.seen[i].Ino == ino {
+		if r.seen[i].FileID() == ino {
 			return &r.seen[i]
 		}
 	}

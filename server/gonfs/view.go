@@ -162,9 +162,9 @@ func (v *view) Remove(p string) (err error) {
 		return v.failed(err)
 	}
 	if v.r.call.Proc == nfswire.ProcRmdir {
-		return v.failed(v.srv.eng.Rmdir(&v.r.cred, nil, dir, []byte(name)))
+		return v.failed(v.srv.eng.Rmdir(&v.r.cred, &v.r.within, dir, []byte(name)))
 	}
-	return v.failed(v.srv.eng.Unlink(&v.r.cred, nil, dir, []byte(name)))
+	return v.failed(v.srv.eng.Unlink(&v.r.cred, &v.r.within, dir, []byte(name)))
 }
 
 // Rename does RENAME.
@@ -178,7 +178,7 @@ func (v *view) Rename(from, to string) (err error) {
 	if err != nil {
 		return v.failed(err)
 	}
-	return v.failed(v.srv.eng.Rename(&v.r.cred, nil, fromDir, []byte(fromName), toDir, []byte(toName), 0))
+	return v.failed(v.srv.eng.Rename(&v.r.cred, &v.r.within, fromDir, []byte(fromName), toDir, []byte(toName), 0))
 }
 
 // Join makes a path of elements. It must not clean: the elements are no ordinary path.

@@ -5,8 +5,10 @@
 //
 //	 0        8            12             20             28            40
 //	+--------+------------+--------------+--------------+-------------+
-//	| fsid   | export id  | inode number | generation   | digest      |
+//	| fsid   | export id  | file number  | generation   | digest      |
 //	+--------+------------+--------------+--------------+-------------+
+//
+// The file number of a live file is that of its inode; of one in a snapshot it says which too (pmemfs.Handle.FileID).
 //
 // The digest is 96 bits of SipHash-2-4-128, keyed with the image's secret, over what stands before it. So nobody can guess a
 // handle or carry one over to another export. SipHash is made for authenticating short messages; SHA-256 in its place took a third
@@ -61,7 +63,7 @@ func (c *Codec) Append(b []byte, export uint32, h pmemfs.Handle) []byte {
 	at := len(b)
 	b = binary.BigEndian.AppendUint64(b, c.fsid)
 	b = binary.BigEndian.AppendUint32(b, export)
-	b = binary.BigEndian.AppendUint64(b, h.Ino)
+	b = binary.BigEndian.AppendUint64(b, h.FileID())
 	b = binary.BigEndian.AppendUint64(b, h.Gen)
 	sum := c.digest(b[at:])
 	return append(b, sum[:]...)
@@ -82,7 +84,7 @@ func (c *Codec) Decode(b []byte) (export uint32, h pmemfs.Handle, err error) {
 	if wrong != 0 { // one comparison, whichever bytes differ
 		return 0, h, ErrBad
 	}
-	h = pmemfs.Handle{Ino: binary.BigEndian.Uint64(b[12:]), Gen: binary.BigEndian.Uint64(b[20:])}
+	h = pmemfs.HandleOf(binary.BigEndian.Uint64(b[12:]), binary.BigEndian.Uint64(b[20:]))
 	return binary.BigEndian.Uint32(b[8:]), h, nil
 }
 

@@ -79,9 +79,12 @@ func (c *call) admit(n int) nfswire.Status {
 			return nfswire.ErrXDev // RFC 1813 sections 3.3.14 and 3.3.15
 		case !exp.Allows(c.r.Remote):
 			return nfswire.ErrAcces
+		case !exp.Offers(h):
+			return nfswire.ErrStale
 		}
 		c.h[i], c.exp, c.n = h, exp, i+1
 	}
+	c.exp.Bound(&c.call)
 	sys := &c.r.Sys
 	c.cred = c.exp.Cred(export.Caller{Anonymous: c.r.CredFlavor != rpc.AuthSys, UID: sys.UID, GID: sys.GID, Groups: sys.Groups})
 	if c.p.changes && c.exp.ReadOnly {

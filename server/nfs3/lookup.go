@@ -20,7 +20,6 @@ func (c *call) lookup() rpc.Result {
 	var a pmemfs.Attr
 	if st == nfswire.OK {
 		var err error
-		c.call.Within[0] = c.exp.Within()
 		a, err = c.s.eng.Lookup(&c.cred, &c.call, c.h[0], name)
 		st = c.status(err)
 	}

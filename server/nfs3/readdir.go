@@ -89,7 +89,6 @@ type lister struct {
 
 func (l *lister) run(cookie uint64) (eof bool, err error) {
 	eof = true
-	l.c.call.Within[0] = l.c.exp.Within()
 	err = l.c.s.eng.Readdir(&l.c.cred, &l.c.call, l.c.h[0], l.c.exp.Key(cookie), l.plus, func(d *pmemfs.DirEntry) bool {
 		if !l.entry(d) {
 			eof = false
@@ -114,7 +113,7 @@ func (l *lister) entry(d *pmemfs.DirEntry) bool {
 		return false
 	}
 	c.e.Uint32(1)
-	c.e.Uint64(d.Ino)
+	c.e.Uint64(d.FileID())
 	c.e.Opaque(d.Name)
 	c.e.Uint64(d.Cookie)
 	if !l.plus {

@@ -34,7 +34,7 @@ func Fill(b []byte, fsid uint64, a *pmemfs.Attr) {
 	be.PutUint32(b[36:], a.Major)
 	be.PutUint32(b[40:], a.Minor)
 	be.PutUint64(b[44:], fsid)
-	be.PutUint64(b[52:], a.Ino)
+	be.PutUint64(b[52:], a.FileID())
 	be.PutUint64(b[60:], Time(a.Atime))
 	be.PutUint64(b[68:], Time(a.Mtime))
 	be.PutUint64(b[76:], Time(a.Ctime))

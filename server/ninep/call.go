@@ -141,7 +141,10 @@ func (c *call) by(f *fid) errno {
 		return eAccess
 	case c.n == 1:
 		c.exp = exp
+		exp.Bound(&c.call)
 		c.as(f.user)
+	case !exp.Offers(f.h):
+		return eStale
 	case f.exp != c.used[0].exp:
 		return eXDev
 	}

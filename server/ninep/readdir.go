@@ -69,7 +69,7 @@ func (c *call) putEntry(d *pmemfs.DirEntry) {
 	b := c.e.Extend(entryBytes + len(d.Name))
 	b[0] = qidType(d.Type)
 	le.PutUint32(b[1:], 0) // no version: that would take a look at each file, and clients use the path alone
-	le.PutUint64(b[5:], d.Ino)
+	le.PutUint64(b[5:], d.FileID())
 	le.PutUint64(b[qidBytes:], d.Cookie)
 	b[qidBytes+8] = byte(d.Type)
 	le.PutUint16(b[qidBytes+9:], uint16(len(d.Name)))

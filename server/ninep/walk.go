@@ -79,7 +79,6 @@ func (c *call) find(f *fid, dir pmemfs.Handle, name []byte) (pmemfs.Attr, error)
 
 // within bounds ".." for a call on a fid.
 func (c *call) within(f *fid) {
-	c.call.Within[0] = c.exp.Within()
 	if f.root != c.s.srv.eng.Root() {
 		c.call.Within[1] = f.root
 	}

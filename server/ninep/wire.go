@@ -146,7 +146,7 @@ func qidType(t pmemfs.FileType) uint8 {
 func fillQid(b []byte, a *pmemfs.Attr) {
 	b[0] = qidType(a.Type)
 	le.PutUint32(b[1:], versionOf(a.Gen))
-	le.PutUint64(b[5:], a.Ino)
+	le.PutUint64(b[5:], a.FileID())
 }
 
 // versionOf is a generation in 32 bits: what a client keeps of it, and all of a qid that tells two files of one number apart. A generation is

@@ -378,6 +378,9 @@ func (t *Table) growMore() error {
 		return err
 	}
 	have := in.Size() >> layout.BlockShift
+	if layout.InodeCapacity(have+growMax) > layout.KeptInoMax {
+		return alloc.ErrNoSpace // handles have no room for higher numbers
+	}
 	m := extent.Open(t.j, op, in)
 	goal, err := m.Goal(have)
 	if err != nil {
