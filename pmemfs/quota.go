@@ -169,9 +169,26 @@ type QuotaCursor uint64
 func (c QuotaCursor) String() string { return strconv.FormatUint(uint64(c), 16) }
 
 // ParseQuotaCursor is the inverse of String.
+//
+// Errors: those of strconv.ParseUint.
 func ParseQuotaCursor(s string) (QuotaCursor, error) {
 	n, err := strconv.ParseUint(s, 16, 64)
 	return QuotaCursor(n), err
+}
+
+// Left returns how long the soft limits of bytes and files may still be exceeded: 0 where one is not exceeded, and less if its time is over.
+func (q *Quota) Left() (bytes, files time.Duration) {
+	t := now()
+	left := func(deadline int64) time.Duration {
+		switch {
+		case deadline == 0:
+			return 0
+		case deadline == t:
+			return -1
+		}
+		return time.Duration(deadline - t)
+	}
+	return left(q.BytesDeadline), left(q.FilesDeadline)
 }
 
 // Cursor is where a list goes on that begins with the account.

@@ -122,7 +122,7 @@ func (s *Server) answer(r *rpc.Request, q *question, e *rpc.Encoder) {
 		return
 	}
 	e.Uint32(statusOK)
-	put(e, &a, time.Now().UnixNano())
+	put(e, &a)
 }
 
 // account says whose account a client may be told of.
@@ -155,7 +155,7 @@ func member(c *pmemfs.Cred, gid uint32) bool {
 }
 
 // put writes struct rquota. Its numbers of blocks have 32 bits: the blocks are as large as they have to be for that.
-func put(e *rpc.Encoder, a *pmemfs.Quota, now int64) {
+func put(e *rpc.Encoder, a *pmemfs.Quota) {
 	block := uint64(4096)
 	for max(a.HardBytes, a.SoftBytes, a.UsedBytes)/block > math.MaxInt32 && block < 1<<30 {
 		block *= 2
@@ -168,17 +168,18 @@ func put(e *rpc.Encoder, a *pmemfs.Quota, now int64) {
 	for _, files := range [...]uint64{a.HardFiles, a.SoftFiles, a.UsedFiles} {
 		e.Uint32(low(files))
 	}
-	e.Uint32(left(a.BytesDeadline, now))
-	e.Uint32(left(a.FilesDeadline, now))
+	bytes, files := a.Left()
+	e.Uint32(seconds(bytes))
+	e.Uint32(seconds(files))
 }
 
 // low returns a number in 32 bits, the largest one for what does not fit.
 func low(v uint64) uint32 { return uint32(min(v, math.MaxUint32)) }
 
-// left returns the seconds until a deadline: 0 for none, 1 for one that is over, since a client takes 0 for none.
-func left(deadline, now int64) uint32 {
-	if deadline == 0 {
+// seconds returns a time in seconds: 1 for one that is over, since a client takes 0 for none.
+func seconds(left time.Duration) uint32 {
+	if left == 0 {
 		return 0
 	}
-	return low(uint64(max((deadline-now)/int64(time.Second), 1)))
+	return low(uint64(max(left/time.Second, 1)))
 }

@@ -118,8 +118,8 @@ func TestGetQuota(t *testing.T) {
 	}
 }
 
-// FuzzProgram gives the server any arguments.
-func FuzzProgram(f *testing.F) {
+// FuzzServe gives the server any arguments.
+func FuzzServe(f *testing.F) {
 	eng, err := pmemfs.OpenMemory(8<<20, pmemfs.DomainVolatile, pmemfs.Options{NoBackground: true})
 	must(f, err)
 	must(f, eng.EnableQuotas())
