@@ -34,6 +34,12 @@ func operateWith(t testing.TB, replay, sums bool) *surgery {
 // operateOn makes a medium with a directory of so many names and a file in so many extents.
 func operateOn(t testing.TB, fs *FS, names int, extents uint64, replay bool) *surgery {
 	t.Helper()
+	return operateThen(t, fs, names, extents, replay, func(*builder, *surgery) {})
+}
+
+// operateThen is operateOn, and then does more.
+func operateThen(t testing.TB, fs *FS, names int, extents uint64, replay bool, more func(b *builder, s *surgery)) *surgery {
+	t.Helper()
 	b := builder{t: t, fs: fs}
 	d := b.dir(fs.Root(), "dir")
 	s := &surgery{t: t, dir: d.Ino, sub: b.dir(d, "sub").Ino, empty: b.dir(d, "empty").Ino}
@@ -72,6 +78,7 @@ func operateOn(t testing.TB, fs *FS, names int, extents uint64, replay bool) *su
 	b.ok(fs.SyncAll())
 	b.ok(fs.Unlink(root, nil, d, []byte("held")))
 	s.held = held.Ino
+	more(&b, s)
 	if !replay {
 		b.ok(fs.SyncAll())
 	}
@@ -219,6 +226,12 @@ func TestCheckFindsFaults(t *testing.T) {
 // wantFault damages a copy of a medium and expects the fault, among at most a few.
 func wantFault(t *testing.T, healthy *surgery, d damage) {
 	t.Helper()
+	wantFaultAmong(t, healthy, d, 6)
+}
+
+// wantFaultAmong is wantFault with so many faults at most.
+func wantFaultAmong(t *testing.T, healthy *surgery, d damage, most int) {
+	t.Helper()
 	s := *healthy
 	s.t, s.medium = t, bytes.Clone(healthy.medium)
 	object, off := d.do(&s)
@@ -233,7 +246,7 @@ func wantFault(t *testing.T, healthy *surgery, d damage) {
 	found := slices.ContainsFunc(r.Faults, func(f check.Fault) bool {
 		return f.Object == object && f.Offset == off && f.Expected != "" && f.Found != ""
 	})
-	if !found || len(r.Faults) > 6 {
+	if !found || len(r.Faults) > most {
 		t.Errorf("want a fault of %q at %d, have %d: %v", object, off, len(r.Faults), r.Faults[:min(len(r.Faults), 10)])
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,6 +90,7 @@ func TestClassesInjected(t *testing.T) {
 	}
 	look(operate(t, false), atRest())
 	look(operate(t, true), inWindow())
+	look(snapped(t, false, false), slices.Concat(snapDamage, pastDamage))
 	look(operateQuotas(t, false), quotaDamage)
 	for c := range missing {
 		t.Errorf("no damage is a %s", c)

@@ -16,6 +16,12 @@ type item struct {
 // picture returns all files of a filesystem by path.
 func picture(t testing.TB, fs *FS) map[string]item {
 	t.Helper()
+	return pictureFrom(t, fs, fs.Root())
+}
+
+// pictureFrom returns all files below a directory.
+func pictureFrom(t testing.TB, fs *FS, top Handle) map[string]item {
+	t.Helper()
 	all := map[string]item{}
 	var walk func(path string, h Handle)
 	walk = func(path string, h Handle) {
@@ -41,7 +47,7 @@ func picture(t testing.TB, fs *FS) map[string]item {
 			walk(path+"/"+name, kid)
 		}
 	}
-	walk("", fs.Root())
+	walk("", top)
 	return all
 }
 

@@ -5,14 +5,15 @@
 //
 // # Order of work
 //
-// Superblocks, journal window, block bitmaps, inode file and its bitmaps, every inode slot, the orphan index, the list of
-// bad blocks, then what each inode owns (trees, extents, names, attributes), then what can only be told at the end: link counts,
+// Superblocks, journal window, block bitmaps, inode file, table of snapshots, bitmaps of inodes, every inode slot, the orphan index, the list of
+// bad blocks, then what each inode owns (trees, extents, names, attributes), then what snapshots hold, then what can only be told at the end: link counts,
 // reachability, blocks used and not owned, the journal's counters. A second walk, made only when a block has two owners
 // or is owned and not marked used, finds out who they are.
 //
 // # Memory
 //
-// A few bits for each block of the image, a few bytes for each inode, and a copy of each block that the journal window
+// A few bits for each block of the image, a few bytes for each inode, 48 for each inode that was kept for snapshots and as many for each
+// run of blocks in a share of the kept ones, and a copy of each block that the journal window
 // changes. Directories and files are streamed. Nothing on the medium is believed before it is bounded: no bytes make the
 // check panic, loop or allocate more than that.
 //
@@ -132,6 +133,8 @@ type checker struct {
 	lostBlocks     []uint64        // what the head lists
 	badGroups      map[uint64]bool // block groups without a usable bitmap
 	file           inodeFile
+	snap           snapshots
+	birthMax       uint64 // the last birth epoch that there may be
 	good           bitset // inodes in use and intact
 	orphan         bitset
 	links          []uint32 // names found, by inode number
@@ -144,7 +147,7 @@ type checker struct {
 
 // walk goes through everything that owns blocks. It is made again to find the names of owners.
 func (c *checker) walk() {
-	c.owned = newBitset(c.sb.Blocks)
+	c.owned, c.birthMax = newBitset(c.sb.Blocks), layout.EpochMax
 	c.claimFixed()
 	c.total = int64(2 * layout.GroupCount(c.sb.Blocks))
 	c.blockBitmaps()
@@ -153,12 +156,14 @@ func (c *checker) walk() {
 		return
 	}
 	c.total += int64(2 * c.file.blocks)
+	c.openSnapshots()
 	c.slots()
 	c.orphans()
 	c.badBlocks()
 	c.quotas()
 	c.values()
 	c.inodes()
+	c.shards()
 	if !c.quiet {
 		c.linkCounts()
 	}

@@ -50,6 +50,26 @@ const (
 	InodeMapUnmarked    Class = "inode-map-unmarked" // an inode that is marked free
 )
 
+// Snapshots.
+const (
+	SnapshotFeature  Class = "snapshot-feature" // the superblock says that there are none, and inode 7 is there
+	SnapshotData     Class = "snapshot-data"    // inode 7 has data beside its tree
+	SnapshotState    Class = "snapshot-state"   // key 0 of the table
+	SnapshotLine     Class = "snapshot-line"    // a snapshot in the table
+	SnapshotTwice    Class = "snapshot-twice"   // two of the same name
+	ShardTable       Class = "shard-table"
+	ShardCounts      Class = "shard-counts"      // not as many nodes, inodes or blocks as its trees have
+	KeptShard        Class = "kept-shard"        // in another inode's shard
+	KeptInode        Class = "kept-inode"        // an inode as it was
+	KeptInodeEntry   Class = "kept-inode-entry"  // the list of kept blocks says otherwise which there are
+	KeptRecord       Class = "kept-record"       // malformed entry of a list of kept blocks
+	KeptPlace        Class = "kept-place"        // not in the image
+	KeptUnneeded     Class = "kept-unneeded"     // no snapshot of its epochs is there
+	KeptMissing      Class = "kept-missing"      // a snapshot refers to blocks that are gone, or another's
+	KeptUnreferenced Class = "kept-unreferenced" // no inode of a snapshot has the blocks
+	KeptName         Class = "kept-name"         // in a directory as it was: of an inode that was not there
+)
+
 // Inodes.
 const (
 	InodeFile        Class = "inode-file"      // inode 1 is not usable
@@ -115,7 +135,8 @@ const (
 	NodeReserved    Class = "node-reserved" // reserved bytes are not zero
 	NodeIdentity    Class = "node-identity"
 	NodeEmpty       Class = "node-empty"
-	NodeKeys        Class = "node-keys" // outside what the parent says
+	NodeKeys        Class = "node-keys"  // outside what the parent says
+	NodeBirth       Class = "node-birth" // from the future, or younger than the parent
 	ExtentRecord    Class = "extent-record"
 	ExtentLocation  Class = "extent-place"
 	ExtentFlags     Class = "extent-flags"
@@ -131,6 +152,7 @@ const (
 	AttrInline      Class = "attr-inline" // a value in place that is too long for it
 	AttrBlock       Class = "attr-block"
 	AttrValue       Class = "attr-value"
+	AttrBirth       Class = "attr-birth"
 	ACLList         Class = "acl-list"          // an access control list that makes no sense, or where there can be none
 	ACLFlag         Class = "acl-flag"          // the inode says that there is one and there is none, or the reverse
 	ACLMode         Class = "acl-mode"          // the mode's bits are not as the list says

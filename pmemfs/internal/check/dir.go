@@ -22,7 +22,7 @@ type directory struct {
 // directory checks a directory's entries, size and link count. It returns how many blocks it owns.
 func (c *checker) directory(in layout.Inode, ino uint64, off int64) (owned uint64, whole bool) {
 	d := directory{c: c, ino: ino, k0: layout.Word(c.sb.HashKey[:8]), k1: layout.Word(c.sb.HashKey[8:])}
-	t := tree{c: c, kind: layout.TreeDir, ino: ino, part: ownsNode, leaf: d.leaf}
+	t := tree{c: c, kind: layout.TreeDir, ino: ino, part: ownsNode, birth: in.BirthEpoch(), leaf: d.leaf}
 	root, height := in.DataRoot()
 	t.walk(root, height, off)
 	owned, whole = t.finish(), !t.broken

@@ -25,11 +25,11 @@ func (m *extents) walk() uint64 {
 	root, height := m.in.DataRoot()
 	if height == 0 {
 		for i := range m.in.InlineCount() {
-			m.visit(m.in.InlineExtent(i), m.off)
+			m.visit(m.in.InlineExtent(i), m.off, m.in.BirthEpoch())
 		}
 		return m.blocks
 	}
-	t := tree{c: m.c, kind: layout.TreeExtent, ino: m.ino, part: ownsNode}
+	t := tree{c: m.c, kind: layout.TreeExtent, ino: m.ino, part: ownsNode, birth: m.in.BirthEpoch()}
 	t.leaf = func(n layout.Node, off int64) {
 		for i := range n.Count() {
 			p := n.Payload(i)
@@ -38,7 +38,7 @@ func (m *extents) walk() uint64 {
 				m.c.fault(ExtentRecord, off, m.name(n.Key(i)), fmt.Sprintf("a record of %d bytes", layout.ExtentPayload), fmt.Sprint(len(p)))
 				continue
 			}
-			m.visit(layout.DecodeExtent(n.Key(i), p), off)
+			m.visit(layout.DecodeExtent(n.Key(i), p), off, n.Birth())
 		}
 	}
 	t.walk(root, height, m.off)
@@ -50,7 +50,8 @@ func (m *extents) name(logical uint64) string {
 	return fmt.Sprintf("extent at file block %d of inode %d", logical, m.ino)
 }
 
-func (m *extents) visit(e layout.Extent, at int64) {
+// visit checks an extent. birth is the birth epoch of what it lies in.
+func (m *extents) visit(e layout.Extent, at int64, birth uint64) {
 	c := m.c
 	bad := func(class Class, expected, found string) { c.fault(class, at, m.name(e.Logical), expected, found) }
 	last := e.Phys + uint64(e.Len) - 1
@@ -63,9 +64,7 @@ func (m *extents) visit(e layout.Extent, at int64) {
 	if e.Flags&^layout.ExtentUnwritten != 0 {
 		bad(ExtentFlags, fmt.Sprintf("no flags but %#x", layout.ExtentUnwritten), fmt.Sprintf("flags %#x", e.Flags))
 	}
-	if e.Birth > c.sb.BirthEpoch {
-		bad(ExtentBirth, fmt.Sprintf("a birth epoch up to %d", c.sb.BirthEpoch), fmt.Sprint(e.Birth))
-	}
+	c.vetBirth(m.ino, e.Birth, birth, ExtentBirth, at, func() string { return m.name(e.Logical) })
 	switch {
 	case e.Logical >= maxFileBlocks || e.End() > maxFileBlocks:
 		bad(ExtentLimit, fmt.Sprintf("file blocks up to %d", maxFileBlocks), fmt.Sprintf("%d file blocks", e.Len))
@@ -77,7 +76,7 @@ func (m *extents) visit(e layout.Extent, at int64) {
 	m.blocks += uint64(e.Len)
 	fresh := c.claim(e.Phys, uint64(e.Len), owner{ino: m.ino, part: ownsData})
 	if fresh && m.ino != layout.InodeFileIno {
-		c.vetSums(m, e)
+		c.vetSums(inodeName(m.ino), e)
 	}
 	m.each(e, at, fresh)
 }

@@ -12,11 +12,11 @@ const maxFileBlocks = uint64(1) << (63 - layout.BlockShift)
 
 // vetInode checks the fields of an inode that can be told from the inode alone. It returns false when some of them
 // make no sense, and what the inode owns is not to be looked at.
-func (c *checker) vetInode(in layout.Inode, ino uint64, off int64) bool {
+func (c *checker) vetInode(in layout.Inode, ino uint64, off int64, name string) bool {
 	ok := true
 	bad := func(class Class, expected, format string, args ...any) {
 		ok = false
-		c.fault(class, off, inodeName(ino), expected, fmt.Sprintf(format, args...))
+		c.fault(class, off, name, expected, fmt.Sprintf(format, args...))
 	}
 	typ, inline := in.Mode()&layout.ModeType, in.Flags()&layout.FlagInlineTarget != 0
 	switch typ {
@@ -37,8 +37,8 @@ func (c *checker) vetInode(in layout.Inode, ino uint64, off int64) bool {
 	if in.Gen() == 0 {
 		bad(InodeGeneration, "a generation", "0")
 	}
-	if in.BirthEpoch() > c.sb.BirthEpoch {
-		bad(InodeBirth, fmt.Sprintf("a birth epoch up to %d", c.sb.BirthEpoch), "%d", in.BirthEpoch())
+	if in.BirthEpoch() > c.birthMax && (ino >= layout.RootIno || !c.snap.on) {
+		bad(InodeBirth, fmt.Sprintf("a birth epoch up to %d", c.birthMax), "%d", in.BirthEpoch())
 	}
 	if lo, hi := sizeBounds(typ, inline); in.Size() < lo || in.Size() > hi {
 		bad(InodeSize, fmt.Sprintf("a size from %d to %d", lo, hi), "%d", in.Size())
@@ -46,7 +46,7 @@ func (c *checker) vetInode(in layout.Inode, ino uint64, off int64) bool {
 	if ino < layout.BootInodeCount && (typ != layout.ModeRegular || in.Nlink() != 1) {
 		bad(InodeSystem, "a regular file with one link", "mode %#o with %d links", in.Mode(), in.Nlink())
 	}
-	if parent := in.Parent(); typ != layout.ModeDir && parent != 0 {
+	if parent := in.Parent(); typ != layout.ModeDir && parent != 0 && !c.snap.on {
 		bad(InodeParent, "no parent: it is no directory", "parent %d", parent)
 	}
 	if major, minor := in.Rdev(); typ != layout.ModeChar && typ != layout.ModeBlock && (major != 0 || minor != 0) {

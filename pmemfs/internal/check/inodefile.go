@@ -41,7 +41,7 @@ func (c *checker) openInodeFile() bool {
 		c.stop(InodeFile, off, inodeName(ino), "the inode file: a valid checksum, magic and number", "something else")
 		return false
 	}
-	if !c.vetInode(in, ino, off) {
+	if !c.vetInode(in, ino, off, inodeName(ino)) {
 		c.stop(InodeFile, off, inodeName(ino), "a usable inode file", "an inode that breaks the rules")
 		return false
 	}
@@ -132,10 +132,14 @@ func (c *checker) inodeGroup(g uint64, b []byte, off int64) {
 
 // bootSlot checks one of the filesystem's own inodes.
 func (c *checker) bootSlot(in layout.Inode, ino uint64, off int64) {
-	made := (ino == layout.BadBlocksIno || ino == layout.ValuesIno || ino == layout.QuotaIno && c.sb.Quotas()) && !in.Unused()
+	made := (ino == layout.BadBlocksIno || ino == layout.ValuesIno || ino == layout.QuotaIno && c.sb.Quotas() ||
+		ino == layout.SnapshotIno && c.snap.on) && !in.Unused()
 	if ino == layout.InodeFileIno || ino == layout.OrphanIno || made {
 		c.usedSlot(in, ino, off)
 		return
+	}
+	if ino == layout.SnapshotIno && !in.Unused() {
+		return // reported with the feature
 	}
 	c.freeSlot(in, ino, off)
 }
@@ -150,7 +154,7 @@ func (c *checker) usedSlot(in layout.Inode, ino uint64, off int64) {
 	case in.Free():
 		c.fault(InodeMapUnused, off, inodeName(ino), "an inode: it is marked used", "a free one")
 	default:
-		if c.vetInode(in, ino, off) {
+		if c.vetInode(in, ino, off, inodeName(ino)) {
 			c.good.set(ino)
 			return
 		}

@@ -13,6 +13,8 @@ const (
 	ownsNode
 	ownsAttrNode
 	ownsAttr
+	ownsTable
+	ownsKept
 )
 
 // owner says what a block belongs to.
@@ -27,7 +29,7 @@ func (c *checker) ownerName(o owner, block uint64) string {
 	if o.fixed {
 		return c.fixed(block)
 	}
-	what := [...]string{"data", "a tree node", "an attribute node", "an attribute"}[o.part]
+	what := [...]string{"data", "a tree node", "an attribute node", "an attribute", "the shard table", "what snapshots keep"}[o.part]
 	return fmt.Sprintf("%s of inode %d", what, o.ino)
 }
 

@@ -15,8 +15,8 @@ func (c *checker) claimSums(g uint64, o owner) {
 	}
 }
 
-// vetSums compares the blocks of a written extent with their checksums.
-func (c *checker) vetSums(m *extents, e layout.Extent) {
+// vetSums compares the blocks of a written extent of a file with their checksums.
+func (c *checker) vetSums(file string, e layout.Extent) {
 	sums := c.sb.Sums()
 	if !c.image.Data || c.quiet || !sums.On() || e.Flags&layout.ExtentUnwritten != 0 {
 		return
@@ -25,7 +25,7 @@ func (c *checker) vetSums(m *extents, e layout.Extent) {
 		at := sums.Offset(e.Phys + i)
 		stored := layout.GetSum(c.block(layout.BlockOf(at))[at%layout.BlockSize:])
 		if found := layout.CRC(c.block(e.Phys + i)); found != stored {
-			c.fault(DataChecksum, layout.BlockOffset(e.Phys+i), fmt.Sprintf("data at byte %d of inode %d", (e.Logical+i)<<layout.BlockShift, m.ino),
+			c.fault(DataChecksum, layout.BlockOffset(e.Phys+i), fmt.Sprintf("data at byte %d of %s", (e.Logical+i)<<layout.BlockShift, file),
 				fmt.Sprintf("checksum %#08x", stored), fmt.Sprintf("checksum %#08x", found))
 		}
 	}

@@ -13,6 +13,7 @@ type tree struct {
 	kind   uint8
 	ino    uint64
 	part   uint8
+	birth  uint64                         // of what points to its root
 	leaf   func(n layout.Node, off int64) // called with each leaf, in key order
 	nodes  uint64
 	broken bool // a part of it could not be walked
@@ -27,6 +28,12 @@ func (t *tree) of() string {
 		return "orphan index"
 	case layout.TreeAccounts:
 		return "accounts of quotas"
+	case layout.TreeSnapshot:
+		return "table of snapshots"
+	case layout.TreeKeptInode:
+		return "kept inodes"
+	case layout.TreeKeptBlock:
+		return "kept blocks"
 	case layout.TreeXattr:
 		return fmt.Sprintf("attributes of inode %d", t.ino)
 	}
@@ -38,15 +45,16 @@ func (t *tree) name(block uint64) string { return fmt.Sprintf("node at block %d 
 // walk visits the tree below a root that is kept at byte offset from. A height of 0 is an empty tree.
 func (t *tree) walk(root uint64, height uint8, from int64) {
 	if height > 0 {
-		t.visit(root, int(height)-1, 0, math.MaxUint64, from)
+		t.visit(root, int(height)-1, 0, math.MaxUint64, from, t.birth)
 	}
 	if t.broken {
 		t.c.lost = true
 	}
 }
 
-// visit checks the node at a block, whose keys must be in [lo, hi], and goes on below it. from is where its pointer is.
-func (t *tree) visit(block uint64, level int, lo, hi uint64, from int64) {
+// visit checks the node at a block, whose keys must be in [lo, hi], and goes on below it. from is where its pointer is, birth the birth
+// epoch of what that belongs to.
+func (t *tree) visit(block uint64, level int, lo, hi uint64, from int64, birth uint64) {
 	c, off := t.c, layout.BlockOffset(block)
 	if block == 0 || block >= c.sb.Blocks {
 		t.broken = true
@@ -64,6 +72,10 @@ func (t *tree) visit(block uint64, level int, lo, hi uint64, from int64) {
 		return
 	}
 	t.vetKeys(n, block, lo, hi, off)
+	c.vetBirth(t.ino, n.Birth(), birth, NodeBirth, off, func() string { return t.name(block) })
+	if c.snap.on && t.ino >= layout.RootIno {
+		c.snap.nodes.set(block)
+	}
 	if level == 0 {
 		t.leaf(n, off)
 		return
@@ -76,7 +88,7 @@ func (t *tree) visit(block uint64, level int, lo, hi uint64, from int64) {
 		if i+1 < n.Count() {
 			last = n.Key(i+1) - 1
 		}
-		t.visit(n.Child(i), level-1, first, last, off)
+		t.visit(n.Child(i), level-1, first, last, off, n.Birth())
 	}
 }
 

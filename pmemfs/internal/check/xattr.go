@@ -28,7 +28,7 @@ func (c *checker) xattrs(in layout.Inode, ino uint64, off int64) (owned uint64, 
 		c.vetLists(in, ino, off, &a.lists)
 		return 0, true
 	}
-	t := tree{c: c, kind: layout.TreeXattr, ino: ino, part: ownsAttrNode, leaf: a.leaf}
+	t := tree{c: c, kind: layout.TreeXattr, ino: ino, part: ownsAttrNode, birth: in.BirthEpoch(), leaf: a.leaf}
 	t.walk(root, height, off)
 	owned, whole = t.finish()+a.blocks, !t.broken && !a.bad
 	if !whole {
@@ -73,11 +73,12 @@ func (a *attributes) leaf(n layout.Node, off int64) {
 			a.c.fault(AttrRecord, off, a.name(x.Name), "only known flags", fmt.Sprint(x.Flags))
 		}
 		a.vetName(n.Key(i), x.Name, off)
+		a.c.vetBirth(a.ino, attrBirth(&x), n.Birth(), AttrBirth, off, func() string { return a.name(x.Name) })
 		a.lists.take(&x, off)
 		if !a.claim(&x, off) || a.c.quiet {
 			continue
 		}
-		if sum := a.sum(&x); sum != x.CRC {
+		if sum := a.c.valueSum(&x); sum != x.CRC {
 			a.c.fault(AttrValue, off, a.name(x.Name), fmt.Sprintf("a value with checksum %#x", x.CRC), fmt.Sprintf("checksum %#x", sum))
 		}
 	}
@@ -123,15 +124,15 @@ func (a *attributes) claim(x *layout.Xattr, off int64) bool {
 	return fresh
 }
 
-// sum returns the checksum of a value.
-func (a *attributes) sum(x *layout.Xattr) uint32 {
+// valueSum returns the checksum of a value.
+func (c *checker) valueSum(x *layout.Xattr) uint32 {
 	if len(x.Blocks) == 0 {
 		return layout.CRC(x.Value)
 	}
 	sum, rest := uint32(0), int(x.Size)
 	for _, b := range x.Blocks {
 		n := min(rest, layout.BlockSize)
-		sum = layout.CRCUpdate(sum, a.c.block(b)[:n])
+		sum = layout.CRCUpdate(sum, c.block(b)[:n])
 		rest -= n
 	}
 	return sum

@@ -78,3 +78,21 @@ func (n Node) Salvage(f func(key uint64, payload []byte)) {
 		}
 	}
 }
+
+// TableReserved reports whether reserved bytes of the payload of key 0 of the table of snapshots are set.
+func TableReserved(b []byte) bool { return anySet(b[20:24]) }
+
+// SnapshotReserved reports whether reserved bytes or unknown flags of a snapshot's payload are set.
+func SnapshotReserved(b []byte) bool {
+	return le.Uint32(b[24:])&^SnapshotDeleting != 0 || anySet(b[28:32])
+}
+
+// Reserved reports whether bytes of a shard table of count shards are set that are reserved.
+func (t ShardTable) Reserved(count uint32) bool {
+	for i := range int(count) {
+		if b := t[ShardOffset(i):]; anySet(b[18:24]) || anySet(b[48:ShardSize]) {
+			return true
+		}
+	}
+	return anySet(t[6:8]) || anySet(t[36:ShardSize]) || anySet(t[ShardOffset(int(count)):BlockSize])
+}

@@ -46,6 +46,7 @@ func (a *attrs) finishLists() {
 	if flags&all == a.lists {
 		return
 	}
+	a.f.spoil(a.ino)
 	in := a.f.change(a.ino)
 	in.SetFlags(flags&^all | a.lists)
 	if flags&layout.FlagACL != 0 && a.lists&layout.FlagACL == 0 {

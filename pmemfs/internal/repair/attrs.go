@@ -41,6 +41,7 @@ func (f *fixer) inodeAttributes(in layout.Inode, ino uint64) {
 	})
 	a.finishLists()
 	if changed {
+		f.spoil(ino)
 		f.attrTrees = append(f.attrTrees, planting{t, a.kept.sorted()})
 	}
 }
@@ -79,6 +80,9 @@ func (a *attrs) keep(r record) bool {
 	}
 	same := x.Flags&^layout.XattrBorn == 0 && !changed
 	payload := r.payload
+	if birth := attrBirth(&x); birth > f.birth || f.younger(birth, r.birth) {
+		x.Birth, same = min(r.birth, f.birth), false
+	}
 	if len(x.Blocks) == 0 && x.Size > layout.XattrInlineMax {
 		a.f.lose(a.name(&x), "its value: it is too long for where it is")
 		return false
@@ -87,7 +91,7 @@ func (a *attrs) keep(r record) bool {
 		x.Flags &= layout.XattrBorn
 		payload = layout.EncodeXattr(nil, &x)
 	}
-	outcome := a.kept.insert(f.keysAttr, x.Name, record{r.key, payload})
+	outcome := a.kept.insert(f.keysAttr, x.Name, record{key: r.key, payload: payload})
 	if outcome == duplicate {
 		f.lose(a.name(&x), "a second value under the same name")
 		return false

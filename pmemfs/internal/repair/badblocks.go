@@ -22,7 +22,7 @@ func (f *fixer) refusedIn(e layout.Extent) bool {
 // cutRefused adds the parts of an extent that do not lie in such blocks.
 func (f *fixer) cutRefused(kept []layout.Extent, e layout.Extent, lose func(layout.Extent, string)) []layout.Extent {
 	for i := range uint64(e.Len) {
-		one := layout.Extent{Logical: e.Logical + i, Phys: e.Phys + i, Len: 1, Flags: e.Flags & layout.ExtentUnwritten, Birth: min(e.Birth, f.sb.BirthEpoch)}
+		one := layout.Extent{Logical: e.Logical + i, Phys: e.Phys + i, Len: 1, Flags: e.Flags & layout.ExtentUnwritten, Birth: min(e.Birth, f.birth)}
 		if f.refused[one.Phys] {
 			lose(one, "its memory refused what was stored last")
 			continue
@@ -42,7 +42,7 @@ func (f *fixer) badBlocks() {
 		had, whole := f.mapOf(ino, false)
 		changed = !whole
 		for _, e := range had {
-			if !f.inImage(e) || e.Logical != e.Phys || e.Flags != layout.ExtentUnwritten || e.Birth > f.sb.BirthEpoch || f.owned.any(e.Phys, uint64(e.Len)) {
+			if !f.inImage(e) || e.Logical != e.Phys || e.Flags != layout.ExtentUnwritten || f.owned.any(e.Phys, uint64(e.Len)) {
 				changed = true
 				f.note(false, "list of bad blocks", "%d blocks at %d are not on it any more: they are in use, or the entry made no sense", e.Len, e.Phys)
 				continue
@@ -58,7 +58,7 @@ func (f *fixer) badBlocks() {
 		if !f.good.has(ino) {
 			f.system(ino)
 		}
-		e := layout.Extent{Logical: b, Phys: b, Len: 1, Flags: layout.ExtentUnwritten, Birth: f.sb.BirthEpoch}
+		e := layout.Extent{Logical: b, Phys: b, Len: 1, Flags: layout.ExtentUnwritten, Birth: f.birth}
 		list = append(list, e)
 		f.claimExtents(ino, list[len(list)-1:])
 		changed = true

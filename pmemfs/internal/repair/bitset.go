@@ -15,6 +15,15 @@ func (s bitset) clear(i uint64) { s[i/64] &^= 1 << (i % 64) }
 
 func (s bitset) clone() bitset { return append(bitset(nil), s...) }
 
+// union returns what is in one of two sets for as many numbers.
+func union(a, b bitset) bitset {
+	u := a.clone()
+	for i, w := range b {
+		u[i] |= w
+	}
+	return u
+}
+
 // any reports whether a number of [start, start+n) is in the set.
 func (s bitset) any(start, n uint64) bool {
 	for i := start; i < start+n; i++ {

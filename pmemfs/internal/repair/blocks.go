@@ -112,5 +112,7 @@ func (f *fixer) release(b uint64) {
 	}
 	f.owned.clear(b)
 	f.released.set(b)
-	f.spare = append(f.spare, b)
+	if f.snap == nil || f.plan.dropSnapshots { // else a snapshot may have it
+		f.spare = append(f.spare, b)
+	}
 }

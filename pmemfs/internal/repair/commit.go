@@ -57,6 +57,12 @@ func (p *Plan) order() []uint64 {
 	}
 	slices.Sort(fresh)
 	slices.Sort(old)
+	if i, ok := slices.BinarySearch(old, p.Super.InodeBoot); ok && p.Super.Incompat&layout.IncompatSnapshots != 0 {
+		// Inode 7 first: what snapshots have must be kept before the live files change.
+		old = append(slices.Delete(old, i, i+1), 0)
+		copy(old[1:], old)
+		old[0] = p.Super.InodeBoot
+	}
 	return append(fresh, old...)
 }
 

@@ -188,7 +188,7 @@ func (f *fixer) rebuildDirectories() {
 func (f *fixer) addEntry(h *hashed, dir uint64, e entry) {
 	for name := e.name; len(name) <= layout.NameMax; name += "_" {
 		p := layout.EncodeDirent(make([]byte, layout.DirentMax), e.ino, uint8(f.slot(e.ino).Mode()>>12), []byte(name))
-		if h.insert(f.keysDir, []byte(name), record{0, p}) == duplicate {
+		if h.insert(f.keysDir, []byte(name), record{payload: p}) == duplicate {
 			continue
 		}
 		f.links[e.ino]++

@@ -111,8 +111,14 @@ func (f *fixer) contest(ino uint64, meta bitset) {
 func (f *fixer) mapOf(ino uint64, quiet bool) (list []layout.Extent, whole bool) {
 	in := f.slot(ino)
 	whole = !f.noData.has(ino)
+	add := func(e layout.Extent, birth uint64) {
+		if ino >= layout.RootIno && f.younger(e.Birth, birth) {
+			e.Birth, whole = birth, false
+		}
+		list = append(list, e)
+	}
 	for i := range in.InlineCount() {
-		list = append(list, in.InlineExtent(i))
+		add(in.InlineExtent(i), in.BirthEpoch())
 	}
 	f.records(in, tree{ino, layout.TreeExtent}, func(r record) {
 		if len(r.payload) != layout.ExtentPayload {
@@ -122,7 +128,7 @@ func (f *fixer) mapOf(ino uint64, quiet bool) (list []layout.Extent, whole bool)
 			}
 			return
 		}
-		list = append(list, layout.DecodeExtent(r.key, r.payload))
+		add(layout.DecodeExtent(r.key, r.payload), r.birth)
 	})
 	if !slices.IsSortedFunc(list, byLogical) {
 		slices.SortStableFunc(list, byLogical)
@@ -151,7 +157,7 @@ func (f *fixer) vetExtents(ino uint64, quiet bool) (kept []layout.Extent, change
 	for _, e := range list {
 		was := e
 		e.Flags &= layout.ExtentUnwritten
-		e.Birth = min(e.Birth, f.sb.BirthEpoch)
+		e.Birth = min(e.Birth, f.birth)
 		switch {
 		case f.refusedIn(e):
 			kept = f.cutRefused(kept, e, lose)
@@ -208,6 +214,7 @@ func (f *fixer) plantFiles() {
 		}
 	}
 	for _, r := range f.remaps {
+		f.spoil(r.ino)
 		for _, e := range r.copies {
 			f.copyBlocks(r, e)
 		}
@@ -249,7 +256,7 @@ func (f *fixer) setExtents(ino uint64, list []layout.Extent) {
 	if len(list) > layout.InlineExtents {
 		records := make([]record, len(list))
 		for i, e := range list {
-			records[i] = record{e.Logical, make([]byte, layout.ExtentPayload)}
+			records[i] = record{key: e.Logical, payload: make([]byte, layout.ExtentPayload)}
 			layout.EncodeExtent(records[i].payload, e)
 		}
 		in := f.change(ino)

@@ -38,6 +38,7 @@ func (f *fixer) finishData(ino uint64) {
 }
 
 func (f *fixer) resize(ino, size uint64) {
+	f.spoil(ino)
 	in := f.change(ino)
 	in.SetSize(size)
 	in.Seal()
@@ -75,6 +76,7 @@ func (f *fixer) discard(ino uint64, list []layout.Extent) {
 			f.release(b)
 		}
 	}
+	f.spoil(ino)
 	in := f.slot(ino)
 	for _, b := range f.nodesOf(in, tree{ino, layout.TreeExtent}) {
 		f.release(b)

@@ -87,7 +87,7 @@ func (f *fixer) derive(in layout.Inode, ino uint64) {
 func (f *fixer) plantInodeFileTree() {
 	records := make([]record, len(f.file.extents))
 	for i, e := range f.file.extents {
-		records[i] = record{e.Logical, make([]byte, layout.ExtentPayload)}
+		records[i] = record{key: e.Logical, payload: make([]byte, layout.ExtentPayload)}
 		layout.EncodeExtent(records[i].payload, e)
 	}
 	if !f.plant(tree{layout.InodeFileIno, layout.TreeExtent}, records) {

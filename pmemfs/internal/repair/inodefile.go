@@ -49,6 +49,7 @@ func (f *fixer) slot(ino uint64) layout.Inode {
 
 // change returns an inode to be changed; the caller seals it.
 func (f *fixer) change(ino uint64) layout.Inode {
+	f.remember(ino)
 	b, at := f.at(ino)
 	return layout.Inode(f.edit(b)[at : at+layout.InodeSize])
 }
@@ -91,7 +92,7 @@ func (f *fixer) readInodeFile() bool {
 	root, height := in.DataRoot()
 	attrs, attrHeight := in.XattrRoot()
 	if !in.Sealed(layout.InodeFileIno) || in.Mode()&layout.ModeType != layout.ModeRegular || in.Nlink() != 1 || in.Flags() != 0 || in.Gen() == 0 ||
-		in.BirthEpoch() > f.sb.BirthEpoch || in.Parent() != 0 || height > layout.MaxHeight || (height == 0) != (root == 0) ||
+		in.BirthEpoch() > f.birth && !f.hasFeature() || in.Parent() != 0 || height > layout.MaxHeight || (height == 0) != (root == 0) ||
 		in.InlineCount() > layout.InlineExtents || in.InlineCount() > 0 && height > 0 || attrs != 0 || attrHeight != 0 {
 		return false
 	}
@@ -101,7 +102,7 @@ func (f *fixer) readInodeFile() bool {
 	used := map[uint64]bool{}
 	whole := true
 	add := func(e layout.Extent) {
-		if !whole || e.Logical != f.file.blocks || e.Flags != 0 || e.Birth > f.sb.BirthEpoch || !f.inImage(e) || f.owned.any(e.Phys, uint64(e.Len)) {
+		if !whole || e.Logical != f.file.blocks || e.Flags != 0 || e.Birth > f.birth && !f.hasFeature() || !f.inImage(e) || f.owned.any(e.Phys, uint64(e.Len)) {
 			whole = false
 			return
 		}
@@ -216,7 +217,7 @@ func (f *fixer) joinInodeFile(found, idle map[uint64]uint64, taken bitset, last 
 		prev = phys
 	}
 	for i := range f.file.extents {
-		f.file.extents[i].Birth = f.sb.BirthEpoch
+		f.file.extents[i].Birth = f.birth
 	}
 	f.note(false, inodeName(layout.InodeFileIno), "the map of the inode file is made anew, from %d blocks that hold inodes", len(found))
 	if missing > 0 {
@@ -266,7 +267,7 @@ func (f *fixer) writeInodeFile() {
 	layout.InitInode(in, layout.InodeFileIno, 1)
 	in.SetMode(layout.ModeRegular | 0o600)
 	in.SetNlink(1)
-	in.SetBirthEpoch(f.sb.BirthEpoch)
+	in.SetBirthEpoch(f.birth)
 	in.SetSize(f.file.blocks << layout.BlockShift)
 	in.AddBlocks(int64(f.file.blocks))
 	if len(f.file.extents) <= layout.InlineExtents {

@@ -182,7 +182,7 @@ func (f *fixer) plantAccounts(taken map[uint64]layout.Usage) {
 	}
 	state := make([]byte, layout.QuotaStateSize)
 	layout.EncodeQuotaState(state, &q.state)
-	records := []record{{layout.QuotaStateKey(), state}}
+	records := []record{{key: layout.QuotaStateKey(), payload: state}}
 	for i, key := range keys {
 		block, n := fresh[i/layout.SlotsPerBlock], i%layout.SlotsPerBlock
 		a := q.accounts[key]
@@ -190,12 +190,12 @@ func (f *fixer) plantAccounts(taken map[uint64]layout.Usage) {
 		setSlot(f.changed[block][n*layout.AccountSlotSize:], taken[key])
 		p := make([]byte, layout.AccountPayload)
 		layout.EncodeAccount(p, &a)
-		records = append(records, record{key, p})
+		records = append(records, record{key: key, payload: p})
 	}
 	for i, block := range fresh {
 		p := make([]byte, layout.SlotBlockPayload)
 		layout.EncodeSlotBlock(p, block, min(len(keys)-i*layout.SlotsPerBlock, layout.SlotsPerBlock))
-		records = append(records, record{layout.SlotBlockKey(uint64(i)), p})
+		records = append(records, record{key: layout.SlotBlockKey(uint64(i)), payload: p})
 	}
 	if !f.plant(tree{ino, layout.TreeAccounts}, records) {
 		for _, b := range fresh {

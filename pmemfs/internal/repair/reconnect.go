@@ -131,6 +131,8 @@ func (f *fixer) takeName(ino uint64) {
 		f.links[ino]--
 	}
 	delete(f.homes, ino)
+	f.spoil(ino)
+	f.spoil(h.dir)
 	f.lose(inodeName(ino), "its name in directory %d: the directory is below itself", h.dir)
 }
 

@@ -6,15 +6,15 @@
 //
 // # Order of work
 //
-// Superblock; journal window; inode file; inode slots; tree nodes; a scan for leaves that trees have lost; attributes;
+// Superblock; journal window; inode file; table of snapshots; inode slots; what snapshots hold; tree nodes; a scan for leaves that trees have lost; attributes;
 // extents; names; what has no name; trees that have to be made anew; link counts, sizes and parents; the orphan index;
-// accounts of quotas; bitmaps and counters. What is certain comes first, and what is derived from it last: bitmaps and counters are made
+// accounts of quotas; what snapshots hold, anew if need be; bitmaps and counters. What is certain comes first, and what is derived from it last: bitmaps and counters are made
 // from what is owned, never believed.
 //
 // # Memory
 //
-// The blocks that change, some bytes for each inode and directory, a few bits for each block, and the records of one tree
-// at a time. Nothing on the medium is believed before it is bounded: no bytes make a repair panic, loop or take more.
+// The blocks that change, some bytes for each inode and directory, a few bits for each block, the records of one tree
+// at a time, and what snapshots hold: 280 bytes for each inode and 48 for each run of blocks. Nothing on the medium is believed before it is bounded: no bytes make a repair panic, loop or take more.
 //
 // # Concurrency and durability
 //
@@ -57,6 +57,8 @@ type Plan struct {
 	Skipped int           // notes beyond MaxNotes
 	After   *check.Report // what the check finds when the plan is stored
 
+	dropSnapshots bool // there is no room to repair with them
+
 	fresh    map[uint64]bool   // blocks that nothing on the medium refers to
 	loose    []pmem.Range      // of the old journal window: what may be in a cache alone
 	replayed map[uint64][]byte // blocks as that window leaves them
@@ -78,6 +80,9 @@ type fixer struct {
 	loose          []pmem.Range
 	// stale says that the journal is damaged: a wrong checksum of a node may then only be one that was due.
 	stale bool
+
+	snap  *snaps // nil for an image without snapshots
+	birth uint64 // epoch of what is made now, and the last that there may be
 
 	file     inodeFile
 	owned    bitset   // blocks that something owns
@@ -122,7 +127,7 @@ const rounds = 4
 // After says what it leaves. Errors wrap ErrUnrepairable, layout.ErrNotImage or layout.ErrVersion.
 func New(image check.Image, salt uint64) (*Plan, error) {
 	p := &Plan{fresh: map[uint64]bool{}}
-	for range rounds {
+	for i := range rounds {
 		if err := p.round(image, salt); err != nil {
 			return nil, err
 		}
@@ -134,6 +139,7 @@ func New(image check.Image, salt uint64) (*Plan, error) {
 		if p.After.Clean() {
 			break
 		}
+		p.dropSnapshots = p.dropSnapshots || i == rounds/2-1 // on a full image there may be no other way
 	}
 	return p, nil
 }
@@ -159,19 +165,23 @@ func (p *Plan) round(image check.Image, salt uint64) error {
 			p.replayed[b] = bytes.Clone(c)
 		}
 	}
+	f.birth = f.sb.BirthEpoch
 	f.owned, f.released = newBitset(f.sb.Blocks), newBitset(f.sb.Blocks)
 	f.claimFixed()
 	if err := f.openInodeFile(); err != nil {
 		return err
 	}
 	f.taken = f.owned.clone()
+	f.readTable()
 	f.slots()
+	f.readSnapshots()
 	f.trees()
 	f.scan()
 	f.readOrphans()
 	f.readAccounts()
 	f.attributes()
 	f.extents()
+	f.judgeSnapshots()
 	f.badBlocks()
 	f.plantFiles()
 	f.directories()
@@ -180,6 +190,7 @@ func (p *Plan) round(image check.Image, salt uint64) error {
 	f.orphanIndex()
 	f.accounts()
 	f.finishInodes()
+	f.snapshots()
 	f.bitmaps()
 	f.finish()
 	return nil

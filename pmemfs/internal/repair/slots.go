@@ -14,8 +14,16 @@ func (f *fixer) slots() {
 	f.noData, f.noAttrs, f.links = newBitset(n), newBitset(n), make([]uint32, n)
 	f.noSize, f.leaves = map[uint64]bool{}, map[tree][]uint64{}
 	f.findEpoch()
+	if f.snap != nil {
+		f.snap.spoiled = newBitset(n)
+	}
 	for ino := uint64(0); ino < n; ino++ {
 		f.look(ino)
+	}
+	f.lost.clear(layout.SnapshotIno) // snapshots makes it anew
+	if f.snap != nil {
+		f.snap.rewrite = f.snap.rewrite || !f.good.has(layout.SnapshotIno)
+		f.snap.spoiled = union(f.snap.spoiled, union(f.noData, f.noAttrs))
 	}
 	for _, ino := range []uint64{layout.OrphanIno, layout.BadBlocksIno, layout.ValuesIno, layout.QuotaIno} {
 		if f.good.has(ino) || ino != layout.OrphanIno && !f.lost.has(ino) {
@@ -53,7 +61,7 @@ func (f *fixer) system(ino uint64) {
 	layout.InitInode(in, ino, f.newGen())
 	in.SetMode(layout.ModeRegular | 0o600)
 	in.SetNlink(1)
-	in.SetBirthEpoch(f.sb.BirthEpoch)
+	in.SetBirthEpoch(f.birth)
 	in.Seal()
 	f.good.set(ino)
 }
@@ -72,7 +80,8 @@ var zeroSlot [layout.InodeSize]byte
 
 // mayExist reports whether one of the filesystem's own numbers may have an inode.
 func (f *fixer) mayExist(ino uint64) bool {
-	return ino == layout.OrphanIno || ino == layout.BadBlocksIno || ino == layout.ValuesIno || ino == layout.QuotaIno && f.sb.Quotas()
+	return ino == layout.OrphanIno || ino == layout.BadBlocksIno || ino == layout.ValuesIno || ino == layout.QuotaIno && f.sb.Quotas() ||
+		ino == layout.SnapshotIno && f.snap != nil
 }
 
 // look judges one slot.
@@ -85,6 +94,9 @@ func (f *fixer) look(ino uint64) {
 		f.good.set(ino)
 	case in.Sealed(ino) && in.Free(), empty && !f.bad[block]:
 	case ino < layout.BootInodeCount && !f.mayExist(ino):
+		if ino == layout.SnapshotIno {
+			f.lose("snapshots", "all of them: the superblock says that there are none")
+		}
 		clear(f.change(ino))
 	case in.Sealed(ino) && f.fixInode(ino):
 		f.good.set(ino)
@@ -121,8 +133,8 @@ func (f *fixer) fixInode(ino uint64) bool {
 		gen := f.newGen()
 		in.SetGen(gen)
 	}
-	in.SetBirthEpoch(min(in.BirthEpoch(), f.sb.BirthEpoch))
-	if typ != layout.ModeDir {
+	in.SetBirthEpoch(min(in.BirthEpoch(), f.birth))
+	if typ != layout.ModeDir && !f.hasFeature() {
 		in.SetParent(0)
 	}
 	if typ != layout.ModeChar && typ != layout.ModeBlock {
@@ -135,6 +147,7 @@ func (f *fixer) fixInode(ino uint64) bool {
 	if !bytes.Equal(in, f.slot(ino)) {
 		in.Seal()
 		copy(f.change(ino), in)
+		f.spoil(ino)
 	}
 	return true
 }
@@ -198,7 +211,7 @@ func (f *fixer) fixRoots(in layout.Inode, ino uint64, typ uint16) {
 	case in.InlineCount() > layout.InlineExtents:
 		in.SetInlineCount(layout.InlineExtents)
 	}
-	if ino == layout.OrphanIno || ino == layout.ValuesIno || ino == layout.QuotaIno {
+	if ino == layout.OrphanIno || ino == layout.ValuesIno || ino == layout.QuotaIno || ino == layout.SnapshotIno {
 		in.SetInlineCount(0)
 		in.SetSize(0)
 	}
@@ -212,5 +225,10 @@ func (f *fixer) fixRoots(in layout.Inode, ino uint64, typ uint16) {
 	if root, height := in.XattrRoot(); height > layout.MaxHeight || (height == 0) != (root == 0) {
 		in.SetXattrRoot(0, 0)
 		f.noAttrs.set(ino)
+	}
+	if ino == layout.SnapshotIno {
+		in.SetXattrRoot(0, 0)
+		f.noAttrs.clear(ino)
+		f.noData.clear(ino) // readTable has seen
 	}
 }

@@ -80,8 +80,8 @@ func (f *fixer) build(t tree, records []record) (block uint64, height uint8, mad
 				}
 				made = append(made, block)
 				n = layout.Node(f.fresh(block))
-				layout.InitNode(n, level, t.kind, t.ino, block, f.sb.BirthEpoch)
-				above = append(above, record{r.key, binary.LittleEndian.AppendUint64(nil, block)})
+				layout.InitNode(n, level, t.kind, t.ino, block, f.birth)
+				above = append(above, record{key: r.key, payload: binary.LittleEndian.AppendUint64(nil, block)})
 			}
 			n.Insert(n.Count(), r.key, r.payload)
 		}

@@ -18,6 +18,7 @@ type tree struct {
 type record struct {
 	key     uint64
 	payload []byte
+	birth   uint64 // of its node
 }
 
 // walk goes through a tree as far as its nodes can be believed.
@@ -28,14 +29,18 @@ type walk struct {
 	// suspect, if not nil, is called for what should be a leaf and cannot be believed.
 	suspect func(block uint64)
 	leaf    func(n layout.Node) // called with each leaf, in key order if the tree is whole
+	birth   uint64              // of what points to the root; 0 for what does not matter
 }
 
 // run walks and reports whether all nodes could be believed. A height of 0 is an empty tree.
 func (w *walk) run(root uint64, height uint8) bool {
-	return height == 0 || w.visit(root, int(height)-1, 0, math.MaxUint64)
+	if w.birth == 0 || w.tree.ino < layout.RootIno {
+		w.birth = layout.EpochMax
+	}
+	return height == 0 || w.visit(root, int(height)-1, 0, math.MaxUint64, w.birth)
 }
 
-func (w *walk) visit(block uint64, level int, lo, hi uint64) bool {
+func (w *walk) visit(block uint64, level int, lo, hi, birth uint64) bool {
 	if block == 0 || block >= w.f.sb.Blocks {
 		return false
 	}
@@ -46,6 +51,7 @@ func (w *walk) visit(block uint64, level int, lo, hi uint64) bool {
 		}
 		return false
 	}
+	n = w.f.fixBirth(n, block, birth)
 	whole := inRange(n, lo, hi)
 	if level == 0 {
 		w.leaf(n)
@@ -59,9 +65,32 @@ func (w *walk) visit(block uint64, level int, lo, hi uint64) bool {
 		if i+1 < n.Count() {
 			last = n.Key(i+1) - 1
 		}
-		whole = w.visit(n.Child(i), level-1, first, last) && whole
+		whole = w.visit(n.Child(i), level-1, first, last, w.birthOf(n)) && whole
 	}
 	return whole
+}
+
+// birthOf returns up to what birth epoch a child of a node may be.
+func (w *walk) birthOf(n layout.Node) uint64 {
+	if w.birth == layout.EpochMax {
+		return w.birth
+	}
+	return n.Birth()
+}
+
+// fixBirth puts right a node that is younger than what points to it, or from the future: what is taken for older is changed less in place.
+func (f *fixer) fixBirth(n layout.Node, block, birth uint64) layout.Node {
+	max := birth
+	switch {
+	case n.Birth() > f.birth && (n.Owner() >= layout.RootIno || !f.hasFeature()):
+		max = min(f.birth, birth)
+	case !f.younger(n.Birth(), birth):
+		return n
+	}
+	n = layout.Node(f.edit(block))
+	setBirth(n, max)
+	layout.Seal(n)
+	return n
 }
 
 // inRange reports whether a node's keys are where its parents say. The key of record 0 of an inner node bounds nothing.
@@ -109,7 +138,7 @@ func dataTree(in layout.Inode, ino uint64) (t tree, ok bool) {
 		case layout.QuotaIno:
 			return tree{ino, layout.TreeAccounts}, true
 		}
-		return tree{ino, layout.TreeExtent}, ino != layout.InodeFileIno
+		return tree{ino, layout.TreeExtent}, ino != layout.InodeFileIno && ino != layout.SnapshotIno
 	case layout.ModeSymlink:
 		return tree{ino, layout.TreeExtent}, in.Flags()&layout.FlagInlineTarget == 0
 	}
@@ -142,13 +171,15 @@ func (f *fixer) trees() {
 		if t, ok := dataTree(in, ino); ok {
 			f.claimTree(in, t)
 		}
-		f.claimTree(in, tree{ino, layout.TreeXattr})
+		if ino != layout.SnapshotIno {
+			f.claimTree(in, tree{ino, layout.TreeXattr})
+		}
 	}
 }
 
 func (f *fixer) claimTree(in layout.Inode, t tree) {
 	block, height := root(in, t.kind)
-	w := walk{f: f, tree: t, leaf: func(layout.Node) {}}
+	w := walk{f: f, tree: t, leaf: func(layout.Node) {}, birth: in.BirthEpoch()}
 	if t.kind == layout.TreeDir {
 		w.suspect = func(b uint64) { f.suspects = append(f.suspects, suspect{t.ino, b}) }
 	}
@@ -184,7 +215,7 @@ func (f *fixer) scan() {
 			continue
 		}
 		t := tree{n.Owner(), n.Kind()}
-		if !f.misses(t) {
+		if !f.misses(t) || f.snap != nil && f.snap.meta.has(b) {
 			continue
 		}
 		if _, ok := f.node(b, t); ok {
@@ -218,6 +249,7 @@ func (f *fixer) resurrect() {
 		case !f.lost.has(ino) && !isRoot:
 		case isRoot:
 			f.revive(ino, layout.ModeDir|0o755)
+			f.keepGen(ino)
 			f.lose("root directory", "its attributes: it is made anew, of root, with mode 0755")
 		case dir:
 			f.revive(ino, layout.ModeDir|layout.ModeUserAll)
@@ -232,13 +264,25 @@ func (f *fixer) resurrect() {
 	}
 }
 
+// keepGen gives an inode that is made anew the generation that snapshots know.
+func (f *fixer) keepGen(ino uint64) {
+	if f.snap == nil {
+		return
+	}
+	if v := f.snap.last(ino); v != nil {
+		to := f.change(ino)
+		to.SetGen(v.in.Gen())
+		to.Seal()
+	}
+}
+
 // revive makes an inode anew in a slot that was cleared.
 func (f *fixer) revive(ino uint64, mode uint16) {
 	in := f.change(ino)
 	layout.InitInode(in, ino, f.newGen())
 	in.SetMode(mode)
 	in.SetNlink(1)
-	in.SetBirthEpoch(f.sb.BirthEpoch)
+	in.SetBirthEpoch(f.birth)
 	for _, set := range []func(int64){in.SetAtime, in.SetMtime, in.SetCtime, in.SetBtime} {
 		set(f.sb.Created)
 	}
@@ -259,7 +303,7 @@ func (f *fixer) records(in layout.Inode, t tree, each func(r record)) {
 	isBroken := f.broken(t.kind).has(t.ino)
 	leaf := func(n layout.Node) {
 		for i := range n.Count() {
-			if r := (record{n.Key(i), n.Payload(i)}); isBroken {
+			if r := (record{n.Key(i), n.Payload(i), n.Birth()}); isBroken {
 				all = append(all, r)
 			} else {
 				each(r)
