@@ -49,7 +49,7 @@ func engineTarget(t *testing.T, done func(conformance.Outcome)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conformance.Run(engine.New(eng), engine.Caps, done)
+	conformance.Run(engine.New(eng), engine.Caps, done, quotaCases(eng)...)
 	pmemfstest.CheckFS(t, eng)
 	if err := eng.Close(); err != nil {
 		t.Error(err)

@@ -25,7 +25,7 @@ func billyTarget(t *testing.T, done func(conformance.Outcome)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conformance.Run(billyFS{fs: billyadapter.New(eng, pmemfs.Cred{}, billyadapter.WithUmask(0))}, billyCaps, done)
+	conformance.Run(billyFS{fs: billyadapter.New(eng, pmemfs.Cred{}, billyadapter.WithUmask(0))}, billyCaps, done, quotaCases(eng)...)
 	pmemfstest.CheckFS(t, eng)
 	if err := eng.Close(); err != nil {
 		t.Error(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"testing"
 
 	"pmemfs/integration/conformance"
@@ -32,17 +33,17 @@ type stack func(eng *pmemfs.FS, exports *export.Table) (nfs []rpc.Program, end f
 // nfsTarget runs the suite on a stack, through a client that says exactly what it is told; how is the stable_how of its writes.
 func nfsTarget(s stack, d pmemfs.Domain, how uint32, more conformance.Caps) func(t *testing.T, done func(conformance.Outcome)) {
 	return func(t *testing.T, done func(conformance.Outcome)) {
-		addr, end := serveStack(t, s, d)
+		eng, addr, end := serveStack(t, s, d)
 		defer end()
 		root, hangUp := rootOver(t, addr)
 		defer hangUp()
 		root.how = how
-		conformance.Run(root, nfsCaps|more, done, protocolCases()...)
+		conformance.Run(root, nfsCaps|more, done, slices.Concat(protocolCases(), quotaCases(eng))...)
 	}
 }
 
 // serveStack serves a new filesystem in memory as "/", with nobody squashed. end stops that and checks the filesystem.
-func serveStack(t *testing.T, s stack, d pmemfs.Domain) (addr string, end func()) {
+func serveStack(t *testing.T, s stack, d pmemfs.Domain) (eng *pmemfs.FS, addr string, end func()) {
 	t.Helper()
 	eng, err := pmemfs.OpenMemory(256<<20, d, pmemfs.Options{})
 	if err != nil {
@@ -65,7 +66,7 @@ func serveStack(t *testing.T, s stack, d pmemfs.Domain) (addr string, end func()
 	ended := make(chan error, 1)
 	nfs, over := s(eng, table)
 	go func() { ended <- rpc.NewServer(rpc.Config{Programs: append(nfs, mounts)}).Serve(ctx, l) }()
-	return l.Addr().String(), func() {
+	return eng, l.Addr().String(), func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
@@ -120,7 +121,7 @@ type nfsFS struct {
 var statusErrno = map[rawnfs.Status]conformance.Errno{
 	63: conformance.ENAMETOOLONG, 66: conformance.ENOTEMPTY, 70: conformance.ESTALE,
 	rawnfs.Status(nfswire.ErrNotSync): conformance.EAGAIN, rawnfs.Status(nfswire.ErrNotSupp): conformance.EOPNOTSUPP,
-	rawnfs.Status(nfswire.ErrTooSmall): conformance.EINVAL, rawnfs.Status(nfswire.ErrBadType): conformance.EINVAL,
+	rawnfs.Status(nfswire.ErrDQuot): conformance.EDQUOT, rawnfs.Status(nfswire.ErrTooSmall): conformance.EINVAL, rawnfs.Status(nfswire.ErrBadType): conformance.EINVAL,
 }
 
 // nfsError turns a status into an errno; what has none stays what it is.

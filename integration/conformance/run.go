@@ -87,6 +87,7 @@ func Run(fs FS, caps Caps, done func(Outcome), more ...Case) {
 type C struct {
 	FS
 	caps   Caps
+	path   string // of the directory, from where the target begins
 	faults []string
 }
 
@@ -94,7 +95,7 @@ type C struct {
 var errGiveUp = errors.New("conformance: the case cannot go on")
 
 func (k *Case) run(fs FS, caps Caps, dir string) (faults []string) {
-	c := &C{FS: fs, caps: caps}
+	c := &C{FS: fs, caps: caps, path: dir}
 	defer func() {
 		if p := recover(); p != nil && p != errGiveUp {
 			c.faults = append(c.faults, fmt.Sprintf("panic: %v at %s", p, c.where()))

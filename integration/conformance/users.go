@@ -14,6 +14,8 @@ const (
 	ENOENT       = syscall.ENOENT
 	ENOTDIR      = syscall.ENOTDIR
 	ENOTEMPTY    = syscall.ENOTEMPTY
+	EDQUOT       = syscall.EDQUOT
+	EXDEV        = syscall.EXDEV
 	ENXIO        = syscall.ENXIO
 	EPERM        = syscall.EPERM
 	ESTALE       = syscall.ESTALE
