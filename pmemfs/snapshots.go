@@ -16,7 +16,7 @@ type Snapshot struct {
 	Name, Text string
 	Epoch      uint32   // what Handle.Snap is for its files; of no other snapshot, ever
 	Time       int64    // ns since 1970
-	Inodes     uint64   // that it has
+	Inodes     uint64   // of files, the root among them
 	Referenced uint64   // bytes that its files have
 	Alone      uint64   // bytes that would be free without it; of Snapshots
 	Holds      []string // tags that keep it from being deleted
@@ -31,7 +31,7 @@ type SnapshotSpace struct {
 
 func snapshotOf(x *layout.Snapshot) Snapshot {
 	return Snapshot{
-		Name: x.Name, Text: x.Text, Epoch: uint32(x.Epoch), Time: x.Time, Inodes: x.Inodes, Referenced: x.Blocks << layout.BlockShift, Holds: x.Holds,
+		Name: x.Name, Text: x.Text, Epoch: uint32(x.Epoch), Time: x.Time, Inodes: x.Inodes - layout.RootIno, Referenced: x.Blocks << layout.BlockShift, Holds: x.Holds,
 	}
 }
 

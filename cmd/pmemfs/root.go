@@ -27,7 +27,7 @@ file into a POSIX filesystem and serves it over NFSv3 and 9P2000.L. It needs no 
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newServe(), newMkfs(), newInfo(), newCheck(), newScrub(), newQuota(), newBench())
+	root.AddCommand(newServe(), newMkfs(), newInfo(), newCheck(), newScrub(), newSnapshot(), newQuota(), newBench())
 	return root
 }
 

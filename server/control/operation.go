@@ -76,6 +76,13 @@ var operations = []route{
 	QuotaRemove,
 	QuotaSetGrace,
 	QuotaCheck,
+	SnapshotList,
+	SnapshotCreate,
+	SnapshotDelete,
+	SnapshotKeep,
+	SnapshotRelease,
+	SnapshotRollback,
+	SnapshotDiff,
 }
 
 // Call asks a server to carry out the operation.
