@@ -406,3 +406,43 @@ func TestQuotaCheck(t *testing.T) {
 	}
 	must(t, fs.region.Close())
 }
+
+// TestQuotaRollback takes files back to before the first quota, and to before a tree had one: accounts follow.
+func TestQuotaRollback(t *testing.T) {
+	b := newBench(t, 32<<20)
+	d := b.shared(b.root, "d")
+	for i := range 50 {
+		b.write(b.create(d, fmt.Sprint(i)), 5000, 0)
+	}
+	_, err := b.CreateSnapshot("before", "")
+	b.must(err)
+	id, err := b.SetTreeQuota(d, QuotaLimits{HardFiles: 60})
+	b.must(err)
+	for i := range 40 {
+		b.must(b.Unlink(superuser, nil, d, fmt.Append(nil, i)))
+	}
+	b.used(QuotaProject, id, 10*8192+usedBy(b, d), 11)
+	f, err := b.makeAs(quotaUser, d, "mine")
+	b.must(err)
+	b.must(b.writeAs(superuser, f, 9000, 0))
+	b.used(QuotaUser, 7, 12<<10, 1)
+	_, err = b.CreateSnapshot("within", "")
+	b.must(err)
+	b.must(b.RemoveTreeQuota(id))
+	b.must(b.RollbackSnapshot("within", false))
+	b.used(QuotaProject, id, 0, 0)
+	b.used(QuotaUser, 7, 12<<10, 1)
+	id, err = b.SetTreeQuota(d, QuotaLimits{HardFiles: 55})
+	b.must(err)
+	b.must(b.RollbackSnapshot("before", true))
+	b.used(QuotaUser, 7, 0, 0)
+	b.used(QuotaProject, id, 50*8192+usedBy(b, d), 51)
+	for i := range 4 {
+		b.create(d, fmt.Sprint("new", i))
+	}
+	_, err = b.makeAs(superuser, d, "more")
+	b.want("a file too many", err, ErrQuota)
+	if list, err := b.CheckQuotas(); err != nil || len(list) > 0 {
+		t.Errorf("%v differ, %v", list, err)
+	}
+}

@@ -308,3 +308,45 @@ func (fs *FS) enterDirs(stack []visit, dirs []uint64, project uint32) ([]visit, 
 	})
 	return stack, err
 }
+
+// recount makes an inode that a rollback restores one of the accounts that there are now. It is counted, and belongs to no tree that has no
+// quota any more.
+func (fs *FS) recount(in layout.Inode) error {
+	if !fs.quotas.Counts() {
+		in.SetFlags(in.Flags() &^ layout.FlagCounted)
+		return nil
+	}
+	in.SetFlags(in.Flags() | layout.FlagCounted)
+	if in.Project() == 0 {
+		return nil
+	}
+	info, err := fs.quotas.Get(layout.AccountProject, in.Project())
+	switch {
+	case errors.Is(err, quota.ErrNoAccount), err == nil && info.State == layout.ProjectNone:
+		in.SetProject(0)
+		return nil
+	}
+	return err
+}
+
+// reconvertTrees says that all trees with quotas are to be walked again: a rollback has restored what they had before. The walks begin later.
+func (fs *FS) reconvertTrees() error {
+	if fs.quotas == nil {
+		return nil
+	}
+	var ids []uint32
+	if err := fs.quotas.Each(layout.AccountKey(layout.AccountProject, 0), func(i quota.Info) bool {
+		if i.State == layout.ProjectSet {
+			ids = append(ids, i.ID)
+		}
+		return true
+	}); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := fs.quotas.Edit(layout.AccountProject, id, func(a *layout.Account) { a.State = layout.ProjectGrows }); err != nil {
+			return err
+		}
+	}
+	return nil
+}

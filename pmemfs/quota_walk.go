@@ -165,7 +165,7 @@ func (fs *FS) eachBatch(change func(in layout.Inode) bool) error {
 	return nil
 }
 
-// changeBatch changes inodes in one record, those for which change, which gets a copy, returns true. It returns how many. Accounts are charged
+// changeBatch changes inodes in one record, those for which change returns true. It is called with a copy first. It returns how many. Accounts are charged
 // for them whatever their limits say. What is damaged is left out. One fence if there were any; durable on return. No lock is held.
 func (fs *FS) changeBatch(inos []uint64, change func(in layout.Inode) bool) (n int, err error) {
 	if fs.walker.ended.Load() {
@@ -192,6 +192,7 @@ func (fs *FS) changeBatch(inos []uint64, change func(in layout.Inode) bool) (n i
 		fs.log.Warn("a damaged file is not counted for quotas", "inode", inos[0], "error", fs.media.Report(err, inos[0], false))
 		return 0, nil
 	}
+	n = 0
 	for i := range inos {
 		one, err := fs.changeBatch(inos[i:i+1], change)
 		if n += one; err != nil {
@@ -237,7 +238,7 @@ func (fs *FS) changeLocked(inos []uint64, change func(in layout.Inode) bool) (n 
 		if err != nil {
 			return 0, err
 		}
-		copy(shadow, next[:])
+		change(shadow) // not the copy: the shadow may say by now that a snapshot has the inode
 		n++
 	}
 	if n == 0 {

@@ -35,6 +35,7 @@ func (fs *FS) RollbackSnapshot(name string, force bool) (err error) {
 				return err
 			}
 			if done, err := fs.rollbackTo(sn); done || err != nil {
+				fs.beginQuotaWalks()
 				return err
 			}
 		}
@@ -112,6 +113,9 @@ func (fs *FS) finishRollback() error {
 				return err
 			}
 		}
+	}
+	if err := fs.reconvertTrees(); err != nil {
+		return err
 	}
 	if err := fs.snaps.SetRollback(0); err != nil {
 		return err
@@ -220,7 +224,8 @@ func (r *rollback) restore(ino, gen uint64, buf *[layout.InodeSize]byte) error {
 func (r *rollback) record(ino uint64, body func(ch *change) error) error {
 	ch := change{fs: r.fs, ino: ino}
 	return ch.record(func() error {
-		ch.begin().Frees = true
+		op := ch.begin()
+		op.Frees, op.Uncapped = true, true
 		return body(&ch)
 	})
 }
@@ -310,6 +315,9 @@ func (r *rollback) free(op *alloc.Op, in layout.Inode, e layout.Extent) error {
 func (r *rollback) become(ch *change, in, was layout.Inode, changes uint64) error {
 	fs, op, ino := r.fs, ch.op, in.Ino()
 	copy(in, was)
+	if err := fs.recount(in); err != nil {
+		return err
+	}
 	in.SetBirthEpoch(op.Epoch())
 	in.SetCtime(now())
 	in.AddChange(max(changes, was.Change()) - was.Change() + 1)
