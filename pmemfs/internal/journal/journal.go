@@ -156,7 +156,6 @@ func New(region *pmem.Region, st State, o Options) *Journal {
 		pos: st.Head.TailPos, seq: st.Head.TailSeq, tail: st.Head.TailPos, low: st.Head.TailPos, lowSeq: st.Head.TailSeq,
 		lowCnt:   Counts{int64(st.Head.FreeBlocks), int64(st.Head.UsedInodes)},
 		version:  st.Head.Version,
-		verified: make([]atomic.Uint64, (region.Size()>>layout.BlockShift+63)/64),
 		wake:     make(chan struct{}, 1),
 		stop:     make(chan struct{}),
 	}
@@ -171,7 +170,9 @@ func New(region *pmem.Region, st State, o Options) *Journal {
 		region.CountAlso(j.counted)
 	}
 	j.fenced.Store(j.seq - 1)
-	j.dirty = newDirtyMap(uint64(region.Size()) >> layout.BlockShift)
+	reach := uint64(region.Reach()) >> layout.BlockShift // what is kept for each block never moves
+	j.verified = region.SideWords(int64(reach+63) / 64)
+	j.dirty = newDirtyMap(reach)
 	j.mu.Name("journal: ring", 1)
 	j.storeMu.Name("journal: records of a file", 1)
 	j.fenceMu.Name("journal: fence", 1)

@@ -39,7 +39,7 @@ func (r *Region) BadRanges() ([]Range, error) {
 	}
 	var list []Range
 	for _, g := range found {
-		if g = clip(g, r.size); g.Len > 0 {
+		if g = clip(g, r.Size()); g.Len > 0 {
 			list = append(list, g)
 		}
 	}
@@ -111,7 +111,7 @@ func (r *Region) badOfFile(st os.FileInfo) ([]Range, error) {
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
-	extents, err := extentsOf(r.file, r.size)
+	extents, err := extentsOf(r.file, r.Size())
 	if err != nil {
 		return nil, err
 	}

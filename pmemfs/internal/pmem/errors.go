@@ -70,5 +70,5 @@ func (e *FaultError) Unwrap() error { return e.Host }
 
 // boundsError describes a range that is not in the region.
 func (r *Region) boundsError(off, n int64) error {
-	return fmt.Errorf("%s: range of %d bytes at offset %d, size %d: %w", r.path, n, off, r.size, ErrBounds)
+	return fmt.Errorf("%s: range of %d bytes at offset %d, size %d: %w", r.path, n, off, r.Size(), ErrBounds)
 }

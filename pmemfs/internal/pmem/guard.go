@@ -47,7 +47,7 @@ func (r *Region) Fault(cause any) *FaultError {
 // covers says whether an address lies in the mapping, the rest of its last page included.
 func (r *Region) covers(addr uintptr) bool {
 	page := uintptr(os.Getpagesize())
-	return addr >= r.base && addr-r.base < (uintptr(r.size)+page-1)&^(page-1)
+	return addr >= r.base && addr-r.base < (uintptr(r.Size())+page-1)&^(page-1)
 }
 
 // Probe loads from every line of the n bytes at off, so that memory which cannot be read faults here, where nothing has

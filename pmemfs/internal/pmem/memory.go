@@ -24,7 +24,7 @@ func NewMemory(size int64, d Domain) (*Region, error) {
 	if err != nil {
 		return nil, fmt.Errorf("memory of %d bytes: %w", size, err)
 	}
-	r := newRegion(mem, "(memory)")
+	r := newRegion(mem, size, "(memory)")
 	r.unmap = unmap
 	r.setDomain(d, "anonymous memory: lost with the process")
 	return r, nil

@@ -7,14 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapShared maps the file as the options say. There is no MAP_SYNC here.
-func mapShared(f *os.File, size int64, o Options) (mapping, error) {
-	flags := unix.MAP_SHARED
+// mapFlags returns the flags of mmap(2) for a mapping as the options say. There is no MAP_SYNC here.
+func mapFlags(_ *os.File, _ int64, o Options) (flags int, sync bool, err error) {
 	if o.Private {
-		flags = unix.MAP_PRIVATE
+		return unix.MAP_PRIVATE, false, nil
 	}
-	return mapWith(f, size, protection(o), flags)
+	return unix.MAP_SHARED, false, nil
 }
+
+// reserveFlags are those of address space that is only set aside.
+const reserveFlags = unix.MAP_PRIVATE | unix.MAP_ANON
 
 // deviceDir refuses character devices: there is no devdax here.
 func deviceDir(os.FileInfo, string) (string, error) { return "", ErrFileType }

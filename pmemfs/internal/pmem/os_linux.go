@@ -11,24 +11,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapShared maps the file as the options say, with MAP_SYNC where the kernel accepts it: on fsdax and devdax
-// a page is then writable only once the filesystem's metadata for it is durable.
+// mapFlags returns the flags of mmap(2) for a mapping as the options say, with MAP_SYNC where the kernel accepts it: on fsdax and devdax
+// a page is then writable only once the filesystem's metadata for it is durable. It tries, since only that tells.
 // Source: mmap(2), MAP_SYNC and MAP_SHARED_VALIDATE. Kernels before 4.15 answer EINVAL.
-func mapShared(f *os.File, size int64, o Options) (mapping, error) {
-	prot := protection(o)
+func mapFlags(f *os.File, size int64, o Options) (flags int, sync bool, err error) {
 	if o.Private {
-		return mapWith(f, size, prot, unix.MAP_PRIVATE|unix.MAP_NORESERVE)
+		return unix.MAP_PRIVATE | unix.MAP_NORESERVE, false, nil
 	}
-	m, err := mapWith(f, size, prot, unix.MAP_SHARED_VALIDATE|unix.MAP_SYNC)
-	if err == nil {
-		m.sync = true
-		return m, nil
+	flags = unix.MAP_SHARED_VALIDATE | unix.MAP_SYNC
+	switch err := tryMap(f, 0, size, protection(o), flags); {
+	case err == nil:
+		return flags, true, nil
+	case !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EINVAL):
+		return 0, false, err
 	}
-	if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EINVAL) {
-		return mapping{}, err
-	}
-	return mapWith(f, size, prot, unix.MAP_SHARED)
+	return unix.MAP_SHARED, false, nil
 }
+
+// reserveFlags are those of address space that is only set aside.
+const reserveFlags = unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_NORESERVE
 
 // deviceDir returns the sysfs folder of an open character device.
 func deviceDir(st os.FileInfo, sysfs string) (string, error) {

@@ -9,13 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A mapping is mapped memory.
-type mapping struct {
-	mem   []byte
-	sync  bool // the kernel accepted MAP_SYNC
-	unmap func() error
-}
-
 // lockFile takes an flock without waiting. It belongs to the open file, so that it also excludes another
 // open of the same process, and ends when the file is closed, however the process dies.
 func lockFile(f *os.File, exclusive bool) error {
@@ -28,15 +21,6 @@ func lockFile(f *os.File, exclusive bool) error {
 		return ErrLocked
 	}
 	return err
-}
-
-// mapWith maps the file with the given flags.
-func mapWith(f *os.File, size int64, prot, flags int) (mapping, error) {
-	mem, err := unix.Mmap(int(f.Fd()), 0, int(size), prot, flags)
-	if err != nil {
-		return mapping{}, os.NewSyscallError("mmap", err)
-	}
-	return mapping{mem: mem, unmap: func() error { return os.NewSyscallError("munmap", unix.Munmap(mem)) }}, nil
 }
 
 // protection returns the mapping's access.

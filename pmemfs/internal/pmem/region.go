@@ -17,17 +17,21 @@ type Options struct {
 	Domain     Domain     // 0 detects; Volatile exists only by name; the others by name are for tests
 	Durability Durability // Process leaves out system calls in the page-cache domain
 
+	// Reach is how large the region may become by Extend, in bytes: so much of the address space is set aside. 0 is for the default, as
+	// far as it can be had; what is asked for can be had, or Open fails.
+	Reach int64
+
 	Sysfs string // where sysfs is mounted; empty means /sys
 }
 
 // A Region is one mapped image. See the package comment for what may be called concurrently.
 type Region struct {
-	mem   []byte   // the mapping; nil once closed
+	mem   []byte   // the mapping, and the address space behind it up to the region's reach; nil once closed
 	file  *os.File // nil for memory; holds the lock
 	path  string
 	sysfs string
-	size  int64
-	base  uintptr // address of mem[0], kept past Close for late faults
+	size  atomic.Int64 // of what is mapped
+	base  uintptr      // address of mem[0], kept past Close for late faults
 
 	domain     Domain
 	durability Durability
@@ -37,8 +41,12 @@ type Region struct {
 	bypass     bool // copies go past the cache
 	bypassMin  int  // from this many bytes on
 	byFile     bool // long stores go by write(2): see setByFile
+	device     bool // a devdax device
+	flags      int  // of mmap(2)
 
+	extend sync.Mutex // who extends
 	unmap  func() error
+	side   []func() error // unmap what SideWords has mapped
 	closed atomic.Bool
 	failed atomic.Pointer[error] // first failure of a sync; see the package comment
 	hook   atomic.Pointer[func(Failpoint, Range) error]
@@ -134,12 +142,13 @@ func mapFile(f *os.File, path string, o Options) (*Region, error) {
 	if g.device && o.Private {
 		return nil, fmt.Errorf("private mapping of a devdax device: %w", ErrOptions)
 	}
-	m, err := mapShared(f, g.size, o)
+	m, err := mapFileAt(f, g.size, o)
 	if err != nil {
 		return nil, err
 	}
-	r := newRegion(m.mem, path)
+	r := newRegion(m.mem, g.size, path)
 	r.file, r.unmap, r.readOnly, r.durability, r.sysfs = f, m.unmap, o.ReadOnly, o.Durability, o.Sysfs
+	r.device, r.flags = g.device, m.flags
 	links, err := r.links()
 	if err != nil {
 		return nil, errors.Join(err, m.unmap())
@@ -157,9 +166,11 @@ func mapFile(f *os.File, path string, o Options) (*Region, error) {
 	return r, nil
 }
 
-// newRegion wraps a mapping.
-func newRegion(mem []byte, path string) *Region {
-	return &Region{mem: mem, path: path, size: int64(len(mem)), base: address(mem), bypassMin: NonTemporalMin}
+// newRegion wraps a mapping of size bytes.
+func newRegion(mem []byte, size int64, path string) *Region {
+	r := &Region{mem: mem, path: path, base: address(mem), bypassMin: NonTemporalMin}
+	r.size.Store(size)
+	return r
 }
 
 // setDomain decides how stores become durable and why.
@@ -177,10 +188,18 @@ func (r *Region) setDomain(d Domain, reason string) {
 // Bytes returns the mapping, for reading only: what is stored through it is neither checked nor counted.
 // It is nil after Close, and reading a slice kept past Close faults. Safe for any number of goroutines;
 // what is read while somebody else stores may be torn, except aligned 8-byte words.
-func (r *Region) Bytes() []byte { return r.mem }
+func (r *Region) Bytes() []byte {
+	if r.mem == nil {
+		return nil
+	}
+	return r.mem[:r.size.Load()]
+}
 
-// Size returns the size in bytes. It does not change.
-func (r *Region) Size() int64 { return r.size }
+// Size returns the size in bytes. Extend alone changes it.
+func (r *Region) Size() int64 { return r.size.Load() }
+
+// Reach returns how large the region may become, in bytes. It does not change.
+func (r *Region) Reach() int64 { return int64(len(r.mem)) }
 
 // Path returns the path given to Open, or a name in parentheses for memory.
 func (r *Region) Path() string { return r.path }
@@ -205,6 +224,9 @@ func (r *Region) Close() error {
 	var err error
 	if r.unmap != nil {
 		err = r.unmap()
+	}
+	for _, unmap := range r.side {
+		err = errors.Join(err, unmap())
 	}
 	if r.file != nil {
 		err = errors.Join(err, r.file.Close())

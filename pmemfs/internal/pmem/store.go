@@ -224,7 +224,8 @@ func (r *Region) target(off, n int64) []byte {
 
 // contains says whether [off, off+n) lies in the region, for any off and n.
 func (r *Region) contains(off, n int64) bool {
-	return off >= 0 && n >= 0 && n <= r.size && off <= r.size-n
+	size := r.size.Load()
+	return off >= 0 && n >= 0 && n <= size && off <= size-n
 }
 
 // toWord returns how many bytes come before the first aligned word of b.

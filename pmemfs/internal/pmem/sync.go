@@ -70,7 +70,7 @@ func (r *Region) sync(s *pageSet) error {
 // msync writes back one page-aligned range and waits for the device.
 func (r *Region) msync(g Range) error {
 	r.count.syncs.Add(1)
-	if err := syncPages(r.file, r.mem[g.Off:min(g.Off+g.Len, r.size)]); err != nil {
+	if err := syncPages(r.file, r.mem[g.Off:min(g.Off+g.Len, r.Size())]); err != nil {
 		return r.fail(err)
 	}
 	return r.vetNamed()

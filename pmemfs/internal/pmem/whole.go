@@ -120,11 +120,11 @@ func (r *Region) Missing() (Missing, error) {
 	if !r.regular() {
 		return Missing{}, nil
 	}
-	s, err := surveyOf(r.file, r.size)
+	s, err := surveyOf(r.file, r.Size())
 	if err != nil {
 		return Missing{}, fmt.Errorf("%s: %w", r.path, err)
 	}
-	return s.missing(r.size), nil
+	return s.missing(r.Size()), nil
 }
 
 // MakeWhole gives the image blocks for what it lacks, so that no store to it can fail for want of space, and returns what that was.
@@ -134,11 +134,11 @@ func (r *Region) MakeWhole() (Missing, error) {
 	if !r.regular() {
 		return Missing{}, nil
 	}
-	s, err := surveyOf(r.file, r.size)
+	s, err := surveyOf(r.file, r.Size())
 	if err != nil {
 		return Missing{}, fmt.Errorf("%s: %w", r.path, err)
 	}
-	m := s.missing(r.size)
+	m := s.missing(r.Size())
 	if m.Whole() {
 		return m, nil
 	}
@@ -151,7 +151,7 @@ func (r *Region) MakeWhole() (Missing, error) {
 		err = s.fill(r.file)
 	}
 	if err != nil {
-		return m, fmt.Errorf("%s: %w", r.path, &MissingError{m, r.size, free, err})
+		return m, fmt.Errorf("%s: %w", r.path, &MissingError{m, r.Size(), free, err})
 	}
 	return m, nil
 }
