@@ -57,6 +57,7 @@ var fenceRows = map[string]fenceRow{
 	"end of the inode file given back (once in 1,000 removals or more)": {fences: "1 for each 128 extents", measure: trims,
 		tests: []string{"pmemfs TestTrimAtOpen"}},
 	"mkfs": {fences: "4", measure: mkfs},
+	"grow": {fences: "up to 9", tests: []string{"pmemfs TestGrowFences"}},
 }
 
 // TestFencesOfDesign holds DESIGN.md's table of fences to what is counted: each of its rows is here with the same figure, and each of them

@@ -39,6 +39,7 @@
 //	hold.go, orphan.go, orphan_deferred.go     open files, and files without a name
 //	file_locks.go             byte-range locks
 //	keyvalue.go, request_notes.go              what servers keep in the image
+//	grow.go                   more space
 //	check.go, repair.go, scrub.go, media_errors.go, info.go
 //
 // Everything else is below internal: DESIGN.md says which package does what.
@@ -48,7 +49,8 @@
 //	scrub.Scrubber.mu       one scrub at a time; held over all of it
 //	writeback.Buffers.markMu  one call makes the image say that a crash may lose data
 //	  gate                  one shared hold per call; Close takes all of them
-//	    volume.Volume.SuperMu  who stores a superblock, or compares the two
+//	    growMu              one growth at a time; only tried
+//	      volume.Volume.SuperMu  who stores a superblock, or compares the two
 //	    renameMu            renames that move a directory to another parent; to read, lookups that must not leave a directory
 //	      inode.Table.growMu
 //	        stripes         of inodes, in ascending order of stripe; and what WriteUnstable has buffered of a file

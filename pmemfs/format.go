@@ -21,7 +21,7 @@ var (
 
 // FormatOptions are the options of Format.
 type FormatOptions struct {
-	Size     int64 // bytes of a new file; 0 on a device means all of it
+	Size     int64 // bytes of a new file, or of a device to use, where 0 means all of it
 	Force    bool  // format over whatever is there
 	Label    string
 	RootUID  uint32
@@ -131,9 +131,16 @@ func allZero(b []byte) bool {
 // formatRegion writes everything but the superblocks, fences, then writes those.
 func formatRegion(region *pmem.Region, o *FormatOptions, random io.Reader) (err error) {
 	defer region.Unguard(region.Guard(), &err)
-	blocks := uint64(region.Size()) >> layout.BlockShift
+	size := region.Size()
+	if o.Size > size {
+		return fmt.Errorf("%w: there are %d bytes, and %d are wanted", ErrInvalid, size, o.Size)
+	}
+	if o.Size > 0 {
+		size = o.Size
+	}
+	blocks := uint64(size) >> layout.BlockShift
 	if blocks < layout.MinBlocks {
-		return fmt.Errorf("%w: %d bytes are too few, at least %d are needed", ErrInvalid, region.Size(), MinSize)
+		return fmt.Errorf("%w: %d bytes are too few, at least %d are needed", ErrInvalid, size, MinSize)
 	}
 	sb := geometry(blocks, o)
 	for _, p := range [][]byte{sb.UUID[:], sb.HandleKey[:], sb.HashKey[:]} {
@@ -144,13 +151,7 @@ func formatRegion(region *pmem.Region, o *FormatOptions, random io.Reader) (err 
 	f := formatter{region: region, sb: &sb}
 	// An earlier filesystem ends before this one overwrites it: half of each would open. What its journal left in the ring
 	// has another salt.
-	wipe := []pmem.Range{{Off: 0, Len: layout.BlockSize}, {Off: layout.BlockOffset(layout.JournalHeadA), Len: 2 * layout.BlockSize}}
-	for _, at := range layout.BackupBlocks(blocks) { // where Open looks for the other superblock
-		if at < blocks {
-			wipe = append(wipe, pmem.Range{Off: layout.BlockOffset(at), Len: layout.BlockSize})
-		}
-	}
-	if _, err := region.ZeroThrough(siteWipe, slices.Compact(wipe)); err != nil {
+	if _, err := region.ZeroThrough(siteWipe, f.traces()); err != nil {
 		return err
 	}
 	if err := f.ring(); err != nil {
@@ -186,6 +187,36 @@ type formatter struct {
 	sb     *layout.Superblock
 	used   uint64
 	ranges []pmem.Range
+}
+
+// traces returns what makes an earlier filesystem one: its superblocks and heads, wherever Open looks for them, and the bitmaps behind the
+// end of this one, by which it would look for backups there.
+func (f *formatter) traces() []pmem.Range {
+	n := uint64(f.region.Size()) >> layout.BlockShift
+	medium := f.region.Bytes()
+	read := func(block uint64) []byte { return medium[layout.BlockOffset(block):layout.BlockOffset(block+1)] }
+	blocks := []uint64{layout.SuperBlock, layout.JournalHeadA, layout.JournalHeadB}
+	for at := range layout.BackupPlaces(n, read) {
+		if layout.HasMagic(read(at)) {
+			blocks = append(blocks, at)
+		}
+	}
+	for g := layout.GroupCount(f.sb.Blocks); g < layout.GroupCount(n); g++ {
+		if at := layout.BitmapBlock(g); layout.BitmapIs(read(at), layout.KindBlocks, g) {
+			blocks = append(blocks, at)
+		}
+	}
+	for _, at := range layout.BackupBlocks(f.sb.Blocks) {
+		if at < n {
+			blocks = append(blocks, at)
+		}
+	}
+	slices.Sort(blocks)
+	var ranges []pmem.Range
+	for _, at := range slices.Compact(blocks) {
+		ranges = append(ranges, pmem.Range{Off: layout.BlockOffset(at), Len: layout.BlockSize})
+	}
+	return ranges
 }
 
 func (f *formatter) store(block uint64, b []byte) {

@@ -34,6 +34,8 @@ type Options struct {
 	// Sparse opens an image that has not all of its blocks, or shares some with other files, as it is. Otherwise Open gives it blocks of
 	// its own: without them a full disk keeps what is in free space here from being stored.
 	Sparse bool
+	// Reach is how large the image may become by Grow while it is open, in bytes; 0 for some default. It is address space, which costs nothing.
+	Reach int64
 	// ReadOnly opens an image for reading, beside others who do, also where it cannot be written. What a replay of the journal would store, and
 	// the beginning of an epoch, stay in this process's memory: nothing reaches the image, and the next Open for writing does it again. Every
 	// change is ErrReadOnly. Files without a name whose removal was interrupted stay as they are.
@@ -69,6 +71,9 @@ type FS struct {
 	closed       bool             // guarded by all gates
 	noBackground bool             // Options.NoBackground
 	readOnly     bool             // Options.ReadOnly
+	sparse       bool             // Options.Sparse
+	growMu       critical.Mutex   // held by who makes the image larger
+	growBroken   bool             // a growth has left something for the next open; of growMu
 	renameMu     critical.RWMutex // held to read by who looks up a chain of parents
 	orphanMu     critical.Mutex   // held by operations, see alloc.Op.Own
 
@@ -100,7 +105,7 @@ type FS struct {
 // interrupted. ErrLocked, ErrNotImage or ErrDamaged, wrapped, say why it cannot; a *MissingError that the host has no room for it. The
 // image is untouched then, unless what is damaged was found behind a journal that could be replayed.
 func Open(path string, o Options) (*FS, error) {
-	po := pmem.Options{Durability: pmem.Durability(o.Durability)}
+	po := pmem.Options{Durability: pmem.Durability(o.Durability), Reach: o.Reach}
 	if o.Volatile {
 		po.Domain = pmem.Volatile
 	}
@@ -158,7 +163,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	if err != nil {
 		return nil, err
 	}
-	fs = &FS{region: region, noBackground: o.NoBackground, readOnly: o.ReadOnly, refs: make(map[uint64]int), locks: locks.New(locks.Limits{})}
+	fs = &FS{region: region, noBackground: o.NoBackground, readOnly: o.ReadOnly, sparse: o.Sparse, refs: make(map[uint64]int), locks: locks.New(locks.Limits{})}
 	fs.nameLocks()
 	fs.log = o.Logger
 	if o.Logger == nil {
@@ -233,6 +238,9 @@ func (fs *FS) build(st journal.State) error {
 	fs.j.OnLost(func(block uint64) {
 		fs.media.Say(slog.LevelError, "a store was refused by bad memory: its block has lost its content", "block", block)
 	})
+	if err := fs.endGrowth(st); err != nil {
+		return err
+	}
 	if err := fs.dirty.OpenVerifier(); err != nil {
 		return err
 	}

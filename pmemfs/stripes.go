@@ -38,6 +38,7 @@ func (fs *FS) nameLocks() {
 		fs.stripes[i].Name("stripe", stripeCount)
 	}
 	fs.renameMu.Name("rename", 1)
+	fs.growMu.Name("growth", 1)
 	fs.orphanMu.Name("orphan index", 1)
 	fs.refsMu.Name("open files", 1)
 	fs.deferred.mu.Name("deferred orphans", 1)

@@ -82,6 +82,9 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"convert":  convertTrace,
 	"accounts": accountsTrace,
 	"slots":    damagedAccounts,
+	"grow":     growTrace,
+	"growing":  growingTrace,
+	"broken":   brokenTrace,
 }
 
 // Run tries the crash states of the job's workload. An error that is no Violation says that the workload itself failed.

@@ -185,7 +185,7 @@ func (m *model) apply(o Op) bool {
 	d, name := m.parent(o.Path)
 	n := m.find(o.Path)
 	switch o.Verb {
-	case "sync", "release", "quotaon", "limit":
+	case "sync", "release", "grow", "quotaon", "limit":
 		return true
 	case "tree", "untree":
 		return m.applyTree(o)

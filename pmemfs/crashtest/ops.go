@@ -1,11 +1,13 @@
 package crashtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/internal/layout"
 )
 
 // An Op is one operation of a workload, as it is written in a replay line: a verb and its arguments.
@@ -98,6 +100,8 @@ func (w *world) do(o Op) error {
 	switch o.Verb {
 	case "sync":
 		return w.fs.SyncAll()
+	case "grow":
+		return w.grow(o.A)
 	case "release":
 		return w.release()
 	case "putvalue":
@@ -114,6 +118,12 @@ func (w *world) do(o Op) error {
 		return err
 	}
 	return objects[o.Verb](w, o, h)
+}
+
+// grow makes the filesystem so many blocks large.
+func (w *world) grow(blocks int64) error {
+	_, err := w.fs.Grow(context.Background(), blocks<<layout.BlockShift, pmemfs.GrowOptions{})
+	return err
 }
 
 // namespace are the operations that concern a name.

@@ -83,8 +83,9 @@ func (b *Bits) lockName(what string) string {
 	return "blocks: " + what
 }
 
-// SetLimit raises the number of bits; Cut lowers it. The caller adds what is new and free with AddAvail.
-func (b *Bits) SetLimit(n uint64) {
+// SetLimit raises the number of bits; Cut lowers it. Of those that are new, used says which are set already. The caller adds what is
+// new and free with AddAvail.
+func (b *Bits) SetLimit(n uint64, used ...uint64) {
 	b.groupsMu.Lock()
 	defer b.groupsMu.Unlock()
 	old := b.limit.Load()
@@ -104,6 +105,11 @@ func (b *Bits) SetLimit(n uint64) {
 		if g.loaded {
 			from, to := int(old%layout.GroupBits), int(min(n-last*layout.GroupBits, layout.GroupBits))
 			g.clear(from, to-from)
+			for _, bit := range used {
+				if bit/layout.GroupBits == last {
+					g.set(int(bit%layout.GroupBits), 1)
+				}
+			}
 		}
 	}
 	b.limit.Store(n)

@@ -76,6 +76,7 @@ type Op struct {
 	a        *Allocator
 	reserved []Run
 	freed    []Run
+	own      []Run // freed, and held by FreeOwn
 	inodes   []Run // reserved inode numbers
 	gone     []Run // freed inode numbers
 	retired  []uint64
@@ -363,8 +364,10 @@ func (op *Op) rollback() {
 	for _, r := range op.inodes {
 		op.a.Inodes.Unreserve(r)
 	}
-	for _, r := range op.freed {
-		op.a.Blocks.unpin(r, false)
+	for _, list := range [][]Run{op.freed, op.own} {
+		for _, r := range list {
+			op.a.Blocks.unpin(r, false)
+		}
 	}
 	for _, r := range op.gone {
 		op.a.Inodes.unpin(r, false)

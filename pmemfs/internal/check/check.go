@@ -5,7 +5,7 @@
 //
 // # Order of work
 //
-// Superblocks, journal window, block bitmaps, inode file, table of snapshots, bitmaps of inodes, every inode slot, the orphan index, the list of
+// Superblocks, journal window, what a growth has left, block bitmaps, inode file, table of snapshots, bitmaps of inodes, every inode slot, the orphan index, the list of
 // bad blocks, then what each inode owns (trees, extents, names, attributes), then what snapshots hold, then what can only be told at the end: link counts,
 // reachability, blocks used and not owned, the journal's counters. A second walk, made only when a block has two owners
 // or is owned and not marked used, finds out who they are.
@@ -94,6 +94,7 @@ func RunImage(image Image, progress func(done, total int64)) (*Report, error) {
 	c.changed, c.unsealed = newBitset(c.sb.Blocks), newBitset(c.sb.Blocks)
 	c.copies = make(map[uint64][]byte)
 	c.window()
+	c.afterGrowth()
 	c.walk()
 	c.usage()
 	c.counters()

@@ -193,7 +193,7 @@ func (c *checker) counters() {
 		return
 	}
 	off := layout.BlockOffset(layout.JournalHeadA + c.head.Version%2)
-	if free := c.sb.Blocks - c.report.UsedBlocks; len(c.badGroups) == 0 && c.head.FreeBlocks != free {
+	if free := c.sb.Blocks - c.report.UsedBlocks; len(c.badGroups) == 0 && c.head.FreeBlocks != free && !c.head.Recount {
 		c.fault(JournalFreeBlocks, off, "journal head", fmt.Sprintf("%d free blocks after the window, as in the bitmaps", free), fmt.Sprint(c.head.FreeBlocks))
 	}
 	if len(c.badInodeGroups) == 0 && c.head.UsedInodes != c.usedInodes {

@@ -51,14 +51,8 @@ func (c *checker) superblocks() (ok bool, err error) {
 
 // lastSuperblock returns the backup at the end of the image, or nil.
 func (c *checker) lastSuperblock() *layout.Superblock {
-	blocks := uint64(len(c.image.Bytes)) / layout.BlockSize
-	for _, at := range layout.BackupBlocks(blocks) {
-		if at == 0 || at >= blocks {
-			continue
-		}
-		if sb, err := layout.DecodeSuperblock(c.raw(at)); err == nil && sb.Backup == at {
-			return sb
-		}
+	for _, sb := range layout.Backups(uint64(len(c.image.Bytes))/layout.BlockSize, c.raw) {
+		return sb
 	}
 	return nil
 }

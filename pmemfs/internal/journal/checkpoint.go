@@ -30,6 +30,21 @@ func (j *Journal) Checkpoint() error { return j.checkpoint(checkpointIfDue) }
 // CheckpointClean is Checkpoint with a head that says that the filesystem was closed. The caller has stopped commits.
 func (j *Journal) CheckpointClean() error { return j.checkpoint(checkpointClean) }
 
+// Recount makes every head from now on say that the next open counts the bitmaps, and writes one. Durable on return.
+func (j *Journal) Recount() error {
+	j.setRecount(true)
+	return j.checkpoint(checkpointAlways)
+}
+
+// Counted ends what Recount has begun, from the next head on.
+func (j *Journal) Counted() { j.setRecount(false) }
+
+func (j *Journal) setRecount(on bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.recount = on
+}
+
 // errPanicked is why the journal has failed after a panic in the middle of a checkpoint.
 var errPanicked = errors.New("panic in a checkpoint")
 
@@ -67,7 +82,7 @@ func (j *Journal) checkpoint(kind int) (err error) {
 		j.pause()
 	}
 	h := layout.Head{
-		Clean: kind == checkpointClean, Version: j.version + 1, Epoch: j.epoch, TailSeq: j.lowSeq, TailPos: j.low,
+		Clean: kind == checkpointClean, Recount: j.recount, Version: j.version + 1, Epoch: j.epoch, TailSeq: j.lowSeq, TailPos: j.low,
 		FreeBlocks: uint64(j.lowCnt.Free), UsedInodes: uint64(j.lowCnt.Inodes), Salt: j.salt,
 	}
 	if mutation.TailApplied.Off() {

@@ -159,6 +159,13 @@ func (j *Journal) quiet() {
 	}
 }
 
+// NextSeq returns the sequence of the next record.
+func (j *Journal) NextSeq() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.seq
+}
+
 // counted returns the fences of records that their owners made, and the lines that those flushed.
 func (j *Journal) counted() (fences, lines uint64) {
 	j.mu.Lock()

@@ -66,6 +66,9 @@ type State struct {
 	Lost []uint64    // lost blocks that the head lists
 	Sums layout.Sums // where the image keeps checksums of data, if it does
 
+	// Uncounted says that the free blocks of a head with Recount could not be counted for good, as some bitmap cannot be relied on.
+	Uncounted bool
+
 	// Notes are the request notes of the mounts before, oldest first. NotesErr is why some may be
 	// missing, nil if none is.
 	Notes    []layout.RequestNote
@@ -93,6 +96,7 @@ type Journal struct {
 	lowCnt  Counts    // counters as of low
 	pending bool      // the background checkpointer has been woken
 	paused  bool      // no record is given a position
+	recount bool      // heads say that the next open counts the bitmaps
 	bulk    []bulkDue // of records that are stored in the ring and not fenced
 	changed accountsChanged
 	_       [layout.LineSize]byte
@@ -154,10 +158,10 @@ func New(region *pmem.Region, st State, o Options) *Journal {
 	j := &Journal{
 		region: region, ring: st.Ring, size: uint64(st.Size), sums: st.Sums, epoch: st.Head.Epoch, salt: st.Head.Salt,
 		pos: st.Head.TailPos, seq: st.Head.TailSeq, tail: st.Head.TailPos, low: st.Head.TailPos, lowSeq: st.Head.TailSeq,
-		lowCnt:   Counts{int64(st.Head.FreeBlocks), int64(st.Head.UsedInodes)},
-		version:  st.Head.Version,
-		wake:     make(chan struct{}, 1),
-		stop:     make(chan struct{}),
+		lowCnt:  Counts{int64(st.Head.FreeBlocks), int64(st.Head.UsedInodes)},
+		version: st.Head.Version, recount: st.Head.Recount,
+		wake: make(chan struct{}, 1),
+		stop: make(chan struct{}),
 	}
 	j.limit = min(j.size/2, 4<<20)
 	j.fenceIs.L = &j.fenceMu

@@ -53,10 +53,13 @@ func BitmapWord(b []byte, i int) uint64 { return le.Uint64(b[BitmapOffset(i):]) 
 func BitmapTest(b []byte, i int) bool { return b[bitmapHeader+i>>3]>>(i&7)&1 == 1 }
 
 // BitmapUsed counts the set bits.
-func BitmapUsed(b []byte) int {
+func BitmapUsed(b []byte) int { return BitmapUsedBefore(b, GroupBits) }
+
+// BitmapUsedBefore counts the set bits before a limit.
+func BitmapUsedBefore(b []byte, limit int) int {
 	n := 0
-	for i := range BitmapWords {
-		n += bits.OnesCount64(BitmapWord(b, i))
+	for i := range (limit + 63) / 64 {
+		n += bits.OnesCount64(BitmapWord(b, i) & WordMask(i, 0, limit))
 	}
 	return n
 }

@@ -11,14 +11,16 @@ import (
 //	0 crc u32 of 4..64 | 4 flags u32 | 8 version u64 | 16 epoch u64 | 24 tail sequence u64 | 32 tail position u64
 //	40 free blocks u64 | 48 used inodes u64 | 56 salt u64
 const (
-	HeadSize      = 64
-	headFlagClean = 1 // informative: the filesystem was closed and the window is empty
-	headFlagLost  = 4 // a list of lost blocks follows the head in its block
+	HeadSize        = 64
+	headFlagClean   = 1 // informative: the filesystem was closed and the window is empty
+	headFlagRecount = 2 // a growth is under way: the next open counts the bitmaps
+	headFlagLost    = 4 // a list of lost blocks follows the head in its block
 )
 
 // Head is a decoded journal head.
 type Head struct {
 	Clean      bool
+	Recount    bool   // what the bitmaps say counts, and they are to be put right at their end, see SPEC.md, "Growth"
 	Lost       bool   // the rest of the head's block is a list of lost blocks, see EncodeLost
 	Version    uint64 // rises by one with each head written
 	Epoch      uint64 // rises by one with each read-write open
@@ -36,6 +38,9 @@ func EncodeHead(b []byte, h *Head) {
 	if h.Clean {
 		flags |= headFlagClean
 	}
+	if h.Recount {
+		flags |= headFlagRecount
+	}
 	if h.Lost {
 		flags |= headFlagLost
 	}
@@ -52,7 +57,7 @@ func DecodeHead(b []byte) (h Head, ok bool) {
 		return h, false
 	}
 	return Head{
-		Clean: le.Uint32(b[4:])&headFlagClean != 0, Lost: le.Uint32(b[4:])&headFlagLost != 0,
+		Clean: le.Uint32(b[4:])&headFlagClean != 0, Recount: le.Uint32(b[4:])&headFlagRecount != 0, Lost: le.Uint32(b[4:])&headFlagLost != 0,
 		Version: le.Uint64(b[8:]), Epoch: le.Uint64(b[16:]),
 		TailSeq: le.Uint64(b[24:]), TailPos: le.Uint64(b[32:]), FreeBlocks: le.Uint64(b[40:]), UsedInodes: le.Uint64(b[48:]),
 		Salt: le.Uint64(b[56:]),

@@ -28,6 +28,11 @@ func (h *Health) Open() error {
 	if h.ReadOnly {
 		return nil // what is bad is not to be used, and nothing will be
 	}
+	return h.TakeListed()
+}
+
+// TakeListed takes in what the system lists as bad. After a growth there may be more.
+func (h *Health) TakeListed() error {
 	ranges, err := h.Region.BadRanges()
 	if err != nil {
 		h.Log.Warn("the system may know of more bad blocks", "error", err)

@@ -112,6 +112,20 @@ const (
 	AccountsInRecord
 	// QuotaBitsFirst : both superblocks say that there are quotas before anything else does.
 	QuotaBitsFirst
+	// GrowthFlagged : the head says that a growth is under way before anything of it can count.
+	GrowthFlagged
+	// GrowthCounted : recovery brings the bitmaps in step with the superblock when a growth was under way, and counts them.
+	GrowthCounted
+	// GrowthWiped : recovery wipes a backup superblock that an interrupted growth has left behind the end.
+	GrowthWiped
+	// GrowthMarked : the place of the new backup superblock is marked used, on the medium, before that is written.
+	GrowthMarked
+	// GrowthHeld : the place of the old backup is not handed out before the image is larger.
+	GrowthHeld
+	// GrowthBackupFirst : the new backup superblock is written before the first one.
+	GrowthBackupFirst
+	// GrowthSpaceLast : the new space is used when both superblocks are durable, not before.
+	GrowthSpaceLast
 
 	end
 )
@@ -137,6 +151,9 @@ var names = [end]string{
 	AccountOlderCopy: "older copy of an account overwritten", AccountsAtCheckpoint: "accounts stored at a checkpoint",
 	AccountsReplayed: "accounts as of the end of the window", AccountsInRecord: "changes of accounts in the record",
 	QuotaBitsFirst: "superblocks before accounts",
+	GrowthFlagged:  "growth said in the head", GrowthCounted: "bitmaps counted after a growth", GrowthWiped: "backup superblock of a broken growth wiped",
+	GrowthMarked: "place of a new backup superblock marked", GrowthHeld: "old backup superblock held until the image has grown",
+	GrowthBackupFirst: "backup superblock written first", GrowthSpaceLast: "new space used when the superblocks are durable",
 }
 
 // String returns what the rule says.

@@ -3,7 +3,7 @@
 //
 // # The medium
 //
-// A [Region] is one contiguous mapping of a file or a devdax device. What is assumed of the medium:
+// A [Region] is one contiguous mapping of a file or a devdax device, which may become longer in place. What is assumed of the medium:
 // an aligned 8-byte store is atomic, a line is [LineSize] bytes, and a line that was stored to but not
 // fenced may reach the medium at any time, in any order, in part or never.
 //
@@ -55,6 +55,7 @@
 // # Lock order
 //
 //	recorder.mu   stores and fences while a test records them; leaf
+//	Region.extend who makes a region larger, system calls included; leaf
 //
 // # Faults
 //

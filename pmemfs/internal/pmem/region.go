@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+
+	"pmemfs/pmemfs/internal/critical"
 )
 
 // Options says how Open maps an image. The zero value maps it read-write, exclusively, in the detected
@@ -44,7 +46,7 @@ type Region struct {
 	device     bool // a devdax device
 	flags      int  // of mmap(2)
 
-	extend sync.Mutex // who extends
+	extend critical.Mutex // who extends
 	unmap  func() error
 	side   []func() error // unmap what SideWords has mapped
 	closed atomic.Bool
@@ -170,6 +172,7 @@ func mapFile(f *os.File, path string, o Options) (*Region, error) {
 func newRegion(mem []byte, size int64, path string) *Region {
 	r := &Region{mem: mem, path: path, base: address(mem), bypassMin: NonTemporalMin}
 	r.size.Store(size)
+	r.extend.Name("region: growth", 1)
 	return r
 }
 

@@ -38,6 +38,17 @@ func (m Medium) block(n uint64) ([]byte, error) {
 	return m.Bytes[layout.BlockOffset(n):layout.BlockOffset(n+1)], nil
 }
 
+// blocks returns how many whole blocks there are.
+func (m Medium) blocks() uint64 { return uint64(len(m.Bytes)) / layout.BlockSize }
+
+// readable is block for who passes over what cannot be read, whatever the reason.
+func (m Medium) readable(n uint64) []byte {
+	if m.Probe != nil && m.Probe(n) != nil {
+		return nil
+	}
+	return m.Bytes[layout.BlockOffset(n):layout.BlockOffset(n+1)]
+}
+
 // named is guarded, with an error that names the part of the journal whose memory faults. Without that part nobody knows
 // what was acknowledged, so the image is refused.
 func named(region *pmem.Region, what string, f func() error) error {

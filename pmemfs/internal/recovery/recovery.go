@@ -57,6 +57,11 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	if mutation.CountsReplayed.Off() {
 		h.FreeBlocks, h.UsedInodes = old.FreeBlocks, old.UsedInodes
 	}
+	whole, err := r.afterGrowth(sb, &h)
+	if err != nil {
+		return st, err
+	}
+	st.Uncounted = !whole
 	st.Notes, st.NotesErr = readNotes(region, sb, &old, &h)
 	if len(st.Notes) > 0 && !fits(sb, old.TailPos, h.TailPos) {
 		// The notes will go where the window begins, which must be passed over first.

@@ -3,6 +3,8 @@ package recovery
 import (
 	"errors"
 	"fmt"
+	"iter"
+
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/pmem"
 )
@@ -18,7 +20,7 @@ func Super(medium []byte) (*layout.Superblock, error) {
 	}
 	sb, err := layout.DecodeSuperblock(medium)
 	if err != nil && !errors.Is(err, layout.ErrVersion) {
-		if b := backup(medium); b != nil {
+		if b := backup(Medium{Bytes: medium}); b != nil {
 			sb, err = b, nil
 		}
 	}
@@ -31,44 +33,48 @@ func Super(medium []byte) (*layout.Superblock, error) {
 	return sb, nil
 }
 
-// backup returns the superblock at the end of the medium, or nil.
-func backup(medium []byte) *layout.Superblock {
-	blocks := uint64(len(medium)) / layout.BlockSize
-	for _, at := range layout.BackupBlocks(blocks) {
-		if at == 0 || at >= blocks {
-			continue
-		}
-		if sb, err := layout.DecodeSuperblock(medium[layout.BlockOffset(at):]); err == nil && sb.Backup == at {
-			return sb
-		}
+// backup returns the backup superblock, or nil. What cannot be read is passed over.
+func backup(medium Medium) *layout.Superblock {
+	for _, sb := range layout.Backups(medium.blocks(), medium.readable) {
+		return sb
 	}
 	return nil
+}
+
+// Backups returns the backup superblocks that are found on a region, the one that counts first. What cannot be read is passed over.
+func Backups(region *pmem.Region) iter.Seq2[uint64, *layout.Superblock] {
+	m := mediumOf(region)
+	return layout.Backups(m.blocks(), m.readable)
 }
 
 // Superblock is Super for a region whose memory may fault: either copy may be unreadable. first is why the first copy is
 // not used, nil if it is.
 func Superblock(region *pmem.Region) (sb *layout.Superblock, first, err error) {
 	medium := region.Bytes()
-	fault := guarded(region, func() { sb, err = Super(medium) })
-	if fault == nil {
-		if err == nil {
+	fault := guarded(region, func() {
+		if len(medium) >= layout.BlockSize {
 			_, first = layout.DecodeSuperblock(medium)
 		}
+	})
+	if fault == nil && (first == nil || errors.Is(first, layout.ErrVersion) || len(medium) < layout.BlockSize) {
+		sb, err = Super(medium)
 		return sb, first, err
 	}
-	first = fmt.Errorf("superblock: %w", fault)
-	other := guarded(region, func() {
-		if sb = backup(medium); sb != nil {
-			err = vetSize(medium, sb)
-		}
-	})
-	switch {
-	case other != nil:
-		return nil, first, fmt.Errorf("both superblocks are unreadable: %w", fault)
-	case sb == nil:
-		return nil, first, fmt.Errorf("%w: the superblock is unreadable and there is no copy of it: %w", layout.ErrDamaged, fault)
+	if sb = backup(mediumOf(region)); sb != nil {
+		return sb, errors.Join(first, unreadable(fault)), vetSize(medium, sb)
 	}
-	return sb, first, err
+	if fault != nil {
+		return nil, unreadable(fault), fmt.Errorf("%w: both superblocks are unreadable, or there is no copy of the first: %w", layout.ErrDamaged, fault)
+	}
+	return nil, first, first
+}
+
+// unreadable says that it is the superblock that cannot be read.
+func unreadable(fault error) error {
+	if fault == nil {
+		return nil
+	}
+	return fmt.Errorf("superblock: %w", fault)
 }
 
 // vetSize returns ErrTruncated for a medium that is shorter than its superblock says.

@@ -48,7 +48,7 @@ func (p *Plan) order() []uint64 {
 	var fresh, old []uint64
 	for b := range p.Blocks {
 		switch {
-		case p.Super.Untouchable(b):
+		case p.Super.Untouchable(b), b >= p.Super.Blocks: // those are stored with the window
 		case p.fresh[b]:
 			fresh = append(fresh, b)
 		default:

@@ -46,6 +46,9 @@ func (f *fixer) window() {
 		f.lose("journal", "both heads, or the newer one: what was done since the last checkpoint may be missing or half there")
 		return
 	}
+	if old.Recount {
+		f.wipeBackups()
+	}
 	f.readLost(&old)
 	bytes := f.ring()
 	r := ring.New(bytes, old)

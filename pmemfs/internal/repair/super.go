@@ -3,6 +3,7 @@ package repair
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"pmemfs/pmemfs/internal/layout"
 )
@@ -15,11 +16,8 @@ func (f *fixer) super() error {
 		return fmt.Errorf("%w: only %d bytes long", layout.ErrNotImage, size)
 	}
 	why := fmt.Errorf("%w: no superblock", layout.ErrNotImage)
-	copies := layout.BackupBlocks(blocks)
-	for i, at := range []uint64{0, copies[0], copies[1]} {
-		if i > 0 && at == 0 || at >= blocks {
-			continue
-		}
+	places := slices.Concat([]uint64{layout.SuperBlock}, slices.Collect(layout.BackupPlaces(blocks, f.stored)))
+	for i, at := range places {
 		sb, err := layout.DecodeSuperblock(f.block(at))
 		if err == nil {
 			err = vetSuper(sb, at, blocks)
@@ -45,6 +43,16 @@ func (f *fixer) super() error {
 		return why
 	}
 	return fmt.Errorf("%w: %w", ErrUnrepairable, why)
+}
+
+// wipeBackups clears the backups that a growth has left behind the end of the image, with what the window says: before a head is
+// written that does not tell of the growth.
+func (f *fixer) wipeBackups() {
+	for at, sb := range layout.Backups(uint64(len(f.image.Bytes))/layout.BlockSize, f.stored) {
+		if at >= f.sb.Blocks && sb.SameImage(f.sb) {
+			f.changed[at] = make([]byte, layout.BlockSize)
+		}
+	}
 }
 
 // vetSuper checks a valid superblock against the image and itself. at is the block where it was found.
