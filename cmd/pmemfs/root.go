@@ -17,6 +17,7 @@ func newRoot() *cobra.Command {
 file into a POSIX filesystem and serves it over NFSv3 and 9P2000.L. It needs no root, no kernel module and no portmapper.`,
 		Example: `  pmemfs serve                          make ./pmemfs.img if it is missing, and serve it on 127.0.0.1:2049
   pmemfs mkfs fs.img --size 64GiB       make an image
+  pmemfs grow fs.img --size 1TiB        make it larger, also while it is served
   pmemfs check fs.img                   look for damage
   pmemfs scrub fs.img                   read everything, file data too`,
 		Version:       version(),
@@ -27,7 +28,7 @@ file into a POSIX filesystem and serves it over NFSv3 and 9P2000.L. It needs no 
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newServe(), newMkfs(), newInfo(), newCheck(), newScrub(), newSnapshot(), newQuota(), newBench())
+	root.AddCommand(newServe(), newMkfs(), newInfo(), newGrow(), newCheck(), newScrub(), newSnapshot(), newQuota(), newBench())
 	return root
 }
 

@@ -83,6 +83,7 @@ var operations = []route{
 	SnapshotRelease,
 	SnapshotRollback,
 	SnapshotDiff,
+	Grow,
 }
 
 // Call asks a server to carry out the operation.
