@@ -205,20 +205,26 @@ func (d *differ) find(dir uint64, left map[uint64]bool, dirs *[]uint64) error {
 		return err
 	}
 	p := &d.paths[1]
-	return p.scan(in, func(ino uint64, name string, isDir bool) error {
+	found := map[uint64]string{}
+	err = p.scan(in, func(ino uint64, name string, isDir bool) error {
 		if dirs != nil && isDir {
 			*dirs = append(*dirs, ino)
 		}
-		if !left[ino] {
-			return nil
+		if old, ok := found[ino]; left[ino] && (!ok || name < old) {
+			found[ino] = name // the first of several by the alphabet
 		}
-		path, err := p.join(named{dir, name})
-		if err == nil {
-			p.of[ino] = path
-			delete(left, ino)
-		}
-		return err
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	for ino, name := range found {
+		if p.of[ino], err = p.join(named{dir, name}); err != nil {
+			return err
+		}
+		delete(left, ino)
+	}
+	return nil
 }
 
 // paths are the paths of the directories of a snapshot.
