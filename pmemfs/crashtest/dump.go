@@ -22,7 +22,7 @@ type dump []string
 // have no name will only get back.
 func dumpFS(fs *pmemfs.FS, free bool) (dump, error) {
 	var d dump
-	err := errors.Join(d.values(fs), d.quotas(fs), d.dir(fs, "/", fs.Root()))
+	err := errors.Join(d.values(fs), d.quotas(fs), d.dir(fs, "/", fs.Root()), d.snapshots(fs))
 	if err == nil && free {
 		var s pmemfs.Statfs
 		s, err = fs.Statfs()
@@ -66,11 +66,18 @@ func (d *dump) dir(fs *pmemfs.FS, path string, h pmemfs.Handle) error {
 	for _, e := range list {
 		switch e.name {
 		case ".":
-			if err := d.file(fs, path, e.attr); err != nil {
+			a, err := fs.Getattr(nil, h)
+			if err == nil {
+				err = d.file(fs, path, a)
+			}
+			if err != nil {
 				return err
 			}
 			continue
 		case "..":
+			if h.Snap != 0 {
+				continue
+			}
 			*d = append(*d, fmt.Sprintf("%s.. is %d", path, e.attr.Ino))
 			continue
 		}

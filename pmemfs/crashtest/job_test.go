@@ -51,6 +51,7 @@ var seeds = map[string]uint64{
 	"window": 1, "rest": 1, "entry": 1, "content": 1, "lost": 4, "repair": 6, "scrub": 2, "notes": 6, "torn": 6, "short": 1,
 	"cut": 6, "single": 2, "exchange": 2, "trim": 6, "kill": 12, "mend": 12, "heads": 8,
 	"quota": 8, "convert": 4, "accounts": 4, "slots": 1,
+	"snaps": 4, "reap": 3, "back": 2,
 	"grow": 14, "growing": 16, "broken": 20,
 }
 
@@ -107,6 +108,8 @@ var passes = map[string]string{
 	"quota: slots of new accounts":   "accounts:0", "pmemfs: superblock with a feature": "convert:0",
 	"grow: bitmaps of new groups": "grow:2", "grow: backup superblock": "grow:0", "grow: first superblock": "grow:0",
 	"grow: superblock behind the end": "broken:0",
+
+	"snapshot: superblock with the feature": "snaps:0", "snapshot: copy of the superblock with the feature": "snaps:0",
 }
 
 // TestFailpoints cuts the power before and after every fence there is.

@@ -22,6 +22,7 @@ type node struct {
 	xattrs map[string][]byte
 	quota  uint32 // number of the directory tree with a quota that it is in; 0 for none
 	ofTree bool   // it is the directory of that tree
+	orig   *node  // in a snapshot: what it is a copy of
 	stamps stamps // as they were when they were last compared
 	effect effect // of what has been done since
 }
@@ -31,6 +32,8 @@ type model struct {
 	root   *node
 	values map[string][]byte // the key-value store
 	trees  uint32            // numbers of directory trees that were given out
+	snaps  map[string]*frozen
+	made   int // snapshots, ever
 }
 
 func newModelNode(t pmemfs.FileType, mode uint32) *node {
@@ -43,7 +46,7 @@ func newModelNode(t pmemfs.FileType, mode uint32) *node {
 
 // emptyModel returns a model of a new filesystem.
 func emptyModel() *model {
-	return &model{root: newModelNode(pmemfs.TypeDir, 0o755), values: map[string][]byte{}}
+	return &model{root: newModelNode(pmemfs.TypeDir, 0o755), values: map[string][]byte{}, snaps: map[string]*frozen{}}
 }
 
 // newModel returns a model of what is in a filesystem that a workload starts from.
@@ -58,7 +61,7 @@ func newModel(fs *pmemfs.FS) (*model, error) {
 		m.values[name], serr = fs.Value(name)
 		err = errors.Join(err, serr)
 	}
-	return m, err
+	return m, errors.Join(err, m.loadSnapshots(fs, byIno))
 }
 
 // load makes nodes of a file and all below it.
@@ -73,8 +76,10 @@ func load(fs *pmemfs.FS, h pmemfs.Handle, byIno map[uint64]*node) (*node, error)
 	if n.data, err = bytesOf(fs, a); err != nil {
 		return nil, err
 	}
-	if n.quota, n.ofTree, err = treeOf(fs, h); err != nil {
-		return nil, err
+	if h.Snap == 0 {
+		if n.quota, n.ofTree, err = treeOf(fs, h); err != nil {
+			return nil, err
+		}
 	}
 	names, err := fs.ListXattr(root, nil, h)
 	for _, name := range names {
@@ -187,6 +192,8 @@ func (m *model) apply(o Op) bool {
 	switch o.Verb {
 	case "sync", "release", "grow", "quotaon", "limit":
 		return true
+	case "snapshot", "unsnapshot", "rollback":
+		return m.applySnapshot(o)
 	case "tree", "untree":
 		return m.applyTree(o)
 	case "putvalue":
@@ -391,7 +398,7 @@ func (m *model) compare(fs *pmemfs.FS, at span) error {
 	if err := m.root.same(got.root, "/", at, map[*node]bool{}); err != nil {
 		return err
 	}
-	return m.root.sameTrees(got.root, "/", map[uint32]uint32{})
+	return errors.Join(m.root.sameTrees(got.root, "/", map[uint32]uint32{}), m.sameSnapshots(fs, at))
 }
 
 func (n *node) same(got *node, path string, at span, seen map[*node]bool) error {

@@ -108,6 +108,13 @@ func (w *world) do(o Op) error {
 		return w.fs.PutValue(o.Path, fill(o.A, o.A+5))
 	case "deletevalue":
 		return w.fs.DeleteValue(o.Path)
+	case "snapshot":
+		_, err := w.fs.CreateSnapshot(o.Path, "made by "+o.String())
+		return err
+	case "unsnapshot":
+		return w.fs.DeleteSnapshot(o.Path)
+	case "rollback":
+		return w.fs.RollbackSnapshot(o.Path, false)
 	case "quotaon":
 		return w.fs.EnableQuotas()
 	case "limit": // user A to B bytes

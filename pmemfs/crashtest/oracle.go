@@ -140,6 +140,9 @@ func exercise(s *stand, fs *pmemfs.FS) error {
 		return err
 	}
 	r, err := checkRegion(s.region)
+	if err == nil {
+		err = withoutSnapshots(fs)
+	}
 	if err == nil && (r.Files+r.Symlinks+r.Others+r.Orphans+r.DataBlocks != 0 || r.Dirs != 1) {
 		err = fmt.Errorf("with everything removed there are %+v", *r)
 	}

@@ -52,6 +52,9 @@ func (t *Trace) part(op int, v verdict) bool {
 	if !t.parts[op] || v.tree == nil {
 		return false
 	}
+	if t.Ops[op].Verb == "rollback" {
+		return t.rolledBack(op, v.got)
+	}
 	if before, got := t.states.dumps[op], v.got; slices.Equal(before[:len(before)-1], got[:len(got)-1]) {
 		return true // the inode file grew for an inode that was not made yet
 	}
