@@ -63,7 +63,11 @@ var sizes = []struct {
 // growTrace makes an image larger, once and again, with operations before, between and behind: on a medium that is as large already, so
 // that all of it is stores. The seed says which sizes, which domain, and whether the first superblock is damaged as well.
 func growTrace(seed uint64) (*Trace, error) {
-	z := sizes[seed%uint64(len(sizes))]
+	n := uint64(len(sizes))
+	z := sizes[seed%n]
+	if seed >= n { // the large ones take long enough once
+		z = sizes[seed%2]
+	}
 	d := pmem.CacheFlush
 	if seed%5 == 4 {
 		d = pmem.PageCache
@@ -84,10 +88,9 @@ func growTrace(seed uint64) (*Trace, error) {
 		return nil, err
 	}
 	t.from = 2
-	if seed%uint64(len(sizes)) < 2 { // the others take long enough
-		t.open = []opener{nil, damagedFirst, damagedLater}[seed/6%3]
-		t.few = t.open != nil
-	}
+	t.open = []opener{nil, damagedFirst, damagedLater}[seed/n%3]
+	t.few = t.open != nil
+	t.flat = z.medium > 2*layout.MinBlocks
 	return t, nil
 }
 

@@ -45,6 +45,7 @@ type Trace struct {
 	final    func(sure []byte) error // looks at what is certain at the end; may be nil
 	deep     bool                    // many recoveries are cut short
 	ledger   *ledger                 // nil where notes are not looked at
+	flat     bool                    // no recovery is cut short
 	few      bool                    // few states are tried of each moment
 	open     opener                  // what is done with an image; nil for recovery
 }
@@ -253,7 +254,7 @@ func (t *Trace) Explore(l Limits, seed uint64, f forget) (Stats, map[*pmem.Site]
 	if t.ledger != nil && t.open == nil {
 		x.notes = func(v verdict, ops int) error { return t.ledger.match(v.notes, 0, ops) }
 	}
-	if x.few = t.few; x.few {
+	if x.few = t.few; x.few || t.flat {
 		x.limits.Nested = 0
 	}
 	p := t.progress(x)
