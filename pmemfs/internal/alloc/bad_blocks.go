@@ -255,8 +255,11 @@ func (b *Bits) Distrust(group uint64) {
 	}
 }
 
-// Free reports whether a bit is free: neither used nor reserved nor in quarantine. It may be taken at once.
+// Free reports whether a bit is free: neither used nor reserved nor in quarantine. It may be taken at once. Behind the end none is.
 func (b *Bits) Free(bit uint64) (bool, error) {
+	if bit >= b.limit.Load() {
+		return false, nil
+	}
 	g, err := b.groupAt(bit / layout.GroupBits)
 	if err != nil {
 		return false, err
