@@ -85,6 +85,7 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"convert":  convertTrace,
 	"accounts": accountsTrace,
 	"slots":    damagedAccounts,
+	"charged":  accountsBackTrace,
 	"grow":     growTrace,
 	"growing":  growingTrace,
 	"broken":   brokenTrace,

@@ -50,7 +50,7 @@ var seeds = map[string]uint64{
 	"renames": 2, "edges": 3,
 	"window": 1, "rest": 1, "entry": 1, "content": 1, "lost": 4, "repair": 6, "scrub": 2, "notes": 6, "torn": 6, "short": 1,
 	"cut": 6, "single": 2, "exchange": 2, "trim": 6, "kill": 12, "mend": 12, "heads": 8,
-	"quota": 8, "convert": 4, "accounts": 4, "slots": 1,
+	"quota": 8, "convert": 4, "accounts": 4, "slots": 1, "charged": 4,
 	"snaps": 4, "reap": 3, "back": 2,
 	"grow": 14, "growing": 16, "broken": 20,
 }

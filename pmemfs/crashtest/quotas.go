@@ -238,3 +238,22 @@ func accountsStart(sums bool) (start, error) {
 		return []Op{{Verb: "quotaon"}, {Verb: "create", Path: "a"}, {Verb: "create", Path: "b"}, {Verb: "limit", A: 2, B: 100 << 10}}
 	})
 }
+
+// accountsBackTrace changes files that a snapshot has, goes back to it, and deletes it: what accounts have used follows.
+func accountsBackTrace(seed uint64) (*Trace, error) {
+	s, err := emptyStart(pmem.CacheFlush, withSums(seed))
+	if err != nil {
+		return nil, err
+	}
+	ops := []Op{
+		{Verb: "create", Path: "a"}, {Verb: "append", Path: "a", A: 9000}, {Verb: "create", Path: "b"}, {Verb: "quotaon"},
+		{Verb: "chmod", Path: "a", A: 0o644, B: 3}, {Verb: "snapshot", Path: "s"}, {Verb: "append", Path: "a", A: 5000},
+		{Verb: "write", Path: "a", A: 4096}, {Verb: "chmod", Path: "b", A: 0o644, B: 3}, {Verb: "append", Path: "b", A: 20_000},
+		{Verb: "create", Path: "c"}, {Verb: "unlink", Path: "a"}, {Verb: "limit", A: 3, B: 8192}, {Verb: "rollback", Path: "s"},
+		{Verb: "create", Path: "d"}, {Verb: "append", Path: "d", A: 9000}, {Verb: "unsnapshot", Path: "s"}, {Verb: "unlink", Path: "a"},
+	}
+	if seed%2 == 1 { // the snapshot is from before the first quota
+		ops[3], ops[5] = ops[5], ops[3]
+	}
+	return s.trace(ops, plainly)
+}
