@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -105,6 +106,12 @@ func runDocumented(t *testing.T, dir, command string) {
 		// TestNinePKernel does, by TCP: a socket's path is of no use in a guest.
 		if !strings.Contains(command, ",version=9p2000.L,"+ninePOptions) {
 			t.Errorf("%s: the tests mount with %s", command, ninePOptions)
+		}
+	case strings.HasPrefix(command, "curl "):
+		cmd := exec.Command("sh", "-c", command+" --fail")
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil || !json.Valid(out) {
+			t.Errorf("%s: %v\n%s", command, err, out)
 		}
 	case strings.HasPrefix(command, "sudo mount_nfs "):
 		// macOS alone has this program.
