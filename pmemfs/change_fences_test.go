@@ -57,7 +57,11 @@ var fenceRows = map[string]fenceRow{
 	"end of the inode file given back (once in 1,000 removals or more)": {fences: "1 for each 128 extents", measure: trims,
 		tests: []string{"pmemfs TestTrimAtOpen"}},
 	"mkfs": {fences: "4", measure: mkfs},
-	"grow": {fences: "up to 9", tests: []string{"pmemfs TestGrowFences"}},
+	"the first change of something after a snapshot": {fences: "as without", measure: snapshotChanges},
+	"a snapshot made, deleted, held or released":     {fences: "1", measure: snapshotCalls},
+	"the first snapshot of an image":                 {fences: "3", measure: snapshotFirst},
+	"freeing what a deleted snapshot held":           {fences: "1 for each 64 entries, 1 at the end", measure: snapshotFrees},
+	"grow":                                           {fences: "up to 9", tests: []string{"pmemfs TestGrowFences"}},
 }
 
 // TestFencesOfDesign holds DESIGN.md's table of fences to what is counted: each of its rows is here with the same figure, and each of them

@@ -52,30 +52,47 @@ func (d *differ) names(from, to layout.Inode) error {
 			return err
 		}
 	}
-	var added []uint64
+	var list []entryOf
 	for _, block := range fresh {
-		if err := d.entries(&tb, block, func(e entryOf) {
-			if old[e] {
-				delete(old, e)
-				return
-			}
-			f := d.file(e.ino)
-			f.fresh = append(f.fresh, named{to.Ino(), e.name})
-			added = append(added, e.ino)
-		}); err != nil {
+		if err := d.entries(&tb, block, func(e entryOf) { list = append(list, e) }); err != nil {
 			return err
 		}
+	}
+	added := list[:0]
+	for _, e := range list {
+		if old[e] {
+			stays, err := d.sameFile(e.ino)
+			if err != nil {
+				return err
+			}
+			if stays {
+				delete(old, e)
+				continue
+			}
+		}
+		f := d.file(e.ino)
+		f.fresh = append(f.fresh, named{to.Ino(), e.name})
+		added = append(added, e)
 	}
 	for e := range old {
 		f := d.file(e.ino)
 		f.gone = append(f.gone, named{from.Ino(), e.name})
 	}
-	for _, ino := range added {
-		if err := d.below(ino); err != nil {
+	for _, e := range added {
+		if err := d.below(e.ino); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sameFile reports whether a number means the same file in both. It can mean another one only if it has been free in between.
+func (d *differ) sameFile(ino uint64) (bool, error) {
+	if !d.kept[ino] {
+		return true, nil
+	}
+	a, b, err := d.both(ino)
+	return a != nil && b != nil && a.Gen() == b.Gen(), err
 }
 
 // below notes the names in a directory that is new. Of one that has changed between the two they are compared anyway.

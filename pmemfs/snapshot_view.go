@@ -88,10 +88,10 @@ func (fs *FS) inodeAsOf(h Handle, wait bool, buf *[layout.InodeSize]byte) (layou
 	if err == nil && in.BirthEpoch() <= uint64(h.Snap) {
 		copy(buf[:], in)
 	} else {
-		kept, keptErr := fs.snaps.Kept(h.Ino, uint64(h.Snap), buf)
+		kept, errKept := fs.snaps.Kept(h.Ino, uint64(h.Snap), buf)
 		switch {
-		case keptErr != nil:
-			return nil, keptErr
+		case errKept != nil:
+			return nil, errKept
 		case !kept && err == nil:
 			return nil, ErrStale // made later
 		case !kept:

@@ -26,7 +26,7 @@ const floors = `
 	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest
 	pmemfs
 	pmemfs/internal/writeback  pmemfs/internal/scrub  pmemfs/internal/kvstore
-	pmemfs/internal/quota
+	pmemfs/internal/quota  pmemfs/internal/snapshot
 	pmemfs/internal/media  pmemfs/internal/recovery  pmemfs/internal/volumetest
 	pmemfs/internal/dir  pmemfs/internal/xattr
 	pmemfs/internal/data  pmemfs/internal/badblocks  pmemfs/internal/volume

@@ -79,12 +79,12 @@ func (op *Op) HoldUntilDone(l *critical.Latch) {
 	op.latches = append(op.latches, l)
 }
 
-// settle lets the snapshots take what the operation keeps for them into its record.
-func (op *Op) settle() error {
+// preserve lets the snapshots take what the operation keeps for them into its record.
+func (op *Op) preserve() error {
 	if len(op.kept) == 0 {
 		return nil
 	}
-	return op.a.Settle(op.self)
+	return op.a.Preserve(op.self)
 }
 
 // SetSnapshotReserve sets how many blocks, beside the emergency reserve, stay free for operations that free others: while there are

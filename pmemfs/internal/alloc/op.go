@@ -36,8 +36,8 @@ type Allocator struct {
 	// Gone is told of each inode number that was freed, when that is durable and before the number is used again, under the
 	// locks of the operation. It is set before the first use; nil for nobody.
 	Gone func(ino uint64)
-	// Settle logs in op what it keeps for snapshots (Op.Kept). It is set before there are snapshots.
-	Settle func(op *Op) error
+	// Preserve logs in op what it keeps for snapshots (Op.Kept). It is set before there are snapshots.
+	Preserve func(op *Op) error
 
 	epochs  epochs
 	pausing pausing
@@ -283,7 +283,7 @@ func (op *Op) FreeInode(ino uint64) error {
 
 // Commit makes the operation durable and stores it in place.
 func (op *Op) Commit() error {
-	if err := op.settle(); err != nil {
+	if err := op.preserve(); err != nil {
 		return err
 	}
 	accounts := op.a.Accounts

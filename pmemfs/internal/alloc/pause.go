@@ -35,9 +35,14 @@ func (p *pausing) begin(slot uint32) {
 			return
 		}
 		n.Add(-1)
-		p.mu.Lock()
-		p.mu.Unlock() //nolint:staticcheck // to have waited is all
+		p.wait()
 	}
+}
+
+// wait waits until nobody has paused.
+func (p *pausing) wait() {
+	p.mu.Lock()
+	defer p.mu.Unlock() // to have had it is all
 }
 
 // end counts an operation out.

@@ -100,8 +100,8 @@ func decode(c *tree.Cursor) (layout.Kept, error) {
 	return k, nil
 }
 
-// settle logs in op what it keeps for the newest snapshot, which has all of it. From here on it holds the latches of the shards.
-func (s *Set) settle(op *alloc.Op) error {
+// preserve logs in op what it keeps for the newest snapshot, which has all of it. From here on it holds the latches of the shards.
+func (s *Set) preserve(op *alloc.Op) error {
 	kept, until, shards := op.Kept(), op.Newest(), *s.shards.Load()
 	if op.Allocator().AnyBad() {
 		op.Own(s.v.OwnMu) // it comes before the latches, and a block that is about to be used may turn out to be bad

@@ -3,7 +3,7 @@
 //
 // Nothing is copied when a snapshot is made. What changes afterwards is kept by the operation that changes it: nodes and data blocks
 // are replaced and the old ones go to a list of kept blocks, an inode is changed where it is and its old bytes go to a tree of kept
-// inodes (Set.settle). Both are divided into shards by the number of the inode, each with a latch of its own.
+// inodes (Set.preserve). Both are divided into shards by the number of the inode, each with a latch of its own.
 //
 // # Lock order
 //
@@ -122,7 +122,7 @@ func Open(v *volume.Volume) (*Set, error) {
 	s.mu.Name("snapshots", 1)
 	s.workMu.Name("deletion of snapshots", 1)
 	s.list.Store(&[]*Snapshot{})
-	v.Alloc.Settle = s.settle
+	v.Alloc.Preserve = s.preserve
 	if v.Super().Incompat&layout.IncompatSnapshots == 0 {
 		return s, nil
 	}
