@@ -234,6 +234,7 @@ func (fs *FS) build(st journal.State) error {
 	if fs.snaps, err = snapshot.Open(fs.vol); err != nil {
 		return fmt.Errorf("the snapshots: %w", err)
 	}
+	fs.scrubber.Snapshots, fs.media.Snapshots = fs.snaps, fs.namePast
 	fs.j.OnCheckpoint(fs.a.Blocks.Checkpointed)
 	fs.j.OnLost(func(block uint64) {
 		fs.media.Say(slog.LevelError, "a store was refused by bad memory: its block has lost its content", "block", block)

@@ -2,6 +2,7 @@ package pmemfs
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	"pmemfs/pmemfs/internal/inode"
@@ -21,6 +22,19 @@ const snapShift = 36
 
 // In returns the handle of the same file in a snapshot; epoch 0 is the live file, SnapDir the directory of snapshots.
 func (h Handle) In(epoch uint32) Handle { return Handle{Ino: h.Ino, Gen: h.Gen, Snap: epoch} }
+
+// namePast says whose a block is that only snapshots have, and whether it is data; "" for others, and if that cannot be read. No lock is
+// held.
+func (fs *FS) namePast(block uint64) (name string, owner uint64, data bool) {
+	owner, meta, having, err := fs.snaps.Find(block)
+	switch {
+	case err != nil || having == "":
+		return "", 0, false
+	case meta:
+		return fmt.Sprintf("node at block %d of inode %d in %s", block, owner, having), owner, false
+	}
+	return fmt.Sprintf("data block %d of inode %d in %s", block, owner, having), owner, true
+}
 
 // FileID returns a number that no other file has, in any snapshot either. It is the inode number of a live file.
 func (h Handle) FileID() uint64 { return h.Ino | uint64(h.Snap)<<snapShift }

@@ -19,6 +19,17 @@ func prefault(block []byte) {
 	loaded.Store(uint32(sum))
 }
 
+// InspectMemory reads image block phys, of which nobody needs to know what it is: only whether its memory can be read. The error is a
+// *journal.LostError or a *pmem.FaultError. Whoever could free the block is kept from it.
+func InspectMemory(j *journal.Journal, phys uint64) (err error) {
+	defer j.Region().Unguard(j.Region().Guard(), &err)
+	if j.Lost(phys) {
+		return &journal.LostError{Block: phys}
+	}
+	prefault(j.Region().Bytes()[layout.BlockOffset(phys):layout.BlockOffset(phys+1)])
+	return nil
+}
+
 // InspectBlock reads file block b of an inode, which a written extent maps to image block phys: it verifies the checksum,
 // or, where the image has none, that the memory can be read. The error is a *SumError, a *journal.LostError or a
 // *pmem.FaultError. The inode's lock is held, shared.

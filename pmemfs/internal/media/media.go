@@ -40,6 +40,10 @@ const RetriesMax = 16
 type Health struct {
 	*volume.Volume
 
+	// Snapshots says whose a block is that only snapshots have, and whether it is data; "" for others. The caller holds no lock. It is set
+	// before the first use; nil for none.
+	Snapshots func(block uint64) (name string, owner uint64, data bool)
+
 	data, metadata atomic.Uint64
 	sums, host     atomic.Uint64
 	misplaced      atomic.Uint64

@@ -43,6 +43,12 @@ func (h *Health) objectAt(block, ino uint64, locked bool) object {
 			o.name = fmt.Sprintf("block %d, in use", block)
 		}
 	}
+	if !o.data && o.ino == 0 && !locked && h.Snapshots != nil {
+		if name, owner, data := h.Snapshots(block); name != "" {
+			o.data = data
+			o.set(owner, "%s", name)
+		}
+	}
 	if o.ino == 0 {
 		if err := h.nameFree(&o, block); err != nil {
 			o.name = fmt.Sprintf("block %d", block)

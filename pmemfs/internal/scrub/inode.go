@@ -40,8 +40,8 @@ func (s *pass) inodes() error {
 
 // inode verifies one slot, the trees of the file in it, and its data from a block on.
 func (s *pass) inode(ino, first uint64) error {
-	if ino == layout.QuotaIno {
-		return nil // accounts has looked at it
+	if ino == layout.QuotaIno || ino == layout.SnapshotIno {
+		return nil // accounts and snapshots have looked at them
 	}
 	var parts []step
 	var gen uint64 // of the file that they are for: the number may have another one in between
@@ -161,7 +161,8 @@ func (s *pass) slot(ino uint64, off int64) (layout.Inode, error) {
 }
 
 // nodeNames are what the trees of an inode hold, by kind.
-var nodeNames = [...]string{layout.TreeDir: "names", layout.TreeExtent: "extents", layout.TreeXattr: "attributes", layout.TreeOrphan: "orphans", layout.TreeAccounts: "accounts"}
+var nodeNames = [...]string{layout.TreeDir: "names", layout.TreeExtent: "extents", layout.TreeXattr: "attributes", layout.TreeOrphan: "orphans", layout.TreeAccounts: "accounts",
+	layout.TreeSnapshot: "snapshots", layout.TreeKeptInode: "inodes that snapshots have", layout.TreeKeptBlock: "blocks that snapshots have"}
 
 // badNode returns the function that reports a damaged node of a tree; block 0 is the inode itself.
 func (s *pass) badNode(ino uint64, kind uint8) func(block uint64, err error) {

@@ -13,7 +13,7 @@ var siteSuper = pmem.NewSite("scrub: superblock written anew")
 
 // run is one pass: what belongs to no file, each time, and then the inodes from where it stopped on.
 func (s *pass) run() error {
-	for _, phase := range []func() error{s.superblocks, s.journal, s.blockBitmaps, s.inodeFile, s.orphanIndex, s.badBlocks, s.accounts, s.inodes} {
+	for _, phase := range []func() error{s.superblocks, s.journal, s.blockBitmaps, s.inodeFile, s.orphanIndex, s.badBlocks, s.accounts, s.snapshots, s.inodes} {
 		if err := phase(); err != nil {
 			return err
 		}

@@ -5,8 +5,10 @@
 // # Lock order
 //
 //	Scrubber.mu              one pass at a time; held over all of it
-//	  the gate               for one object
-//	    the lock that keeps the object as it is: inode.Table's (Still), volume.OwnMu, volume.SuperMu, or the inode's stripe, shared
+//	  snapshot.Set's mutex   for the table of snapshots (Frozen)
+//	    the gate             for one object
+//	      the lock that keeps the object as it is: inode.Table's (Still), volume.OwnMu, volume.SuperMu, the inode's stripe, shared, or
+//	      that of a shard of snapshots, shared
 //
 // # Durability
 //
@@ -23,6 +25,7 @@ import (
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/media"
+	"pmemfs/pmemfs/internal/snapshot"
 	"pmemfs/pmemfs/internal/volume"
 )
 
@@ -84,6 +87,8 @@ func StatusOf(s layout.ScrubState) Status {
 
 // Scrubber scrubs one filesystem. Safe for any number of goroutines.
 type Scrubber struct {
+	Snapshots *snapshot.Set // those of the volume, set before the first use; nil for none
+
 	v       *volume.Volume
 	health  *media.Health
 	mu      sync.Mutex // held while a pass runs
