@@ -2,7 +2,9 @@ package pmemfs
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"pmemfs/pmemfs/internal/layout"
@@ -174,5 +176,77 @@ func TestRepairQuotasInterrupted(t *testing.T) {
 				interrupt(t, s.medium, seen)
 			})
 		}
+	}
+}
+
+// stir damages what there is of quotas in up to four places, under right checksums where the damage is to be followed.
+func (s *surgery) stir(rng *rand.Rand, node uint64, slots []byte) {
+	for range 1 + rng.IntN(4) {
+		n := layout.Node(s.block(node))
+		switch whole := n.Validate(node) == nil; {
+		case rng.IntN(4) == 0:
+			n[rng.IntN(layout.BlockSize)] = byte(rng.Uint32())
+			layout.Seal(n)
+		case rng.IntN(3) == 0:
+			slots[rng.IntN(400)] = byte(rng.Uint32())
+		case rng.IntN(2) == 0:
+			s.edit(layout.QuotaIno, func(in layout.Inode) { in[rng.IntN(200)] = byte(rng.Uint32()) })
+		case whole:
+			p := n.Payload(rng.IntN(n.Count()))
+			p[rng.IntN(len(p))] = byte(rng.Uint32())
+			layout.Seal(n)
+		}
+	}
+}
+
+// TestRepairQuotasStirred damages accounts at random: whoever uses such an image gets errors and no more, and a repair makes accounts that are
+// right.
+func TestRepairQuotasStirred(t *testing.T) {
+	testpart.NotRace(t)
+	testpart.NotInvariants(t)
+	t.Parallel()
+	for _, replay := range []bool{false, true} {
+		healthy := operateQuotas(t, replay)
+		for seed := range uint64(60) {
+			s := *healthy
+			s.t, s.medium = t, bytes.Clone(healthy.medium)
+			_, off := s.slot(rootUser)
+			s.stir(rand.New(rand.NewPCG(seed, 8)), s.leaf(layout.QuotaIno), s.medium[off&^(layout.BlockSize-1):])
+			if fs, err := mount(memoryOf(t, s.medium), Options{NoBackground: true}); err == nil {
+				useStirred(t, fs)
+			}
+			after, r := repaired(t, s.medium)
+			if reportFaults(t, r.After, nil); t.Failed() {
+				t.Fatalf("seed %d, window %v", seed, replay)
+			}
+			fs := mountBytes(t, after)
+			if list, err := fs.CheckQuotas(); err == nil && len(list) > 0 {
+				t.Errorf("seed %d, window %v: %v differ", seed, replay, list)
+			}
+			closeFS(t, fs)
+		}
+	}
+}
+
+// useStirred does what may go wrong with damaged accounts. None of it may panic or hang, and files can be made.
+func useStirred(t *testing.T, fs *FS) {
+	t.Helper()
+	a, err := fs.Create(superuser, nil, fs.Root(), []byte("new"), &CreateOptions{Attr: SetAttr{Mask: SetUID, UID: 77}})
+	if err == nil {
+		_, _, err = fs.Write(superuser, nil, a.Handle, make([]byte, 9000), 0)
+	}
+	for _, err := range []error{
+		err, fs.SetQuota(QuotaUser, 9, QuotaLimits{HardFiles: 99}), fs.Quotas(0, func(Quota) bool { return true }), fs.RecountQuotas(),
+	} {
+		if err != nil && !errors.Is(err, ErrIO) && !errors.Is(err, ErrNotExist) && !errors.Is(err, ErrReadOnly) && !errors.Is(err, ErrQuota) && !errors.Is(err, ErrNoSpace) {
+			t.Errorf("with damaged accounts: %v", err)
+		}
+	}
+	_, err = fs.SetTreeQuota(fs.Root(), QuotaLimits{HardFiles: 9999})
+	if _, serr := fs.StatfsAt(fs.Root()); serr != nil && err == nil && !errors.Is(serr, ErrIO) {
+		t.Errorf("statfs: %v", serr)
+	}
+	if err := fs.Close(); err != nil {
+		t.Logf("close: %v", err)
 	}
 }

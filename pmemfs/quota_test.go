@@ -316,7 +316,7 @@ func TestQuotaRecount(t *testing.T) {
 		b.must(err)
 		b.must(b.writeAs(superuser, f, 5000, 0))
 	}
-	b.must(b.recountQuotas())
+	b.must(b.RecountQuotas())
 	b.used(QuotaGroup, 8, 100*8192, 100)
 	b.used(QuotaUser, 142, 8192, 1)
 	b.used(QuotaProject, 1, 100*8192+usedBy(b, d), 101)

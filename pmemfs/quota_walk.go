@@ -99,10 +99,14 @@ func (fs *FS) setWalk(walk uint8) error {
 	})
 }
 
-// recountQuotas counts all inodes anew, for who has changed inodes otherwise than by operations on them: until that is done nothing is
-// limited. It goes on in the background, and after a crash.
-func (fs *FS) recountQuotas() error {
-	err := func() error {
+// RecountQuotas counts anew what all files take, in the background: until the first part of that is done, which takes the flag that a file is
+// counted from all of them, nothing is charged for or limited. It goes on after a crash. One fence; durable on return. Accounts that are
+// Damaged stay so: Repair makes them anew.
+//
+// Errors: ErrNotExist while accounting is off; change errors.
+func (fs *FS) RecountQuotas() (err error) {
+	defer fs.finish(&err, layout.QuotaIno)
+	err = func() error {
 		for i := range fs.gates {
 			fs.gates[i].Lock()
 			defer fs.gates[i].Unlock()
@@ -111,7 +115,10 @@ func (fs *FS) recountQuotas() error {
 		case fs.closed:
 			return ErrClosed
 		case fs.quotas == nil:
-			return nil
+			return ErrNotExist
+		}
+		if err := fs.j.Err(); err != nil {
+			return err
 		}
 		if err := fs.dirty.FlushAll(); err != nil {
 			return err

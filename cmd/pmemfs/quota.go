@@ -29,7 +29,7 @@ from then on. A limit binds the owner of a file, whoever writes to it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newQuotaSet(), newQuotaList(), newQuotaCheck(), newQuotaRemove(), newQuotaGrace())
+	cmd.AddCommand(newQuotaSet(), newQuotaList(), newQuotaCheck(), newQuotaRemove(), newQuotaGrace(), newQuotaRecount())
 	return cmd
 }
 
@@ -207,7 +207,7 @@ func newQuotaCheck() *cobra.Command {
 		Use:   "check IMAGE",
 		Short: "Compare what accounts say with what files take",
 		Long: `Compare what accounts say with what files take. Nothing is changed, and the image may be served: everybody can go on. An
-account that is wrong is a fault of the image, which check --repair puts right.
+account that is wrong is a fault of the image; quota recount puts it right, and so does check --repair.
 
 Exit status: 0 all are right, 4 some are wrong, 8 could not run.`,
 		Example: `  pmemfs quota check fs.img`,
@@ -229,6 +229,24 @@ Exit status: 0 all are right, 4 some are wrong, 8 could not run.`,
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	reach.add(cmd.Flags())
+	return cmd
+}
+
+func newQuotaRecount() *cobra.Command {
+	var reach controlFlags
+	cmd := &cobra.Command{
+		Use:   "recount IMAGE",
+		Short: "Count anew what all files take",
+		Long: `Count anew what all files take. The image may be served: it is done in the background then, and quota list says while it
+goes on. Nothing is limited for the first part of that time.`,
+		Example: `  pmemfs quota recount fs.img`,
+		Args:    oneImage,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, err := perform(cmd.Context(), reach, args[0], pmemfs.Options{}, control.QuotaRecount, control.None{})
+			return err
+		},
+	}
 	reach.add(cmd.Flags())
 	return cmd
 }

@@ -73,6 +73,7 @@ func TestQuota(t *testing.T) {
 		if stdout, _ := want(t, 0, "quota", "check", image); stdout != "all accounts are right\n" {
 			t.Errorf("check says %q", stdout)
 		}
+		want(t, 0, "quota", "recount", image)
 		want(t, 0, "quota", "remove", image, "--user", "1234567")
 		want(t, 0, "quota", "remove", image, "--path", "/d/e")
 		stop()

@@ -76,6 +76,7 @@ var operations = []route{
 	QuotaRemove,
 	QuotaSetGrace,
 	QuotaCheck,
+	QuotaRecount,
 	SnapshotList,
 	SnapshotCreate,
 	SnapshotDelete,

@@ -80,7 +80,7 @@ type QuotaDifference struct {
 
 // QuotaCheckReply is what a check of accounts found.
 type QuotaCheckReply struct {
-	Differences []QuotaDifference `json:"differences" doc:"accounts that are wrong; check --repair makes them right"`
+	Differences []QuotaDifference `json:"differences" doc:"accounts that are wrong; a recount makes them right"`
 }
 
 // quotaPage is how many accounts one reply has.
@@ -264,4 +264,11 @@ var QuotaCheck = Operation[None, QuotaCheckReply]{
 		}
 		return reply, err
 	},
+}
+
+// QuotaRecount counts anew.
+var QuotaRecount = Operation[None, None]{
+	Method: http.MethodPost, Path: "/v1/quota/recount",
+	Summary: "Counts anew what all files take, in the background; nothing is limited until that is under way.",
+	Do:      func(_ context.Context, i Image, _ None) (None, error) { return None{}, i.FS.RecountQuotas() },
 }
