@@ -255,7 +255,7 @@ func (fs *FS) build(st journal.State) error {
 		return err
 	}
 	if fs.readOnly {
-		return nil
+		return fs.vetRollback()
 	}
 	if err := fs.snaps.Frozen(fs.finishRollback); err != nil {
 		return err

@@ -94,6 +94,16 @@ func (fs *FS) rollbackFrozen(sn *snapshot.Snapshot) (done bool, err error) {
 	return true, fs.finishRollback()
 }
 
+// vetRollback returns an error if a rollback is under way, which an open for reading cannot finish.
+func (fs *FS) vetRollback() error {
+	return fs.snaps.Frozen(func() error {
+		if fs.snaps.Rollback() != 0 {
+			return errors.New("a rollback was interrupted: open the image for writing, which finishes it")
+		}
+		return nil
+	})
+}
+
 // finishRollback does what is left of a rollback. Nobody is in a gate, and the table of snapshots is frozen. It may be interrupted, and done again, at any time.
 func (fs *FS) finishRollback() error {
 	r := rollback{fs: fs, epoch: fs.snaps.Rollback()}
