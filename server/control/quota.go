@@ -122,8 +122,14 @@ var QuotaList = Operation[QuotaListRequest, QuotaListReply]{
 				return reply, err
 			}
 			q, err := i.FS.TreeQuota(dir)
+			if errors.Is(err, pmemfs.ErrNotExist) {
+				q, err = treeOf(i.FS, dir)
+			}
+			if err != nil {
+				return reply, err
+			}
 			reply.Accounts = []QuotaAccount{accountOf(i.FS, &q)}
-			return reply, err
+			return reply, nil
 		}
 		return reply, listAccounts(i.FS, req.After, &reply)
 	},
@@ -201,6 +207,21 @@ var QuotaSet = Operation[QuotaSetRequest, QuotaAccount]{
 	},
 }
 
+// treeOf returns the account of a directory, which the directory itself may not have been given yet. pmemfs.ErrNotExist says that it has none.
+func treeOf(fs *pmemfs.FS, dir pmemfs.Handle) (found pmemfs.Quota, err error) {
+	trees := pmemfs.Quota{Kind: pmemfs.QuotaProject}
+	err = fs.Quotas(trees.Cursor(), func(q pmemfs.Quota) bool {
+		if q.Dir == dir {
+			found = q
+		}
+		return found.ID == 0
+	})
+	if err == nil && found.ID == 0 {
+		err = pmemfs.ErrNotExist
+	}
+	return found, err
+}
+
 // find finds an account. dir is the directory that is named, if one is. pmemfs.ErrNotExist says that it has no account; q says whose then.
 func find(fs *pmemfs.FS, w QuotaWhose) (q pmemfs.Quota, dir pmemfs.Handle, err error) {
 	if w.Path != "" {
@@ -210,10 +231,7 @@ func find(fs *pmemfs.FS, w QuotaWhose) (q pmemfs.Quota, dir pmemfs.Handle, err e
 		if dir, err = directory(fs, w.Path); err != nil {
 			return q, dir, &Error{codeRequest, w.Path + ": " + err.Error()}
 		}
-		q, err = fs.TreeQuota(dir)
-		if err == nil && q.Dir != dir {
-			return pmemfs.Quota{}, dir, pmemfs.ErrNotExist // it is in another tree
-		}
+		q, err = treeOf(fs, dir)
 		return q, dir, err
 	}
 	kind, err := kindNamed(w.Kind)
