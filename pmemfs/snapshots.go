@@ -140,6 +140,8 @@ func snapshotErr(err *snapshot.Error) error {
 		return ErrExist
 	case snapshot.ErrFull:
 		return ErrTooMany
+	case snapshot.ErrStopped:
+		return ErrClosed
 	case snapshot.ErrHeld, snapshot.ErrNewer:
 		return fmt.Errorf("%w: %w", ErrBusy, err)
 	}

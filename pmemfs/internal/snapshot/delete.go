@@ -135,7 +135,7 @@ func (s *Set) Doomed() int {
 func (s *Set) Reap() {
 	s.workMu.Lock()
 	defer s.workMu.Unlock()
-	if err := s.ReapAll(); err != nil && err != errStopped {
+	if err := s.ReapAll(); err != nil && err != ErrStopped {
 		s.v.Log.Warn("deleted snapshots could not be freed", "error", err)
 	}
 }
@@ -147,7 +147,7 @@ func (s *Set) ReapAll() (err error) {
 	s.mu.Unlock()
 	for _, epoch := range doomed {
 		one := s.reap(epoch)
-		if one == errStopped {
+		if one == ErrStopped {
 			return one
 		}
 		if one != nil {
@@ -163,7 +163,7 @@ func (s *Set) reap(epoch uint64) error {
 	for i := range *s.shards.Load() {
 		for from, more := layout.KeptBlockKey(epoch, 0), true; more; {
 			if s.stopped() {
-				return errStopped
+				return ErrStopped
 			}
 			var err error
 			if from, more, err = s.free(i, from, last); err != nil {
@@ -175,7 +175,7 @@ func (s *Set) reap(epoch uint64) error {
 	defer s.mu.Unlock()
 	g, err := s.v.Enter(layout.SnapshotIno)
 	if err != nil {
-		return errStopped
+		return ErrStopped
 	}
 	defer g.RUnlock()
 	err = s.change(s.v.Alloc.Begin(), func(_ *alloc.Op, _ layout.Inode, t *tree.Tree) error { return t.Delete(epoch) })
@@ -205,7 +205,7 @@ func (s *Set) next(epoch uint64) uint64 {
 func (s *Set) free(i int, from, last uint64) (next uint64, more bool, err error) {
 	g, err := s.v.Enter(layout.SnapshotIno)
 	if err != nil {
-		return from, false, errStopped
+		return from, false, ErrStopped
 	}
 	defer g.RUnlock()
 	keys, list, next, more, err := s.unheld(i, from, last)

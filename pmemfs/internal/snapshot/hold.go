@@ -1,15 +1,12 @@
 package snapshot
 
 import (
-	"errors"
 	"slices"
 
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/tree"
 )
-
-var errStopped = errors.New("stopped")
 
 // Hold keeps a snapshot from being deleted until Release is called with the same tag: a name of up to layout.HoldNameMax bytes. A tag that
 // is there already stays. One fence; durable on return. Errors: ErrNotFound, ErrName, ErrFull, and those of Create for the medium.

@@ -61,6 +61,8 @@ var (
 	ErrHeld = &Error{"the snapshot is held"}
 	// ErrNewer is returned for a rollback to a snapshot that is not the newest.
 	ErrNewer = &Error{"there are newer snapshots"}
+	// ErrStopped is returned by what Stop has ended, or a filesystem that is closed.
+	ErrStopped = &Error{"the filesystem is being closed"}
 )
 
 // Snapshot is a snapshot that is not being deleted.
