@@ -76,7 +76,7 @@ func (f *serveFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.stack, "nfs-stack", server.StackNative,
 		"implementation of NFS: "+server.StackNative+" or "+server.StackGoNFS)
 	flags.StringArrayVar(&f.exports, "export", nil,
-		"an export as NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,clients=NETWORK][,secure_port][,directory_offsets=31][,snapshots=hidden|visible|disabled]; may be repeated; SUBTREE is a directory inside the image")
+		"an export as NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,clients=NETWORK][,secure_port][,directory_offsets=31][,snapdir=hidden|visible|disabled]; may be repeated; SUBTREE is a directory inside the image")
 	flags.StringVar(&f.one.squash, "squash", "root", "whose identity is taken away: none, root or all")
 	flags.Uint32Var(&f.one.anonUID, "anon-uid", export.Anonymous, "user that squashed users become")
 	flags.Uint32Var(&f.one.anonGID, "anon-gid", export.Anonymous, "group that squashed users become")

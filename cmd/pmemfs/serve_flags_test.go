@@ -14,7 +14,7 @@ import (
 var onlyFlags = []string{"config", "size", "root-owner", "root-mode", "volatile", "scrub-every", "scrub-rate", "log-level", "log-format"}
 
 // onlyKeys are keys without an option: the image is an argument, and the export that options are about is the whole filesystem.
-var onlyKeys = []string{"image", "name", "subtree", "directory_offsets"}
+var onlyKeys = []string{"image", "name", "subtree", "directory_offsets", "snapdir"}
 
 // TestOneName holds each option to one name: with hyphens on the command line, with underscores in the file.
 func TestOneName(t *testing.T) {

@@ -38,7 +38,7 @@ func (n *network) UnmarshalText(text []byte) (err error) {
 
 // ParseExport reads an export in one word of a command line:
 //
-//	NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,clients=NETWORK]...[,secure_port][,directory_offsets=31][,snapshots=hidden|visible|disabled]
+//	NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,clients=NETWORK]...[,secure_port][,directory_offsets=31][,snapdir=hidden|visible|disabled]
 //
 // The subtree is the one of the export's own name if it is left out. Paths with a comma or an equals sign need a file.
 //
@@ -91,7 +91,7 @@ func setOption(e *export.Export, option string) (err error) {
 		if bits, err = strconv.Atoi(value); err == nil {
 			e.ShortOffsets, err = shortOffsets(bits)
 		}
-	case "snapshots":
+	case "snapdir":
 		e.Snapshots, err = export.ParseSnapshots(value)
 	case "clients":
 		var p netip.Prefix

@@ -74,7 +74,7 @@ type stanza struct {
 	Clients    []network `toml:"clients"`
 	SecurePort bool      `toml:"secure_port"`
 	Offsets    *int      `toml:"directory_offsets"`
-	Snapshots  shown     `toml:"snapshots"`
+	Snapshots  shown     `toml:"snapdir"`
 }
 
 // Read reads a file.
