@@ -36,7 +36,7 @@ func TestStacksAgree(t *testing.T) {
 		{goNFSStack, pmemfs.DomainVolatile, nfswire.FileSync},
 		{nativeStack, pmemfs.DomainPageCache, nfswire.Unstable}, // where writes are kept in memory
 	} {
-		_, addr, end := serveStack(t, k.s, k.d)
+		_, _, addr, end := serveStack(t, k.s, k.d)
 		fs, hangUp := rootOver(t, addr)
 		fs.how = k.how
 		t.Cleanup(func() {

@@ -28,9 +28,9 @@ var quickTargets = []target{
 	{name: "engine", run: engineTarget},
 	{name: "billy", run: billyTarget},
 	{name: "go-nfs", run: nfsTarget(goNFSStack, pmemfs.DomainVolatile, nfswire.FileSync, 0), known: goNFSFaults},
-	{name: "native", run: nfsTarget(nativeStack, pmemfs.DomainVolatile, nfswire.FileSync, conformance.CapACL)},
+	{name: "native", run: nfsTarget(nativeStack, pmemfs.DomainVolatile, nfswire.FileSync, conformance.CapACL|conformance.CapSnapshots)},
 	// Where writes are kept in memory.
-	{name: "unstable", run: nfsTarget(nativeStack, pmemfs.DomainPageCache, nfswire.Unstable, conformance.CapACL)},
+	{name: "unstable", run: nfsTarget(nativeStack, pmemfs.DomainPageCache, nfswire.Unstable, conformance.CapACL|conformance.CapSnapshots)},
 	{name: "9P", run: nineTarget, known: nineFaults},
 }
 
@@ -49,7 +49,7 @@ func engineTarget(t *testing.T, done func(conformance.Outcome)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conformance.Run(engine.New(eng), engine.Caps, done, quotaCases(eng)...)
+	conformance.Run(engine.New(eng), engine.Caps, done, slices.Concat(quotaCases(eng), snapshotCases(eng, nil))...)
 	pmemfstest.CheckFS(t, eng)
 	if err := eng.Close(); err != nil {
 		t.Error(err)

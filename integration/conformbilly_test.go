@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func billyTarget(t *testing.T, done func(conformance.Outcome)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conformance.Run(billyFS{fs: billyadapter.New(eng, pmemfs.Cred{}, billyadapter.WithUmask(0))}, billyCaps, done, quotaCases(eng)...)
+	conformance.Run(billyFS{fs: billyadapter.New(eng, pmemfs.Cred{}, billyadapter.WithUmask(0))}, billyCaps, done, slices.Concat(quotaCases(eng), snapshotCases(eng, nil))...)
 	pmemfstest.CheckFS(t, eng)
 	if err := eng.Close(); err != nil {
 		t.Error(err)

@@ -33,17 +33,17 @@ type stack func(eng *pmemfs.FS, exports *export.Table) (nfs []rpc.Program, end f
 // nfsTarget runs the suite on a stack, through a client that says exactly what it is told; how is the stable_how of its writes.
 func nfsTarget(s stack, d pmemfs.Domain, how uint32, more conformance.Caps) func(t *testing.T, done func(conformance.Outcome)) {
 	return func(t *testing.T, done func(conformance.Outcome)) {
-		eng, addr, end := serveStack(t, s, d)
+		eng, table, addr, end := serveStack(t, s, d)
 		defer end()
 		root, hangUp := rootOver(t, addr)
 		defer hangUp()
 		root.how = how
-		conformance.Run(root, nfsCaps|more, done, slices.Concat(protocolCases(), quotaCases(eng))...)
+		conformance.Run(root, nfsCaps|more, done, slices.Concat(protocolCases(), quotaCases(eng), snapshotCases(eng, table))...)
 	}
 }
 
 // serveStack serves a new filesystem in memory as "/", with nobody squashed. end stops that and checks the filesystem.
-func serveStack(t *testing.T, s stack, d pmemfs.Domain) (eng *pmemfs.FS, addr string, end func()) {
+func serveStack(t *testing.T, s stack, d pmemfs.Domain) (eng *pmemfs.FS, table *export.Table, addr string, end func()) {
 	t.Helper()
 	eng, err := pmemfs.OpenMemory(256<<20, d, pmemfs.Options{})
 	if err != nil {
@@ -55,7 +55,7 @@ func serveStack(t *testing.T, s stack, d pmemfs.Domain) (eng *pmemfs.FS, addr st
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := export.NewTable(eng)
+	table = export.NewTable(eng)
 	table.Store(set)
 	mounts := mount3.New(mount3.Config{Engine: eng, Exports: table, Handles: handle.New(eng)}).Program()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -66,7 +66,7 @@ func serveStack(t *testing.T, s stack, d pmemfs.Domain) (eng *pmemfs.FS, addr st
 	ended := make(chan error, 1)
 	nfs, over := s(eng, table)
 	go func() { ended <- rpc.NewServer(rpc.Config{Programs: append(nfs, mounts)}).Serve(ctx, l) }()
-	return eng, l.Addr().String(), func() {
+	return eng, table, l.Addr().String(), func() {
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)

@@ -27,7 +27,7 @@ var nineFaults = map[string]string{
 
 // nineTarget runs the suite through a client that checks nothing itself, as a kernel does.
 func nineTarget(t *testing.T, done func(conformance.Outcome)) {
-	_, _, socket := serveNineP(t, "--durability", "process", "--9p-users", suiteUsersFolder(t))
+	server, _, socket := serveNineP(t, "--durability", "process", "--9p-users", suiteUsersFolder(t))
 	c, err := ninetest.Dial("unix", socket)
 	if err == nil {
 		err = c.Begin(1<<20, 0, "/", 0)
@@ -35,7 +35,7 @@ func nineTarget(t *testing.T, done func(conformance.Outcome)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conformance.Run(nineFS{&nineSession{c: c, roots: map[uint32]uint32{0: 0}, next: 1}, conformance.User{}, nil}, nineCaps, done)
+	conformance.Run(nineFS{&nineSession{c: c, roots: map[uint32]uint32{0: 0}, next: 1}, conformance.User{}, nil}, nineCaps|conformance.CapSnapshots, done, servedSnapshotCases(t, server)...)
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +39,11 @@ func imageAnd(least, most int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < 1+least || most >= 0 && len(args) > 1+most {
 			return fmt.Errorf("%s takes an image and %s: %s", cmd.CommandPath(), what, cmd.UseLine())
+		}
+		for _, name := range args[1:] {
+			if !utf8.ValidString(name) { // which JSON would replace by another name
+				return snapshotError(name, pmemfs.ErrInvalid)
+			}
 		}
 		return oneImage(cmd, args[:1])
 	}

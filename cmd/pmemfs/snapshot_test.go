@@ -43,6 +43,7 @@ func TestSnapshotCommands(t *testing.T) {
 		{args: "snapshot create one --description first", want: "one: 1 files"},
 		{args: "snapshot create one", want: "already", bad: true},
 		{args: "snapshot create a/b", want: "without spaces", bad: true},
+		{args: "snapshot create a\xff", want: "UTF-8 without spaces", bad: true},
 		{do: func() { write("new", "text") }, args: "snapshot diff one", want: "+ /new\n"},
 		{args: "snapshot create two"},
 		{do: func() { write("new", "longer text") }, args: "snapshot diff two", want: "M /new\n"},

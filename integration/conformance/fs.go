@@ -203,11 +203,12 @@ const (
 	CapSpecial                    // Read and Write of what is no regular file answer at once
 	CapExact                      // times to the nanosecond, before 1970 and after 2106 excepted
 	CapACL                        // access control lists
+	CapSnapshots                  // snapshots, in a directory of where the target begins
 	capEnd
 )
 
 var capNames = []string{"users", "links", "nodes", "open", "stale", "guard", "verifier", "pages", "wcc", "dots", "raw", "stateless",
-	"opencheck", "kinds", "parents", "many", "now", "access", "statfs", "setlink", "used", "special", "exact", "acl"}
+	"opencheck", "kinds", "parents", "many", "now", "access", "statfs", "setlink", "used", "special", "exact", "acl", "snapshots"}
 
 // String lists the names of capabilities.
 func (c Caps) String() string {

@@ -15,6 +15,7 @@ const (
 	ENOTDIR      = syscall.ENOTDIR
 	ENOTEMPTY    = syscall.ENOTEMPTY
 	EDQUOT       = syscall.EDQUOT
+	EROFS        = syscall.EROFS
 	EXDEV        = syscall.EXDEV
 	ENXIO        = syscall.ENXIO
 	EPERM        = syscall.EPERM

@@ -15,7 +15,7 @@ const Caps = conformance.CapUsers | conformance.CapLinks | conformance.CapNodes 
 	conformance.CapGuard | conformance.CapVerifier | conformance.CapPages | conformance.CapWcc | conformance.CapDots | conformance.CapRaw |
 	conformance.CapStateless | conformance.CapKinds | conformance.CapParents | conformance.CapMany | conformance.CapNow |
 	conformance.CapAccess | conformance.CapStatfs | conformance.CapSetLink | conformance.CapUsed | conformance.CapSpecial | conformance.CapExact |
-	conformance.CapACL
+	conformance.CapACL | conformance.CapSnapshots
 
 // New returns an engine as a conformance.FS of the superuser: paths are walked as the user.
 func New(eng *pmemfs.FS) conformance.FS { return &engineFS{eng: eng, base: eng.Root()} }
@@ -33,6 +33,9 @@ func (f *engineFS) cred() *pmemfs.Cred {
 	return &pmemfs.Cred{UID: f.user.UID, GID: f.user.GID, Groups: f.user.Groups}
 }
 
+// call is a call whose snapshots are below where the target begins.
+func (f *engineFS) call() *pmemfs.Call { return &pmemfs.Call{Top: f.base} }
+
 // keep keeps the pre-op and post-op attributes of n files.
 func (f *engineFS) keep(call *pmemfs.Call, n int) {
 	f.wcc = nil
@@ -48,7 +51,7 @@ func (f *engineFS) LastWcc() []conformance.Wcc { return f.wcc }
 func (f *engineFS) walk(names []string) (pmemfs.Handle, error) {
 	h := f.base
 	for _, name := range append(f.dir[:len(f.dir):len(f.dir)], names...) {
-		a, err := f.eng.Lookup(f.cred(), nil, h, []byte(name))
+		a, err := f.eng.Lookup(f.cred(), f.call(), h, []byte(name))
 		if err != nil {
 			return h, engineError(err)
 		}
@@ -90,7 +93,7 @@ func (f *engineFS) At(dir string) conformance.FS {
 // Attr turns the engine's attributes into the suite's.
 func Attr(a pmemfs.Attr) conformance.Attr {
 	return conformance.Attr{Type: conformance.Type(a.Type), Mode: a.Mode, Nlink: a.Nlink, UID: a.UID, GID: a.GID, Size: a.Size, Used: a.Used,
-		Major: a.Major, Minor: a.Minor, Atime: a.Atime, Mtime: a.Mtime, Ctime: a.Ctime, Ino: a.Ino}
+		Major: a.Major, Minor: a.Minor, Atime: a.Atime, Mtime: a.Mtime, Ctime: a.Ctime, Ino: a.Handle.FileID()}
 }
 
 func engineSet(s conformance.Set) pmemfs.SetAttr {
@@ -143,7 +146,7 @@ func (f *engineFS) Setattr(path string, s conformance.Set) error {
 }
 
 func (f *engineFS) setattr(h pmemfs.Handle, s conformance.Set) error {
-	e, call := engineSet(s), &pmemfs.Call{}
+	e, call := engineSet(s), f.call()
 	_, err := f.eng.Setattr(f.cred(), call, h, &e)
 	f.keep(call, 1)
 	return engineError(err)
@@ -194,7 +197,7 @@ func (f *engineFS) Write(path string, off uint64, data []byte) error {
 }
 
 func (f *engineFS) write(h pmemfs.Handle, off uint64, data []byte) error {
-	call := &pmemfs.Call{}
+	call := f.call()
 	_, _, err := f.eng.Write(f.cred(), call, h, data, off)
 	f.keep(call, 1)
 	return engineError(err)
@@ -219,7 +222,7 @@ func (f *engineFS) inDir(path string, do func(c *pmemfs.Cred, call *pmemfs.Call,
 	if err != nil {
 		return err
 	}
-	call := &pmemfs.Call{}
+	call := f.call()
 	err = do(f.cred(), call, dir, name)
 	f.keep(call, 1)
 	return engineError(err)
@@ -265,7 +268,7 @@ func (f *engineFS) Rename(from, to string) error {
 	if err != nil {
 		return err
 	}
-	call := &pmemfs.Call{}
+	call := f.call()
 	err = f.eng.Rename(f.cred(), call, dir, name, dir2, name2, 0)
 	f.keep(call, 2)
 	return engineError(err)
@@ -281,7 +284,7 @@ func (f *engineFS) Link(old, path string) error {
 	if err != nil {
 		return err
 	}
-	call := &pmemfs.Call{}
+	call := f.call()
 	_, err = f.eng.Link(f.cred(), call, h, dir, name)
 	f.keep(call, 2)
 	return engineError(err)
@@ -293,7 +296,7 @@ func (f *engineFS) Names(path string) (names []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = f.eng.Readdir(f.cred(), nil, h, 0, false, func(d *pmemfs.DirEntry) bool {
+	err = f.eng.Readdir(f.cred(), f.call(), h, 0, false, func(d *pmemfs.DirEntry) bool {
 		if n := string(d.Name); n != "." && n != ".." {
 			names = append(names, n)
 		}
@@ -309,12 +312,12 @@ func (f *engineFS) Page(path string, cookie uint64, bytes int) (entries []confor
 		return nil, false, err
 	}
 	eof = true
-	err = f.eng.Readdir(f.cred(), nil, h, cookie, false, func(d *pmemfs.DirEntry) bool {
+	err = f.eng.Readdir(f.cred(), f.call(), h, cookie, false, func(d *pmemfs.DirEntry) bool {
 		if bytes -= 24 + len(d.Name); bytes < 0 {
 			eof = false
 			return false
 		}
-		entries = append(entries, conformance.Entry{Name: string(d.Name), Ino: d.Ino, Cookie: d.Cookie})
+		entries = append(entries, conformance.Entry{Name: string(d.Name), Ino: d.FileID(), Cookie: d.Cookie})
 		return true
 	})
 	if err == nil && !eof && len(entries) == 0 {
