@@ -153,7 +153,7 @@ func metadata(s *surgery) []uint64 {
 	for b := uint64(layout.JournalRing); b < s.sb.Blocks; b++ {
 		p := s.block(b)
 		isInode := layout.Inode(p).Sealed(layout.Inode(p).Ino()) || layout.Inode(p[layout.InodeSize:]).Sealed(layout.InodeFileIno)
-		if layout.IsNode(p) || isInode || layout.BitmapIs(p, layout.KindInodes, 0) {
+		if layout.IsNode(p) || layout.IsShardTable(p) || isInode || layout.BitmapIs(p, layout.KindInodes, 0) {
 			list = append(list, b)
 		}
 	}

@@ -235,3 +235,6 @@ func EncodeShard(s *Shard) (b [ShardSize]byte) {
 	le.PutUint64(b[40:], s.KeptBlocks)
 	return b
 }
+
+// IsShardTable reports whether b carries a shard table's magic.
+func IsShardTable(b []byte) bool { return le.Uint16(b[4:]) == shardMagic }
