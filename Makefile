@@ -86,11 +86,13 @@ fuzz:
 		go test $${target%:*} -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 || exit 1; \
 	done
 
-# Clients of NFS with its companions, and of 9P, that send what they like and go at any moment, each for SOAKTIME under the race detector.
+# Clients of NFS with its companions, and of 9P, that send what they like and go at any moment, each for SOAKTIME under the race detector;
+# and a database of two clients under a snapshot a second, for a minute.
 SOAKTIME ?= 10m
 soak:
 	PMEMFS_SOAK=$(SOAKTIME) go test -race ./server -count=1 -timeout=0 -run '^TestSoak$$' -v
 	PMEMFS_SOAK=$(SOAKTIME) go test -race ./server/ninep -count=1 -timeout=0 -run '^TestSoak$$' -v
+	PMEMFS_SNAPSHOT_COUNT=60 go test ./integration -count=1 -timeout=0 -run '^TestSnapshotSQLite$$' -v
 
 fmt:
 	gofmt -w $$(git ls-files '*.go')
