@@ -23,7 +23,7 @@ func linksOf(tree map[string]string) map[linkOf]string {
 	return m
 }
 
-// rest is a line of a tree without what links and times of the inode tell.
+// linksAndID matches what a line of a tree says of identity and links of an inode.
 var linksAndID = regexp.MustCompile(`^\d+ \d+ |links \d+ `)
 
 // TestDiffRandom compares snapshots of a tree that changes at random, each with some that came later.
