@@ -31,6 +31,9 @@ func (fs *FS) Create(c *Cred, call *Call, dir Handle, name []byte, o *CreateOpti
 	if err := fs.changeable(dir); err != nil {
 		return Attr{}, err
 	}
+	if call.leadsToSnapshots(dir, name) && o.Mode != Guarded {
+		return fs.existing(c, call, dir, name, o) // it cannot be made, not even where its directory is gone
+	}
 	m := making{typ: TypeRegular, attr: &o.Attr, verify: o.Mode == Exclusive, verif: o.Verifier}
 	for {
 		a, err := fs.makeCall(c, call, dir, name, &m)

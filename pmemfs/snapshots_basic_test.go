@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 )
 
 func TestSnapshotBasics(t *testing.T) {
@@ -85,5 +86,35 @@ func TestSnapshotBasics(t *testing.T) {
 	}
 	if err := fs.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestCreateSnapshotsName makes a file of the name of the directory of snapshots, where its directory has been removed.
+func TestCreateSnapshotsName(t *testing.T) {
+	b := newBench(t, 16<<20)
+	d, err := b.Mkdir(superuser, nil, b.root, []byte("d"), nil)
+	b.must(err)
+	call := &Call{Top: d.Handle}
+	modes := []CreateMode{Unchecked, Guarded, Exclusive}
+	for _, mode := range modes {
+		if _, err := b.Create(superuser, call, d.Handle, []byte(SnapshotsName), &CreateOptions{Mode: mode}); !errors.Is(err, ErrExist) && !errors.Is(err, ErrIsDir) {
+			t.Errorf("mode %d: %v", mode, err)
+		}
+	}
+	b.must(b.Rmdir(superuser, nil, b.root, []byte("d")))
+	for _, mode := range modes {
+		done := make(chan error, 1)
+		go func() {
+			_, err := b.Create(superuser, call, d.Handle, []byte(SnapshotsName), &CreateOptions{Mode: mode})
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			if !errors.Is(err, ErrExist) && !errors.Is(err, ErrStale) {
+				t.Errorf("mode %d in a directory that is gone: %v", mode, err)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("mode %d in a directory that is gone does not end", mode)
+		}
 	}
 }
