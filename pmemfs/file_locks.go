@@ -104,6 +104,9 @@ func (fs *FS) CancelLock(h Handle, want FileLock) bool {
 // Unlock takes away what an owner has in a range, with no permission but being the owner. ErrNoLocks when that would leave a
 // lock in two pieces, of which the client may not have another; ErrStale. No fence.
 func (fs *FS) Unlock(h Handle, owner LockOwner, start, end uint64) error {
+	if h.Snap != 0 { // also when the snapshot is gone, of which the locks are not told
+		return mapErr(fs.locks.Unlock(h.FileID(), locks.Owner(owner), start, end))
+	}
 	return fs.view(nil, h, func(layout.Inode) error { return fs.locks.Unlock(h.FileID(), locks.Owner(owner), start, end) })
 }
 

@@ -139,12 +139,12 @@ func (c *call) by(f *fid) errno {
 		return eStale
 	case !exp.Allows(c.s.remote):
 		return eAccess
+	case !exp.Offers(f.h):
+		return eStale
 	case c.n == 1:
 		c.exp = exp
 		exp.Bound(&c.call)
 		c.as(f.user)
-	case !exp.Offers(f.h):
-		return eStale
 	case f.exp != c.used[0].exp:
 		return eXDev
 	}

@@ -119,6 +119,8 @@ func (c *call) enter(exp *export.Export) status {
 		return staleHandle
 	case !exp.Allows(c.r.Remote):
 		return failed
+	case !exp.Offers(c.h):
+		return staleHandle
 	}
 	c.exp = exp
 	sys := &c.r.Sys
