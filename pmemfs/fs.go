@@ -257,10 +257,10 @@ func (fs *FS) build(st journal.State) error {
 	if fs.readOnly {
 		return fs.vetRollback()
 	}
-	if err := fs.snaps.Frozen(fs.finishRollback); err != nil {
+	if err := fs.snaps.Frozen(func() error { return fs.finishRollback(false) }); err != nil {
 		return err
 	}
-	if err := fs.reapAll(); err != nil {
+	if err := fs.reapAll(false); err != nil {
 		return err
 	}
 	if fs.noBackground {

@@ -38,7 +38,7 @@ func (fs *FS) Release(h Handle) error {
 			return nil
 		}
 		ch.tries.over = true // the reference is gone
-		nameless, err := fs.nameless(h)
+		nameless, err := fs.nameless(h.Ino)
 		if nameless {
 			ch.orphan, ch.trims = h.Ino, true
 		}
@@ -58,13 +58,14 @@ func (fs *FS) release(ino uint64) (last bool) {
 	return last
 }
 
-// nameless reports whether a file exists and has no name.
-func (fs *FS) nameless(h Handle) (is bool, err error) {
+// nameless reports whether a number means a file that has no name. It need not be the one that was open: a rollback frees that, and the
+// number is used again.
+func (fs *FS) nameless(ino uint64) (is bool, err error) {
 	defer fs.region.Unguard(fs.region.Guard(), &err)
-	s := fs.stripes.of(h.Ino)
+	s := fs.stripes.of(ino)
 	s.RLock()
 	defer s.RUnlock()
-	in, err := fs.inodes.Get(nil, h.Ino, h.Gen)
+	in, err := fs.inodes.View(nil, ino)
 	if errors.Is(err, inode.ErrStale) {
 		return false, nil
 	}

@@ -165,12 +165,12 @@ func (fs *FS) reapLocked(ino uint64) error {
 }
 
 // reapAll finishes all orphans, at Open. One that is damaged stays in the index, its space lost until a repair, and so do
-// all when the index is: that must not keep anybody from the other files.
-func (fs *FS) reapAll() error {
+// all when the index is: that must not keep anybody from the other files. inside says that the caller holds the gates.
+func (fs *FS) reapAll(inside bool) error {
 	for from := uint64(0); ; {
 		ino, ok, err := fs.firstOrphan(from)
 		if err != nil && fs.j.Err() == nil && media.Confined(err) {
-			fs.log.Warn("removed or truncated files could not be freed", "error", fs.media.Report(err, layout.OrphanIno, false))
+			fs.log.Warn("removed or truncated files could not be freed", "error", fs.media.Report(err, layout.OrphanIno, inside))
 			fs.deferred.doubt()
 			return nil
 		}
@@ -186,7 +186,7 @@ func (fs *FS) reapAll() error {
 				return err
 			}
 			fs.deferred.add(ino)
-			fs.log.Warn("a removed or truncated file could not be freed", "inode", ino, "error", fs.media.Report(err, ino, false))
+			fs.log.Warn("a removed or truncated file could not be freed", "inode", ino, "error", fs.media.Report(err, ino, inside))
 		}
 	}
 }

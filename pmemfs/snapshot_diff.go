@@ -138,7 +138,7 @@ func (d *differ) both(ino uint64) (a, b layout.Inode, err error) {
 }
 
 func (d *differ) run() error {
-	err := d.fs.snaps.Each(d.a.Epoch, d.b.Epoch, func(_ uint64, k layout.Kept) error {
+	err := d.fs.snaps.Each(d.a.Epoch, d.b.Epoch, d.step, func(_ uint64, k layout.Kept) error {
 		if k.Flags&layout.KeptInode != 0 {
 			d.kept[k.Start] = true
 		}

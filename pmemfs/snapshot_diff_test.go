@@ -1,6 +1,7 @@
 package pmemfs
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -127,5 +128,15 @@ func vetDiff(t *testing.T, what string, list []Difference, a, b map[string]strin
 		if !slices.Equal(s.got, s.want) {
 			t.Errorf("%s: %s names are %q, expected %q", what, s.what, s.got, s.want)
 		}
+	}
+}
+
+// TestDiffClosed compares snapshots of a filesystem that is closed: it looks at nothing that is not there any more.
+func TestDiffClosed(t *testing.T) {
+	s := snapped(t, false, false)
+	fs := openFile(t, s.medium)
+	closeFS(t, fs)
+	if _, err := fs.DiffSnapshots("one", "three"); !errors.Is(err, ErrClosed) {
+		t.Errorf("a comparison: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package pmemfs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -27,11 +28,11 @@ func (fs *FS) RollbackSnapshot(name string, force bool) (err error) {
 	}
 	return fs.snaps.Work(func() error {
 		for {
+			if err := fs.SyncUnstable(); err != nil {
+				return err // before anything is deleted
+			}
 			sn, err := fs.makeNewest(name, force)
 			if err != nil {
-				return err
-			}
-			if err := fs.SyncUnstable(); err != nil {
 				return err
 			}
 			if done, err := fs.rollbackTo(sn); done || err != nil {
@@ -91,7 +92,11 @@ func (fs *FS) rollbackFrozen(sn *snapshot.Snapshot) (done bool, err error) {
 	if err := fs.snaps.SetRollback(sn.Epoch); err != nil {
 		return false, err
 	}
-	return true, fs.finishRollback()
+	if err := fs.finishRollback(true); err != nil {
+		fs.j.Fail(fmt.Errorf("a rollback broke off: %w", err)) // who goes on changing what is half done would lose it at the next open
+		return true, err
+	}
+	return true, nil
 }
 
 // vetRollback returns an error if a rollback is under way, which an open for reading cannot finish.
@@ -105,7 +110,8 @@ func (fs *FS) vetRollback() error {
 }
 
 // finishRollback does what is left of a rollback. Nobody is in a gate, and the table of snapshots is frozen. It may be interrupted, and done again, at any time.
-func (fs *FS) finishRollback() error {
+// inside says that the caller holds the gates.
+func (fs *FS) finishRollback(inside bool) error {
 	r := rollback{fs: fs, epoch: fs.snaps.Rollback()}
 	if r.epoch == 0 {
 		return nil
@@ -130,7 +136,7 @@ func (fs *FS) finishRollback() error {
 	if err := fs.snaps.SetRollback(0); err != nil {
 		return err
 	}
-	return fs.reapAll()
+	return fs.reapAll(inside)
 }
 
 // rollback is a rollback under way, to the snapshot of an epoch.
@@ -173,7 +179,7 @@ func (r *rollback) confined(ino uint64, err error) error {
 	if r.fs.j.Err() != nil || !media.Confined(err) {
 		return err
 	}
-	r.fs.log.Error("a file could not be rolled back", "inode", ino, "error", r.fs.media.Report(err, ino, false))
+	r.fs.log.Error("a file could not be rolled back", "inode", ino, "error", r.fs.media.Report(err, ino, true))
 	return nil
 }
 
@@ -344,7 +350,7 @@ func (r *rollback) become(ch *change, in, was layout.Inode, changes uint64) erro
 // gone restores the inodes that existed and exist no more.
 func (r *rollback) gone() error {
 	var buf [layout.InodeSize]byte
-	return r.fs.snaps.Each(r.epoch, layout.EpochMax+1, func(_ uint64, k layout.Kept) error {
+	return r.fs.snaps.Each(r.epoch, layout.EpochMax+1, r.fs.guarded, func(_ uint64, k layout.Kept) error {
 		if k.Flags&layout.KeptInode == 0 || k.Birth > r.epoch {
 			return nil
 		}
@@ -359,19 +365,30 @@ func (r *rollback) gone() error {
 	})
 }
 
-// again reports whether an inode is what the snapshot has, so that its blocks are live.
+// again reports whether an inode is what the snapshot has, so that its blocks are live. One that could not be rolled back is not.
 func (r *rollback) again(ino uint64) (yes bool, err error) {
-	var buf [layout.InodeSize]byte
-	ok, err := r.fs.snaps.Kept(ino, r.epoch, &buf)
-	if err != nil || !ok || layout.Inode(buf[:]).Nlink() == 0 {
-		return false, err
-	}
-	in, err := r.fs.inodes.View(nil, ino)
-	if errors.Is(err, inode.ErrStale) {
+	err = r.fs.guarded(func() error {
+		var buf [layout.InodeSize]byte
+		ok, err := r.fs.snaps.Kept(ino, r.epoch, &buf)
+		was := layout.Inode(buf[:])
+		if err != nil || !ok || was.Nlink() == 0 {
+			return err
+		}
+		in, err := r.fs.inodes.View(nil, ino)
+		yes = err == nil && in.Gen() == was.Gen() && sameBlocks(in, was)
+		return err
+	})
+	if errors.Is(err, inode.ErrStale) || r.fs.j.Err() == nil && media.Confined(err) {
 		return false, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("inode %d: %w", ino, err)
-	}
-	return in.Gen() == layout.Inode(buf[:]).Gen(), nil
+	return yes, err
+}
+
+// sameBlocks reports whether two inodes lead to the same blocks.
+func sameBlocks(a, b layout.Inode) bool {
+	ablock, aheight := a.DataRoot()
+	bblock, bheight := b.DataRoot()
+	axattr, axheight := a.XattrRoot()
+	bxattr, bxheight := b.XattrRoot()
+	return ablock == bblock && aheight == bheight && axattr == bxattr && axheight == bxheight && bytes.Equal(a.Inline(), b.Inline())
 }

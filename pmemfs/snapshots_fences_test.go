@@ -40,7 +40,7 @@ func snapshotFrees(f *fixture) (want, got []uint64) {
 	}
 	records := uint64(0) // of each shard, as the entries are
 	counts := map[int]int{}
-	must(f.t, f.fs.snaps.Each(0, layout.EpochMax+1, func(_ uint64, k layout.Kept) error {
+	must(f.t, f.fs.snaps.Each(0, layout.EpochMax+1, f.fs.guarded, func(_ uint64, k layout.Kept) error {
 		counts[layout.ShardOf(k.Owner, uint32(f.fs.snaps.Shards()))]++
 		return nil
 	}))

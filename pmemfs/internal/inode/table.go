@@ -352,10 +352,11 @@ func (t *Table) grow() error {
 	if t.a.Inodes.Avail() > 0 {
 		return nil // somebody else has grown it
 	}
-	return t.growMore()
+	return t.growMore(false)
 }
 
-// Reach makes sure that a number has a slot. The caller holds no stripe and has begun no operation.
+// Reach makes sure that a number has a slot, for which it may use the reserve: what is being rolled back had one. Nobody is in a call, and the
+// caller has begun no operation.
 func (t *Table) Reach(ino uint64) error {
 	t.growMu.Lock()
 	defer t.growMu.Unlock()
@@ -363,16 +364,17 @@ func (t *Table) Reach(ino uint64) error {
 		if _, err := t.Offset(ino); err == nil || !errors.Is(err, ErrStale) {
 			return err
 		}
-		if err := t.growMore(); err != nil {
+		if err := t.growMore(true); err != nil {
 			return err
 		}
 	}
 }
 
-// growMore is grow under its lock, whatever is free.
-func (t *Table) growMore() error {
+// growMore is grow under its lock, whatever is free. frees says that it may use the reserve.
+func (t *Table) growMore(frees bool) error {
 	op := t.a.Begin()
 	defer op.Done()
+	op.Frees = frees
 	in, err := t.Edit(op, layout.InodeFileIno)
 	if err != nil {
 		return err

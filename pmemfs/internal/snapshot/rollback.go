@@ -44,17 +44,19 @@ func (s *Set) SetRollback(epoch uint64) error {
 	return err
 }
 
-// Each calls f with entries of the lists of kept blocks that are kept until the snapshot of an epoch or later ones, but before another. With
-// op, f may change the shard through it. Nobody else uses the shards, or f sees what there is at one instant after another.
-func (s *Set) Each(since, before uint64, f func(until uint64, k layout.Kept) error) error {
-	if s.shards.Load() == nil {
-		return nil
-	}
-	for i := range *s.shards.Load() {
+// Each calls f with entries of the lists of kept blocks that are kept until the snapshot of an epoch or later ones, but before another. It
+// reads them in steps: step calls what it is given while the volume is there. Nobody else uses the shards, or f sees what there is at one
+// instant after another.
+func (s *Set) Each(since, before uint64, step func(func() error) error, f func(until uint64, k layout.Kept) error) error {
+	for i := range s.Shards() {
 		from, more := layout.KeptBlockKey(since, 0), true
 		for more {
-			list, keys, next, rest, err := s.some(i, from, layout.KeptBlockKey(before-1, layout.KeptNumberMax))
-			if err != nil {
+			var list []layout.Kept
+			var keys []uint64
+			if err := step(func() (err error) {
+				list, keys, from, more, err = s.some(i, from, layout.KeptBlockKey(before-1, layout.KeptNumberMax))
+				return err
+			}); err != nil {
 				return err
 			}
 			for n := range list {
@@ -63,7 +65,6 @@ func (s *Set) Each(since, before uint64, f func(until uint64, k layout.Kept) err
 					return err
 				}
 			}
-			from, more = next, rest
 		}
 	}
 	return nil
