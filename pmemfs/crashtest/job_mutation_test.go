@@ -130,6 +130,13 @@ var killers = map[string]string{
 	mutation.AccountsReplayed.String():     "accounts:0",
 	mutation.AccountsInRecord.String():     "accounts:0",
 	mutation.QuotaBitsFirst.String():       "convert:0",
+	mutation.SnapshotNodes.String():        "snaps:0",
+	mutation.SnapshotData.String():         "snaps:0",
+	mutation.SnapshotInodes.String():       "snaps:0",
+	mutation.SnapshotMarked.String():       "reap:0",
+	mutation.SnapshotHeld.String():         "reap:1",
+	mutation.RollbackNamed.String():        "back:0",
+	mutation.RollbackRevives.String():      "back:0",
 }
 
 // attempt runs a job with something taken away. A panic of the crippled engine is as good as any failure.

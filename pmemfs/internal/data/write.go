@@ -7,6 +7,7 @@ import (
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/extent"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -106,7 +107,7 @@ func (w *writer) inBlock(b uint64, within int, p []byte) error {
 	}
 	shared := mapped && w.op.Shared(w.in.Ino(), e.Birth)
 	if mapped && e.Flags&layout.ExtentUnwritten == 0 {
-		if shared {
+		if shared && !mutation.SnapshotData.Off() {
 			return w.instead(e, b, within, p)
 		}
 		phys := e.Phys + b - e.Logical

@@ -23,6 +23,7 @@ import (
 	"pmemfs/pmemfs/internal/extent"
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/pmem"
 )
 
@@ -256,7 +257,7 @@ func (t *Table) Shadow(op *alloc.Op, ino uint64) (layout.Inode, error) {
 		return nil, err
 	}
 	in := op.Tx.Inode(off)
-	if birth := in.BirthEpoch(); op.Shared(ino, birth) {
+	if birth := in.BirthEpoch(); op.Shared(ino, birth) && !mutation.SnapshotInodes.Off() {
 		op.KeepInode(ino, birth)
 		in.SetBirthEpoch(op.Epoch())
 	}

@@ -126,6 +126,20 @@ const (
 	GrowthBackupFirst
 	// GrowthSpaceLast : the new space is used when both superblocks are durable, not before.
 	GrowthSpaceLast
+	// SnapshotNodes : a node that a snapshot has is copied, not changed.
+	SnapshotNodes
+	// SnapshotData : so is a block of data.
+	SnapshotData
+	// SnapshotInodes : an inode that a snapshot has is kept as it was, by the record that changes it.
+	SnapshotInodes
+	// SnapshotMarked : a snapshot is marked in the table before anything of it is freed.
+	SnapshotMarked
+	// SnapshotHeld : what another snapshot has stays when one is deleted.
+	SnapshotHeld
+	// RollbackNamed : the table names the snapshot before the first file is what it was.
+	RollbackNamed
+	// RollbackRevives : what files have again after a rollback is kept for no snapshot any more.
+	RollbackRevives
 
 	end
 )
@@ -153,6 +167,9 @@ var names = [end]string{
 	QuotaBitsFirst: "superblocks before accounts",
 	GrowthFlagged:  "growth said in the head", GrowthCounted: "bitmaps counted after a growth", GrowthWiped: "backup superblock of a broken growth wiped",
 	GrowthMarked: "place of a new backup superblock marked", GrowthHeld: "old backup superblock held until the image has grown",
+	SnapshotNodes: "shared nodes copied", SnapshotData: "shared data replaced", SnapshotInodes: "shared inodes kept",
+	SnapshotMarked: "deletion of a snapshot marked first", SnapshotHeld: "what other snapshots have stays",
+	RollbackNamed: "rollback named first", RollbackRevives: "blocks of a rollback given back",
 	GrowthBackupFirst: "backup superblock written first", GrowthSpaceLast: "new space used when the superblocks are durable",
 }
 

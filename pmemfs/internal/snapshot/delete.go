@@ -7,6 +7,7 @@ import (
 
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/tree"
 )
 
@@ -86,6 +87,9 @@ func (s *Set) mark(x *layout.Snapshot, list []*Snapshot) error {
 			s.publish(list)
 			resume()
 		})
+		if mutation.SnapshotMarked.Off() {
+			x.Flags &^= layout.SnapshotDeleting
+		}
 		return t.Update(x.Epoch, layout.EncodeSnapshot(x))
 	})
 }

@@ -36,6 +36,7 @@ import (
 	"pmemfs/pmemfs/internal/inode"
 	"pmemfs/pmemfs/internal/journal"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/tree"
 	"pmemfs/pmemfs/internal/volume"
 	"pmemfs/pmemfs/safego"
@@ -252,7 +253,7 @@ func find(list []*Snapshot, epoch uint64) (int, bool) {
 // held reports whether a snapshot has what was so from an epoch until another.
 func held(list []*Snapshot, birth, until uint64) bool {
 	i, _ := find(list, birth)
-	return i < len(list) && list[i].Epoch <= until
+	return i < len(list) && list[i].Epoch <= until && !mutation.SnapshotHeld.Off()
 }
 
 // tableTree returns the table to read.

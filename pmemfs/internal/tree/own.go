@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/mutation"
 )
 
 // shared reports whether a snapshot has a node, which must stay as it is then.
@@ -12,7 +13,7 @@ func (t *Tree) shared(n layout.Node) bool { return t.Op.Shared(t.Owner, n.Birth(
 // own makes the nodes on a way, from the root down to a level, the live files' own: shared ones are copied, and the copies take their
 // places. A parent is never older than its child, so where a node is not shared none above it is.
 func (t *Tree) own(p *path, level int) error {
-	if !t.shared(p[level].node) {
+	if !t.shared(p[level].node) || mutation.SnapshotNodes.Off() {
 		return nil
 	}
 	for l := int(t.Root.Height) - 1; l >= level; l-- {
