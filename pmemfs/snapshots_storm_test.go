@@ -34,30 +34,7 @@ func TestSnapshotInstant(t *testing.T) {
 	var acked [pairs]atomic.Uint64
 	var wg sync.WaitGroup
 	for i := range files {
-		wg.Go(func() {
-			buf := make([]byte, 3*4096)
-			for n := uint64(1); !stop.Load(); n++ {
-				for k := range files[i] {
-					size := len(buf)
-					if n%2 == 0 {
-						size = 100
-					}
-					binary.LittleEndian.PutUint64(buf, n)
-					if _, _, err := fs.Write(c, nil, files[i][k], buf[:size], 0); err != nil {
-						t.Error(err)
-						return
-					}
-				}
-				acked[i].Store(n)
-				name := fmt.Appendf(nil, "x%d", i)
-				if _, err := fs.Mkdir(c, nil, fs.Root(), name, nil); err != nil {
-					t.Error(err)
-				}
-				if err := fs.Rmdir(c, nil, fs.Root(), name); err != nil {
-					t.Error(err)
-				}
-			}
-		})
+		wg.Go(func() { countInTurn(t, fs, i, files[i], &acked[i], &stop) })
 	}
 	read := func(h Handle) uint64 {
 		var b [8]byte
@@ -101,6 +78,32 @@ func TestSnapshotInstant(t *testing.T) {
 	}
 	if err := fs.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// countInTurn writes a counter to two files in turn until it is stopped, with other changes in between, and says how far it has come.
+func countInTurn(t *testing.T, fs *FS, i int, files [2]Handle, acked *atomic.Uint64, stop *atomic.Bool) {
+	c := &Cred{}
+	buf := make([]byte, 3*4096)
+	name := fmt.Appendf(nil, "x%d", i)
+	for n := uint64(1); !stop.Load(); n++ {
+		for k := range files {
+			size := len(buf)
+			if n%2 == 0 {
+				size = 100
+			}
+			binary.LittleEndian.PutUint64(buf, n)
+			if _, _, err := fs.Write(c, nil, files[k], buf[:size], 0); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+		acked.Store(n)
+		_, err := fs.Mkdir(c, nil, fs.Root(), name, nil)
+		if err = errors.Join(err, fs.Rmdir(c, nil, fs.Root(), name)); err != nil {
+			t.Error(err)
+			return
+		}
 	}
 }
 
