@@ -56,7 +56,7 @@ func TestRepairSnapshots(t *testing.T) {
 
 // otherwise is damage that is none here, or more than it is made for.
 var otherwise = []string{
-	"directory with two names", "directories in a ring", "extents in a tree in disorder", "extent beyond the largest file",
+	"block with two owners", "directory with two names", "directories in a ring", "extents in a tree in disorder", "extent beyond the largest file",
 }
 
 // pastLosses is how many of the three snapshots some damage costs.
