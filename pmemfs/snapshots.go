@@ -131,6 +131,18 @@ func (fs *FS) SnapshotNamed(name string) (Snapshot, error) {
 	return snapshotOf(&x.Snapshot), nil
 }
 
+// SnapshotIndex returns what Snapshots does without what each alone holds, and how many deleted ones count towards SnapshotsMax until their
+// space is freed. It costs a copy of what is in memory.
+func (fs *FS) SnapshotIndex() (list []Snapshot, deleting int) {
+	for _, x := range fs.snaps.All() {
+		list = append(list, snapshotOf(&x.Snapshot))
+	}
+	return list, fs.snaps.Doomed()
+}
+
+// IsSnapshotName reports whether a snapshot may have a name.
+func IsSnapshotName(name string) bool { return layout.SnapshotName(name) }
+
 // snapshotErr returns the error of this package for one of package snapshot.
 func snapshotErr(err *snapshot.Error) error {
 	switch err {

@@ -118,3 +118,33 @@ func TestCreateSnapshotsName(t *testing.T) {
 		}
 	}
 }
+
+// TestSnapshotIndex: the index has the snapshots in their order, with holds and without what each alone has, and says what is being deleted.
+func TestSnapshotIndex(t *testing.T) {
+	fs, err := OpenMemory(64<<20, DomainVolatile, Options{NoBackground: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"b", "a"} {
+		if _, err := fs.CreateSnapshot(name, "of "+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := fs.HoldSnapshot("a", "tag"); err != nil {
+		t.Fatal(err)
+	}
+	list, deleting := fs.SnapshotIndex()
+	if len(list) != 2 || deleting != 0 || list[0].Name != "b" || list[0].Text != "of b" || len(list[0].Holds) != 0 || list[1].Name != "a" || len(list[1].Holds) != 1 {
+		t.Errorf("%+v, %d", list, deleting)
+	}
+	if err := fs.snaps.Doom("b"); err != nil {
+		t.Fatal(err)
+	}
+	if list, deleting := fs.SnapshotIndex(); len(list) != 1 || deleting != 1 {
+		t.Errorf("%+v, %d", list, deleting)
+	}
+	if IsSnapshotName("a b") || !IsSnapshotName("a-b") {
+		t.Error("names")
+	}
+	checkFS(t, fs)
+}
