@@ -9,7 +9,7 @@
 //
 // # Concurrency and durability
 //
-// A Server is used by one goroutine, Reload apart; what it starts is safe by itself. Every reply is durable in the sense of the image's
+// A Server is used by one goroutine, Reload and Reschedule apart; what it starts is safe by itself. Every reply is durable in the sense of the image's
 // persistence domain, so a server that is killed instead of stopped loses nothing but the time of a replay.
 package server
 
@@ -35,6 +35,7 @@ import (
 	"pmemfs/server/portmap"
 	"pmemfs/server/rpc"
 	"pmemfs/server/rquota"
+	"pmemfs/server/schedule"
 )
 
 // The NFS stacks.
@@ -64,6 +65,8 @@ type Config struct {
 	Finding Finding   // how clients find NFS, MOUNT and the rest
 	Locking Locking   // whether and how clients lock files
 	Scrub   Scrubbing // the zero value for none
+	// Snapshots says when to make snapshots, and which to keep. An image that cannot be written gets none.
+	Snapshots []schedule.Schedule
 
 	Logger *slog.Logger // nil for none
 	Limits rpc.Limits
@@ -91,8 +94,9 @@ type Server struct {
 	readOnly  bool // the image cannot be written
 	unseen    bool // whether the image is still at its path could not be told; of checkIdentity
 	scrubs    Scrubbing
+	snapshots *schedule.Runner
 
-	reloading sync.Mutex // orders Reloads and what they log
+	reloading sync.Mutex // orders Reloads and Reschedules, and what they log
 }
 
 // Open gets everything ready to serve. Until Serve is called clients wait. It listens, and is registered, before it touches the image, so
@@ -131,6 +135,10 @@ func (s *Server) open(c *Config, exports *export.Set) (err error) {
 		return err
 	}
 	s.warnSparse(c)
+	s.snapshots = schedule.NewRunner(s.eng, s.log)
+	if err = s.Reschedule(c.Snapshots); err != nil {
+		return errors.Join(err, s.eng.Close())
+	}
 	s.exports, s.budget = export.NewTable(s.eng), c.budget()
 	if missing := s.show(exports); len(missing) == len(exports.All()) {
 		s.log.Error("no export has a directory: nothing can be mounted until one is made, or the exports are named otherwise")
@@ -158,7 +166,7 @@ func (c *Config) vet() (*export.Set, error) {
 	if c.Memory != 0 && c.Memory < rpc.BudgetMin {
 		return nil, fmt.Errorf("requests cannot do with %d bytes of memory: they take %d MiB at least", c.Memory, rpc.BudgetMin>>20)
 	}
-	if err := errors.Join(c.Scrub.vet(), c.Finding.vet(), c.Locking.vet(), c.vetNineP()); err != nil {
+	if err := errors.Join(c.Scrub.vet(), c.Finding.vet(), c.Locking.vet(), c.vetNineP(), schedule.Validate(c.Snapshots)); err != nil {
 		return nil, err
 	}
 	return export.NewSet(c.Exports)
@@ -338,17 +346,18 @@ func (s *Server) Created() bool { return s.created }
 // Exports are what is served.
 func (s *Server) Exports() []export.Export { return s.exports.Load().All() }
 
-// Serve answers clients until ctx ends, scrubs the image in the background, and closes it. It is called once. nil means that
+// Serve answers clients until ctx ends, scrubs the image in the background, makes and deletes snapshots by the schedules, and closes it. It is called once. nil means that
 // ctx ended it and that everything was closed in order. rpc.ErrUnfinished means that calls were still in progress at the end of
 // Limits.Drain; the image is then not closed, and the process had better end.
 func (s *Server) Serve(ctx context.Context) error {
-	scrubbing, stop := context.WithCancel(ctx)
+	background, stop := context.WithCancel(ctx)
 	defer stop()
 	var wg safego.Group
 	if s.scrubs.Every > 0 {
-		wg.Go("scrub", func() { s.scrub(scrubbing, s.scrubs) })
+		wg.Go("scrub", func() { s.scrub(background, s.scrubs) })
 	}
-	wg.Go("image", func() { s.watchIdentity(scrubbing) })
+	wg.Go("snapshots", func() { s.snapshots.Run(background) })
+	wg.Go("image", func() { s.watchIdentity(background) })
 	err := together(ctx, s.nfs.serve, s.servePortmap, s.serveNineP, s.runLocks, s.serveControl, func(ctx context.Context) error {
 		<-ctx.Done()
 		s.withdraw() // before the last calls have been answered: no client is to come any more

@@ -44,8 +44,8 @@ machine's rpcbind does. MOUNT is then served over UDP too, on the port of NFS.
 With --9p the same exports are served over 9P2000.L too, on TCP, or on sockets of this machine that only root and the user who runs
 this command can open.
 
---config names a file in TOML that says what most options say, and has any number of exports; SIGHUP reads the exports anew. An
-option on the command line counts more than the file. --squash, --read-only, --clients, --secure-port and the --anon options
+--config names a file in TOML that says what most options say, and has any number of exports and schedules of snapshots;
+SIGHUP reads these anew. An option on the command line counts more than the file. --squash, --read-only, --clients, --secure-port and the --anon options
 are about the one export, /, that there is when neither the file nor --export names any.`,
 		Example: `  pmemfs serve                                     ./pmemfs.img on 127.0.0.1:2049
   pmemfs serve fs.img --size 64GiB                 the size counts if fs.img is missing

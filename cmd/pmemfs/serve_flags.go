@@ -128,6 +128,7 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 	}
 	c.NinePUsers = choose(flags, "9p-users", f.nineUsers, f.file.NinePUsers)
 	c.Control = choose(flags, "control", f.control, f.file.Control)
+	c.Snapshots = f.file.Snapshots
 	c.Finding, c.Locking = f.finding(flags), f.locking(flags)
 	if c.Memory = int64(f.memory); !flags.Changed("memory") {
 		c.Memory = f.file.Memory

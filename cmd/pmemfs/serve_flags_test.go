@@ -13,8 +13,9 @@ import (
 // onlyFlags are the options that the file has not: those that make an image, that are of this start alone, or of the log.
 var onlyFlags = []string{"config", "size", "root-owner", "root-mode", "volatile", "scrub-every", "scrub-rate", "log-level", "log-format"}
 
-// onlyKeys are keys without an option: the image is an argument, and the export that options are about is the whole filesystem.
-var onlyKeys = []string{"image", "name", "subtree", "directory_offsets", "snapdir"}
+// onlyKeys are keys without an option: the image is an argument, the export that options are about is the whole filesystem, with its snapshots
+// hidden, and schedules take more words than an option has.
+var onlyKeys = []string{"image", "name", "subtree", "directory_offsets", "snapdir", "snapshots"}
 
 // TestOneName holds each option to one name: with hyphens on the command line, with underscores in the file.
 func TestOneName(t *testing.T) {

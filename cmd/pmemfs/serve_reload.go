@@ -32,7 +32,7 @@ func (f *serveFlags) reloadOnHangup(s *server.Server, log *slog.Logger, hangups 
 			case <-hangups:
 			}
 			if err := f.reload(s, log); err != nil {
-				log.Error("not reloaded: the exports stay as they were", "err", err)
+				log.Error("not reloaded: the exports and schedules stay as they were", "err", err)
 			}
 		}
 	})
@@ -42,7 +42,7 @@ func (f *serveFlags) reloadOnHangup(s *server.Server, log *slog.Logger, hangups 
 	}
 }
 
-// reload serves the exports that the file has now, and says what else in it counts only at the next start.
+// reload serves the exports that the file has now, goes by its schedules of snapshots, and says what else in it counts only at the next start.
 func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
 	if f.configFile == "" {
 		return errNoFile
@@ -70,6 +70,14 @@ func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
 			log.Warn("cannot change while serving: counts at the next start", "file", f.configFile, "key", k.key, "now", k.now, "next", k.next)
 		}
 	}
+	if err := f.reloadExports(s, next, log); err != nil {
+		return err
+	}
+	return s.Reschedule(next.Snapshots)
+}
+
+// reloadExports serves the exports that the file has now.
+func (f *serveFlags) reloadExports(s *server.Server, next *config.File, log *slog.Logger) error {
 	if len(next.Exports) == 0 {
 		if len(f.file.Exports) == 0 {
 			log.Info("the file names no exports: those of the command line stay", "file", f.configFile)

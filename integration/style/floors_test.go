@@ -21,7 +21,7 @@ const floors = `
 	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/rquota  server/portmap  server/gonfs  server/control
 	server/nsm
 	server/nfswire  server/peer  server/filedata
-	server/rpc  server/export  server/handle  server/ninetest
+	server/rpc  server/export  server/handle  server/ninetest  server/schedule
 	server/share  server/ownsocket
 	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest
 	pmemfs

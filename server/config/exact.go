@@ -51,6 +51,9 @@ func exact(text []byte) (stanzas []Keys, err error) {
 	if err := known(text, all, reflect.TypeFor[document](), ""); err != nil {
 		return nil, err
 	}
+	if err := exactTimings(text, all); err != nil {
+		return nil, err
+	}
 	list, ok := all["export"].([]any)
 	if _, there := all["export"]; there && !ok {
 		return nil, fmt.Errorf("%d: export: each begins with [[export]], in two brackets", lineOf(text, "export"))

@@ -18,6 +18,7 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
+	"pmemfs/server/schedule"
 )
 
 // fileBytesMax bounds a configuration file.
@@ -43,6 +44,7 @@ type File struct {
 	Grace      *time.Duration // to claim locks after a restart; nil if it is left out
 	Exports    []export.Export
 	Said       []Keys // the keys that the stanza of each export has
+	Snapshots  []schedule.Schedule
 }
 
 // document is the form of the file.
@@ -61,6 +63,7 @@ type document struct {
 	Memory     bytes    `toml:"memory"`
 	Grace      *period  `toml:"grace"`
 	Exports    []stanza `toml:"export"`
+	Snapshots  []timing `toml:"snapshots"`
 }
 
 // stanza is one [[export]].
@@ -142,6 +145,9 @@ func Parse(text []byte) (*File, error) {
 			return nil, fmt.Errorf(" %w", err)
 		}
 	}
+	if c.Snapshots, err = schedules(text, d.Snapshots); err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -176,6 +182,9 @@ func explain(text []byte, err error) error {
 	var unknown *toml.StrictMissingError
 	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
 		first := &unknown.Errors[0]
+		if _, err := exact(text); err != nil && first.Key()[0] == "snapshots" {
+			return err // which knows keys of a table within a table
+		}
 		line, _ := first.Position()
 		return fmt.Errorf("%d: %s: unknown key", line, strings.Join(first.Key(), "."))
 	}
