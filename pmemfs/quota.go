@@ -76,8 +76,11 @@ func (fs *FS) SetQuota(kind QuotaKind, id uint32, l QuotaLimits) (err error) {
 	if err != nil {
 		return err
 	}
-	if id == 0 || id == NoID || kind != QuotaUser && kind != QuotaGroup && kind != QuotaProject {
+	switch {
+	case kind != QuotaUser && kind != QuotaGroup && kind != QuotaProject:
 		return ErrInvalid
+	case id == 0 || id == NoID:
+		return fmt.Errorf("%w: number %d cannot be limited", ErrInvalid, id)
 	}
 	if err := fs.EnableQuotas(); err != nil {
 		return err
