@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	pathpkg "path"
 	"time"
@@ -119,11 +120,14 @@ var QuotaList = Operation[QuotaListRequest, QuotaListReply]{
 		if req.Path != "" {
 			dir, err := directory(i.FS, req.Path)
 			if err != nil {
-				return reply, err
+				return reply, fmt.Errorf("%s: %w", req.Path, err)
 			}
 			q, err := i.FS.TreeQuota(dir)
 			if errors.Is(err, pmemfs.ErrNotExist) {
 				q, err = treeOf(i.FS, dir)
+			}
+			if errors.Is(err, pmemfs.ErrNotExist) {
+				err = fmt.Errorf("%w: %s is in no tree that has a quota", err, req.Path)
 			}
 			if err != nil {
 				return reply, err
@@ -250,6 +254,8 @@ var QuotaRemove = Operation[QuotaWhose, None]{
 	Do: func(_ context.Context, i Image, req QuotaWhose) (None, error) {
 		q, _, err := find(i.FS, req)
 		switch {
+		case errors.Is(err, pmemfs.ErrNotExist):
+			return None{}, fmt.Errorf("%w: it has no quota", err)
 		case err != nil:
 			return None{}, err
 		case q.Kind == pmemfs.QuotaProject:
@@ -271,11 +277,17 @@ var QuotaSetGrace = Operation[QuotaGrace, None]{
 	},
 }
 
+// notCounted says why there is nothing to compare.
+const notCounted = "the image has never had a quota, so nothing is counted"
+
 // QuotaCheck compares accounts with files.
 var QuotaCheck = Operation[None, QuotaCheckReply]{
 	Method: http.MethodGet, Path: "/v1/quota/check", Summary: "Compares what accounts say with what files take, beside all traffic.",
 	Do: func(_ context.Context, i Image, _ None) (QuotaCheckReply, error) {
 		list, err := i.FS.CheckQuotas()
+		if errors.Is(err, pmemfs.ErrNotExist) {
+			return QuotaCheckReply{}, fmt.Errorf("%w: %s", err, notCounted)
+		}
 		reply := QuotaCheckReply{Differences: []QuotaDifference{}}
 		for _, d := range list {
 			reply.Differences = append(reply.Differences, QuotaDifference{kinds[d.Kind], d.ID, d.UsedBytes, d.UsedFiles, d.TakenBytes, d.TakenFiles})
@@ -288,5 +300,11 @@ var QuotaCheck = Operation[None, QuotaCheckReply]{
 var QuotaRecount = Operation[None, None]{
 	Method: http.MethodPost, Path: "/v1/quota/recount",
 	Summary: "Counts anew what all files take, in the background; nothing is limited until that is under way.",
-	Do:      func(_ context.Context, i Image, _ None) (None, error) { return None{}, i.FS.RecountQuotas() },
+	Do: func(_ context.Context, i Image, _ None) (None, error) {
+		err := i.FS.RecountQuotas()
+		if errors.Is(err, pmemfs.ErrNotExist) {
+			err = fmt.Errorf("%w: %s", err, notCounted)
+		}
+		return None{}, err
+	},
 }
