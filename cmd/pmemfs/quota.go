@@ -181,12 +181,15 @@ func newQuotaGrace() *cobra.Command {
 		Use:   "grace IMAGE",
 		Short: "Set how long soft limits may be exceeded",
 		Long: `Set how long soft limits may be exceeded: those of users, of groups, or of directory trees. It is a week until somebody says
-otherwise. Times that have begun stay.`,
+otherwise. Both times are set. Those that have begun stay.`,
 		Example: `  pmemfs quota grace fs.img --kind user --bytes 24h --files 24h`,
 		Args:    oneImage,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if kind == "" {
+				return errors.New("say whose: --kind user, group or tree")
+			}
 			if bytes <= 0 || files <= 0 {
-				return errors.New("say how long: --bytes and --files, such as 24h")
+				return errors.New("say how long, of bytes and of files: --bytes and --files, such as 24h each")
 			}
 			req := control.QuotaGrace{Kind: kind, BytesNS: int64(bytes), FilesNS: int64(files)}
 			_, err := perform(cmd.Context(), reach, args[0], pmemfs.Options{}, control.QuotaSetGrace, req)

@@ -57,7 +57,7 @@ func newSnapshotCreate() *cobra.Command {
 		Use:   "create IMAGE NAME",
 		Short: "Make a snapshot",
 		Long: `Make a snapshot of all files as they are at this instant. Whatever a client was told is done is in it. A name has 1 to 255
-bytes, without spaces, "/", "@" and ":", and begins neither with "-" nor with ".".`,
+bytes of UTF-8, without spaces, control characters, "/", "@" and ":", and begins neither with "-" nor with ".".`,
 		Example: `  pmemfs snapshot create fs.img before-upgrade --description "release 7"`,
 		Args:    imageAnd(1, 1, "a name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -91,7 +91,7 @@ func snapshotError(name string, err error) error {
 	}
 	if errors.Is(err, pmemfs.ErrInvalid) {
 		return fmt.Errorf("%q: a name has 1 to 255 bytes of UTF-8 without spaces, control characters, /, @ and :, and begins neither with - nor "+
-			"with .; that of a hold up to 32, and a description up to 512", name)
+			"with .; a description has up to 512", name)
 	}
 	return fmt.Errorf("snapshot %q: %w", name, err)
 }
@@ -149,8 +149,8 @@ func newSnapshotDelete() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete IMAGE NAME...",
 		Short: "Delete snapshots",
-		Long: `Delete snapshots, one after the other. What only they hold is freed in the background while the image is served. It works on
-a full image too.`,
+		Long: `Delete snapshots, one after the other, up to the first that cannot be deleted. What only they hold is freed in the
+background while the image is served. It works on a full image too.`,
 		Example: `  pmemfs snapshot delete fs.img before-upgrade`,
 		Args:    imageAnd(1, -1, "names"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -215,7 +215,14 @@ func holdCommand(verb, short, long string, op control.Operation[control.Snapshot
 		Args:    imageAnd(1, 1, "a name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, err := perform(cmd.Context(), reach, args[0], pmemfs.Options{}, op, control.SnapshotHold{Name: args[1], Tag: tag})
-			if err != nil {
+			switch {
+			case errors.Is(err, pmemfs.ErrInvalid):
+				return fmt.Errorf("%q: a tag has 1 to 32 bytes, and else is like the name of a snapshot: pmemfs help snapshot create", tag)
+			case errors.Is(err, pmemfs.ErrNotExist) && verb == "release":
+				return fmt.Errorf("there is no snapshot %q that has a hold %q: pmemfs snapshot list shows both", args[1], tag)
+			case errors.Is(err, pmemfs.ErrTooMany):
+				return fmt.Errorf("snapshot %q has 8 holds, as many as there may be", args[1])
+			case err != nil:
 				return snapshotError(args[1], err)
 			}
 			return nil
@@ -245,8 +252,11 @@ changed, "R" renamed.`,
 				req.Later = args[2]
 			}
 			reply, err := perform(cmd.Context(), reach, args[0], pmemfs.Options{}, control.SnapshotDiff, req)
-			if errors.Is(err, pmemfs.ErrNotExist) {
+			if errors.Is(err, pmemfs.ErrNotExist) && len(args) > 2 {
 				return fmt.Errorf("no snapshot has one of the names %q", args[1:])
+			}
+			if errors.Is(err, pmemfs.ErrNotExist) {
+				return snapshotError(args[1], err)
 			}
 			if err != nil {
 				return err
