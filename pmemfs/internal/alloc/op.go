@@ -110,10 +110,12 @@ func (a *Allocator) Begin() *Op {
 	return op
 }
 
-// BeginPaused starts an operation of the caller, who has paused the allocator.
+// BeginPaused starts an operation of the caller, who has paused the allocator. It waits for no lock that others hold who wait for the end of
+// the pause: so it leaves bad blocks taken, and frees none (KeepBad).
 func (a *Allocator) BeginPaused() *Op {
 	op := opPool.Get().(*Op)
 	op.Tx, op.a, op.self = a.J.Begin(), a, op
+	op.KeepBad()
 	return op
 }
 

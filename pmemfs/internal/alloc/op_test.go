@@ -49,3 +49,33 @@ func TestReuse(t *testing.T) {
 	}
 	m.Verify(t)
 }
+
+// TestBeginPaused allocates beside bad blocks in an operation of who has paused the others: it gives none to their list, whose lock somebody
+// may hold who waits for the end of the pause.
+func TestBeginPaused(t *testing.T) {
+	m := alloctest.New(t, 2048, false)
+	m.A.Retire = func(*alloc.Op, uint64) error {
+		t.Error("a bad block was given to the list")
+		return nil
+	}
+	next, err := take(m, 0, 1, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := next.Start + 1
+	if _, _, err := m.Region.Poison(layout.BlockOffset(bad)); err != nil {
+		t.Fatal(err)
+	}
+	m.A.Suspect(bad)
+	m.A.Pause()
+	defer m.A.Resume()
+	op := m.A.BeginPaused()
+	defer op.Done()
+	r, err := op.AllocNode(bad)
+	if err == nil {
+		err = op.Commit()
+	}
+	if err != nil || r == bad {
+		t.Errorf("block %d, %v", r, err)
+	}
+}

@@ -105,6 +105,8 @@ func (s *Set) preserve(op *alloc.Op) error {
 	kept, until, shards := op.Kept(), op.Newest(), *s.shards.Load()
 	if op.Allocator().AnyBad() {
 		op.Own(s.v.OwnMu) // it comes before the latches, and a block that is about to be used may turn out to be bad
+	} else {
+		op.KeepBad() // one may have become known only now
 	}
 	mask := uint64(0)
 	for i := range kept {
