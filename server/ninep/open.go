@@ -23,8 +23,8 @@ func (c *call) lopen() errno {
 		return no
 	case flags&openDirectory != 0 && f.typ != pmemfs.TypeDir:
 		return eNotDir
-	case c.exp.ReadOnly && (r.write || r.truncate):
-		return eROFS
+	case (c.exp.ReadOnly || f.h.Snap != 0) && (r.write || r.truncate):
+		return eROFS // now, not when a client writes back what it has cached
 	}
 	return c.openAs(id, f, f.clone(), r)
 }

@@ -20,6 +20,7 @@ func TestSnapshotsDisabled(t *testing.T) {
 	f.walk(c, 0, 1, ".snapshots", "one")
 	f.walk(c, 0, 2, ".snapshots", "one", "file")
 	f.walk(c, 0, 3, "file")
+	f.fails(syscall.EROFS, c.Open(2, 1))
 	f.ok(c.Open(2, 0))
 	e := export.Default()
 	e.Squash, e.Snapshots = export.SquashNone, export.SnapshotsDisabled
