@@ -288,6 +288,9 @@ var QuotaCheck = Operation[None, QuotaCheckReply]{
 		if errors.Is(err, pmemfs.ErrNotExist) {
 			return QuotaCheckReply{}, fmt.Errorf("%w: %s", err, notCounted)
 		}
+		if errors.Is(err, pmemfs.ErrBusy) {
+			return QuotaCheckReply{}, fmt.Errorf("%w: files are still being counted, or another check is under way", err)
+		}
 		reply := QuotaCheckReply{Differences: []QuotaDifference{}}
 		for _, d := range list {
 			reply.Differences = append(reply.Differences, QuotaDifference{kinds[d.Kind], d.ID, d.UsedBytes, d.UsedFiles, d.TakenBytes, d.TakenFiles})
