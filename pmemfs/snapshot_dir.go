@@ -32,9 +32,9 @@ func (fs *FS) snapDirOf(live layout.Inode) layout.Inode {
 	list := fs.snaps.All()
 	changed := live.Btime()
 	if n := len(list); n > 0 {
-		changed = list[n-1].Time
+		// Clients look at that it has changed: while the newest one stays there can only be fewer.
+		changed = list[n-1].Time + int64(list[n-1].Epoch) - int64(n)
 	}
-	changed += fs.snaps.Changes() // that it has changed is what clients look at
 	in := layout.Inode(make([]byte, layout.InodeSize))
 	layout.InitInode(in, live.Ino(), live.Gen())
 	in.SetSnap(SnapDir)

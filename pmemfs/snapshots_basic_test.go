@@ -148,3 +148,37 @@ func TestSnapshotIndex(t *testing.T) {
 	}
 	checkFS(t, fs)
 }
+
+// TestSnapshotDirChanges looks at the time of change of the directory of snapshots: it is another one whenever there are others, also after
+// a restart.
+func TestSnapshotDirChanges(t *testing.T) {
+	fs := memFSWith(t, 16<<20, false)
+	seen := map[int64]string{}
+	look := func(what string) int64 {
+		t.Helper()
+		a, err := fs.Getattr(nil, fs.Root().In(SnapDir))
+		must(t, err)
+		if old, ok := seen[a.Ctime]; ok {
+			t.Errorf("%s: the time of change is that of %s", what, old)
+		}
+		seen[a.Ctime] = what
+		return a.Ctime
+	}
+	look("none")
+	for _, name := range []string{"one", "two", "three"} {
+		_, err := fs.CreateSnapshot(name, "")
+		must(t, err)
+		look(name)
+	}
+	must(t, fs.DeleteSnapshot("two"))
+	last := look("without two")
+	must(t, fs.SyncAll())
+	again := mountBytes(t, bytes.Clone(fs.region.Bytes()))
+	if a, err := again.Getattr(nil, again.Root().In(SnapDir)); err != nil || a.Ctime != last {
+		t.Errorf("after a restart: %d, expected %d, %v", a.Ctime, last, err)
+	}
+	closeFS(t, again)
+	must(t, fs.DeleteSnapshot("one"))
+	look("without one")
+	closeFS(t, fs)
+}

@@ -103,8 +103,6 @@ type Set struct {
 	v    *volume.Volume
 	list atomic.Pointer[[]*Snapshot] // ascending by epoch; nobody changes a list
 
-	changes atomic.Int64
-
 	mu     critical.Mutex
 	table  layout.Table // zero before the first snapshot
 	doomed []uint64     // epochs of those being deleted, ascending
@@ -212,7 +210,6 @@ func (s *Set) publish(list []*Snapshot) {
 		newest, kept = list[n-1].Epoch, reserveFor(list[n-1].Inodes)
 	}
 	s.list.Store(&list)
-	s.changes.Add(1)
 	s.v.Alloc.SetEpochs(s.table.Epoch, newest)
 	s.v.Alloc.SetSnapshotReserve(kept)
 }
@@ -223,9 +220,6 @@ func reserveFor(inodes uint64) int64 { return int64(inodes/6 + 64) }
 
 // All returns the snapshots, oldest first. The list is not to be changed.
 func (s *Set) All() []*Snapshot { return *s.list.Load() }
-
-// Changes returns how often the list has changed in this mount.
-func (s *Set) Changes() int64 { return s.changes.Load() }
 
 // ByName returns a snapshot, nil if no one has the name.
 func (s *Set) ByName(name string) *Snapshot {
