@@ -146,11 +146,15 @@ func (fs *FS) scanSnapshot(call *Call, h Handle, d layout.Inode, cookie uint64, 
 		}
 		b.add(nameDotDot, up, TypeDir, cookieDotDot, nil)
 	}
-	dd := dir.Open(fs.j, nil, d, fs.key)
+	dd, blocked := dir.Open(fs.j, nil, d, fs.key), false
 	err = dd.Scan(max(cookie, cookieDotDot), func(e dir.Entry) bool {
 		var attr *Attr
 		if withAttr {
-			if in, err := fs.childAsOf(e.Ino, h.Snap, buf); err == nil {
+			in, err := fs.childAsOf(e.Ino, h.Snap, call.waits(), buf)
+			if blocked = err == error(ErrWouldBlock); blocked {
+				return false
+			}
+			if err == nil {
 				a := attrOf(in)
 				attr = &a
 			}
@@ -158,6 +162,9 @@ func (fs *FS) scanSnapshot(call *Call, h Handle, d layout.Inode, cookie uint64, 
 		more = !b.add(e.Name, Handle{Ino: e.Ino, Snap: h.Snap}, FileType(e.Type), e.Key, attr)
 		return !more
 	})
+	if blocked {
+		return false, ErrWouldBlock
+	}
 	return more, err
 }
 

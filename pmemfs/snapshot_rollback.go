@@ -194,7 +194,7 @@ func (r *rollback) restore(ino, gen uint64, buf *[layout.InodeSize]byte) error {
 	fs := r.fs
 	var was layout.Inode
 	err := fs.guarded(func() error {
-		ok, err := fs.snaps.Kept(ino, r.epoch, buf)
+		ok, err := fs.snaps.Kept(ino, r.epoch, true, buf)
 		if ok {
 			was = buf[:]
 		}
@@ -369,7 +369,7 @@ func (r *rollback) gone() error {
 func (r *rollback) again(ino uint64) (yes bool, err error) {
 	err = r.fs.guarded(func() error {
 		var buf [layout.InodeSize]byte
-		ok, err := r.fs.snaps.Kept(ino, r.epoch, &buf)
+		ok, err := r.fs.snaps.Kept(ino, r.epoch, true, &buf)
 		was := layout.Inode(buf[:])
 		if err != nil || !ok || was.Nlink() == 0 {
 			return err

@@ -64,7 +64,7 @@ func (fs *FS) viewSnapshot(call *Call, h Handle, f func(in layout.Inode) error) 
 	if h.Snap == SnapDir {
 		return fs.viewSnapDir(call, h, f)
 	}
-	sn, err := fs.enterSnapshot(h.Snap)
+	sn, err := fs.enterSnapshot(h.Snap, call.waits())
 	if err != nil {
 		return err
 	}
@@ -79,11 +79,15 @@ func (fs *FS) viewSnapshot(call *Call, h Handle, f func(in layout.Inode) error) 
 	return f(in)
 }
 
-// enterSnapshot begins to read in a snapshot. ErrStale means that it is gone.
-func (fs *FS) enterSnapshot(epoch uint32) (*snapshot.Snapshot, error) {
+// enterSnapshot begins to read in a snapshot. ErrStale means that it is gone. Unless it is to wait it returns ErrWouldBlock rather
+// than do so.
+func (fs *FS) enterSnapshot(epoch uint32, wait bool) (*snapshot.Snapshot, error) {
 	sn := fs.snaps.ByEpoch(uint64(epoch))
-	if sn == nil || !sn.Enter() {
+	switch {
+	case sn == nil || wait && !sn.Enter():
 		return nil, ErrStale
+	case !wait && !sn.TryEnter():
+		return nil, ErrWouldBlock
 	}
 	return sn, nil
 }
@@ -102,8 +106,10 @@ func (fs *FS) inodeAsOf(h Handle, wait bool, buf *[layout.InodeSize]byte) (layou
 	if err == nil && in.BirthEpoch() <= uint64(h.Snap) {
 		copy(buf[:], in)
 	} else {
-		kept, errKept := fs.snaps.Kept(h.Ino, uint64(h.Snap), buf)
+		kept, errKept := fs.snaps.Kept(h.Ino, uint64(h.Snap), wait, buf)
 		switch {
+		case errKept == error(snapshot.ErrBusy):
+			return nil, ErrWouldBlock
 		case errKept != nil:
 			return nil, errKept
 		case !kept && err == nil:
@@ -121,8 +127,8 @@ func (fs *FS) inodeAsOf(h Handle, wait bool, buf *[layout.InodeSize]byte) (layou
 }
 
 // childAsOf is child in a snapshot.
-func (fs *FS) childAsOf(ino uint64, snap uint32, buf *[layout.InodeSize]byte) (layout.Inode, error) {
-	in, err := fs.inodeAsOf(Handle{Ino: ino, Snap: snap}, true, buf)
+func (fs *FS) childAsOf(ino uint64, snap uint32, wait bool, buf *[layout.InodeSize]byte) (layout.Inode, error) {
+	in, err := fs.inodeAsOf(Handle{Ino: ino, Snap: snap}, wait, buf)
 	if errors.Is(err, inode.ErrStale) || err == error(ErrStale) {
 		return nil, damagedEntry(ino)
 	}
@@ -161,7 +167,7 @@ func (fs *FS) lookupSnapshot(c *Cred, call *Call, dir Handle, name []byte, a *At
 		}
 		buf := slotPool.Get().(*[layout.InodeSize]byte)
 		defer slotPool.Put(buf)
-		in, err := fs.childAsOf(ino, dir.Snap, buf)
+		in, err := fs.childAsOf(ino, dir.Snap, call.waits(), buf)
 		if err == nil {
 			*a = attrOf(in)
 		}
@@ -194,11 +200,11 @@ func (fs *FS) isWithinAsOf(c *Call, h Handle) (bool, error) {
 	defer slotPool.Put(buf)
 	ino := h.Ino
 	for left := fs.j.Counts().Inodes; left >= 0 && ino != layout.RootIno; left-- {
-		in, err := fs.childAsOf(ino, h.Snap, buf)
+		in, err := fs.childAsOf(ino, h.Snap, c.waits(), buf)
 		if err != nil {
 			return false, err
 		}
-		parent, err := fs.childAsOf(in.Parent(), h.Snap, buf)
+		parent, err := fs.childAsOf(in.Parent(), h.Snap, c.waits(), buf)
 		if err != nil {
 			return false, err
 		}

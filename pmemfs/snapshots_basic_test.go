@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
 )
 
 func TestSnapshotBasics(t *testing.T) {
@@ -181,4 +184,52 @@ func TestSnapshotDirChanges(t *testing.T) {
 	must(t, fs.DeleteSnapshot("one"))
 	look("without one")
 	closeFS(t, fs)
+}
+
+// TestSnapshotNoWait reads in a snapshot, without waiting, what has changed, while a change of another file of the same shard becomes
+// durable: the call says that it would have to wait.
+func TestSnapshotNoWait(t *testing.T) {
+	b := newBench(t, 16<<20)
+	create := func(name string) Handle {
+		a, err := b.Create(superuser, nil, b.root, []byte(name), &CreateOptions{})
+		b.must(err)
+		return a.Handle
+	}
+	f := create("f")
+	_, err := b.CreateSnapshot("zero", "")
+	b.must(err)
+	shards := uint32(b.snaps.Shards())
+	g := create("g")
+	for i := 0; layout.ShardOf(g.Ino, shards) != layout.ShardOf(f.Ino, shards); i++ {
+		g = create(fmt.Sprintf("g%d", i))
+	}
+	sn, err := b.CreateSnapshot("one", "")
+	b.must(err)
+	_, _, err = b.Write(superuser, nil, f, []byte("later"), 0)
+	b.must(err)
+	then, top := f.In(sn.Epoch), b.root.In(sn.Epoch)
+	calls := func(want error) {
+		t.Helper()
+		_, err := b.Getattr(&Call{NoWait: true}, then)
+		b.want("Getattr", err, want)
+		_, err = b.Lookup(superuser, &Call{NoWait: true}, top, []byte("f"))
+		b.want("Lookup", err, want)
+		err = b.Readdir(superuser, &Call{NoWait: true}, top, 0, true, func(*DirEntry) bool { return true })
+		b.want("Readdir", err, want)
+	}
+	calls(nil)
+	fences := 0
+	b.region.SetPersistHook(pmem.Before(func(pmem.Range) error {
+		if fences++; fences == 1 {
+			calls(ErrWouldBlock)
+		}
+		return nil
+	}))
+	_, _, err = b.Write(superuser, nil, g, []byte("x"), 0)
+	b.must(err)
+	b.region.SetPersistHook(nil)
+	if fences == 0 {
+		t.Error("nothing was fenced")
+	}
+	calls(nil)
 }

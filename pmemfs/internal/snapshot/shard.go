@@ -147,11 +147,17 @@ func (s *Set) preserve(op *alloc.Op) error {
 }
 
 // Kept copies inode ino as a snapshot has it to buf, if it has changed since. It returns false if what there is now is what the snapshot
-// has, if it was born by then. The stripe of the inode is held to read.
-func (s *Set) Kept(ino, epoch uint64, buf *[layout.InodeSize]byte) (ok bool, err error) {
+// has, if it was born by then. The stripe of the inode is held to read. Unless it is to
+// wait for a change to be durable, it returns ErrBusy rather than do so.
+func (s *Set) Kept(ino, epoch uint64, wait bool, buf *[layout.InodeSize]byte) (ok bool, err error) {
 	shards := *s.shards.Load()
 	i := layout.ShardOf(ino, uint32(len(shards)))
-	shards[i].RLock()
+	switch {
+	case wait:
+		shards[i].RLock()
+	case !shards[i].TryRLock():
+		return false, ErrBusy
+	}
 	defer shards[i].RUnlock()
 	p := s.open(nil, i)
 	var c tree.Cursor

@@ -62,6 +62,8 @@ var (
 	ErrHeld = &Error{"the snapshot is held"}
 	// ErrNewer is returned for a rollback to a snapshot that is not the newest.
 	ErrNewer = &Error{"there are newer snapshots"}
+	// ErrBusy is returned to who did not want to wait.
+	ErrBusy = &Error{"would have to wait"}
 	// ErrStopped is returned by what Stop has ended, or a filesystem that is closed.
 	ErrStopped = &Error{"the filesystem is being closed"}
 )
@@ -82,6 +84,18 @@ type gate struct {
 // Enter begins reading in a snapshot. False means that it is gone. The caller calls Leave when it is done.
 func (s *Snapshot) Enter() bool {
 	s.gate.latch.RLock()
+	if s.gate.gone {
+		s.gate.latch.RUnlock()
+		return false
+	}
+	return true
+}
+
+// TryEnter is Enter if that need not wait. False also means that it would have to.
+func (s *Snapshot) TryEnter() bool {
+	if !s.gate.latch.TryRLock() {
+		return false
+	}
 	if s.gate.gone {
 		s.gate.latch.RUnlock()
 		return false
