@@ -3,6 +3,7 @@ package pmemfs
 import (
 	"errors"
 
+	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/layout"
 	"pmemfs/pmemfs/internal/mutation"
 	"pmemfs/pmemfs/internal/pmem"
@@ -48,6 +49,9 @@ func (fs *FS) createQuotas() (err error) {
 	if err := fs.dirty.FlushAll(); err != nil {
 		return err
 	}
+	if fs.a.Blocks.Avail()+fs.a.Blocks.Quarantined()-fs.a.EmergencyReserve()-fs.a.Reserved() < enableBlocks {
+		return alloc.ErrNoSpace // rather than behind the features
+	}
 	bits := func() error { return fs.addFeatures(layout.ROCompatQuota, layout.IncompatEntries) }
 	if mutation.QuotaBitsFirst.Off() {
 		bits = func() error { return nil }
@@ -62,6 +66,9 @@ func (fs *FS) createQuotas() (err error) {
 	fs.useQuotas(q)
 	return nil
 }
+
+// enableBlocks is what the accounts take with their first limit: slots and nodes.
+const enableBlocks = 8
 
 // addFeatures sets feature bits in both superblocks, one after the other, each with a fence. Of two that differ, the first counts, and the
 // next open makes the other like it; one that is torn is replaced by the other. Nothing may rely on the bits before both have them. All gates

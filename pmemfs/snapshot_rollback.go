@@ -116,8 +116,10 @@ func (fs *FS) finishRollback(inside bool) error {
 	if r.epoch == 0 {
 		return nil
 	}
-	if err := r.present(); err != nil {
-		return err
+	for _, r.dropping = range []bool{true, false} { // what goes makes room for what comes back
+		if err := r.present(); err != nil {
+			return err
+		}
 	}
 	if err := r.gone(); err != nil {
 		return err
@@ -141,11 +143,12 @@ func (fs *FS) finishRollback(inside bool) error {
 
 // rollback is a rollback under way, to the snapshot of an epoch.
 type rollback struct {
-	fs    *FS
-	epoch uint64
+	fs       *FS
+	epoch    uint64
+	dropping bool // only inodes that were made since
 }
 
-// present restores every inode that has changed since, and frees those that were made since.
+// present restores every inode that has changed since, or frees those that were made since.
 func (r *rollback) present() error {
 	fs := r.fs
 	var buf [layout.InodeSize]byte
@@ -207,6 +210,9 @@ func (r *rollback) restore(ino, gen uint64, buf *[layout.InodeSize]byte) error {
 		return nil // it had no name then: it stays until it is closed
 	case was != nil && was.Nlink() == 0:
 		was = nil
+	}
+	if r.dropping != (was == nil) {
+		return nil
 	}
 	held := fs.stripes.lock(ino)
 	defer held.unlock()

@@ -329,3 +329,73 @@ func emptyAgain(t *testing.T, fs *FS, x *changer, before Statfs) {
 		t.Fatal(err)
 	}
 }
+
+// TestRollbackFull rolls a full image back after accounting was turned on: what comes back is charged to accounts that do not exist yet.
+func TestRollbackFull(t *testing.T) {
+	fs, err := OpenMemory(8<<20, DomainVolatile, Options{NoBackground: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Cred{}
+	fill := func(name string, size int) {
+		a, err := fs.Create(c, nil, fs.Root(), []byte(name), &CreateOptions{})
+		for off := 0; err == nil && off < size; off += 64 << 10 {
+			_, _, err = fs.Write(c, nil, a.Handle, make([]byte, 64<<10), uint64(off))
+		}
+		if err != nil && !errors.Is(err, ErrNoSpace) {
+			t.Fatal(err)
+		}
+	}
+	fill("a", 2<<20)
+	if _, err := fs.CreateSnapshot("one", ""); err != nil {
+		t.Fatal(err)
+	}
+	want := treeAsText(t, fs, fs.Root())
+	if err := fs.EnableQuotas(); err != nil {
+		t.Fatal(err)
+	}
+	fill("b", 16<<20)
+	fill("a", 16<<20)
+	if err := fs.RollbackSnapshot("one", false); err != nil {
+		t.Fatal(err)
+	}
+	sameTree(t, "rolled back", treeAsText(t, fs, fs.Root()), want)
+	if r, err := fs.Check(); err != nil || !r.Clean() {
+		t.Errorf("check: %v, %+v", err, r)
+	}
+	if err := fs.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRollbackMissing refuses an image of which a rollback goes to a snapshot that is not there.
+func TestRollbackMissing(t *testing.T) {
+	path := t.TempDir() + "/fs.img"
+	if err := Format(path, FormatOptions{Size: 8 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	fs, err := Open(path, Options{NoBackground: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one", "two"} {
+		if _, err := fs.CreateSnapshot(name, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := fs.DeleteSnapshot("one"); err != nil {
+		t.Fatal(err)
+	}
+	if err := fs.snaps.Frozen(func() error { return fs.snaps.SetRollback(1) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := fs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if fs, err := Open(path, Options{}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("%v", err)
+		if err == nil {
+			t.Error(fs.Close())
+		}
+	}
+}

@@ -104,7 +104,7 @@ func ofWhom(a *control.QuotaAccount) string {
 		}
 	case "tree":
 		if a.Path != "" {
-			return a.Path
+			return printable(a.Path)
 		}
 	}
 	return a.Kind + " " + id

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -132,7 +134,7 @@ func printSnapshots(w io.Writer, list *control.SnapshotListReply) error {
 	for i := range list.Snapshots {
 		s := &list.Snapshots[i]
 		fmt.Fprintf(t, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", s.Name, time.Unix(0, s.TimeNS).UTC().Format(time.RFC3339), s.Files,
-			formatBytes(s.ReferencedBytes), formatBytes(s.AloneBytes), strings.Join(s.Holds, ","), s.Description)
+			formatBytes(s.ReferencedBytes), formatBytes(s.AloneBytes), strings.Join(s.Holds, ","), printable(s.Description))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -233,6 +235,14 @@ func holdCommand(verb, short, long string, op control.Operation[control.Snapshot
 	return cmd
 }
 
+// printable returns a text as it may go to a terminal: in quotes, with escapes, if it has control characters or is not UTF-8.
+func printable(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
+		return strconv.Quote(text)
+	}
+	return text
+}
+
 // signs are what a line of a comparison begins with.
 var signs = map[string]string{"added": "+", "removed": "-", "changed": "M", "renamed": "R"}
 
@@ -265,9 +275,9 @@ changed, "R" renamed.`,
 				return printJSON(cmd.OutOrStdout(), reply)
 			}
 			for _, d := range reply.Differences {
-				line := signs[d.Kind] + " " + d.Path
+				line := signs[d.Kind] + " " + printable(d.Path)
 				if d.To != "" {
-					line += " -> " + d.To
+					line += " -> " + printable(d.To)
 				}
 				if _, err := fmt.Fprintln(cmd.OutOrStdout(), line); err != nil {
 					return err

@@ -75,7 +75,7 @@ func (s *Server) find(remote netip.AddrPort, dir string, c export.Caller) (*expo
 	}
 	attr, err := s.exports.Root(x)
 	if err == nil && rest != "" {
-		attr, err = s.descend(x.Cred(c), attr, rest)
+		attr, err = s.descend(x, x.Cred(c), attr, rest)
 	}
 	return x, attr, statusOf(err)
 }
@@ -94,7 +94,9 @@ var errLoop = errors.New("mount3: too many symbolic links")
 
 // descend goes from an export's directory along a path below it, as a user. What ".." in the target of a link leads to is where the way has
 // come from, and so never above the export.
-func (s *Server) descend(user pmemfs.Cred, top pmemfs.Attr, rest string) (pmemfs.Attr, error) {
+func (s *Server) descend(x *export.Export, user pmemfs.Cred, top pmemfs.Attr, rest string) (pmemfs.Attr, error) {
+	var call pmemfs.Call
+	x.Bound(&call)
 	way, left, links := []pmemfs.Attr{top}, strings.Split(rest, "/"), 0
 	for len(left) > 0 {
 		name := left[0]
@@ -106,7 +108,7 @@ func (s *Server) descend(user pmemfs.Cred, top pmemfs.Attr, rest string) (pmemfs
 			way = way[:max(len(way)-1, 1)]
 			continue
 		}
-		attr, err := s.eng.Lookup(&user, nil, way[len(way)-1].Handle, []byte(name))
+		attr, err := s.eng.Lookup(&user, &call, way[len(way)-1].Handle, []byte(name))
 		if err != nil {
 			return attr, err
 		}

@@ -116,6 +116,7 @@ func (c *call) attached(path, uname string, uid uint32) (*fid, errno) {
 	u.client = c.s.remote.Addr()
 	c.as(u)
 	a, err := c.s.srv.exports.Root(exp)
+	exp.Bound(&c.call)
 	for name := range strings.SplitSeq(rest, "/") {
 		if err == nil && name != "" {
 			a, err = c.s.srv.eng.Lookup(&c.cred, &c.call, a.Handle, []byte(name))

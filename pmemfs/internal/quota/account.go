@@ -38,8 +38,17 @@ func (q *Quotas) shard(key uint64) *shard {
 	return &q.shards[(key*0x9e3779b97f4a7c15)>>60]
 }
 
+// missing says what to do about an account that is not there.
+type missing uint8
+
+const (
+	leaveMissing missing = iota
+	makeMissing
+	makeAnyway // also in space that is kept for operations that free some
+)
+
 // find returns an account and a reference to it, made with its first charge. ErrNoAccount says that there is none, if it is not to be made.
-func (q *Quotas) find(key uint64, create bool) (*account, error) {
+func (q *Quotas) find(key uint64, o missing) (*account, error) {
 	s := q.shard(key)
 	if a := s.get(key); a != nil {
 		return a, nil
@@ -52,8 +61,8 @@ func (q *Quotas) find(key uint64, create bool) (*account, error) {
 	a := &account{key: key, refs: 1}
 	a.mu.Name("account of a quota", 1)
 	err := q.load(a)
-	if errors.Is(err, ErrNoAccount) && create {
-		if err = q.create(key); err == nil {
+	if errors.Is(err, ErrNoAccount) && o != leaveMissing {
+		if err = q.create(key, o == makeAnyway); err == nil {
 			err = q.load(a)
 		}
 	}

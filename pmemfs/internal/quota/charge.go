@@ -87,7 +87,11 @@ func (q *Quotas) charge(op *alloc.Op, c *alloc.Charge) error {
 	if c.Change == (layout.Usage{}) {
 		return nil
 	}
-	a, err := q.find(c.Key, true)
+	o := makeMissing
+	if op.Frees || op.Uncapped {
+		o = makeAnyway
+	}
+	a, err := q.find(c.Key, o)
 	if err != nil {
 		return err
 	}
@@ -164,7 +168,7 @@ func (q *Quotas) Prepay(p *Prepaid, in layout.Inode, blocks int64) error {
 	if p.accounts[0] == nil {
 		list, n := keys(in)
 		for i, key := range list[:n] {
-			a, err := q.find(key, true)
+			a, err := q.find(key, makeMissing)
 			if err != nil {
 				q.Refund(p)
 				return err

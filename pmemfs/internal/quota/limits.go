@@ -27,7 +27,7 @@ func (a *account) info() Info {
 
 // Get returns an account. ErrNoAccount says that nothing was ever charged to it and it has no limits.
 func (q *Quotas) Get(kind layout.AccountKind, id uint32) (Info, error) {
-	a, err := q.find(layout.AccountKey(kind, id), false)
+	a, err := q.find(layout.AccountKey(kind, id), leaveMissing)
 	if err != nil {
 		return Info{Kind: kind, ID: id}, err
 	}
@@ -37,7 +37,7 @@ func (q *Quotas) Get(kind layout.AccountKind, id uint32) (Info, error) {
 
 // Edit changes the record of an account, which is made if need be. One fence, more for a new account; durable on return.
 func (q *Quotas) Edit(kind layout.AccountKind, id uint32, change func(*layout.Account)) error {
-	a, err := q.find(layout.AccountKey(kind, id), true)
+	a, err := q.find(layout.AccountKey(kind, id), makeMissing)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (q *Quotas) clear(keys []uint64) (err error) {
 	defer op.Done()
 	var cleared []*account
 	for _, key := range keys {
-		a, err := q.find(key, false)
+		a, err := q.find(key, leaveMissing)
 		if err != nil {
 			return err
 		}

@@ -12,8 +12,9 @@ var errRecord = fmt.Errorf("%w: the record of an account makes no sense", layout
 
 // create makes an account without limits, in a record of its own: its slot does not move afterwards. One fence, and one more for 64 accounts;
 // durable on return. v.AccountsMu is held.
-func (q *Quotas) create(key uint64) error {
+func (q *Quotas) create(key uint64, anyway bool) error {
 	return q.editLocked(func(t *tree.Tree) error {
+		t.Op.Frees = anyway
 		slot, err := q.freeSlot(t)
 		if err != nil {
 			return err

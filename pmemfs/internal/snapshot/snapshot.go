@@ -179,6 +179,9 @@ func (s *Set) load() (err error) {
 	if err != nil {
 		return err
 	}
+	if _, ok := find(list, table.Rollback); !ok && table.Rollback != 0 {
+		return fmt.Errorf("%w: a rollback is under way to a snapshot that is not there", layout.ErrDamaged)
+	}
 	if err := s.openShards(table); err != nil {
 		return err
 	}
