@@ -97,3 +97,34 @@ func TestReload(t *testing.T) {
 		t.Errorf("the new export: %d", status)
 	}
 }
+
+// TestMntSnapshot mounts what exports showed in a snapshot, unless they offer none, and a client has the permissions of then.
+func TestMntSnapshot(t *testing.T) {
+	none := export.Default()
+	none.Name, none.Snapshots = "/none", export.SnapshotsDisabled
+	s := newSite(t, none)
+	one, err := s.eng.CreateSnapshot("one", "")
+	must(t, err)
+	for _, c := range []struct {
+		path, shows string
+		status      uint32
+	}{
+		{"/.snapshots/one", "/", ok}, {"/docs/.snapshots/one", "/docs", ok}, {"/docs/.snapshots/one/open", "/docs/open", ok},
+		{"/.snapshots/one/docs/private/deep", "", acces}, {"/.snapshots/two", "", noEnt}, {"/docs/open/.snapshots/one", "", noEnt},
+		{"/none/.snapshots/one", "", noEnt},
+	} {
+		status, _, h := s.mnt(as(call(1, dirpath(c.path)), 1000))
+		if status != c.status {
+			t.Errorf("MNT %s: status %d, want %d", c.path, status, c.status)
+			continue
+		}
+		if status != ok {
+			continue
+		}
+		want, err := export.Walk(s.eng, c.shows)
+		must(t, err)
+		if h != want.Handle.In(one.Epoch) {
+			t.Errorf("MNT %s: handle %v, want %v", c.path, h, want.Handle.In(one.Epoch))
+		}
+	}
+}
