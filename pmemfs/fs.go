@@ -232,7 +232,9 @@ func (fs *FS) build(st journal.State) error {
 	}
 	fs.a.Inodes = alloc.NewBits(fs.j, layout.KindInodes, capacity, capacity-st.Head.UsedInodes, table.GroupBitmap)
 	if fs.snaps, err = snapshot.Open(fs.vol); err != nil {
-		return fmt.Errorf("the snapshots: %w", err)
+		if err := fs.withoutSnapshots(err); err != nil {
+			return err
+		}
 	}
 	fs.scrubber.Snapshots, fs.media.Snapshots = fs.snaps, fs.namePast
 	fs.j.OnCheckpoint(fs.a.Blocks.Checkpointed)

@@ -5,6 +5,7 @@ import (
 
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/media"
 	"pmemfs/pmemfs/internal/snapshot"
 )
 
@@ -142,6 +143,18 @@ func (fs *FS) SnapshotIndex() (list []Snapshot, deleting int) {
 
 // IsSnapshotName reports whether a snapshot may have a name.
 func IsSnapshotName(name string) bool { return layout.SnapshotName(name) }
+
+// withoutSnapshots goes on at an open that found the snapshots damaged. What they have is not known, so nothing may change until a repair:
+// live files can be read. A rollback that is under way has left those half done, and is an error.
+func (fs *FS) withoutSnapshots(err error) error {
+	if !media.Confined(err) || fs.snaps.Rollback() != 0 {
+		return fmt.Errorf("the snapshots: %w", err)
+	}
+	fs.readOnly, fs.vol.ReadOnly = true, true
+	fs.j.Refuse()
+	fs.log.Error("the snapshots are damaged: the image is for reading only until check --repair", "error", err)
+	return nil
+}
 
 // snapshotErr returns the error of this package for one of package snapshot.
 func snapshotErr(err *snapshot.Error) error {

@@ -5,10 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"pmemfs/pmemfs/internal/layout"
 )
 
 // TestSnapshotInstant writes one counter to two files in turn, in many goroutines, while snapshots are made, read and deleted: in each
@@ -270,6 +273,55 @@ func TestRollbackInterrupted(t *testing.T) {
 	sameTree(t, "after the open", treeAsText(t, fs, fs.Root()), want)
 	if r, err := fs.Check(); err != nil || !r.Clean() {
 		t.Errorf("check: %v, %+v", err, r)
+	}
+	if err := fs.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSnapshotTableDamaged opens an image of which the table of snapshots is damaged: live files can be read, and nothing changes.
+func TestSnapshotTableDamaged(t *testing.T) {
+	path := t.TempDir() + "/fs.img"
+	if err := Format(path, FormatOptions{Size: 8 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	fs, err := Open(path, Options{NoBackground: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := newChanger(t, fs, 3)
+	for range 40 {
+		x.step()
+	}
+	if _, err := fs.CreateSnapshot("one", ""); err != nil {
+		t.Fatal(err)
+	}
+	want := treeAsText(t, fs, fs.Root())
+	in, err := fs.inodes.View(nil, layout.SnapshotIno)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := in.DataRoot()
+	if err := fs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err == nil {
+		_, err = f.WriteAt([]byte("damage"), layout.BlockOffset(block)+100)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fs, err = Open(path, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	sameTree(t, "without the table", treeAsText(t, fs, fs.Root()), want)
+	if _, err := fs.Mkdir(&Cred{}, nil, fs.Root(), []byte("new"), nil); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("mkdir: %v", err)
+	}
+	if _, err := fs.CreateSnapshot("two", ""); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("create: %v", err)
 	}
 	if err := fs.Close(); err != nil {
 		t.Fatal(err)

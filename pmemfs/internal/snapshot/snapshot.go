@@ -131,7 +131,7 @@ type Set struct {
 	table0 atomic.Uint64           // block of the shard table
 }
 
-// Open finds the snapshots of a volume. Errors wrap layout.ErrDamaged, or are memory faults.
+// Open finds the snapshots of a volume. Errors wrap layout.ErrDamaged, or are memory faults; the set is empty then.
 func Open(v *volume.Volume) (*Set, error) {
 	s := &Set{v: v}
 	s.mu.Name("snapshots", 1)
@@ -163,6 +163,7 @@ func (s *Set) load() (err error) {
 	if !ok {
 		return fmt.Errorf("%w: the state of the snapshots", layout.ErrDamaged)
 	}
+	s.table = table
 	var list []*Snapshot
 	var c tree.Cursor
 	for err = t.SeekGE(&c, 1); err == nil && c.Valid(); err = t.Next(&c) {
@@ -185,7 +186,6 @@ func (s *Set) load() (err error) {
 	if err := s.openShards(table); err != nil {
 		return err
 	}
-	s.table = table
 	s.publish(list)
 	return nil
 }
