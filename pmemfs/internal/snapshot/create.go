@@ -48,7 +48,9 @@ func (s *Set) Create(name, text string, now int64) (layout.Snapshot, error) {
 		return layout.Snapshot{}, err
 	}
 	x := layout.Snapshot{Time: now, Name: name, Text: text, Inodes: uint64(s.v.Journal.Counts().Inodes)}
-	x.Blocks = s.referenced()
+	if x.Blocks, err = s.referenced(); err != nil {
+		return layout.Snapshot{}, err
+	}
 	free := s.v.Alloc.Blocks.Avail() + s.v.Alloc.Blocks.Quarantined() - s.v.Alloc.Reserved()
 	if free < reserveFor(x.Inodes)+setupBlocks {
 		return layout.Snapshot{}, alloc.ErrNoSpace
@@ -167,7 +169,8 @@ func (s *Set) enable() (err error) {
 
 // referenced returns how many blocks files have: those in use, but for what only snapshots hold, and for what the filesystem itself has
 // from the start.
-func (s *Set) referenced() uint64 {
+func (s *Set) referenced() (blocks uint64, err error) {
+	defer s.v.Region.Unguard(s.v.Region.Guard(), &err)
 	sb := s.v.Super()
 	fixed := sb.RingBlocks + layout.JournalRing + 1 + layout.BlocksFor(s.v.Alloc.Inodes.Limit()*layout.InodeSize)
 	bitmap := uint64(1)
@@ -175,9 +178,17 @@ func (s *Set) referenced() uint64 {
 		bitmap += layout.SumBlocks
 	}
 	fixed += layout.GroupCount(sb.Blocks) * bitmap
-	held := s.Space()
+	for ino := uint64(layout.InodeFileIno + 1); ino < layout.RootIno; ino++ {
+		if in, err := s.v.Inodes.View(nil, ino); err == nil { // others have nothing
+			fixed += in.Blocks()
+		}
+	}
+	held, err := s.Space()
+	if err != nil {
+		return 0, err
+	}
 	used := int64(sb.Blocks) - s.v.Journal.Counts().Free - int64(fixed) - int64(held.Blocks+held.Nodes)
-	return uint64(max(used, 0))
+	return uint64(max(used, 0)), nil
 }
 
 // Space is what snapshots take.
@@ -187,18 +198,24 @@ type Space struct {
 	Inodes uint64 // kept as they were
 }
 
-// Space returns what all snapshots take. It costs a look at each shard.
-func (s *Set) Space() (sum Space) {
+// Space returns what all snapshots take. It costs a look at each shard. A memory fault is an error.
+func (s *Set) Space() (sum Space, err error) {
+	defer s.v.Region.Unguard(s.v.Region.Guard(), &err)
 	shards := s.shards.Load()
 	if shards == nil {
-		return sum
+		return sum, nil
 	}
 	for i := range *shards {
-		sh := &(*shards)[i]
-		sh.RLock()
-		l := s.open(nil, i).line
-		sh.RUnlock()
+		l := s.line(i)
 		sum.Blocks, sum.Nodes, sum.Inodes = sum.Blocks+l.KeptBlocks, sum.Nodes+l.Nodes, sum.Inodes+l.KeptInodes
 	}
-	return sum
+	return sum, nil
+}
+
+// line returns the line of a shard.
+func (s *Set) line(i int) layout.Shard {
+	sh := &(*s.shards.Load())[i]
+	sh.RLock()
+	defer sh.RUnlock()
+	return s.open(nil, i).line
 }

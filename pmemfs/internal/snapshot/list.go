@@ -33,7 +33,8 @@ func (s *Set) List() (list []Entry, sum Space, err error) {
 			}
 		}
 	}
-	return list, s.Space(), nil
+	sum, err = s.Space()
+	return list, sum, err
 }
 
 // count adds some entries of a shard to what snapshots hold alone. It returns the key to go on with.
