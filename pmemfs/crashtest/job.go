@@ -68,6 +68,7 @@ var kinds = map[string]func(seed uint64) (*Trace, error){
 	"content":  damagedContent,
 	"lost":     damagedLost,
 	"repair":   repairTrace,
+	"past":     pastTrace,
 	"scrub":    scrubTrace,
 	"notes":    notesTrace,
 	"torn":     tornTrace,

@@ -48,7 +48,7 @@ var seeds = map[string]uint64{
 	"longer": 60, "mix": 6, "eadr": 1, "pages": 2, "full": 3, "extents": 2, "names": 2, "ring": 1, "restarts": 30, "phases": 12,
 	"wait": 8, "format": 4, "writers": 6, "order": 4, "refused": 40, "unsure": 3, "growth": 4, "heal": 2, "reuse": 8, "stale": 4, "wrap": 6, "replace": 5, "values": 2, "tails": 3,
 	"renames": 2, "edges": 3,
-	"window": 1, "rest": 1, "entry": 1, "content": 1, "lost": 4, "repair": 6, "scrub": 2, "notes": 6, "torn": 6, "short": 1,
+	"window": 1, "rest": 1, "entry": 1, "content": 1, "lost": 4, "repair": 6, "past": 11, "scrub": 2, "notes": 6, "torn": 6, "short": 1,
 	"cut": 6, "single": 2, "exchange": 2, "trim": 6, "kill": 12, "mend": 12, "heads": 8,
 	"quota": 8, "convert": 4, "accounts": 4, "slots": 1, "charged": 4,
 	"snaps": 4, "reap": 3, "back": 2,

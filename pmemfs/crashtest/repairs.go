@@ -21,13 +21,17 @@ func repairTrace(seed uint64) (*Trace, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The large one is for the records, of which it takes many.
+	return s.repaired(seed%uint64(len(wounds)) == 4)
+}
+
+// repaired repairs an image. With few, few states are tried of each moment.
+func (s start) repaired(few bool) (*Trace, error) {
 	region, err := pmem.NewMemory(int64(len(s.medium)), s.domain)
 	if err != nil {
 		return nil, err
 	}
 	region.Write(0, s.medium)
-	// The large one is for the records, of which it takes many.
-	few := seed%uint64(len(wounds)) == 4
 	t := &Trace{start: s.medium, domain: s.domain, few: few, Ops: []Op{{Verb: "repair"}}, open: repairAndOpen, final: s.sound}
 	t.record(region)
 	t.mark(begin, 0, 0)
@@ -177,8 +181,8 @@ func sharedBlocks(blocks int64) (start, error) {
 	})
 }
 
-// edit changes the inode of a name in the root directory, and seals it.
-func (s start) edit(sb *layout.Superblock, name string, f func(in layout.Inode)) error {
+// with calls f with an open filesystem of a copy of the image.
+func (s start) with(f func(fs *pmemfs.FS) error) error {
 	region, err := pmem.NewMemory(int64(len(s.medium)), s.domain)
 	if err != nil {
 		return err
@@ -188,14 +192,38 @@ func (s start) edit(sb *layout.Superblock, name string, f func(in layout.Inode))
 	if err != nil {
 		return errors.Join(err, region.Close())
 	}
-	a, err := fs.Lookup(root, nil, fs.Root(), []byte(name))
-	if err = errors.Join(err, fs.Close()); err != nil {
+	return errors.Join(f(fs), fs.Close())
+}
+
+// dumped returns what is in the image.
+func (s start) dumped() (d dump, err error) {
+	err = s.with(func(fs *pmemfs.FS) (err error) {
+		d, err = dumpFS(fs, true)
+		return err
+	})
+	return d, err
+}
+
+// lookup returns the number of a file.
+func (s start) lookup(path string) (ino uint64, err error) {
+	err = s.with(func(fs *pmemfs.FS) error {
+		h, err := (&world{fs: fs}).find(path)
+		ino = h.Ino
+		return err
+	})
+	return ino, err
+}
+
+// edit changes the inode of a path, and seals it.
+func (s start) edit(sb *layout.Superblock, path string, f func(in layout.Inode)) error {
+	ino, err := s.lookup(path)
+	if err != nil {
 		return err
 	}
-	off := layout.BlockOffset(sb.InodeBoot) + int64(a.Ino)*layout.InodeSize
+	off := layout.BlockOffset(sb.InodeBoot) + int64(ino)*layout.InodeSize
 	in := layout.Inode(s.medium[off : off+layout.InodeSize])
-	if !in.Sealed(a.Ino) {
-		return fmt.Errorf("inode %d is not at offset %d", a.Ino, off)
+	if !in.Sealed(ino) {
+		return fmt.Errorf("inode %d is not at offset %d", ino, off)
 	}
 	f(in)
 	in.Seal()
