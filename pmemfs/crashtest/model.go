@@ -192,7 +192,7 @@ func (m *model) apply(o Op) bool {
 	switch o.Verb {
 	case "sync", "release", "grow", "quotaon", "limit":
 		return true
-	case "snapshot", "unsnapshot", "rollback":
+	case "snapshot", "unsnapshot", "rollback", "pin", "unpin":
 		return m.applySnapshot(o)
 	case "tree", "untree":
 		return m.applyTree(o)

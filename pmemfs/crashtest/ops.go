@@ -114,7 +114,11 @@ func (w *world) do(o Op) error {
 	case "unsnapshot":
 		return w.fs.DeleteSnapshot(o.Path)
 	case "rollback":
-		return w.fs.RollbackSnapshot(o.Path, false)
+		return w.fs.RollbackSnapshot(o.Path, o.A == forced)
+	case "pin":
+		return w.fs.HoldSnapshot(o.Path, "pinned")
+	case "unpin":
+		return w.fs.ReleaseSnapshot(o.Path, "pinned")
 	case "quotaon":
 		return w.fs.EnableQuotas()
 	case "limit": // user A to B bytes

@@ -53,7 +53,7 @@ func (t *Trace) part(op int, v verdict) bool {
 		return false
 	}
 	if t.Ops[op].Verb == "rollback" {
-		return t.rolledBack(op, v.got)
+		return t.rolledBack(op, v.got) || t.Ops[op].A == forced && op+1 < len(t.states.dumps) && t.deletedNewer(op, v.got)
 	}
 	if before, got := t.states.dumps[op], v.got; slices.Equal(before[:len(before)-1], got[:len(got)-1]) {
 		return true // the inode file grew for an inode that was not made yet

@@ -18,7 +18,11 @@ import (
 type frozen struct {
 	root   *node
 	number int // the later, the higher
+	pinned bool
 }
+
+// forced says of a rollback that newer snapshots are to be deleted.
+const forced = 1
 
 // snapshots adds each snapshot, with all that is in it.
 func (d *dump) snapshots(fs *pmemfs.FS) error {
@@ -94,19 +98,24 @@ func (m *model) applySnapshot(o Op) bool {
 			return false
 		}
 		m.made++
-		m.snaps[o.Path] = &frozen{m.root.freeze(map[*node]*node{}), m.made}
+		m.snaps[o.Path] = &frozen{root: m.root.freeze(map[*node]*node{}), number: m.made}
 		return true
 	case s == nil:
 		return false
 	case o.Verb == "unsnapshot":
 		delete(m.snaps, o.Path)
 		return true
+	case o.Verb == "pin", o.Verb == "unpin":
+		s.pinned = o.Verb == "pin"
+		return true
 	}
-	for _, other := range m.snaps {
-		if other.number > s.number {
+	newer := func(_ string, other *frozen) bool { return other.number > s.number }
+	for name, other := range m.snaps {
+		if newer(name, other) && (o.A != forced || other.pinned) {
 			return false
 		}
 	}
+	maps.DeleteFunc(m.snaps, newer)
 	live := map[*node]bool{}
 	m.root.gather(live)
 	s.root.thaw(live, map[*node]bool{})
@@ -130,7 +139,7 @@ func (m *model) loadSnapshots(fs *pmemfs.FS, byIno map[uint64]*node) error {
 			f.orig = byIno[ino]
 		}
 		m.made++
-		m.snaps[s.Name] = &frozen{n, m.made}
+		m.snaps[s.Name] = &frozen{root: n, number: m.made}
 	}
 	return err
 }
@@ -178,6 +187,37 @@ func (t *Trace) rolledBack(op int, got dump) bool {
 	return op+1 < len(t.states.dumps) && slices.Equal(plain(t.states.dumps[op+1]), plain(got))
 }
 
+// deletedNewer reports whether a state is that before a forced rollback, but for one or more of the newer snapshots: they go before anything
+// else changes, the newest first.
+func (t *Trace) deletedNewer(op int, got dump) bool {
+	before, after := t.states.dumps[op], t.states.dumps[op+1]
+	var newer []string
+	epochs := map[string]int{}
+	for _, line := range before {
+		if name, epoch, ok := snapshotOf(line); ok && !slices.ContainsFunc(after, func(s string) bool { n, _, is := snapshotOf(s); return is && n == name }) {
+			newer, epochs[name] = append(newer, name), epoch
+		}
+	}
+	slices.SortFunc(newer, func(a, b string) int { return epochs[b] - epochs[a] })
+	for i := range newer {
+		rest := slices.DeleteFunc(slices.Clone(before[:len(before)-1]), func(line string) bool {
+			name, _, _ := snapshotOf(line)
+			return slices.ContainsFunc(newer[:i+1], func(gone string) bool { return name == gone || strings.HasPrefix(line, "@"+gone+"/") })
+		})
+		if slices.Equal(rest, got[:len(got)-1]) {
+			return true
+		}
+	}
+	return false
+}
+
+// snapshotOf returns which snapshot a line of a dump is about, if it is the line of one.
+func snapshotOf(line string) (name string, epoch int, ok bool) {
+	var text string
+	n, err := fmt.Sscanf(line, "snapshot %q %q of %d", &name, &text, &epoch)
+	return name, epoch, n == 3 && err == nil
+}
+
 // withoutSnapshots deletes all snapshots.
 func withoutSnapshots(fs *pmemfs.FS) error {
 	list, _, err := fs.Snapshots()
@@ -221,6 +261,8 @@ func snapsTrace(seed uint64) (*Trace, error) {
 		switch k := (uint64(i) + seed) % 4; {
 		case k == 2 && len(names) > 0:
 			add(Op{Verb: "unsnapshot", Path: names[m.rng.IntN(len(names))]})
+		case k == 3 && len(names) > 1 && seed%2 == 1:
+			add(Op{Verb: "rollback", Path: names[0], A: forced})
 		case k == 3 && len(names) > 0:
 			add(Op{Verb: "rollback", Path: names[len(names)-1]})
 		default:
@@ -293,7 +335,15 @@ func backTrace(seed uint64) (*Trace, error) {
 	ops := slices.Clone(changes[:3+seed%uint64(len(changes)-2)])
 	ops = append(ops, back)
 	ops = append(ops, changes[:2+seed%3]...)
-	ops = append(ops, back, Op{Verb: "unsnapshot", Path: "s2"}, Op{Verb: "write", Path: "a", A: 500}, Op{Verb: "rollback", Path: "s1"}, Op{Verb: "append", Path: "a", A: 6000})
+	ops = append(ops, back)
+	oldest := Op{Verb: "rollback", Path: "s1"}
+	if seed%2 == 1 {
+		oldest.A = forced
+		ops = append(ops, Op{Verb: "snapshot", Path: "s3"}, Op{Verb: "pin", Path: "s2"}, oldest, Op{Verb: "unpin", Path: "s2"}) // s2 is in the way, and s3 stays
+	} else {
+		ops = append(ops, Op{Verb: "unsnapshot", Path: "s2"})
+	}
+	ops = append(ops, Op{Verb: "write", Path: "a", A: 500}, oldest, Op{Verb: "append", Path: "a", A: 6000})
 	t, err := s.trace(ops, plainly)
 	if err == nil {
 		t.few = true // there are many records, and each recovery makes as many
