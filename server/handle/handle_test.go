@@ -25,7 +25,7 @@ func codec(t testing.TB) handle.Codec {
 	return handle.New(eng)
 }
 
-var file = pmemfs.Handle{Ino: 1<<40 + 7, Gen: 1<<63 + 9}
+var file = pmemfs.Handle{Ino: 1<<35 + 7, Gen: 1<<63 + 9}
 
 func TestRoundTrip(t *testing.T) {
 	c := codec(t)
@@ -36,6 +36,11 @@ func TestRoundTrip(t *testing.T) {
 	export, h, err := c.Decode(b[6:])
 	if export != 77 || h != file || err != nil {
 		t.Errorf("decoded %d, %v, %v", export, h, err)
+	}
+	for _, snap := range []uint32{1, 1 << 27, pmemfs.SnapDir} {
+		if _, h, err := c.Decode(c.Append(nil, 77, file.In(snap))); h != file.In(snap) || err != nil {
+			t.Errorf("of snapshot %d: decoded %v, %v", snap, h, err)
+		}
 	}
 }
 
