@@ -46,7 +46,7 @@ func TestSnapshotInstant(t *testing.T) {
 		}
 		return binary.LittleEndian.Uint64(b[:])
 	}
-	for round := range 50 {
+	for round := range 15 {
 		var least [pairs]uint64
 		for i := range least {
 			least[i] = acked[i].Load()

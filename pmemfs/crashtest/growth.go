@@ -128,13 +128,23 @@ func growingTrace(seed uint64) (*Trace, error) {
 		r.trace.from = 1
 		for r.next < 2 && step() {
 		}
-		ran := r.at([]string{"before ", "after "}[seed%2]+growSites[seed/2%4], func() {
+		site := growSites[seed/2%4]
+		ran := r.at([]string{"before ", "after "}[seed%2]+site, func() {
 			r.fail(r.world.fs.SyncAll())
-			for r.next < 4 && step() {
+			some := func() bool {
+				for r.next < 4 && step() {
+				}
+				return true
+			}
+			if site == recordSite {
+				r.inBackground(some) // what finds space waits for this record
+			} else {
+				some()
 			}
 		})
 		r.fail(r.world.grow(int64(z.to)))
 		r.region.SetPersistHook(nil)
+		r.background.Wait()
 		for (ran() || r.next < 4) && step() {
 		}
 	})
