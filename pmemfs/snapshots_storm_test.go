@@ -327,3 +327,27 @@ func TestSnapshotTableDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestBirthZero changes a file whose inode says, by damage, that it was born in epoch 0, in an image without snapshots.
+func TestBirthZero(t *testing.T) {
+	fs, err := OpenMemory(8<<20, DomainVolatile, Options{NoBackground: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := fs.Create(&Cred{}, nil, fs.Root(), []byte("f"), &CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := fs.inodes.View(nil, a.Ino)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.SetBirthEpoch(0)
+	in.Seal()
+	if _, _, err := fs.Write(&Cred{}, nil, a.Handle, []byte("text"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := fs.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -36,7 +36,8 @@ func (op *Op) Shared(owner, birth uint64) bool { return op.a.Shared(owner, birth
 
 // Shared is Op.Shared as it is now: it may be otherwise for the next operation.
 func (a *Allocator) Shared(owner, birth uint64) bool {
-	return birth <= a.epochs.newest.Load() && owner >= layout.RootIno
+	newest := a.epochs.newest.Load()
+	return birth <= newest && newest != 0 && owner >= layout.RootIno // a damaged image may have a birth epoch of 0
 }
 
 // Release gives up n blocks of inode owner: it frees them, or, if a snapshot has them, keeps them for it. meta says that they were a tree
