@@ -205,7 +205,8 @@ func (fs *FS) volume(sb *layout.Superblock) *volume.Volume {
 			}
 			return &g.RWMutex, nil
 		},
-		Stripe: func(ino uint64) *critical.Latch { return &fs.stripes.of(ino).Latch },
+		Stripe:      func(ino uint64) *critical.Latch { return &fs.stripes.of(ino).Latch },
+		AddFeatures: fs.addFeatures,
 	}
 	v.SuperMu.Name("superblocks", 1)
 	v.AccountsMu.Name("accounts of quotas", 1)

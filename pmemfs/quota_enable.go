@@ -71,9 +71,12 @@ func (fs *FS) createQuotas() (err error) {
 const enableBlocks = 8
 
 // addFeatures sets feature bits in both superblocks, one after the other, each with a fence. Of two that differ, the first counts, and the
-// next open makes the other like it; one that is torn is replaced by the other. Nothing may rely on the bits before both have them. All gates
-// are held.
-func (fs *FS) addFeatures(roCompat, incompat uint64) error {
+// next open makes the other like it; one that is torn is replaced by the other. Nothing may rely on the bits before both have them.
+func (fs *FS) addFeatures(roCompat, incompat uint64) (err error) {
+	if err := fs.j.Err(); err != nil {
+		return err
+	}
+	defer fs.region.Unguard(fs.region.Guard(), &err)
 	fs.vol.SuperMu.Lock()
 	defer fs.vol.SuperMu.Unlock()
 	sb := *fs.super()

@@ -76,11 +76,6 @@ var killers = map[string]string{
 	mutation.GrowthBackupFirst.String():             "grow:0",
 	mutation.GrowthSpaceLast.String():               "growing:4",
 
-	"snapshot: superblock with the feature, flush":             "snaps:0",
-	"snapshot: superblock with the feature, fence":             "snaps:0",
-	"snapshot: copy of the superblock with the feature, flush": "snaps:0",
-	"snapshot: copy of the superblock with the feature, fence": "snaps:0",
-
 	mutation.QuarantineFreed.String():      "mix:1",
 	mutation.QuarantineTrimmed.String():    "trim:0",
 	mutation.QuarantineSingle.String():     "single:0",

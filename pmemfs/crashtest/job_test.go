@@ -108,8 +108,6 @@ var passes = map[string]string{
 	"quota: slots of new accounts":   "accounts:0", "pmemfs: superblock with a feature": "convert:0",
 	"grow: bitmaps of new groups": "grow:2", "grow: backup superblock": "grow:0", "grow: first superblock": "grow:0",
 	"grow: superblock behind the end": "broken:0",
-
-	"snapshot: superblock with the feature": "snaps:0", "snapshot: copy of the superblock with the feature": "snaps:0",
 }
 
 // TestFailpoints cuts the power before and after every fence there is.

@@ -6,13 +6,7 @@ import (
 
 	"pmemfs/pmemfs/internal/alloc"
 	"pmemfs/pmemfs/internal/layout"
-	"pmemfs/pmemfs/internal/pmem"
 	"pmemfs/pmemfs/internal/tree"
-)
-
-var (
-	siteFeature = pmem.NewSite("snapshot: superblock with the feature")
-	siteCopy    = pmem.NewSite("snapshot: copy of the superblock with the feature")
 )
 
 // shardBlocks is how many blocks of the image there are at least for each shard: each takes a few nodes as soon as it has anything.
@@ -44,7 +38,7 @@ func (s *Set) Create(name, text string, now int64) (layout.Snapshot, error) {
 	case s.v.Alloc.Inodes.Limit() > layout.KeptInoMax:
 		return layout.Snapshot{}, fmt.Errorf("%w: inode numbers", ErrFull)
 	}
-	if err := s.enable(); err != nil {
+	if err := s.v.AddFeatures(0, layout.IncompatSnapshots); err != nil {
 		return layout.Snapshot{}, err
 	}
 	x := layout.Snapshot{Time: now, Name: name, Text: text, Inodes: uint64(s.v.Journal.Counts().Inodes)}
@@ -134,37 +128,6 @@ func (s *Set) setup(op *alloc.Op, in layout.Inode) (layout.Table, error) {
 	layout.InitShardTable(op.Tx.NewBlock(block, layout.EntryNode), block, table.Epoch, table.Count)
 	in.AddBlocks(1)
 	return table, nil
-}
-
-// enable sets the feature in both superblocks, before anything of it is there. Two fences, once in an image's life. Between them the copies
-// differ, and either does.
-func (s *Set) enable() (err error) {
-	s.v.SuperMu.Lock()
-	defer s.v.SuperMu.Unlock()
-	old := s.v.Super()
-	if old.Incompat&layout.IncompatSnapshots != 0 {
-		return nil
-	}
-	if err := s.v.Journal.Err(); err != nil {
-		return err
-	}
-	defer s.v.Region.Unguard(s.v.Region.Guard(), &err)
-	sb := *old
-	sb.Incompat |= layout.IncompatSnapshots
-	b := make([]byte, layout.BlockSize)
-	layout.EncodeSuperblock(b, &sb)
-	for _, x := range []struct {
-		site  *pmem.Site
-		block uint64
-	}{{siteFeature, layout.SuperBlock}, {siteCopy, sb.Backup}} {
-		off := layout.BlockOffset(x.block)
-		s.v.Region.Write(off, b)
-		if err := s.v.Region.Persist(x.site, []pmem.Range{{Off: off, Len: layout.BlockSize}}); err != nil {
-			return err
-		}
-	}
-	s.v.SetSuper(&sb)
-	return nil
 }
 
 // referenced returns how many blocks files have: those in use, but for what only snapshots hold, and for what the filesystem itself has

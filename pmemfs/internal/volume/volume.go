@@ -35,6 +35,10 @@ type Volume struct {
 
 	XattrKey0, XattrKey1 uint64 // hash key of extended attributes
 
+	// AddFeatures sets feature bits in both superblocks, before anything relies on them. A fence for each if one of the bits is new; durable on
+	// return.
+	AddFeatures func(roCompat, incompat uint64) error
+
 	// OwnMu guards the orphan index and the list of bad blocks. An operation that changes one holds it until it ends (alloc.Op.Own).
 	OwnMu *critical.Mutex
 	// AccountsMu guards the tree of the accounts of quotas, also over the fence of a record that changes it. It comes after the stripes and
