@@ -41,21 +41,15 @@ func (s *Set) Create(name, text string, now int64) (layout.Snapshot, error) {
 	if err := s.v.AddFeatures(0, layout.IncompatSnapshots); err != nil {
 		return layout.Snapshot{}, err
 	}
-	x := layout.Snapshot{Time: now, Name: name, Text: text, Inodes: uint64(s.v.Journal.Counts().Inodes)}
-	if x.Blocks, err = s.referenced(); err != nil {
-		return layout.Snapshot{}, err
-	}
-	free := s.v.Alloc.Blocks.Avail() + s.v.Alloc.Blocks.Quarantined() - s.v.Alloc.Reserved()
-	if free < reserveFor(x.Inodes)+setupBlocks {
-		return layout.Snapshot{}, alloc.ErrNoSpace
-	}
-	return x, s.record(&x, list)
+	x := layout.Snapshot{Time: now, Name: name, Text: text}
+	err = s.record(&x, list)
+	return x, err
 }
 
 // setupBlocks is the most blocks that the record of a snapshot takes: the shard table, and nodes of the table of snapshots.
 const setupBlocks = 1 + layout.MaxHeight
 
-// record commits a snapshot, and sets the epoch of x.
+// record commits a snapshot, and sets the counts and the epoch of x.
 func (s *Set) record(x *layout.Snapshot, list []*Snapshot) error {
 	a := s.v.Alloc
 	a.Pause()
@@ -67,6 +61,9 @@ func (s *Set) record(x *layout.Snapshot, list []*Snapshot) error {
 		}
 	}
 	defer resume()
+	if err := s.measure(x); err != nil {
+		return err
+	}
 	table := s.table
 	return s.change(a.BeginPaused(), func(op *alloc.Op, in layout.Inode, t *tree.Tree) error {
 		if table.Epoch == 0 {
@@ -130,8 +127,21 @@ func (s *Set) setup(op *alloc.Op, in layout.Inode) (layout.Table, error) {
 	return table, nil
 }
 
+// measure sets the counts of x, while operations are paused: those of one instant, and of inodes that nobody is storing to.
+func (s *Set) measure(x *layout.Snapshot) (err error) {
+	x.Inodes = uint64(s.v.Journal.Counts().Inodes)
+	if x.Blocks, err = s.referenced(); err != nil {
+		return err
+	}
+	free := s.v.Alloc.Blocks.Avail() + s.v.Alloc.Blocks.Quarantined() - s.v.Alloc.Reserved()
+	if free < reserveFor(x.Inodes)+setupBlocks {
+		return alloc.ErrNoSpace
+	}
+	return nil
+}
+
 // referenced returns how many blocks files have: those in use, but for what only snapshots hold, and for what the filesystem itself has
-// from the start.
+// from the start. Operations are paused.
 func (s *Set) referenced() (blocks uint64, err error) {
 	defer s.v.Region.Unguard(s.v.Region.Guard(), &err)
 	sb := s.v.Super()
