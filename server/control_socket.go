@@ -14,10 +14,10 @@ import (
 	"pmemfs/server/ownsocket"
 )
 
-// ControlOff is Config.Control for no socket.
+// ControlOff is ImageConfig.Control for no socket.
 const ControlOff = config.NoControl
 
-// controlSocket is how commands reach the server.
+// controlSocket is how commands about one image reach the server.
 type controlSocket struct {
 	l   net.Listener // nil if nobody listens
 	srv *control.Server
@@ -26,21 +26,21 @@ type controlSocket struct {
 
 // listenControl listens for commands. That the default place cannot be had is no reason not to serve: it may be on a filesystem that is
 // mounted for reading. A place that was asked for is.
-func (s *Server) listenControl(c *Config) error {
+func (i *Image) listenControl(s *Server, c *ImageConfig) error {
 	if c.Control == ControlOff {
-		s.control.why = "it is turned off"
+		i.control.why = "it is turned off"
 		return nil
 	}
-	srv, err := control.NewServer(control.Config{Image: control.Image{FS: s.eng, Serving: s.serving}, Path: c.Image, Logger: c.Logger})
+	srv, err := control.NewServer(control.Config{Image: control.Image{FS: i.eng, Serving: func() control.Serving { return i.serving(s) }}, Path: c.Path, Logger: i.log})
 	if err != nil {
 		return err
 	}
 	path := c.Control
 	if path == "" {
-		if path, err = control.Place(c.Image, os.Geteuid()); err != nil {
+		if path, err = control.Place(c.Path, os.Geteuid()); err != nil {
 			return err
 		}
-		err = ensureRuntimeDir(c.Image, path)
+		err = ensureRuntimeDir(c.Path, path)
 	}
 	var l net.Listener
 	if err == nil {
@@ -49,12 +49,12 @@ func (s *Server) listenControl(c *Config) error {
 	}
 	switch {
 	case err == nil:
-		s.control = controlSocket{l: l, srv: srv}
+		i.control = controlSocket{l: l, srv: srv}
 	case c.Control != "":
 		return fmt.Errorf("cannot listen for commands on %q: %w", path, err)
 	default:
-		s.control.why = err.Error()
-		s.log.Warn("commands such as grow cannot reach this server: nothing can listen beside the image; --control names another place",
+		i.control.why = err.Error()
+		i.log.Warn("commands such as grow cannot reach this server: nothing can listen beside the image; --control names another place",
 			"path", path, "err", err)
 	}
 	return nil
@@ -74,37 +74,37 @@ func ensureRuntimeDir(image, path string) error {
 }
 
 // serveControl answers commands until ctx ends.
-func (s *Server) serveControl(ctx context.Context) error {
-	if s.control.l == nil {
+func (i *Image) serveControl(ctx context.Context) error {
+	if i.control.l == nil {
 		<-ctx.Done()
 		return nil
 	}
-	return s.control.srv.Serve(ctx, s.control.l)
+	return i.control.srv.Serve(ctx, i.control.l)
 }
 
 // closeControl closes the socket of a server that does not serve.
-func (s *Server) closeControl() error {
-	if s.control.l == nil {
+func (i *Image) closeControl() error {
+	if i.control.l == nil {
 		return nil
 	}
-	return s.control.l.Close()
+	return i.control.l.Close()
 }
 
 // Control is the path of the socket for commands; empty if there is none.
-func (s *Server) Control() string {
-	if s.control.l == nil {
+func (i *Image) Control() string {
+	if i.control.l == nil {
 		return ""
 	}
-	return s.control.l.Addr().String()
+	return i.control.l.Addr().String()
 }
 
-// serving describes the server to commands.
-func (s *Server) serving() control.Serving {
+// serving describes the server, as far as it serves the image, to commands.
+func (i *Image) serving(s *Server) control.Serving {
 	about := control.Serving{
-		PID: os.Getpid(), StartedNS: s.started.UnixNano(), Control: s.Control(), NFS: s.Addr().String(), NineP: s.NineP(),
-		MemoryBytes: s.Memory(), Counters: s.eng.Counters(),
+		PID: os.Getpid(), StartedNS: s.started.UnixNano(), Control: i.Control(), NFS: s.Addr().String(), NineP: s.NineP(),
+		MemoryBytes: s.Memory(), Counters: i.eng.Counters(),
 	}
-	for _, e := range s.Exports() {
+	for _, e := range i.Exports() {
 		about.Exports = append(about.Exports, e.Name)
 	}
 	return about

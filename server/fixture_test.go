@@ -13,7 +13,7 @@ import (
 const imageBytes = 64 << 20
 
 func config(image string) server.Config {
-	return server.Config{Image: image, New: server.NewImage{Size: imageBytes}, NFS: "127.0.0.1:0", Exports: []export.Export{export.Default()}}
+	return server.Config{NFS: "127.0.0.1:0", Images: []server.ImageConfig{{Path: image, New: server.NewImage{Size: imageBytes}, Exports: []export.Export{export.Default()}}}}
 }
 
 func must(t *testing.T, err error) {

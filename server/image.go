@@ -4,106 +4,138 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"slices"
-	"syscall"
+	"log/slog"
 	"time"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/safego"
 	"pmemfs/server/export"
+	"pmemfs/server/gonfs"
+	"pmemfs/server/handle"
+	"pmemfs/server/mount3"
+	"pmemfs/server/nfs3"
+	"pmemfs/server/nlm"
+	"pmemfs/server/peer"
+	"pmemfs/server/rpc"
+	"pmemfs/server/rquota"
+	"pmemfs/server/schedule"
 )
 
-// NewImage says how to make an image that is missing.
-type NewImage struct {
-	Size     int64                   // bytes
-	Owner    *Owner                  // of the root directory; nil for DefaultOwner
-	Progress func(done, total int64) // told of the allocation in bytes; may be nil
+// Image is one of the images that a Server serves, with what is of it alone.
+type Image struct {
+	path      string
+	eng       *pmemfs.FS
+	exports   *export.Table
+	goNFS     *gonfs.Server // nil unless that is the stack
+	locks     *nlm.Server   // nil if clients cannot lock files
+	peers     *peer.Caller  // of locks
+	control   controlSocket
+	log       *slog.Logger
+	created   bool
+	readOnly  bool // the image cannot be written
+	unseen    bool // whether the image is still at its path could not be told; of checkIdentity
+	scrubs    Scrubbing
+	snapshots *schedule.Runner
 }
 
-// Owner is who may write to the root directory of a new filesystem.
-type Owner struct {
-	UID, GID uint32
-	Mode     uint32 // permission bits and sticky
+// open opens the image, makes it if it is missing, and gives it its exports and schedules. After an error the image is closed.
+func (i *Image) open(c *ImageConfig, exports *export.Set) (err error) {
+	if i.created, err = ensureImage(c.Path, c.New, exports); err != nil {
+		return err
+	}
+	if err = i.openEngine(c); err != nil {
+		return err
+	}
+	i.warnSparse(c)
+	i.snapshots = schedule.NewRunner(i.eng, i.log)
+	i.exports = export.NewTable(i.eng)
+	i.reschedule(c.Snapshots)
+	if missing := i.show(exports); len(missing) == len(exports.All()) {
+		i.log.Error("no export has a directory: nothing can be mounted until one is made, or the exports are named otherwise")
+	}
+	return nil
 }
 
-// DefaultOwner makes a new filesystem usable by whoever makes it, with root squashed: a user owns the root directory, with
-// mode 0755. When root makes it, nobody in particular would own it over NFS, as root is squashed; so it is like /tmp then:
-// everybody may create there, and remove what is their own (mode 1777).
-func DefaultOwner() Owner {
-	uid, gid := os.Geteuid(), os.Getegid()
-	if uid <= 0 {
-		return Owner{Mode: 0o1777}
-	}
-	return Owner{UID: uint32(uid), GID: uint32(gid), Mode: 0o755}
-}
-
-// FormatOptions are the engine's options for n.
-func (n NewImage) FormatOptions() pmemfs.FormatOptions {
-	owner := DefaultOwner()
-	if n.Owner != nil {
-		owner = *n.Owner
-	}
-	return pmemfs.FormatOptions{Size: n.Size, Progress: n.Progress, RootUID: owner.UID, RootGID: owner.GID, RootMode: owner.Mode}
-}
-
-// ensureImage makes the image at path if nothing is there. It appears when it is whole and durable, so that a first run that is interrupted
-// can simply be repeated; of two at once one makes it, and the other finds it there.
-func ensureImage(path string, n NewImage, exports *export.Set) (created bool, err error) {
-	if path == "" {
-		return false, errors.New("no image is named")
-	}
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return false, err // nil if there is something, whatever it is: Open says if it is ours
-	}
-	// In a new one there is the root directory and nothing else.
-	if !slices.ContainsFunc(exports.All(), func(e export.Export) bool { return e.Subtree == "/" }) {
-		return false, fmt.Errorf("%s: there is no such image, and a new one would have nothing to show: no export is of the root directory", path)
-	}
-	if !slices.ContainsFunc(exports.All(), func(e export.Export) bool { return !e.ReadOnly }) {
-		return false, fmt.Errorf("%s: there is no such image, and nobody could fill a new one: all exports are read-only", path)
-	}
-	err = pmemfs.Format(path, n.FormatOptions())
-	if errors.Is(err, pmemfs.ErrExist) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// vetImage reports whether the image can be served for reading only, and is to be: it is a file that this process cannot write, for want of permission or since its
-// filesystem is mounted for reading, and nothing would be written by clients. Nothing is changed.
-func (c *Config) vetImage(exports *export.Set) (readOnly bool) {
-	if st, err := os.Stat(c.Image); err != nil || !st.Mode().IsRegular() || !allReadOnly(exports) {
-		return false // Open says what is wrong with it
-	}
-	f, err := os.OpenFile(c.Image, os.O_RDWR, 0)
-	if err == nil {
-		return f.Close() != nil
-	}
-	return errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM)
-}
-
-// allReadOnly reports whether no export allows changes.
-func allReadOnly(exports *export.Set) bool {
-	return !slices.ContainsFunc(exports.All(), func(e export.Export) bool { return !e.ReadOnly })
-}
-
-// openImage opens the image.
-func (c *Config) openImage(readOnly bool) (*pmemfs.FS, error) {
-	eng, err := pmemfs.Open(c.Image, pmemfs.Options{
-		Durability: c.Durability, Volatile: c.Volatile, Sparse: c.Sparse, ReadOnly: readOnly, Logger: c.Logger})
+// openEngine opens what is at the path.
+func (i *Image) openEngine(c *ImageConfig) (err error) {
+	i.eng, err = pmemfs.Open(c.Path, pmemfs.Options{
+		Durability: c.Durability, Volatile: c.Volatile, Sparse: c.Sparse, ReadOnly: i.readOnly, Logger: i.log})
 	var missing *pmemfs.MissingError
 	if errors.As(err, &missing) {
-		return nil, fmt.Errorf("%w (--sparse serves it as it is)", err)
+		err = fmt.Errorf("%w (--sparse serves it as it is)", err)
 	}
-	return eng, err
+	return err
 }
 
-// identityEvery is how long it takes to notice that the image is no longer at its path.
+// warnSparse warns of an image that is served although the disk below may become too full for it.
+func (i *Image) warnSparse(c *ImageConfig) {
+	if !c.Sparse {
+		return
+	}
+	if info := i.eng.Info(); info.SparseBytes+info.SharedBytes > 0 {
+		i.log.Warn("the image lacks blocks on the disk, so writes fail when the disk is full: without --sparse they are allocated at the start",
+			"image", c.Path, "sparse_bytes", info.SparseBytes, "shared_bytes", info.SharedBytes)
+	}
+}
+
+// show begins to serve a set of exports. What has no directory yet is served when that appears. Those it returns.
+func (i *Image) show(set *export.Set) (missing []*export.MissingError) {
+	missing = i.exports.Store(set)
+	for _, m := range missing {
+		i.log.Warn("an export has no directory and cannot be mounted until it is made", "export", m.Export, "directory", m.Subtree, "err", m.Err)
+	}
+	return missing
+}
+
+// programs are what is served of the image at the address of NFS.
+func (i *Image) programs(c *Config) []rpc.Program {
+	mounts := mount3.New(mount3.Config{Engine: i.eng, Exports: i.exports, Handles: handle.New(i.eng), Logger: i.log})
+	programs := append(i.lockPrograms(&c.Locking), mounts.Program(), rquota.New(i.eng, i.exports).Program())
+	if c.NFSStack == StackGoNFS {
+		i.goNFS = gonfs.New(gonfs.Config{Engine: i.eng, Exports: i.exports, Logger: i.log})
+		return append(programs, i.goNFS.Program())
+	}
+	native := nfs3.New(nfs3.Config{Engine: i.eng, Exports: i.exports, Logger: i.log})
+	return append(programs, native.Program(), native.ACLProgram())
+}
+
+// background does what is done without being asked, until ctx ends: it scrubs, makes and deletes snapshots by the schedules, and watches
+// the path.
+func (i *Image) background(ctx context.Context, wg *safego.Group) {
+	if i.scrubs.Every > 0 {
+		wg.Go("scrub", func() { i.scrub(ctx, i.scrubs) })
+	}
+	wg.Go("snapshots", func() { i.snapshots.Run(ctx) })
+	wg.Go("image", func() { i.watchIdentity(ctx) })
+}
+
+// closePrograms ends what programs have under way, when no call is in progress.
+func (i *Image) closePrograms() {
+	if i.goNFS != nil {
+		i.goNFS.Close()
+	}
+	if i.locks != nil {
+		i.locks.Close()
+	}
+}
+
+// Path is where the image is.
+func (i *Image) Path() string { return i.path }
+
+// Info describes the image.
+func (i *Image) Info() pmemfs.Info { return i.eng.Info() }
+
+// Created reports whether Open made the image.
+func (i *Image) Created() bool { return i.created }
+
+// Exports are what is served of the image.
+func (i *Image) Exports() []export.Export { return i.exports.Load().All() }
+
+// identityEvery is how long it takes to notice that an image is no longer at its path.
 const identityEvery = 2 * time.Second
 
 // watchIdentity looks until ctx ends whether the path still leads to the image.
-func (s *Server) watchIdentity(ctx context.Context) {
+func (i *Image) watchIdentity(ctx context.Context) {
 	tick := time.NewTicker(identityEvery)
 	defer tick.Stop()
 	for {
@@ -111,16 +143,16 @@ func (s *Server) watchIdentity(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			s.checkIdentity()
+			i.checkIdentity()
 		}
 	}
 }
 
 // checkIdentity looks whether the path still leads to the image, and says once that it cannot tell.
-func (s *Server) checkIdentity() {
-	err := s.eng.LookForImage()
-	if err != nil && !s.unseen {
-		s.log.Warn("cannot tell whether the image is still at its path", "err", err)
+func (i *Image) checkIdentity() {
+	err := i.eng.LookForImage()
+	if err != nil && !i.unseen {
+		i.log.Warn("cannot tell whether the image is still at its path", "err", err)
 	}
-	s.unseen = err != nil
+	i.unseen = err != nil
 }

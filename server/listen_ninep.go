@@ -122,8 +122,9 @@ func (s *Server) answerNineP(c *Config) error {
 	if err != nil {
 		return err
 	}
-	files := ninep.New(ninep.Config{Engine: s.eng, Exports: s.exports, Logger: c.Logger, MessageMax: limits.Record, Users: users,
-		InGrace: func() bool { return s.locks != nil && s.locks.InGrace() }})
+	i := s.images[0]
+	files := ninep.New(ninep.Config{Engine: i.eng, Exports: i.exports, Logger: c.Logger, MessageMax: limits.Record, Users: users,
+		InGrace: i.inGrace})
 	for i := range s.nine {
 		s.nine[i].srv = rpc.NewServer(rpc.Config{Session: files.Session, Logger: c.Logger, Limits: limits, Budget: s.budget})
 	}

@@ -18,7 +18,7 @@ func TestNineP(t *testing.T) {
 	image, socket := filepath.Join(dir, "image"), filepath.Join(dir, "socket")
 	c := config(image)
 	c.NineP = []string{":0", "unix:" + socket}
-	c.Exports[0].Squash = 2
+	c.Images[0].Exports[0].Squash = 2
 	for round := range 2 {
 		s, err := server.Open(c)
 		must(t, err)
@@ -52,8 +52,8 @@ func TestNineP(t *testing.T) {
 			}
 			defer client.Close() // it is there when the server stops
 		}
-		other := c
-		other.Image = filepath.Join(dir, "other")
+		other := config(filepath.Join(dir, "other"))
+		other.NineP = c.NineP
 		if s, err := server.Open(other); err == nil {
 			t.Error("two servers on one socket")
 			must(t, s.Close())

@@ -71,8 +71,7 @@ func TestWayOut(t *testing.T) {
 		"a long path":    {unix(file + strings.Repeat("x", 256)), "name too long"},
 		"a bare port":    {Config{NFS: "127.0.0.1:0", Finding: Finding{Portmap: "111"}}, "write host:port, such as :111"},
 	} {
-		c.config.Image = t.TempDir() + "/none"
-		c.config.Exports = []export.Export{export.Default()}
+		c.config.Images = []ImageConfig{{Path: t.TempDir() + "/none", Exports: []export.Export{export.Default()}}}
 		s, err := Open(c.config)
 		if err == nil {
 			t.Errorf("%s: served", name)

@@ -32,29 +32,32 @@ func (l Locking) vet() error {
 
 // lockPrograms are those by which clients lock files. If the image cannot say who had locks there are none: files are served all
 // the same.
-func (s *Server) lockPrograms(c *Config) []rpc.Program {
-	if c.Locking.Off {
+func (i *Image) lockPrograms(c *Locking) []rpc.Program {
+	if c.Off || i.readOnly {
 		return nil
 	}
 	name, err := os.Hostname()
 	if err != nil {
-		s.log.Warn("this machine has no name to tell clients of a restart", "err", err)
+		i.log.Warn("this machine has no name to tell clients of a restart", "err", err)
 	}
-	s.peers = peer.New(0)
-	locks, err := nlm.New(nlm.Config{Engine: s.eng, Exports: s.exports, Peers: s.peers, Name: name, Grace: c.Locking.Grace, Logger: c.Logger})
+	i.peers = peer.New(0)
+	locks, err := nlm.New(nlm.Config{Engine: i.eng, Exports: i.exports, Peers: i.peers, Name: name, Grace: c.Grace, Logger: i.log})
 	if err != nil {
-		s.log.Error("clients cannot lock files", "err", err)
+		i.log.Error("clients cannot lock files", "err", err)
 		return nil
 	}
-	s.locks = locks
+	i.locks = locks
 	return locks.Programs()
 }
 
 // runLocks tells clients of a restart.
-func (s *Server) runLocks(ctx context.Context) error {
-	if s.locks != nil {
-		s.locks.Run(ctx)
+func (i *Image) runLocks(ctx context.Context) error {
+	if i.locks != nil {
+		i.locks.Run(ctx)
 	}
 	<-ctx.Done()
 	return nil
 }
+
+// inGrace reports whether clients may still claim their locks after a restart. The programs have been made.
+func (i *Image) inGrace() bool { return i.locks != nil && i.locks.InGrace() }

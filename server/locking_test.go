@@ -48,7 +48,7 @@ func TestLocking(t *testing.T) {
 	s, err := server.Open(c)
 	must(t, err)
 	must(t, s.Close())
-	eng, err := pmemfs.Open(c.Image, pmemfs.Options{})
+	eng, err := pmemfs.Open(c.Images[0].Path, pmemfs.Options{})
 	must(t, err)
 	a, err := eng.Create(&pmemfs.Cred{}, nil, eng.Root(), []byte("file"), &pmemfs.CreateOptions{Attr: pmemfs.SetAttr{Mask: pmemfs.SetMode, Mode: 0o666}})
 	must(t, err)
@@ -70,7 +70,7 @@ func TestLocking(t *testing.T) {
 				t.Errorf("%s, again %v: status %d", stack, again, st)
 			}
 			stop()
-			checkClean(t, c.Image)
+			checkClean(t, c.Images[0].Path)
 		}
 	}
 	c.Locking.Off = true

@@ -23,21 +23,21 @@ func (c Scrubbing) vet() error {
 }
 
 // scrub scrubs whenever it is due, until ctx ends. A pass that was stopped goes on at once: its position is on the medium.
-func (s *Server) scrub(ctx context.Context, c Scrubbing) {
+func (i *Image) scrub(ctx context.Context, c Scrubbing) {
 	for {
-		st, err := s.eng.ScrubStatus()
+		st, err := i.eng.ScrubStatus()
 		if err != nil {
-			s.log.Error("cannot tell when to scrub", "error", err)
+			i.log.Error("cannot tell when to scrub", "error", err)
 			return
 		}
-		if !sleep(ctx, c.dueIn(st, time.Unix(0, s.eng.Info().Created), time.Now())) {
+		if !sleep(ctx, c.dueIn(st, time.Unix(0, i.eng.Info().Created), time.Now())) {
 			return
 		}
-		if err := s.scrubOnce(ctx, c, st.Partial); err != nil {
+		if err := i.scrubOnce(ctx, c, st.Partial); err != nil {
 			if ctx.Err() != nil {
 				return
 			}
-			s.log.Error("scrub failed", "error", err)
+			i.log.Error("scrub failed", "error", err)
 			if !sleep(ctx, c.Every) {
 				return
 			}
@@ -72,20 +72,20 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // scrubOnce makes one pass, or what is left of one.
-func (s *Server) scrubOnce(ctx context.Context, c Scrubbing, resume bool) error {
+func (i *Image) scrubOnce(ctx context.Context, c Scrubbing, resume bool) error {
 	start := time.Now()
-	s.log.Info("scrub begins", "resumed", resume, "rate", c.Rate)
-	r, err := s.eng.Scrub(ctx, pmemfs.ScrubOptions{Rate: c.Rate, Resume: resume, Found: func(f pmemfs.ScrubFinding) {
-		s.log.Warn("scrub found damage", "object", f.Object, "offset", f.Offset, "inode", f.Ino, "problem", f.Problem, "repaired", f.Repaired)
+	i.log.Info("scrub begins", "resumed", resume, "rate", c.Rate)
+	r, err := i.eng.Scrub(ctx, pmemfs.ScrubOptions{Rate: c.Rate, Resume: resume, Found: func(f pmemfs.ScrubFinding) {
+		i.log.Warn("scrub found damage", "object", f.Object, "offset", f.Offset, "inode", f.Ino, "problem", f.Problem, "repaired", f.Repaired)
 	}})
 	switch {
 	case errors.Is(err, context.Canceled):
-		s.log.Info("scrub stopped; it goes on at the next start", "bytes", r.Bytes)
+		i.log.Info("scrub stopped; it goes on at the next start", "bytes", r.Bytes)
 		return err
 	case err != nil:
 		return err
 	}
-	s.log.Info("scrub complete", "findings", uint64(len(r.Findings)+r.Suppressed)+r.Earlier, "inodes", r.Inodes, "nodes", r.Nodes,
+	i.log.Info("scrub complete", "findings", uint64(len(r.Findings)+r.Suppressed)+r.Earlier, "inodes", r.Inodes, "nodes", r.Nodes,
 		"data_blocks", r.DataBlocks, "bytes", r.Bytes, "took", time.Since(start).Round(time.Millisecond))
 	return nil
 }

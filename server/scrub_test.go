@@ -54,7 +54,7 @@ func TestScrubInBackground(t *testing.T) {
 	var log safeBuffer
 	cfg := config(image)
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	cfg.Scrub = server.Scrubbing{Every: 10 * time.Millisecond, Rate: 1 << 30}
+	cfg.Images[0].Scrub = server.Scrubbing{Every: 10 * time.Millisecond, Rate: 1 << 30}
 	s, err := server.Open(cfg)
 	must(t, err)
 	stop := run(t, s)
@@ -81,7 +81,7 @@ func TestScrubGoesOn(t *testing.T) {
 	var log safeBuffer
 	cfg := config(image)
 	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	cfg.Scrub = server.Scrubbing{Every: time.Nanosecond, Rate: 1}
+	cfg.Images[0].Scrub = server.Scrubbing{Every: time.Nanosecond, Rate: 1}
 	start := func() (stop func()) {
 		begun := strings.Count(log.String(), "scrub begins") // it may begin before Open has returned
 		s, err := server.Open(cfg)
@@ -103,7 +103,7 @@ func TestScrubGoesOn(t *testing.T) {
 	if !info.Scrub.Partial || !strings.Contains(log.String(), "scrub stopped") {
 		t.Errorf("stopped in the middle: %+v, %s", info.Scrub, log.String())
 	}
-	cfg.Scrub = server.Scrubbing{Every: time.Hour}
+	cfg.Images[0].Scrub = server.Scrubbing{Every: time.Hour}
 	stop := start()
 	for deadline := time.Now().Add(patience); !strings.Contains(log.String(), "scrub complete"); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -114,7 +114,7 @@ func TestScrubGoesOn(t *testing.T) {
 	if !strings.Contains(log.String(), "resumed=true") {
 		t.Errorf("it began anew: %s", log.String())
 	}
-	if _, err := server.Open(server.Config{Image: image, NFS: "127.0.0.1:0", Exports: cfg.Exports, Scrub: server.Scrubbing{Every: -1}}); err == nil {
+	if _, err := server.Open(server.Config{NFS: "127.0.0.1:0", Images: []server.ImageConfig{{Path: image, Exports: cfg.Images[0].Exports, Scrub: server.Scrubbing{Every: -1}}}}); err == nil {
 		t.Error("a negative interval is accepted")
 	}
 }

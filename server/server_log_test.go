@@ -24,7 +24,7 @@ func TestRefusalsLogged(t *testing.T) {
 	c.Logger, c.NineP = slog.New(slog.NewTextHandler(&log, nil)), []string{"127.0.0.1:0"}
 	strict := export.Default()
 	strict.Name, strict.Subtree, strict.Clients = "/strict", "/none", []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
-	c.Exports = append(c.Exports, strict)
+	c.Images[0].Exports = append(c.Images[0].Exports, strict)
 	s, err := server.Open(c)
 	must(t, err)
 	stop := run(t, s)
@@ -70,13 +70,13 @@ func TestSparseWarned(t *testing.T) {
 	for name, holes := range map[string]bool{"whole": false, "sparse": true} {
 		var log safeBuffer
 		c := config(filepath.Join(t.TempDir(), "image"))
-		c.Logger, c.Sparse = slog.New(slog.NewTextHandler(&log, nil)), true
-		must(t, pmemfs.Format(c.Image, pmemfs.FormatOptions{Size: imageBytes, RootMode: 0o755}))
+		c.Logger, c.Images[0].Sparse = slog.New(slog.NewTextHandler(&log, nil)), true
+		must(t, pmemfs.Format(c.Images[0].Path, pmemfs.FormatOptions{Size: imageBytes, RootMode: 0o755}))
 		if holes {
-			b, err := os.ReadFile(c.Image)
+			b, err := os.ReadFile(c.Images[0].Path)
 			must(t, err)
-			must(t, os.Remove(c.Image))
-			f, err := os.Create(c.Image)
+			must(t, os.Remove(c.Images[0].Path))
+			f, err := os.Create(c.Images[0].Path)
 			must(t, err)
 			const block = 4096
 			for at := 0; at < len(b); at += block {

@@ -48,7 +48,7 @@ func TestSoak(t *testing.T) {
 	t.Logf("%s=%d", seedVariable, seed)
 	before := safego.Panics()
 	image := filepath.Join(t.TempDir(), "image")
-	s, err := Open(Config{Image: image, New: NewImage{Size: 64 << 20}, NFS: "127.0.0.1:0", Exports: []export.Export{export.Default()}, Memory: rpc.BudgetMin,
+	s, err := Open(Config{Images: []ImageConfig{{Path: image, New: NewImage{Size: 64 << 20}, Exports: []export.Export{export.Default()}}}, NFS: "127.0.0.1:0", Memory: rpc.BudgetMin,
 		Limits: rpc.Limits{Yield: 50 * time.Millisecond, Partial: time.Second, Connections: 64}})
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestSoak(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
-	k := &soaker{addr: s.Addr().String(), waits: func() int { return s.eng.LockUsage().Waits }}
+	k := &soaker{addr: s.Addr().String(), waits: func() int { return s.images[0].eng.LockUsage().Waits }}
 	k.soak(t, seed, long)
 	if n := safego.Panics() - before; n > 0 {
 		t.Errorf("%d panics", n)

@@ -26,10 +26,11 @@ func TestFirstRunAndNext(t *testing.T) {
 	image := filepath.Join(t.TempDir(), "image")
 	s, err := server.Open(config(image))
 	must(t, err)
-	if !s.Created() || s.Info().Domain == "" || len(s.Exports()) != 1 {
-		t.Errorf("first run: created %v, %+v", s.Created(), s.Info())
+	i := s.Images()[0]
+	if !i.Created() || i.Info().Domain == "" || len(i.Exports()) != 1 {
+		t.Errorf("first run: created %v, %+v", i.Created(), i.Info())
 	}
-	uuid := s.Info().UUID
+	uuid := i.Info().UUID
 	stop := run(t, s)
 	conn, err := net.Dial("tcp", s.Addr().String())
 	must(t, err)
@@ -47,8 +48,8 @@ func TestFirstRunAndNext(t *testing.T) {
 
 	s, err = server.Open(config(image))
 	must(t, err)
-	if s.Created() || s.Info().UUID != uuid {
-		t.Errorf("next run: created %v, %+v", s.Created(), s.Info())
+	if i := s.Images()[0]; i.Created() || i.Info().UUID != uuid {
+		t.Errorf("next run: created %v, %+v", i.Created(), i.Info())
 	}
 	must(t, s.Close())
 	checkClean(t, image)
@@ -108,10 +109,10 @@ func TestRefusals(t *testing.T) {
 		"port":      func(c *server.Config) { c.NFS = "127.0.0.1:99999" },
 		"portmap":   func(c *server.Config) { c.Finding.Portmap = "nowhere" },
 		"both":      func(c *server.Config) { c.Finding = server.Finding{Portmap: ":0", Register: true} },
-		"no export": func(c *server.Config) { c.Exports = nil },
-		"no image":  func(c *server.Config) { c.Image = "" },
-		"no size":   func(c *server.Config) { c.New.Size = 0 },
-		"no folder": func(c *server.Config) { c.Image = filepath.Join(dir, "none", "image") },
+		"no export": func(c *server.Config) { c.Images[0].Exports = nil },
+		"no image":  func(c *server.Config) { c.Images[0].Path = "" },
+		"no size":   func(c *server.Config) { c.Images[0].New.Size = 0 },
+		"no folder": func(c *server.Config) { c.Images[0].Path = filepath.Join(dir, "none", "image") },
 	} {
 		c := config(image)
 		change(&c)
@@ -138,7 +139,7 @@ func TestRefusals(t *testing.T) {
 		"rpcbind": func(c *server.Config) {
 			c.Finding = server.Finding{Register: true, Rpcbind: portmap.Rpcbind{Sockets: []string{dir}}}
 		},
-		"subtree": func(c *server.Config) { c.Exports[0].Subtree = "/none" },
+		"subtree": func(c *server.Config) { c.Images[0].Exports[0].Subtree = "/none" },
 	} {
 		c := config(image)
 		change(&c)

@@ -102,7 +102,9 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	if err := s.Serve(ctx); err != nil {
 		return err
 	}
-	c.Logger.Info("stopped", "image", c.Image)
+	for _, i := range s.Images() {
+		c.Logger.Info("stopped", "image", i.Path())
+	}
 	return nil
 }
 
@@ -119,27 +121,15 @@ func durabilityLine(info pmemfs.Info) string {
 
 // announce prints what the user needs to know and to paste.
 func announce(w io.Writer, s *server.Server) {
-	info, addr := s.Info(), s.Addr()
-	verb := "opened"
-	if s.Created() {
-		verb = "made"
-	}
-	fmt.Fprintf(w, "%s %s, %s\n", verb, info.Path, formatBytes(info.SizeBytes))
-	fmt.Fprintln(w, durabilityLine(info))
-	for _, e := range s.Exports() {
-		access := "read-write"
-		if e.ReadOnly {
-			access = "read-only"
-		}
-		fmt.Fprintf(w, "NFSv3 export %s on %s, %s, squash %s\n", e.Name, addr, access, e.Squash)
-		for _, l := range server.MountLines(addr, e.Name, s.Found()) {
-			fmt.Fprintf(w, "  %-6s %s\n", l.System+":", l.Command)
-		}
+	for _, i := range s.Images() {
+		announceImage(w, s, i)
 	}
 	for _, at := range s.NineP() {
 		fmt.Fprintf(w, "9P2000.L on %s\n", at)
-		for _, e := range s.Exports() {
-			fmt.Fprintf(w, "  %-6s %s\n", "Linux:", server.NinePMountLine(at, e.Name))
+		for _, i := range s.Images() {
+			for _, e := range i.Exports() {
+				fmt.Fprintf(w, "  %-6s %s\n", "Linux:", server.NinePMountLine(at, e.Name))
+			}
 		}
 	}
 	if s.Portmap().IsValid() {
@@ -149,4 +139,25 @@ func announce(w io.Writer, s *server.Server) {
 		fmt.Fprintln(w, "registered with rpcbind")
 	}
 	fmt.Fprintln(w, "Ctrl-C stops; unmount first.")
+}
+
+// announceImage prints what one image is, and how its exports are mounted by NFS.
+func announceImage(w io.Writer, s *server.Server, i *server.Image) {
+	info, addr := i.Info(), s.Addr()
+	verb := "opened"
+	if i.Created() {
+		verb = "made"
+	}
+	fmt.Fprintf(w, "%s %s, %s\n", verb, info.Path, formatBytes(info.SizeBytes))
+	fmt.Fprintln(w, durabilityLine(info))
+	for _, e := range i.Exports() {
+		access := "read-write"
+		if e.ReadOnly {
+			access = "read-only"
+		}
+		fmt.Fprintf(w, "NFSv3 export %s on %s, %s, squash %s\n", e.Name, addr, access, e.Squash)
+		for _, l := range server.MountLines(addr, e.Name, s.Found()) {
+			fmt.Fprintf(w, "  %-6s %s\n", l.System+":", l.Command)
+		}
+	}
 }

@@ -100,8 +100,7 @@ func (f *serveFlags) add(flags *pflag.FlagSet) {
 
 // config turns the command line and the file into what a server needs.
 func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Writer) (server.Config, error) {
-	c := server.Config{Volatile: f.volatile, Scrub: server.Scrubbing{Every: f.scrubEvery, Rate: int64(f.scrubRate)}}
-	var err error
+	var c server.Config
 	if f.configFile != "" {
 		file, err := config.Read(f.configFile)
 		if err != nil {
@@ -112,40 +111,48 @@ func (f *serveFlags) config(flags *pflag.FlagSet, args []string, stderr io.Write
 	if err := f.filled(flags); err != nil {
 		return c, err
 	}
-	c.Image = defaultImage
-	if f.file.Image != "" {
-		c.Image = f.file.Image
-	}
-	if len(args) == 1 {
-		c.Image = args[0]
-	}
 	c.NFS = choose(flags, "nfs", f.nfs, f.file.NFS)
 	if c.NineP = f.nineP; !flags.Changed("9p") {
 		c.NineP = f.file.NineP
 	}
-	if c.Sparse = f.sparse; !flags.Changed("sparse") {
-		c.Sparse = f.file.Sparse
-	}
 	c.NinePUsers = choose(flags, "9p-users", f.nineUsers, f.file.NinePUsers)
-	c.Control = choose(flags, "control", f.control, f.file.Control)
-	c.Snapshots = f.file.Snapshots
 	c.Finding, c.Locking = f.finding(flags), f.locking(flags)
 	if c.Memory = int64(f.memory); !flags.Changed("memory") {
 		c.Memory = f.file.Memory
 	}
 	c.NFSStack = choose(flags, "nfs-stack", f.stack, f.file.NFSStack)
-	if f.volatile && (flags.Changed("durability") || f.file.Durability != "") {
-		return c, errors.New("--volatile flushes nothing, so there is no durability to choose: leave out --volatile, or the durability")
-	}
-	if c.Durability, err = pmemfs.ParseDurability(choose(flags, "durability", f.durability, f.file.Durability)); err != nil {
-		return c, fmt.Errorf("--durability is power or process, not %q", f.durability)
-	}
-	if c.Exports, err = f.chooseExports(flags); err != nil {
-		return c, err
-	}
-	c.New = server.NewImage{Size: int64(f.size), Progress: progress(stderr, "making "+c.Image)}
-	c.New.Owner, err = f.owner.parse()
+	image, err := f.image(flags, args, stderr)
+	c.Images = []server.ImageConfig{image}
 	return c, err
+}
+
+// image is the one image that the command line and the file name.
+func (f *serveFlags) image(flags *pflag.FlagSet, args []string, stderr io.Writer) (server.ImageConfig, error) {
+	i := server.ImageConfig{Path: defaultImage, Volatile: f.volatile, Scrub: server.Scrubbing{Every: f.scrubEvery, Rate: int64(f.scrubRate)}}
+	var err error
+	if f.file.Image != "" {
+		i.Path = f.file.Image
+	}
+	if len(args) == 1 {
+		i.Path = args[0]
+	}
+	if i.Sparse = f.sparse; !flags.Changed("sparse") {
+		i.Sparse = f.file.Sparse
+	}
+	i.Control = choose(flags, "control", f.control, f.file.Control)
+	i.Snapshots = f.file.Snapshots
+	if f.volatile && (flags.Changed("durability") || f.file.Durability != "") {
+		return i, errors.New("--volatile flushes nothing, so there is no durability to choose: leave out --volatile, or the durability")
+	}
+	if i.Durability, err = pmemfs.ParseDurability(choose(flags, "durability", f.durability, f.file.Durability)); err != nil {
+		return i, fmt.Errorf("--durability is power or process, not %q", f.durability)
+	}
+	if i.Exports, err = f.chooseExports(flags); err != nil {
+		return i, err
+	}
+	i.New = server.NewImage{Size: int64(f.size), Progress: progress(stderr, "making "+i.Path)}
+	i.New.Owner, err = f.owner.parse()
+	return i, err
 }
 
 // mayBeEmpty are the options for which an empty value means what leaving them out does, and nothing wider.

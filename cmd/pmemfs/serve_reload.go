@@ -11,6 +11,7 @@ import (
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server"
 	"pmemfs/server/config"
+	"pmemfs/server/export"
 )
 
 // errNoExports is why a file that has lost its exports is not taken at its word.
@@ -70,28 +71,29 @@ func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
 			log.Warn("cannot change while serving: counts at the next start", "file", f.configFile, "key", k.key, "now", k.now, "next", k.next)
 		}
 	}
-	if err := f.reloadExports(s, next, log); err != nil {
+	c := s.Config()
+	if c.Images[0].Exports, err = f.reloadedExports(s, next, log); err != nil {
 		return err
 	}
-	return s.Reschedule(next.Snapshots)
+	c.Images[0].Snapshots = next.Snapshots
+	_, err = s.Reload(c)
+	return err
 }
 
-// reloadExports serves the exports that the file has now.
-func (f *serveFlags) reloadExports(s *server.Server, next *config.File, log *slog.Logger) error {
+// reloadedExports are the exports that the file has now.
+func (f *serveFlags) reloadedExports(s *server.Server, next *config.File, log *slog.Logger) ([]export.Export, error) {
+	now := s.Images()[0].Exports()
 	if len(next.Exports) == 0 {
 		if len(f.file.Exports) == 0 {
 			log.Info("the file names no exports: those of the command line stay", "file", f.configFile)
-			return nil
+			return now, nil
 		}
-		return errNoExports
+		return nil, errNoExports
 	}
 	if len(f.file.Exports) == 0 {
-		return errors.New("the exports are those of the command line: name them in the file before the start")
+		return nil, errors.New("the exports are those of the command line: name them in the file before the start")
 	}
-	if err := next.Wider(s.Exports()); err != nil {
-		return err
-	}
-	return s.Reload(next.Exports)
+	return next.Exports, next.Wider(now)
 }
 
 // periodText is a time that a file may leave out.

@@ -1,0 +1,97 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server/export"
+	"pmemfs/server/rpc"
+	"pmemfs/server/schedule"
+)
+
+// The NFS stacks.
+const (
+	StackNative = "native" // package nfs3
+	StackGoNFS  = "go-nfs" // go-nfs behind the wrapper of package gonfs
+)
+
+// Config is what a Server does.
+type Config struct {
+	Images []ImageConfig // what it serves
+
+	NFS      string // address to listen on, host:port; port 0 for any
+	NFSStack string // StackNative, which "" means too, or StackGoNFS
+	// NinePUsers is a folder with the files passwd and group of the users of 9P; empty for the machine's own.
+	NinePUsers string
+	NineP      []string // addresses to serve 9P on: host:port, :port for the host of NFS, or unix:PATH; none for no 9P
+
+	Finding Finding // how clients find NFS, MOUNT and the rest
+	Locking Locking // whether and how clients lock files
+
+	Logger *slog.Logger // nil for none
+	Limits rpc.Limits
+	// Memory is how much requests of all clients may take, in bytes, and at least rpc.BudgetMin; 0 for DefaultMemory. It is the worst case:
+	// beyond it clients wait.
+	Memory int64
+}
+
+// ImageConfig is one image, and how it is served.
+type ImageConfig struct {
+	Path    string   // of a file or device
+	New     NewImage // used if nothing is at Path
+	Exports []export.Export
+	// Control is the path of the socket for commands, ControlOff for none, and empty for beside the image (control.Place).
+	Control string
+
+	Durability pmemfs.Durability
+	Volatile   bool // nothing survives a power cut, by choice
+	Sparse     bool // an image that has not all of its blocks, or shares some, is served as it is
+
+	Scrub Scrubbing // the zero value for none
+	// Snapshots says when to make snapshots, and which to keep. An image that cannot be written gets none.
+	Snapshots []schedule.Schedule
+}
+
+// vet refuses a configuration that could not work before anything is made. It returns the exports of each image.
+func (c *Config) vet() ([]*export.Set, error) {
+	switch c.NFSStack {
+	case "", StackNative, StackGoNFS:
+	default:
+		return nil, fmt.Errorf("unknown NFS stack %q: it is %s or %s", c.NFSStack, StackNative, StackGoNFS)
+	}
+	if err := vetAddress(c.NFS, "127.0.0.1:2049"); err != nil {
+		return nil, fmt.Errorf("cannot listen on %q: %w", c.NFS, err)
+	}
+	if c.Memory != 0 && c.Memory < rpc.BudgetMin {
+		return nil, fmt.Errorf("requests cannot do with %d bytes of memory: they take %d MiB at least", c.Memory, rpc.BudgetMin>>20)
+	}
+	if err := errors.Join(c.Finding.vet(), c.Locking.vet(), c.vetNineP()); err != nil {
+		return nil, err
+	}
+	return vetImages(c.Images)
+}
+
+// vetImages refuses images that could not be served.
+func vetImages(images []ImageConfig) (sets []*export.Set, err error) {
+	if len(images) != 1 {
+		return nil, fmt.Errorf("%d images: a server has one", len(images))
+	}
+	for i := range images {
+		c := &images[i]
+		set, err := c.vet()
+		if err != nil {
+			return nil, err
+		}
+		sets = append(sets, set)
+	}
+	return sets, nil
+}
+
+func (c *ImageConfig) vet() (*export.Set, error) {
+	if err := errors.Join(c.Scrub.vet(), schedule.Validate(c.Snapshots)); err != nil {
+		return nil, err
+	}
+	return export.NewSet(c.Exports)
+}

@@ -1,0 +1,137 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"pmemfs/server/export"
+	"pmemfs/server/schedule"
+)
+
+// Restart is a setting of a new configuration that counts at the next start.
+type Restart struct {
+	Image     string // path of the image that it is of; empty for a setting of the whole server
+	Key       string // as the configuration file calls it
+	Now, Next string // what it is, and what it is to be
+}
+
+// Config is the configuration in force. It is the caller's.
+func (s *Server) Config() Config {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	c := s.config
+	c.Images = slices.Clone(c.Images)
+	return c
+}
+
+// Reload goes by another configuration as far as that can be done while the server serves: it serves other exports, from the next request on,
+// and goes by other schedules of snapshots. Connections stay. Clients find files of an export that is gone stale, until it is back. A schedule
+// whose prefix stays goes on where it was. What counts at the next start only is returned. It may be called by any goroutine while the server serves.
+//
+// Errors: a configuration that Open would refuse, and an export that would allow changes of an image that is open for reading only. Nothing has
+// changed then.
+func (s *Server) Reload(next Config) ([]Restart, error) {
+	sets, err := next.vet()
+	if err != nil {
+		return nil, err
+	}
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	restarts, place := s.config.restarts(&next)
+	for n, i := range s.images {
+		if at := place[n]; at >= 0 && i.readOnly && !allReadOnly(sets[at]) {
+			return nil, fmt.Errorf("%s is open for reading only, so exports cannot allow more before the next start", i.path)
+		}
+	}
+	s.config.Images = slices.Clone(s.config.Images)
+	for n, i := range s.images {
+		at := place[n]
+		if at < 0 {
+			continue
+		}
+		i.reload(sets[at])
+		i.reschedule(next.Images[at].Snapshots)
+		c := &s.config.Images[n]
+		c.Exports, c.Snapshots = slices.Clone(next.Images[at].Exports), slices.Clone(next.Images[at].Snapshots)
+	}
+	return restarts, nil
+}
+
+// reload serves other exports of an image.
+func (i *Image) reload(next *export.Set) {
+	added, removed, changed := i.exports.Load().Difference(next)
+	i.show(next)
+	i.log.Info("exports reloaded", "added", added, "removed", removed, "changed", changed)
+}
+
+// reschedule makes and deletes snapshots by other schedules from now on, which are valid. An image that is open for reading only gets none.
+func (i *Image) reschedule(list []schedule.Schedule) {
+	if i.readOnly {
+		if len(list) > 0 {
+			i.log.Warn("the image is open for reading only: no snapshots are made or deleted by schedules", "image", i.path)
+		}
+		return
+	}
+	added, removed, changed := i.snapshots.Difference(list)
+	if err := i.snapshots.Set(list); err != nil {
+		i.log.Error("schedules of snapshots stay as they were", "err", err)
+		return
+	}
+	if len(added)+len(removed)+len(changed) > 0 {
+		i.log.Info("schedules of snapshots", "added", added, "removed", removed, "changed", changed)
+	}
+}
+
+// restarts are the settings of next that count at the next start, and place is where in it each image of c is; -1 for nowhere.
+func (c *Config) restarts(next *Config) (list []Restart, place []int) {
+	differ := func(image, key, now, then string) {
+		if now != then {
+			list = append(list, Restart{image, key, now, then})
+		}
+	}
+	differ("", "nfs", c.NFS, next.NFS)
+	differ("", "nfs_stack", c.stack(), next.stack())
+	differ("", "9p", strings.Join(c.NineP, " "), strings.Join(next.NineP, " "))
+	differ("", "9p_users", c.NinePUsers, next.NinePUsers)
+	differ("", "portmap", c.Finding.Portmap, next.Finding.Portmap)
+	differ("", "register", strconv.FormatBool(c.Finding.Register), strconv.FormatBool(next.Finding.Register))
+	differ("", "no_locks", strconv.FormatBool(c.Locking.Off), strconv.FormatBool(next.Locking.Off))
+	differ("", "grace", c.Locking.Grace.String(), next.Locking.Grace.String())
+	differ("", "memory", strconv.FormatInt(c.Memory, 10), strconv.FormatInt(next.Memory, 10))
+	for n := range c.Images {
+		now := &c.Images[n]
+		at := slices.IndexFunc(next.Images, func(i ImageConfig) bool { return i.Path == now.Path })
+		if len(c.Images) == 1 && len(next.Images) == 1 {
+			at = 0 // which may be said to be elsewhere
+		}
+		place = append(place, at)
+		if at < 0 {
+			differ(now.Path, "image", now.Path, "")
+			continue
+		}
+		then := &next.Images[at]
+		differ(now.Path, "image", now.Path, then.Path)
+		differ(now.Path, "control", now.Control, then.Control)
+		differ(now.Path, "durability", now.Durability.String(), then.Durability.String())
+		differ(now.Path, "volatile", strconv.FormatBool(now.Volatile), strconv.FormatBool(then.Volatile))
+		differ(now.Path, "sparse", strconv.FormatBool(now.Sparse), strconv.FormatBool(then.Sparse))
+		differ(now.Path, "scrub_every", now.Scrub.Every.String(), then.Scrub.Every.String())
+		differ(now.Path, "scrub_rate", strconv.FormatInt(now.Scrub.Rate, 10), strconv.FormatInt(then.Scrub.Rate, 10))
+	}
+	for at := range next.Images {
+		if !slices.Contains(place, at) {
+			differ(next.Images[at].Path, "image", "", next.Images[at].Path)
+		}
+	}
+	return list, place
+}
+
+// stack is the NFS stack by its name.
+func (c *Config) stack() string {
+	if c.NFSStack == "" {
+		return StackNative
+	}
+	return c.NFSStack
+}
