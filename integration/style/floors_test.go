@@ -18,8 +18,8 @@ const floors = `
 	cmd/pmemfs  cmd/benchserver
 	cmd/benchserver/internal/serverbench  cmd/benchserver/internal/p9mem  cmd/pmemfs/internal/lossylog  cmd/pmemfs/internal/bench
 	server
-	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/rquota  server/portmap  server/gonfs  server/control
-	server/nsm
+	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/rquota  server/portmap  server/gonfs  server/control  server/admin
+	server/nsm  server/probe
 	server/nfswire  server/peer  server/filedata
 	server/rpc  server/export  server/handle  server/ninetest  server/schedule
 	server/share  server/ownsocket

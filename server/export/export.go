@@ -141,7 +141,19 @@ const securePorts = 1024
 
 // Allows reports whether a client at addr may use the export. An IPv4 address inside an IPv6 one counts as IPv4, and a zone
 // does not count. A client without an address is in no network and has no port.
-func (e *Export) Allows(addr netip.AddrPort) bool {
+func (e *Export) Allows(addr netip.AddrPort) bool { return e.admits(addr) || e.isOwn(addr) }
+
+// isOwn reports whether the server itself is asking.
+func (e *Export) isOwn(addr netip.AddrPort) bool {
+	if e.root == nil || e.root.table == nil {
+		return false
+	}
+	_, own := e.root.table.own.Load(unmapped(addr))
+	return own
+}
+
+// admits reports whether an address is one of those that the export is for.
+func (e *Export) admits(addr netip.AddrPort) bool {
 	if e.SecurePort && (!addr.IsValid() || addr.Port() >= securePorts) {
 		return false
 	}

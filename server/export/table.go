@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"pmemfs/pmemfs"
@@ -14,10 +15,14 @@ import (
 type Table struct {
 	eng *pmemfs.FS
 	set atomic.Pointer[Set]
+	own sync.Map // of netip.AddrPort: this process's own connections
 }
 
 // rootID is the directory that an export shows; a change of it is seen by all goroutines at once.
-type rootID struct{ handle atomic.Pointer[pmemfs.Handle] }
+type rootID struct {
+	handle atomic.Pointer[pmemfs.Handle]
+	table  *Table // that serves the export; set before it does
+}
 
 // MissingError says that the directory of an export cannot be found. Such an export is served all the same:
 // whoever mounts it is told, until the directory is there.
@@ -44,6 +49,19 @@ func NewTable(eng *pmemfs.FS) *Table {
 // Load returns what is served now. It never returns nil.
 func (t *Table) Load() *Set { return t.set.Load() }
 
+// Own lets a connection of this process itself, which has that address at its end, use all exports, from whatever network and port, until
+// the function that it returns is called: so the server can ask itself as a client does.
+func (t *Table) Own(at netip.AddrPort) (done func()) {
+	at = unmapped(at)
+	t.own.Store(at, nil)
+	return func() { t.own.Delete(at) }
+}
+
+// unmapped is an address in the one form that it is compared in.
+func unmapped(at netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(at.Addr().Unmap().WithZone(""), at.Port())
+}
+
 // Admits reports whether a host may use any of the exports served now, whatever its port.
 func (t *Table) Admits(host netip.Addr) bool {
 	from := netip.AddrPortFrom(host, 1) // which is as secure as any
@@ -60,6 +78,7 @@ func (t *Table) Admits(host netip.Addr) bool {
 // directory is missing; the set is served in any case.
 func (t *Table) Store(s *Set) (missing []*MissingError) {
 	for i := range s.list {
+		s.list[i].root.table = t
 		if _, err := t.Root(&s.list[i]); err != nil {
 			missing = append(missing, &MissingError{s.list[i].Name, s.list[i].Subtree, err})
 		}

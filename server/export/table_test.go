@@ -3,6 +3,7 @@ package export_test
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"pmemfs/pmemfs"
@@ -59,6 +60,24 @@ func sub(name, subtree string) export.Export {
 	e := export.Default()
 	e.Name, e.Subtree = name, subtree
 	return e
+}
+
+// TestOwn lets the server's own connection use an export of other networks, as long as it says, and no other one.
+func TestOwn(t *testing.T) {
+	e := sub("/", "/")
+	e.Clients, e.SecurePort = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, true
+	table := export.NewTable(engine(t))
+	table.Store(set(t, e))
+	own, other := netip.MustParseAddrPort("[::ffff:127.0.0.1]:5000"), netip.MustParseAddrPort("127.0.0.1:5001")
+	allows := func(at netip.AddrPort) bool { return table.Load().All()[0].Allows(at) }
+	done := table.Own(own)
+	if !allows(own) || !allows(netip.MustParseAddrPort("127.0.0.1:5000")) || allows(other) || table.Admits(other.Addr()) {
+		t.Error("the server's own connection is not the one that is allowed")
+	}
+	done()
+	if allows(own) {
+		t.Error("an address is allowed when the connection has ended")
+	}
 }
 
 // TestVanished: an export whose directory goes, comes and is replaced stops nothing, and shows what is there.
