@@ -145,3 +145,21 @@ func (fs *FS) LockClients() []string { return fs.locks.Clients() }
 
 // LockUsage returns how much the locks of the filesystem are.
 func (fs *FS) LockUsage() LockUsage { return LockUsage(fs.locks.Usage()) }
+
+// LockEntry is a lock of a file that is held, or a request for one that waits.
+type LockEntry struct {
+	FileID  uint64
+	Lock    FileLock
+	Waiting bool
+	For     LockOwner // of a request: who has a lock that is in its way, or asked for one before
+}
+
+// ListLocks returns up to so many locks and requests, in no order, and how many there are. No fence.
+func (fs *FS) ListLocks(most int) (list []LockEntry, all int) {
+	entries, all := fs.locks.List(most)
+	for _, e := range entries {
+		l := FileLock{LockOwner(e.Lock.Owner), e.Lock.Exclusive, e.Lock.Start, e.Lock.End, e.Lock.Tag}
+		list = append(list, LockEntry{FileID: e.Ino, Lock: l, Waiting: e.Waiting, For: LockOwner(e.For)})
+	}
+	return list, all
+}
