@@ -7,6 +7,7 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
+	"pmemfs/server/quotas"
 	"pmemfs/server/rpc"
 	"pmemfs/server/schedule"
 )
@@ -52,6 +53,8 @@ type ImageConfig struct {
 	Scrub Scrubbing // the zero value for none
 	// Snapshots says when to make snapshots, and which to keep. An image that cannot be written gets none.
 	Snapshots []schedule.Schedule
+	// Quotas are set at the start and at each reload, where they are others than the image has; those that are not named stay.
+	Quotas []quotas.Quota
 }
 
 // vet refuses a configuration that could not work before anything is made. It returns the exports of each image.
@@ -90,7 +93,7 @@ func vetImages(images []ImageConfig) (sets []*export.Set, err error) {
 }
 
 func (c *ImageConfig) vet() (*export.Set, error) {
-	if err := errors.Join(c.Scrub.vet(), schedule.Validate(c.Snapshots)); err != nil {
+	if err := errors.Join(c.Scrub.vet(), schedule.Validate(c.Snapshots), quotas.Validate(c.Quotas)); err != nil {
 		return nil, err
 	}
 	return export.NewSet(c.Exports)

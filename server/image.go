@@ -50,6 +50,7 @@ func (i *Image) open(c *ImageConfig, exports *export.Set) (err error) {
 	i.snapshots = schedule.NewRunner(i.eng, i.log)
 	i.exports = export.NewTable(i.eng)
 	i.reschedule(c.Snapshots)
+	i.limit(c.Quotas)
 	if missing := i.show(exports); len(missing) == len(exports.All()) {
 		i.log.Error("no export has a directory: nothing can be mounted until one is made, or the exports are named otherwise")
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"pmemfs/server/export"
+	"pmemfs/server/quotas"
 	"pmemfs/server/schedule"
 )
 
@@ -27,7 +28,7 @@ func (s *Server) Config() Config {
 }
 
 // Reload goes by another configuration as far as that can be done while the server serves: it serves other exports, from the next request on,
-// and goes by other schedules of snapshots. Connections stay. Clients find files of an export that is gone stale, until it is back. A schedule
+// goes by other schedules of snapshots, and sets quotas. Connections stay. Clients find files of an export that is gone stale, until it is back. A schedule
 // whose prefix stays goes on where it was. What counts at the next start only is returned. It may be called by any goroutine while the server serves.
 //
 // Errors: a configuration that Open would refuse, and an export that would allow changes of an image that is open for reading only. Nothing has
@@ -53,8 +54,10 @@ func (s *Server) Reload(next Config) ([]Restart, error) {
 		}
 		i.reload(sets[at])
 		i.reschedule(next.Images[at].Snapshots)
+		i.limit(next.Images[at].Quotas)
 		c := &s.config.Images[n]
 		c.Exports, c.Snapshots = slices.Clone(next.Images[at].Exports), slices.Clone(next.Images[at].Snapshots)
+		c.Quotas = slices.Clone(next.Images[at].Quotas)
 	}
 	return restarts, nil
 }
@@ -81,6 +84,28 @@ func (i *Image) reschedule(list []schedule.Schedule) {
 	}
 	if len(added)+len(removed)+len(changed) > 0 {
 		i.log.Info("schedules of snapshots", "added", added, "removed", removed, "changed", changed)
+	}
+}
+
+// limit sets the quotas that a list, which is valid, names. What cannot be set is no reason not to serve: a directory may be made later, and the log
+// says what failed.
+func (i *Image) limit(list []quotas.Quota) {
+	if i.readOnly {
+		if len(list) > 0 {
+			i.log.Warn("the image is open for reading only: no quotas are set", "image", i.path)
+		}
+		return
+	}
+	set, failures := quotas.Apply(i.eng, list)
+	for _, f := range failures {
+		if f.Missing() {
+			i.log.Warn("a quota is not set: its directory is not there", "image", i.path, "directory", f.Quota.Path)
+		} else {
+			i.log.Error("a quota is not set", "image", i.path, "quota", f.Quota.String(), "err", f.Err)
+		}
+	}
+	if set > 0 {
+		i.log.Info("quotas set by the configuration", "image", i.path, "count", set)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
+	"pmemfs/server/quotas"
 )
 
 // QuotaAccount is what a user, a group or a directory tree uses, and may.
@@ -124,7 +125,7 @@ var QuotaList = Operation[QuotaListRequest, QuotaListReply]{
 			}
 			q, err := i.FS.TreeQuota(dir)
 			if errors.Is(err, pmemfs.ErrNotExist) {
-				q, err = treeOf(i.FS, dir)
+				q, err = quotas.OfTree(i.FS, dir)
 			}
 			if errors.Is(err, pmemfs.ErrNotExist) {
 				err = fmt.Errorf("%w: %s is in no tree that has a quota", err, req.Path)
@@ -211,21 +212,6 @@ var QuotaSet = Operation[QuotaSetRequest, QuotaAccount]{
 	},
 }
 
-// treeOf returns the account of a directory, which the directory itself may not have been given yet. pmemfs.ErrNotExist says that it has none.
-func treeOf(fs *pmemfs.FS, dir pmemfs.Handle) (found pmemfs.Quota, err error) {
-	trees := pmemfs.Quota{Kind: pmemfs.QuotaProject}
-	err = fs.Quotas(trees.Cursor(), func(q pmemfs.Quota) bool {
-		if q.Dir == dir {
-			found = q
-		}
-		return found.ID == 0
-	})
-	if err == nil && found.ID == 0 {
-		err = pmemfs.ErrNotExist
-	}
-	return found, err
-}
-
 // find finds an account. dir is the directory that is named, if one is. pmemfs.ErrNotExist says that it has no account; q says whose then.
 func find(fs *pmemfs.FS, w QuotaWhose) (q pmemfs.Quota, dir pmemfs.Handle, err error) {
 	if w.Path != "" {
@@ -235,7 +221,7 @@ func find(fs *pmemfs.FS, w QuotaWhose) (q pmemfs.Quota, dir pmemfs.Handle, err e
 		if dir, err = directory(fs, w.Path); err != nil {
 			return q, dir, &Error{codeRequest, w.Path + ": " + err.Error()}
 		}
-		q, err = treeOf(fs, dir)
+		q, err = quotas.OfTree(fs, dir)
 		return q, dir, err
 	}
 	kind, err := kindNamed(w.Kind)
