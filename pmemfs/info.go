@@ -158,6 +158,14 @@ type Counters struct {
 	Checkpoints uint64 `json:"checkpoints"`
 }
 
+// Failure returns why the filesystem acknowledges no change any more, since its medium has failed; nil while it does.
+func (fs *FS) Failure() error {
+	if fs.readOnly {
+		return nil
+	}
+	return mapErr(fs.j.Err())
+}
+
 // Counters returns the counters.
 func (fs *FS) Counters() Counters {
 	c := fs.region.Counters()

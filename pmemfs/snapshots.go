@@ -121,6 +121,20 @@ func (fs *FS) Snapshots() (list []Snapshot, space SnapshotSpace, err error) {
 	return list, space, err
 }
 
+// SnapshotSpace returns what the snapshots take together. It costs a look at each shard of their account, and no fence.
+//
+// Errors: read errors.
+func (fs *FS) SnapshotSpace() (space SnapshotSpace, err error) {
+	defer fs.finish(&err, layout.SnapshotIno)
+	g, err := fs.enter(layout.SnapshotIno)
+	if err != nil {
+		return space, err
+	}
+	defer g.RUnlock()
+	sum, err := fs.snaps.Space()
+	return SnapshotSpace{Data: sum.Blocks << layout.BlockShift, Overhead: sum.Nodes << layout.BlockShift, Deleting: fs.snaps.Doomed()}, err
+}
+
 // SnapshotNamed returns the snapshot of a name, without what it alone holds. It costs a search in memory.
 //
 // Errors: ErrNotExist.

@@ -31,8 +31,9 @@ type Config struct {
 	Finding Finding // how clients find NFS, MOUNT and the rest
 	Locking Locking // whether and how clients lock files
 
-	Logger *slog.Logger // nil for none
-	Limits rpc.Limits
+	Version string       // of the program, for those who ask
+	Logger  *slog.Logger // nil for none
+	Limits  rpc.Limits
 	// Memory is how much requests of all clients may take, in bytes, and at least rpc.BudgetMin; 0 for DefaultMemory. It is the worst case:
 	// beyond it clients wait.
 	Memory int64

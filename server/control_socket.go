@@ -31,7 +31,7 @@ func (i *Image) listenControl(s *Server, c *ImageConfig) error {
 		i.control.why = "it is turned off"
 		return nil
 	}
-	srv, err := control.NewServer(control.Config{Image: control.Image{FS: i.eng, Serving: func() control.Serving { return i.serving(s) }}, Path: c.Path, Logger: i.log})
+	srv, err := control.NewServer(control.Config{Image: control.Image{FS: i.eng, Serving: func() control.Serving { return i.serving(s) }, Running: running{s}}, Path: c.Path, Logger: i.log})
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pmemfs/pmemfs/safego"
@@ -43,7 +44,8 @@ type Server struct {
 	registrar *portmap.Registrar // nil unless the programs are registered
 	started   time.Time
 	log       *slog.Logger
-	budget    *rpc.Budget // of all listeners
+	budget    *rpc.Budget  // of all listeners
+	at        atomic.Int32 // a stage
 
 	reloading sync.Mutex // orders Reloads, and what they log
 	config    Config     // what is in force; of reloading
@@ -87,6 +89,7 @@ func (s *Server) newImage(c *ImageConfig, exports *export.Set) *Image {
 
 // open opens the images, and gives the listeners what they answer. After an error no image is open.
 func (s *Server) open(c *Config, sets []*export.Set) error {
+	s.enter(recovering)
 	for n, i := range s.images {
 		if err := i.open(&c.Images[n], sets[n]); err != nil {
 			return errors.Join(err, s.closeImages())

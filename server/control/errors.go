@@ -33,11 +33,12 @@ type failure struct {
 
 // The codes of what is not the engine's error.
 const (
-	codeRequest  = "bad_request"
-	codeRoute    = "unknown_operation"
-	codeMethod   = "wrong_method"
-	codeImage    = "other_image"
-	codeInternal = "internal"
+	codeRequest   = "bad_request"
+	codeRoute     = "unknown_operation"
+	codeMethod    = "wrong_method"
+	codeImage     = "other_image"
+	codeNotServed = "not_served"
+	codeInternal  = "internal"
 )
 
 // codes are all codes. Of several that fit an error the first counts. They are part of the interface: none changes its meaning.
@@ -51,6 +52,7 @@ var codes = []struct {
 	{codeRoute, http.StatusNotFound, nil, "there is no such operation"},
 	{codeMethod, http.StatusMethodNotAllowed, nil, "the operation has another method"},
 	{codeImage, http.StatusConflict, nil, "this server serves another image"},
+	{codeNotServed, http.StatusConflict, nil, "the operation is about a server, and none serves the image"},
 	{codeInternal, http.StatusInternalServerError, nil, "a fault of pmemfs; the server's log says more"},
 	{"invalid", http.StatusBadRequest, pmemfs.ErrInvalid, "a value makes no sense here"},
 	{"not_found", http.StatusNotFound, pmemfs.ErrNotExist, "what is named does not exist"},

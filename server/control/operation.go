@@ -12,6 +12,7 @@ import (
 type Image struct {
 	FS      *pmemfs.FS
 	Serving func() Serving // nil where a command has opened the image by itself
+	Running Running        // nil there too
 }
 
 // Serving is what is known of a running server.
@@ -37,6 +38,7 @@ type Operation[Req, Resp any] struct {
 	Method  string
 	Path    string
 	Summary string
+	Public  bool // whoever may look at the admin port may know the reply
 	// Do does it. It stops when ctx ends, where it can. Its errors are the engine's, or an *Error.
 	Do func(ctx context.Context, i Image, req Req) (Resp, error)
 }
@@ -47,6 +49,7 @@ func (o Operation[Req, Resp]) Reads() bool { return o.Method == http.MethodGet }
 // route is an Operation of any types.
 type route interface {
 	about() (method, path, summary string)
+	public() bool
 	types() (request, reply reflect.Type)
 	answer(ctx context.Context, i Image, r *http.Request) (any, error)
 }
@@ -54,6 +57,8 @@ type route interface {
 func (o Operation[Req, Resp]) about() (method, path, summary string) {
 	return o.Method, o.Path, o.Summary
 }
+
+func (o Operation[Req, Resp]) public() bool { return o.Public && o.Reads() }
 
 func (o Operation[Req, Resp]) types() (request, reply reflect.Type) {
 	return reflect.TypeFor[Req](), reflect.TypeFor[Resp]()
@@ -71,6 +76,8 @@ func (o Operation[Req, Resp]) answer(ctx context.Context, i Image, r *http.Reque
 var operations = []route{
 	Schema,
 	Info,
+	GetStatus,
+	GetLocks,
 	QuotaList,
 	QuotaSet,
 	QuotaRemove,
@@ -85,6 +92,16 @@ var operations = []route{
 	SnapshotRollback,
 	SnapshotDiff,
 	Grow,
+}
+
+// Public reports whether what GET answers at a path may be known to whoever may look at the admin port.
+func Public(path string) bool {
+	for _, o := range operations {
+		if _, at, _ := o.about(); at == path && o.public() {
+			return true
+		}
+	}
+	return false
 }
 
 // Call asks a server to carry out the operation.

@@ -72,6 +72,8 @@ func typeSchema(t reflect.Type) schema {
 		return schema{"type": "integer"}
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return schema{"type": "integer", "minimum": 0}
+	case reflect.Float64:
+		return schema{"type": "number"}
 	case reflect.Slice:
 		if t == reflect.TypeFor[json.RawMessage]() {
 			return schema{"type": "object"}

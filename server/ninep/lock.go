@@ -42,10 +42,18 @@ func (s *session) ownsLock(id string) bool {
 
 // processOf is the process of an owner, and what its client calls itself; of an owner of another protocol there is its address.
 func processOf(o pmemfs.LockOwner) (process uint32, client string) {
-	if !strings.HasPrefix(o.ID, "\x009p") || len(o.ID) < ownerHead+4 {
-		return 0, o.Client
+	if process, client, ok := OwnerOf(o.ID); ok {
+		return process, client
 	}
-	return binary.BigEndian.Uint32([]byte(o.ID[ownerHead:])), o.ID[ownerHead+4:]
+	return 0, o.Client
+}
+
+// OwnerOf returns the process of an owner and what its client calls itself, if it is one of 9P.
+func OwnerOf(id string) (process uint32, client string, ok bool) {
+	if !strings.HasPrefix(id, "\x009p") || len(id) < ownerHead+4 {
+		return 0, "", false
+	}
+	return binary.BigEndian.Uint32([]byte(id[ownerHead:])), id[ownerHead+4:], true
 }
 
 // endOf is the last byte of a range: no length is no end. False if there is no such byte.

@@ -164,6 +164,13 @@ func svidOf(id string) uint32 {
 	return binary.BigEndian.Uint32([]byte(id[at+2:]))
 }
 
+// OwnerOf returns what an owner's client calls itself and the number that it gives the owner; 0 for one of a reservation.
+func OwnerOf(id string) (name string, process uint32) {
+	host, _, _ := strings.Cut(id, "\x00")
+	_, name, _ = strings.Cut(host, "/")
+	return name, svidOf(id)
+}
+
 // ownedBy selects the owners of a host.
 func ownedBy(h nsm.Host) func(id string) bool {
 	return func(id string) bool { return strings.HasPrefix(id, prefixOf(h)) }
