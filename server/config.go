@@ -30,6 +30,7 @@ type Config struct {
 
 	Finding Finding // how clients find NFS, MOUNT and the rest
 	Locking Locking // whether and how clients lock files
+	Admin   Admin   // for those who watch
 
 	Version string       // of the program, for those who ask
 	Logger  *slog.Logger // nil for none
@@ -71,7 +72,7 @@ func (c *Config) vet() ([]*export.Set, error) {
 	if c.Memory != 0 && c.Memory < rpc.BudgetMin {
 		return nil, fmt.Errorf("requests cannot do with %d bytes of memory: they take %d MiB at least", c.Memory, rpc.BudgetMin>>20)
 	}
-	if err := errors.Join(c.Finding.vet(), c.Locking.vet(), c.vetNineP()); err != nil {
+	if err := errors.Join(c.Finding.vet(), c.Locking.vet(), c.vetNineP(), c.Admin.vet()); err != nil {
 		return nil, err
 	}
 	return vetImages(c.Images)

@@ -19,21 +19,22 @@ const ControlOff = config.NoControl
 
 // controlSocket is how commands about one image reach the server.
 type controlSocket struct {
-	l   net.Listener // nil if nobody listens
-	srv *control.Server
-	why string // nobody listens
+	l   net.Listener    // nil if nobody listens
+	srv *control.Server // answers on l, and at the admin port
+	why string          // nobody listens
 }
 
 // listenControl listens for commands. That the default place cannot be had is no reason not to serve: it may be on a filesystem that is
 // mounted for reading. A place that was asked for is.
 func (i *Image) listenControl(s *Server, c *ImageConfig) error {
-	if c.Control == ControlOff {
-		i.control.why = "it is turned off"
-		return nil
-	}
 	srv, err := control.NewServer(control.Config{Image: control.Image{FS: i.eng, Serving: func() control.Serving { return i.serving(s) }, Running: running{s}}, Path: c.Path, Logger: i.log})
 	if err != nil {
 		return err
+	}
+	i.control.srv = srv
+	if c.Control == ControlOff {
+		i.control.why = "it is turned off"
+		return nil
 	}
 	path := c.Control
 	if path == "" {
@@ -49,7 +50,7 @@ func (i *Image) listenControl(s *Server, c *ImageConfig) error {
 	}
 	switch {
 	case err == nil:
-		i.control = controlSocket{l: l, srv: srv}
+		i.control.l = l
 	case c.Control != "":
 		return fmt.Errorf("cannot listen for commands on %q: %w", path, err)
 	default:

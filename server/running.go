@@ -25,6 +25,9 @@ func (r running) Status() control.Status {
 		Version: s.config.Version, PID: os.Getpid(), StartedNS: s.started.UnixNano(), State: s.stage().String(), NFS: s.Addr().String(), NineP: s.NineP(),
 		Memory: control.MemoryStatus{LimitBytes: s.budget.Bytes(), UsedBytes: s.budget.Held()}, Images: []control.ImageStatus{},
 	}
+	if s.admin != nil {
+		report.Admin = s.AdminAddr().String()
+	}
 	for _, i := range s.images {
 		st := i.status()
 		report.Grace = report.Grace || st.Grace
@@ -37,7 +40,7 @@ func (r running) Status() control.Status {
 func (i *Image) status() control.ImageStatus {
 	info, c, locks, marks := i.eng.Info(), i.eng.Counters(), i.eng.LockUsage(), i.eng.MediaErrors()
 	st := control.ImageStatus{
-		Path: i.path, UUID: info.UUID, State: "ok", Domain: info.Domain, Grace: i.locks != nil && i.locks.InGrace(), Files: info.UsedInodes,
+		Path: i.path, UUID: info.UUID, State: "ok", Domain: info.Domain, Grace: i.inGrace(), Files: info.UsedInodes,
 		Engine: control.EngineStatus(c), Locks: control.LockCounts{Files: locks.Files, Held: locks.Units, Waiting: locks.Waits, Clients: locks.Clients},
 		Scrub: control.ScrubStatus{Running: info.Scrub.Running, Passes: info.Scrub.Passes, BeganNS: info.Scrub.Began, EndedNS: info.Scrub.Ended,
 			Bytes: info.Scrub.Bytes, Findings: info.Scrub.Findings},

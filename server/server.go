@@ -44,6 +44,7 @@ type Server struct {
 	registrar *portmap.Registrar // nil unless the programs are registered
 	started   time.Time
 	log       *slog.Logger
+	admin     *adminPort
 	budget    *rpc.Budget  // of all listeners
 	at        atomic.Int32 // a stage
 
@@ -70,8 +71,9 @@ func Open(c Config) (*Server, error) {
 		return nil, err
 	}
 	if err := s.open(&c, sets); err != nil {
-		return nil, errors.Join(err, s.unlisten())
+		return nil, errors.Join(err, s.unlisten(), s.closeAdmin())
 	}
+	s.answerAdmin()
 	s.warnFar()
 	return s, nil
 }
@@ -133,6 +135,9 @@ func (s *Server) listen(c *Config) (err error) {
 	if s.portmap, err = c.listenPortmap(); err == nil && c.Finding.Register {
 		err = s.register(c.Finding.Rpcbind, s.services(c))
 	}
+	if err == nil {
+		err = s.listenAdmin(&c.Admin)
+	}
 	if err != nil {
 		return errors.Join(err, s.unlisten())
 	}
@@ -178,6 +183,9 @@ func (s *Server) warnFar() {
 		if at := addrOf(n.l.Addr()); at.IsValid() && at.Addr().IsValid() {
 			all = append(all, at)
 		}
+	}
+	if at := s.AdminAddr(); at.IsValid() && !at.Addr().IsLoopback() {
+		s.log.Warn("the admin port is reachable beyond this machine: anyone who can connect sees metrics, clients and locks", "addr", at.String())
 	}
 	for _, at := range all {
 		if !at.Addr().IsLoopback() {
@@ -261,6 +269,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	var wg safego.Group
 	each := []func(context.Context) error{s.nfs.serve, s.servePortmap, s.serveNineP, func(ctx context.Context) error {
 		<-ctx.Done()
+		s.enter(stopping)
 		s.withdraw() // before the last calls have been answered: no client is to come any more
 		return nil
 	}}
@@ -268,16 +277,19 @@ func (s *Server) Serve(ctx context.Context) error {
 		i.background(background, &wg)
 		each = append(each, i.runLocks, i.serveControl)
 	}
+	s.enter(serving)
 	err := together(ctx, each...)
+	s.enter(stopping)
 	stop()
 	if errors.Is(err, rpc.ErrUnfinished) {
 		// Closing would take the memory away from under calls that are at work. The next start replays the journal, as after a crash.
-		return fmt.Errorf("%w: what was served is left without being closed", err)
+		return fmt.Errorf("%w: what was served is left without being closed", errors.Join(err, s.closeAdmin()))
 	}
 	for _, i := range s.images {
 		i.closePrograms()
 	}
 	wg.Wait() // it notes how far it is
+	err = errors.Join(err, s.closeAdmin())
 	for _, i := range s.images {
 		i.checkIdentity()
 		err = errors.Join(err, i.eng.Close())
@@ -298,5 +310,5 @@ func (s *Server) servePortmap(ctx context.Context) error {
 //
 // Errors: those of the sockets and of pmemfs.FS.Close, joined.
 func (s *Server) Close() error {
-	return errors.Join(s.unlisten(), s.closeImages())
+	return errors.Join(s.unlisten(), s.closeAdmin(), s.closeImages())
 }

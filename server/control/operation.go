@@ -39,6 +39,7 @@ type Operation[Req, Resp any] struct {
 	Path    string
 	Summary string
 	Public  bool // whoever may look at the admin port may know the reply
+	Whole   bool // it is about the server as a whole, whatever image it serves
 	// Do does it. It stops when ctx ends, where it can. Its errors are the engine's, or an *Error.
 	Do func(ctx context.Context, i Image, req Req) (Resp, error)
 }
@@ -50,6 +51,7 @@ func (o Operation[Req, Resp]) Reads() bool { return o.Method == http.MethodGet }
 type route interface {
 	about() (method, path, summary string)
 	public() bool
+	ofServer() bool
 	types() (request, reply reflect.Type)
 	answer(ctx context.Context, i Image, r *http.Request) (any, error)
 }
@@ -59,6 +61,8 @@ func (o Operation[Req, Resp]) about() (method, path, summary string) {
 }
 
 func (o Operation[Req, Resp]) public() bool { return o.Public && o.Reads() }
+
+func (o Operation[Req, Resp]) ofServer() bool { return o.Whole }
 
 func (o Operation[Req, Resp]) types() (request, reply reflect.Type) {
 	return reflect.TypeFor[Req](), reflect.TypeFor[Resp]()

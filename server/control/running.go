@@ -120,7 +120,7 @@ type ExportStatus struct {
 
 // GetStatus describes the server.
 var GetStatus = Operation[None, Status]{
-	Method: http.MethodGet, Path: "/v1/status", Summary: "Describes the server and the images that it serves, as they are now.", Public: true,
+	Method: http.MethodGet, Path: "/v1/status", Summary: "Describes the server and the images that it serves, as they are now.", Public: true, Whole: true,
 	Do: func(_ context.Context, i Image, _ None) (Status, error) {
 		if i.Running == nil {
 			return Status{}, errNotServed
@@ -168,7 +168,7 @@ const (
 
 // GetLocks lists locks.
 var GetLocks = Operation[LocksRequest, LocksReply]{
-	Method: http.MethodGet, Path: "/v1/locks", Summary: "Lists the locks of files in all images that the server serves, and who waits for whom.", Public: true,
+	Method: http.MethodGet, Path: "/v1/locks", Summary: "Lists the locks of files in all images that the server serves, and who waits for whom.", Public: true, Whole: true,
 	Do: func(_ context.Context, i Image, req LocksRequest) (LocksReply, error) {
 		switch {
 		case i.Running == nil:

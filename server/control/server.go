@@ -34,6 +34,7 @@ type Config struct {
 // Server answers requests about one image.
 type Server struct {
 	image    Image
+	path     string
 	identity string
 	log      *slog.Logger
 	http     http.Server
@@ -48,7 +49,7 @@ func NewServer(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{image: c.Image, identity: id, log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
+	s := &Server{image: c.Image, path: c.Path, identity: id, log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
 	mux := http.NewServeMux()
 	methods := make(map[string]bool)
 	for _, o := range operations {

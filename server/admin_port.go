@@ -1,0 +1,224 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+
+	"pmemfs/pmemfs/safego"
+	"pmemfs/server/admin"
+	"pmemfs/server/control"
+	"pmemfs/server/export"
+	"pmemfs/server/handle"
+	"pmemfs/server/probe"
+)
+
+// Admin says where and for whom the admin port is. The zero value: there is none.
+type Admin struct {
+	Address  string   // host:port; empty for no port
+	Optional bool     // if the address cannot be had, the server does without
+	Hosts    []string // names by which it may be called, besides addresses and localhost
+	Token    string   // for the control interface; empty for what can be looked at alone
+	// Cert and Key are files in PEM; empty for HTTP without TLS. They are read again for each connection, so that they can be renewed.
+	Cert, Key string
+	Pprof     bool // Go's profiles
+}
+
+// vet refuses what could not work, or would give more away than was meant.
+func (a *Admin) vet() error {
+	if a.Address == "" {
+		return nil
+	}
+	if err := vetAddress(a.Address, "127.0.0.1:9049"); err != nil {
+		return fmt.Errorf("cannot have the admin port on %q: %w", a.Address, err)
+	}
+	if (a.Cert == "") != (a.Key == "") {
+		return errors.New("the admin port has a certificate without a key, or a key without a certificate: give both")
+	}
+	if a.Cert != "" {
+		if _, err := tls.LoadX509KeyPair(a.Cert, a.Key); err != nil {
+			return fmt.Errorf("certificate of the admin port: %w", err)
+		}
+		return nil
+	}
+	if a.Token != "" && !loopback(a.Address) {
+		return fmt.Errorf("the admin port on %s would take its token in the clear: give it a certificate, or a loopback address", a.Address)
+	}
+	return nil
+}
+
+// loopback reports whether an address is of this machine alone.
+func loopback(address string) bool {
+	at, err := net.ResolveTCPAddr("tcp", address)
+	return err == nil && at.IP.IsLoopback()
+}
+
+// tls is how the port speaks TLS; nil for not.
+func (a *Admin) tls() *tls.Config {
+	if a.Cert == "" {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(a.Cert, a.Key)
+		return &pair, err
+	}}
+}
+
+// adminPort is the admin port of a server; nil for none.
+type adminPort struct {
+	at   net.Addr
+	srv  *admin.Server
+	stop context.CancelFunc
+	wg   safego.Group
+	mu   sync.Mutex // guards err
+	err  error      // why it has ended
+}
+
+// listenAdmin begins to answer at the admin port: from here on it can be asked how far the server is.
+func (s *Server) listenAdmin(a *Admin) error {
+	if a.Address == "" {
+		return nil
+	}
+	l, err := net.Listen(family("tcp", a.Address), a.Address)
+	if err != nil && a.Optional {
+		s.log.Warn("there is no admin port: metrics and health cannot be asked for; --admin names another address", "addr", a.Address, "err", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot have the admin port: %w", wayOut(err, "--admin"))
+	}
+	p := &adminPort{at: l.Addr(), srv: admin.New(admin.Config{
+		Hosts: a.Hosts, Token: a.Token, TLS: a.tls(), Pprof: a.Pprof, Logger: s.log, Health: s.health, Ready: s.ready,
+	})}
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	p.wg.Go("admin", func() {
+		err := p.srv.Serve(ctx, l)
+		if err != nil {
+			s.log.Error("the admin port has failed; files are served all the same", "err", err)
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.err = err
+	})
+	s.admin = p
+	return nil
+}
+
+// answerAdmin makes the admin port answer everything else, when there are images.
+func (s *Server) answerAdmin() {
+	if s.admin == nil {
+		return
+	}
+	var servers []*control.Server
+	for _, i := range s.images {
+		servers = append(servers, i.control.srv)
+	}
+	s.admin.srv.Answer(admin.Routes{API: control.Together(servers), Public: control.Public, Metrics: http.NotFoundHandler(), Page: http.NotFoundHandler()})
+}
+
+// closeAdmin ends the admin port, which answers until everything else has ended.
+func (s *Server) closeAdmin() error {
+	if s.admin == nil {
+		return nil
+	}
+	s.admin.stop()
+	s.admin.wg.Wait()
+	s.admin.mu.Lock()
+	defer s.admin.mu.Unlock()
+	return s.admin.err
+}
+
+// AdminAddr is the address of the admin port; the zero value if there is none.
+func (s *Server) AdminAddr() netip.AddrPort {
+	if s.admin == nil {
+		return netip.AddrPort{}
+	}
+	return addrOf(s.admin.at)
+}
+
+// ready says whether clients are served.
+func (s *Server) ready() admin.Report {
+	at := s.stage()
+	r := admin.Report{OK: at == serving, State: at.String()}
+	if at != serving {
+		return r
+	}
+	for _, i := range s.images {
+		r.Grace = r.Grace || i.inGrace()
+		c := probe.Check{Name: "image " + i.path, OK: true}
+		if err := i.eng.Failure(); err != nil {
+			c.OK, c.Message = false, err.Error()
+		}
+		r.OK = r.OK && c.OK
+		r.Checks = append(r.Checks, c)
+	}
+	return r
+}
+
+// health asks the server as a client does. Before there is an image, and when the server is stopping, it is alive without that.
+func (s *Server) health(ctx context.Context) admin.Report {
+	at := s.stage()
+	if at != serving {
+		return admin.Report{OK: true, State: at.String()}
+	}
+	t := probe.Target{NFS: reachable(s.nfs.addr()), Own: s.own}
+	for _, n := range s.nine {
+		if at := addrOf(n.l.Addr()); at.Addr().IsValid() {
+			t.NineP = append(t.NineP, reachable(at).String())
+		} else {
+			t.NineP = append(t.NineP, n.l.Addr().String())
+		}
+	}
+	r := admin.Report{OK: true, State: at.String()}
+	for _, i := range s.images {
+		r.Grace = r.Grace || i.inGrace()
+		t.Roots = append(t.Roots, i.roots()...)
+	}
+	r.Checks = probe.Run(ctx, t)
+	for _, c := range r.Checks {
+		r.OK = r.OK && c.OK
+	}
+	return r
+}
+
+// own lets a connection of the server itself in.
+func (s *Server) own(at netip.AddrPort) (done func()) {
+	var all []func()
+	for _, i := range s.images {
+		all = append(all, i.exports.Own(at))
+	}
+	return func() {
+		for _, f := range all {
+			f()
+		}
+	}
+}
+
+// reachable is an address at which this process reaches what listens at another one, which may be all that the machine has.
+func reachable(at netip.AddrPort) netip.AddrPort {
+	switch a := at.Addr(); {
+	case !a.IsUnspecified():
+		return at
+	case a.Is4():
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
+	}
+	return netip.AddrPortFrom(netip.IPv6Loopback(), at.Port())
+}
+
+// roots are the directories that the image's exports show, and their handles.
+func (i *Image) roots() (list []probe.Root) {
+	codec := handle.New(i.eng)
+	set := i.exports.Load().All()
+	for n := range set {
+		e := &set[n]
+		attr, err := export.Walk(i.eng, e.Subtree)
+		list = append(list, probe.Root{Export: e.Name, Handle: codec.Append(nil, e.ID(), attr.Handle), Err: err})
+	}
+	return list
+}
