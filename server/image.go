@@ -19,6 +19,7 @@ import (
 	"pmemfs/server/rpc"
 	"pmemfs/server/rquota"
 	"pmemfs/server/schedule"
+	"pmemfs/server/traffic"
 )
 
 // Image is one of the images that a Server serves, with what is of it alone.
@@ -36,6 +37,7 @@ type Image struct {
 	unseen    bool // whether the image is still at its path could not be told; of checkIdentity
 	scrubs    Scrubbing
 	snapshots *schedule.Runner
+	traffic   *traffic.Table // of the server
 }
 
 // open opens the image, makes it if it is missing, and gives it its exports and schedules. After an error the image is closed.
@@ -49,6 +51,7 @@ func (i *Image) open(c *ImageConfig, exports *export.Set) (err error) {
 	i.warnSparse(c)
 	i.snapshots = schedule.NewRunner(i.eng, i.log)
 	i.exports = export.NewTable(i.eng)
+	i.exports.Count(func(name string) traffic.Export { return i.traffic.Export(i.path, name) })
 	i.reschedule(c.Snapshots)
 	i.limit(c.Quotas)
 	if missing := i.show(exports); len(missing) == len(exports.All()) {

@@ -126,7 +126,7 @@ func (s *Server) answerNineP(c *Config) error {
 	files := ninep.New(ninep.Config{Engine: i.eng, Exports: i.exports, Logger: c.Logger, MessageMax: limits.Record, Users: users,
 		InGrace: i.inGrace})
 	for i := range s.nine {
-		s.nine[i].srv = rpc.NewServer(rpc.Config{Session: files.Session, Logger: c.Logger, Limits: limits, Budget: s.budget})
+		s.nine[i].srv = rpc.NewServer(rpc.Config{Session: files.Session, Logger: c.Logger, Limits: limits, Budget: s.budget, Traffic: s.traffic})
 	}
 	return nil
 }

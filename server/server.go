@@ -33,6 +33,7 @@ import (
 	"pmemfs/server/portmap"
 	"pmemfs/server/rpc"
 	"pmemfs/server/rquota"
+	"pmemfs/server/traffic"
 )
 
 // Server is open images with listeners.
@@ -45,7 +46,8 @@ type Server struct {
 	started   time.Time
 	log       *slog.Logger
 	admin     *adminPort
-	budget    *rpc.Budget  // of all listeners
+	budget    *rpc.Budget // of all listeners
+	traffic   *traffic.Table
 	at        atomic.Int32 // a stage
 
 	reloading sync.Mutex // orders Reloads, and what they log
@@ -63,7 +65,7 @@ func Open(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{log: c.Logger, started: time.Now(), config: c}
+	s := &Server{log: c.Logger, started: time.Now(), config: c, traffic: traffic.New()}
 	for n := range c.Images {
 		s.images = append(s.images, s.newImage(&c.Images[n], sets[n]))
 	}
@@ -80,7 +82,7 @@ func Open(c Config) (*Server, error) {
 
 // newImage is an image that is not open yet.
 func (s *Server) newImage(c *ImageConfig, exports *export.Set) *Image {
-	i := &Image{path: c.Path, log: s.log, scrubs: c.Scrub}
+	i := &Image{path: c.Path, log: s.log, scrubs: c.Scrub, traffic: s.traffic}
 	if c.vetImage(exports) {
 		i.readOnly, i.scrubs = true, Scrubbing{}
 		i.log.Warn("the image cannot be written and all exports are read-only: it is served as it is, without locks between NFS clients and without scrubs",
@@ -203,7 +205,7 @@ func (s *Server) answer(c *Config) error {
 	services := portmap.ServicesOf(programs, s.nfs.addr(), s.nfs.udpAddr())
 	maps := portmap.New(portmap.Config{Services: s.withPortmap(services), Admit: s.admits})
 	programs = append(programs, maps.Program())
-	if err := s.nfs.answer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits, Budget: s.budget, Admit: s.admits}); err != nil {
+	if err := s.nfs.answer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits, Budget: s.budget, Admit: s.admits, Traffic: s.traffic}); err != nil {
 		return err
 	}
 	for _, i := range s.images {
@@ -214,7 +216,7 @@ func (s *Server) answer(c *Config) error {
 	if s.portmap == nil {
 		return nil
 	}
-	return s.portmap.answer(rpc.Config{Programs: []rpc.Program{maps.Program()}, Logger: c.Logger, Budget: s.budget, Admit: s.admits,
+	return s.portmap.answer(rpc.Config{Programs: []rpc.Program{maps.Program()}, Logger: c.Logger, Budget: s.budget, Admit: s.admits, Traffic: s.traffic,
 		Limits: rpc.Limits{Connections: portmapConnections, Idle: portmapIdle, Record: rpc.DatagramBytes}})
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/traffic"
 )
 
 // Table holds the Set that is served now, for all protocol servers of one image.
@@ -16,12 +17,15 @@ type Table struct {
 	eng *pmemfs.FS
 	set atomic.Pointer[Set]
 	own sync.Map // of netip.AddrPort: this process's own connections
+
+	counted func(name string) traffic.Export // nil if nobody counts
 }
 
 // rootID is the directory that an export shows; a change of it is seen by all goroutines at once.
 type rootID struct {
-	handle atomic.Pointer[pmemfs.Handle]
-	table  *Table // that serves the export; set before it does
+	handle  atomic.Pointer[pmemfs.Handle]
+	table   *Table         // that serves the export; set before it does
+	counted traffic.Export // likewise
 }
 
 // MissingError says that the directory of an export cannot be found. Such an export is served all the same:
@@ -45,6 +49,12 @@ func NewTable(eng *pmemfs.FS) *Table {
 	t.set.Store(&Set{})
 	return t
 }
+
+// Count says as what calls are counted that are about an export of a name. It is called before the first Store.
+func (t *Table) Count(as func(name string) traffic.Export) { t.counted = as }
+
+// Counted is as what calls about an export that is served are counted.
+func (e *Export) Counted() traffic.Export { return e.root.counted }
 
 // Load returns what is served now. It never returns nil.
 func (t *Table) Load() *Set { return t.set.Load() }
@@ -78,9 +88,13 @@ func (t *Table) Admits(host netip.Addr) bool {
 // directory is missing; the set is served in any case.
 func (t *Table) Store(s *Set) (missing []*MissingError) {
 	for i := range s.list {
-		s.list[i].root.table = t
-		if _, err := t.Root(&s.list[i]); err != nil {
-			missing = append(missing, &MissingError{s.list[i].Name, s.list[i].Subtree, err})
+		e := &s.list[i]
+		e.root.table = t
+		if t.counted != nil {
+			e.root.counted = t.counted(e.Name)
+		}
+		if _, err := t.Root(e); err != nil {
+			missing = append(missing, &MissingError{e.Name, e.Subtree, err})
 		}
 	}
 	t.set.Store(s)

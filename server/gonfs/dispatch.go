@@ -10,6 +10,7 @@ import (
 	"pmemfs/server/export"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
+	"pmemfs/server/traffic"
 )
 
 // procedure says how one NFS procedure is read, answered and, when it fails, refused.
@@ -64,7 +65,19 @@ func (s *Server) serve(req *rpc.Request, e *rpc.Encoder) rpc.Result {
 	if req.Proc == nfswire.ProcNull {
 		return s.viaGoNFS(r, p, e)
 	}
-	if st := s.admit(r, p, &req.Sys); st != nfswire.OK {
+	result := s.carryOut(r, p, &req.Sys, e)
+	if r.exp != nil {
+		req.Counted.Export = r.exp.Counted()
+	}
+	if result == rpc.Success {
+		req.Counted.Status = traffic.Status(binary.BigEndian.Uint32(e.Bytes()[r.at:]))
+	}
+	return result
+}
+
+// carryOut answers a call that begins with a handle, and whose reply begins with a status.
+func (s *Server) carryOut(r *request, p *procedure, sys *rpc.SysCred, e *rpc.Encoder) rpc.Result {
+	if st := s.admit(r, p, sys); st != nfswire.OK {
 		return s.refuse(r, p, st, e)
 	}
 	if p.answer == nil {

@@ -12,6 +12,7 @@ import (
 	"pmemfs/server/handle"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
+	"pmemfs/server/traffic"
 )
 
 // workersDefault is how many calls are inside go-nfs at once unless Config says otherwise.
@@ -49,7 +50,7 @@ func New(c Config) *Server {
 
 // Program is what the transport serves.
 func (s *Server) Program() rpc.Program {
-	return rpc.Program{Number: nfswire.ProgNFS, Low: nfswire.Version, High: nfswire.Version, Serve: s.serve}
+	return rpc.Program{Number: nfswire.ProgNFS, Low: nfswire.Version, High: nfswire.Version, Counted: traffic.NFS3, Serve: s.serve}
 }
 
 // Close ends go-nfs, when no call is in progress any more.

@@ -10,6 +10,7 @@ import (
 	"pmemfs/server/export"
 	"pmemfs/server/handle"
 	"pmemfs/server/rpc"
+	"pmemfs/server/traffic"
 )
 
 // mountStat is mountstat3 (RFC 1813 section 5.1.5).
@@ -41,10 +42,15 @@ var whyRefused = map[mountStat]string{
 // mnt answers MNT (RFC 1813 section 5.2.1) of an export or of any directory below one. The way to the export's own
 // directory is the administrator's choice; below it the caller needs the permission to go there, since a handle, once given
 // out, is not asked how it was come by.
-func (s *Server) mnt(remote netip.AddrPort, dir string, c export.Caller, e *rpc.Encoder) {
+func (s *Server) mnt(r *rpc.Request, dir string, c export.Caller, e *rpc.Encoder) {
+	remote := r.Remote
 	dir, _, _ = strings.Cut(dir, "\x00")
 	x, attr, status := s.find(remote, dir, c)
 	e.Uint32(uint32(status))
+	r.Counted.Status = traffic.Status(status)
+	if x != nil {
+		r.Counted.Export = x.Counted()
+	}
 	if status != mntOK {
 		s.log.Warn("mount refused", "client", remote.String(), "path", cut(dir), "why", whyRefused[status])
 		return

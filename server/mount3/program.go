@@ -31,6 +31,7 @@ import (
 	"pmemfs/server/export"
 	"pmemfs/server/handle"
 	"pmemfs/server/rpc"
+	"pmemfs/server/traffic"
 )
 
 // Number is the RPC program number of MOUNT.
@@ -78,7 +79,7 @@ func New(c Config) *Server {
 
 // Program is the server as the transport knows it.
 func (s *Server) Program() rpc.Program {
-	return rpc.Program{Number: Number, Low: 1, High: version3, Datagrams: true, Serve: s.serve}
+	return rpc.Program{Number: Number, Low: 1, High: version3, Datagrams: true, Counted: traffic.Mount, Serve: s.serve}
 }
 
 // serve answers one call.
@@ -102,7 +103,7 @@ func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 	}
 	switch r.Proc {
 	case procMnt:
-		s.mnt(r.Remote, string(dir), caller, e)
+		s.mnt(r, string(dir), caller, e)
 	case procDump:
 		s.mounts.encode(hostOf(r.Remote), e)
 	case procUmnt:

@@ -4,13 +4,14 @@ import (
 	"pmemfs/pmemfs"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
+	"pmemfs/server/traffic"
 )
 
 // NFSACL shares everything with NFS but the numbers: handles, admission, waiting, and the duplicate request cache.
 
 // ACLProgram is NFSACL version 3, to be served beside Program.
 func (s *Server) ACLProgram() rpc.Program {
-	return rpc.Program{Number: nfswire.ProgACL, Low: nfswire.Version, High: nfswire.Version, Serve: s.serveACL}
+	return rpc.Program{Number: nfswire.ProgACL, Low: nfswire.Version, High: nfswire.Version, Counted: traffic.NFSACL, Serve: s.serveACL}
 }
 
 var aclProcedures = [nfswire.ProcACLCount]procedure{

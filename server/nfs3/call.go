@@ -11,6 +11,7 @@ import (
 	"pmemfs/server/handle"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
+	"pmemfs/server/traffic"
 )
 
 // call is one call on its way through the server. It is used again for others.
@@ -83,6 +84,7 @@ func (c *call) admit(n int) nfswire.Status {
 			return nfswire.ErrStale
 		}
 		c.h[i], c.exp, c.n = h, exp, i+1
+		c.r.Counted.Export = exp.Counted()
 	}
 	c.exp.Bound(&c.call)
 	sys := &c.r.Sys
@@ -158,6 +160,7 @@ func (c *call) status(err error) nfswire.Status {
 
 // put appends the status and reports whether it is OK.
 func (c *call) put(st nfswire.Status) bool {
+	c.r.Counted.Status = traffic.Status(st)
 	c.e.Uint32(uint32(st))
 	return st == nfswire.OK
 }

@@ -6,6 +6,7 @@ import (
 	"pmemfs/pmemfs"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
+	"pmemfs/server/traffic"
 )
 
 // A client whose reply was lost sends the call once more, with the same xid, on another connection, maybe to another incarnation of the
@@ -44,6 +45,7 @@ func (c *call) serveThroughDRC() rpc.Result {
 	}
 	if m == nil {
 		c.e.Raw(reply)
+		c.r.Counted.Status = traffic.Status(binary.BigEndian.Uint32(reply)) // which they all begin with
 		return rpc.Success
 	}
 	done := false

@@ -14,6 +14,7 @@ import (
 	"pmemfs/server/handle"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/rpc"
+	"pmemfs/server/traffic"
 )
 
 // Config is what a Server needs.
@@ -55,7 +56,7 @@ func New(c Config) *Server {
 
 // Program is what the transport serves.
 func (s *Server) Program() rpc.Program {
-	return rpc.Program{Number: nfswire.ProgNFS, Low: nfswire.Version, High: nfswire.Version, Serve: s.serve}
+	return rpc.Program{Number: nfswire.ProgNFS, Low: nfswire.Version, High: nfswire.Version, Counted: traffic.NFS3, Serve: s.serve}
 }
 
 // procedure is one of the 22, or of those of NFSACL.

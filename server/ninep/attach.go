@@ -112,6 +112,7 @@ func (c *call) attached(path, uname string, uid uint32) (*fid, errno) {
 		return nil, eAccess
 	}
 	c.exp = exp
+	c.r.Counted.Export = exp.Counted()
 	u := c.s.srv.identify(uname, uid)
 	u.client = c.s.remote.Addr()
 	c.as(u)

@@ -7,6 +7,7 @@ import (
 	"pmemfs/server/export"
 	"pmemfs/server/filedata"
 	"pmemfs/server/rpc"
+	"pmemfs/server/traffic"
 )
 
 // call is one request on its way through the server. It is used again for others.
@@ -86,6 +87,7 @@ func (c *call) run(m *message, k kind, tag uint16) rpc.Result {
 		c.e.Truncate(lengthBytes)
 		answerError(c.e, tag, no)
 	}
+	c.r.Counted.Status = traffic.Status(no)
 	return rpc.Success
 }
 
@@ -143,6 +145,7 @@ func (c *call) by(f *fid) errno {
 		return eStale
 	case c.n == 1:
 		c.exp = exp
+		c.r.Counted.Export = exp.Counted()
 		exp.Bound(&c.call)
 		c.as(f.user)
 	case f.exp != c.used[0].exp:

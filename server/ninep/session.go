@@ -9,6 +9,7 @@ import (
 
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server/rpc"
+	"pmemfs/server/traffic"
 )
 
 // The order of answers to Tflushes. Each step holds by the one before:
@@ -56,11 +57,13 @@ type pending struct {
 // Serve answers a message.
 func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 	k, tag := kind(r.Record[0]), le.Uint16(r.Record[1:])
+	r.Counted.Procedure = procedureOf(k)
 	returned := true
 	defer func() {
 		if !returned {
 			e.Truncate(lengthBytes)
 			answerError(e, tag, eIO)
+			r.Counted.Status = traffic.Status(eIO)
 			result = rpc.Success
 		}
 	}()
@@ -75,6 +78,7 @@ func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 	switch {
 	case s.taken(tag):
 		answerError(e, tag, eInval) // two requests cannot have one tag
+		r.Counted.Status = traffic.Status(eInval)
 		return rpc.Success
 	case m.waits, m.changes && !s.srv.cheap, k == tClunk && s.costly(r.Record):
 		s.later(r)
@@ -87,6 +91,14 @@ func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 		s.later(r)
 	}
 	return result
+}
+
+// procedureOf is as what a request is counted. An odd number is none of a request.
+func procedureOf(k kind) traffic.Procedure {
+	if k%2 != 0 {
+		k = 0
+	}
+	return traffic.NineP.Procedure(uint32(k) / 2)
 }
 
 // serveBeside answers a request beside the others. A call that panics is not used again.

@@ -15,6 +15,7 @@ import (
 	"pmemfs/server/peer"
 	"pmemfs/server/rpc"
 	"pmemfs/server/share"
+	"pmemfs/server/traffic"
 )
 
 // call is one call on its way through the server.
@@ -44,6 +45,9 @@ func (c *call) answer(e *rpc.Encoder) {
 		}
 	}
 	e.Uint32(uint32(st.in(c.r.Vers)))
+	if st != blocked { // which is no failure
+		c.r.Counted.Status = traffic.Status(st)
+	}
 	switch {
 	case c.proc == procTest && st.in(c.r.Vers) == denied:
 		if holder == nil { // as deadlock is, to those who do not know it
@@ -110,6 +114,9 @@ func (c *call) admit() status {
 
 // enter applies the rules of an export. Who lets go of something need not be let in any more.
 func (c *call) enter(exp *export.Export) status {
+	if exp != nil {
+		c.r.Counted.Export = exp.Counted()
+	}
 	switch c.proc {
 	case procUnlock, procCancel, procUnshare:
 		return granted

@@ -16,6 +16,7 @@ import (
 	"pmemfs/server/peer"
 	"pmemfs/server/rpc"
 	"pmemfs/server/share"
+	"pmemfs/server/traffic"
 )
 
 // Config is what a Server needs.
@@ -78,7 +79,7 @@ func New(c Config) (*Server, error) {
 // Programs are the lock manager and the status monitor, as the transport knows them.
 func (s *Server) Programs() []rpc.Program {
 	return []rpc.Program{
-		{Number: Number, Low: version1, High: version4, Datagrams: true, Serve: s.serve},
+		{Number: Number, Low: version1, High: version4, Datagrams: true, Counted: traffic.NLM, Serve: s.serve},
 		s.monitor.Program(),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"pmemfs/server/rpc"
+	"pmemfs/server/traffic"
 )
 
 const version = 1
@@ -30,7 +31,7 @@ const (
 
 // Program is the monitor as the transport knows it.
 func (m *Monitor) Program() rpc.Program {
-	return rpc.Program{Number: Number, Low: version, High: version, Datagrams: true, Serve: m.serve}
+	return rpc.Program{Number: Number, Low: version, High: version, Datagrams: true, Counted: traffic.NSM, Serve: m.serve}
 }
 
 // serve answers one call.

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"pmemfs/server/rpc"
+	"pmemfs/server/traffic"
 )
 
 // Config is what a Server needs.
@@ -30,7 +31,7 @@ func New(c Config) *Server {
 
 // Program is the server as the transport knows it.
 func (s *Server) Program() rpc.Program {
-	return rpc.Program{Number: Number, Low: version2, High: version4, Datagrams: true, Serve: s.serve}
+	return rpc.Program{Number: Number, Low: version2, High: version4, Datagrams: true, Counted: traffic.Portmap, Serve: s.serve}
 }
 
 // serve answers one call.
@@ -77,6 +78,7 @@ func (s *Server) serve2(r *rpc.Request, d *rpc.Decoder, e *rpc.Encoder) rpc.Resu
 		s.mapping(d)
 		return answer(d, func() { e.Bool(false) })
 	case procGet:
+		r.Counted.Procedure = traffic.GetPort()
 		prog, vers, proto := s.mapping(d)
 		return answer(d, func() { e.Uint32(s.port(r, prog, vers, proto)) })
 	case procDump:

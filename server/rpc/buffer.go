@@ -1,6 +1,10 @@
 package rpc
 
-import "sync"
+import (
+	"sync"
+
+	"pmemfs/server/traffic"
+)
 
 // Sizes of buffers, in bytes. A connection has none while it is idle, a work set while it works, and large ones, for which it needs a
 // large slot, while records or replies are big. A call that waits has a buffer for its record and one for its reply.
@@ -19,7 +23,10 @@ type buffer struct {
 }
 
 // workSet is the memory with which a connection works: what it reads and what it answers. It costs workBytes.
-type workSet struct{ in, out buffer }
+type workSet struct {
+	in, out buffer
+	calls   traffic.Batch // whose replies are in out
+}
 
 const workBytes = 2 * smallBytes
 

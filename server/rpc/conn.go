@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pmemfs/pmemfs/safego"
+	"pmemfs/server/traffic"
 )
 
 // What a connection is doing, for timeouts.
@@ -42,9 +43,10 @@ type conn struct {
 
 	in      inbuf
 	req     Request
-	out     Encoder // replies not yet sent; the goroutine's own
-	session Session // nil for RPC
-	needs   need    // to read on
+	out     Encoder       // replies not yet sent; the goroutine's own
+	session Session       // nil for RPC
+	traffic *traffic.Conn // nil if nobody counts
+	needs   need          // to read on
 	readErr error
 	readN   int
 	onReady func(fd uintptr) bool // of readReady; made once
@@ -153,6 +155,7 @@ func (c *conn) serve() error {
 			if c.phase.Load() != phaseBusy {
 				c.enter(phaseBusy)
 			}
+			c.beginCall()
 			c.awaitTurn()
 			err = c.answer(record)
 		case c.readOn():

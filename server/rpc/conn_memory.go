@@ -55,6 +55,7 @@ func (c *conn) rest() {
 
 // idle gives the work set back, and all that is large. aside is for what is to be kept, or nil.
 func (c *conn) idle(aside *buffer) {
+	c.publish() // of a connection that ends there may be something left
 	putBuffer(c.in.rest(aside))
 	c.releaseLarge()
 	c.works.Store(false)

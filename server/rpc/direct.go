@@ -56,6 +56,7 @@ func (r *Request) TryDirect() bool {
 func (r *Request) Direct(e *Encoder, parts [][]byte, n int) {
 	s := &r.conn.sender
 	d := &s.direct
+	r.conn.countDirect(r, e.Len()+n)
 	s.stampOut()
 	d.torn, e.sent = true, true
 	d.iovs, d.at = append(append(d.iovs[:0], e.buf), parts...), 0

@@ -17,12 +17,15 @@ func (c *conn) answer(record []byte) error {
 		return err
 	}
 	c.req.Call, c.req.Record, c.req.MayWait, c.req.receipt = call, record, false, nil
+	c.req.Counted, c.req.counted = Counted{}, false
 	if c.out.buf == nil {
 		c.out.use(&c.set.out)
 	}
-	if c.reply(&c.req, &c.out) == Wait {
+	result := c.reply(&c.req, &c.out)
+	if result == Wait {
 		return c.offload(record)
 	}
+	c.countCall(result)
 	c.stampNext(&c.req)
 	if c.out.Len() > flushBytes {
 		c.worked(len(record) + c.out.Len())
@@ -63,6 +66,7 @@ func (s *Server) reply(r *Request, e *Encoder) Result {
 		s.refusal(r, e, result)
 	}
 	SetMark(e.Bytes())
+	r.replied = e.Len()
 	e.base = 0
 	return result
 }
@@ -84,6 +88,7 @@ func (s *Server) serve(r *Request, e *Encoder) (result Result) {
 	case r.Vers < p.Low || r.Vers > p.High:
 		return ProgMismatch
 	}
+	r.Counted.Procedure = p.Counted.Procedure(r.Proc)
 	switch r.CredFlavor {
 	case AuthNone:
 	case AuthSys:

@@ -155,9 +155,11 @@ func (d *Datagrams) answer(p *packet, req *Request, out *Encoder) {
 	if out.buf == nil {
 		out.Grow(smallBytes)
 	}
-	if d.srv.reply(req, out) == Wait {
-		d.offload(p, req)
+	begun := d.begun()
+	if result := d.srv.reply(req, out); result == Wait {
+		d.offload(p, req, begun)
 	} else {
+		d.count(req, result, begun, false)
 		d.send(p, req, out)
 	}
 	out.buf = out.buf[:0]
@@ -176,7 +178,7 @@ func (d *Datagrams) localOf(p *packet) netip.AddrPort {
 
 // offload answers a call that waits in a goroutine of its own. If there are too many, or it waits already, nothing comes of it: the
 // client asks again.
-func (d *Datagrams) offload(p *packet, req *Request) {
+func (d *Datagrams) offload(p *packet, req *Request, begun int64) {
 	key := asked{p.from, req.XID, req.Prog, req.Proc}
 	w := packet{append([]byte(nil), p.b...), p.from, p.to}
 	call, err := ParseCall(w.b)
@@ -192,7 +194,7 @@ func (d *Datagrams) offload(p *packet, req *Request) {
 		defer d.end(key, cl, n)
 		a := newAnswer(d.srv.budget, cl, d.srv.slot)
 		defer a.free()
-		d.srv.reply(own, &a.out)
+		d.count(own, d.srv.reply(own, &a.out), begun, true)
 		d.send(&w, own, &a.out)
 	})
 }

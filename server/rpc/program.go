@@ -1,6 +1,10 @@
 package rpc
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"pmemfs/server/traffic"
+)
 
 // Request is one call on its way to an answer. It, and every byte slice in it, is valid until its program returns.
 type Request struct {
@@ -19,10 +23,15 @@ type Request struct {
 	// Session.Serve.
 	Own any
 
+	// Counted is what is counted of the call. Its procedure is known from the program; the program says the rest, as far as it comes.
+	Counted Counted
+
 	conn    *conn    // that the call is answered in place of; nil for others
 	waiter  *waiter  // that answers it beside the connection's other calls; nil for others
 	link    *link    // of the connection that it came on
 	receipt *Receipt // nil until somebody asks for it
+	replied int      // bytes of the reply, its mark included
+	counted bool     // the call has been counted, as its reply leaves before its program returns
 }
 
 // Forgeable reports whether anybody can have sent a call, in the name of its client: over UDP, and from a port that an ordinary user of the
@@ -57,8 +66,9 @@ func Reject(reason uint32) Result { return rejected | Result(reason) }
 // Program answers the calls of one RPC program.
 type Program struct {
 	Number    uint32
-	Low, High uint32 // versions that are served
-	Datagrams bool   // served over UDP too
+	Low, High uint32           // versions that are served
+	Datagrams bool             // served over UDP too
+	Counted   traffic.Protocol // as what its calls are counted
 	// Serve answers a call whose program and version are right: it appends the results to e, behind the header of a
 	// successful reply, and returns Success. With another result what it has appended counts for nothing. It must be safe
 	// for any number of goroutines, and every reply must be true on the medium when Serve returns.

@@ -31,6 +31,7 @@ func (s *sender) init(c *conn) {
 // flush sends the replies of the connection's own goroutine, and then what has piled up.
 func (c *conn) flush() error {
 	c.unsent, c.onward = 0, false
+	c.publish()
 	if len(c.out.buf) == 0 {
 		return nil
 	}
@@ -42,6 +43,7 @@ func (c *conn) flush() error {
 
 // spill is flush in the middle of a reply, of the whole ones before it. That it failed the next flush says too.
 func (c *conn) spill(replies []byte) {
+	c.publishOn()
 	if err := c.sender.send(replies); err == nil {
 		c.sender.pump(true)
 	}

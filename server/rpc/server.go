@@ -13,6 +13,7 @@ import (
 
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server/share"
+	"pmemfs/server/traffic"
 )
 
 // Limits bound what clients can make a server hold. A zero field means the default.
@@ -56,6 +57,8 @@ type Config struct {
 	Admit func(netip.Addr) bool
 	// Session begins to serve a connection in another protocol, in place of Programs; nil for RPC. A client without an address has the zero value.
 	Session func(local, remote netip.AddrPort) Session
+	// Traffic counts the calls, maybe together with those of other servers; nil for not at all.
+	Traffic *traffic.Table
 }
 
 // Server answers calls of its programs on any number of TCP connections, and on sockets of UDP (see NewDatagrams). See the package comment for how.
@@ -66,6 +69,7 @@ type Server struct {
 	admit    func(netip.Addr) bool
 	session  func(local, remote netip.AddrPort) Session
 	budget   *Budget
+	traffic  *traffic.Table
 	open     *share.Pool // connections of this server
 	tally    tally
 	slot     int64 // bytes of a large slot: a large record and a large reply
@@ -83,7 +87,7 @@ func NewServer(c Config) *Server {
 	l := c.Limits.withDefaults()
 	s := &Server{
 		programs: c.Programs, log: c.Logger, limits: l, admit: c.Admit, session: c.Session,
-		budget: c.Budget, open: share.New(int64(l.Connections)),
+		budget: c.Budget, traffic: c.Traffic, open: share.New(int64(l.Connections)),
 		conns: make(map[*conn]struct{}),
 		begun: time.Now(),
 	}
@@ -154,6 +158,7 @@ func (s *Server) start(nc net.Conn) {
 		return
 	}
 	s.budget.join(c)
+	c.joinTraffic()
 	s.mu.Lock()
 	s.conns[c] = struct{}{}
 	s.mu.Unlock()
@@ -166,6 +171,9 @@ func (s *Server) start(nc net.Conn) {
 // forget is the last of a connection.
 func (s *Server) forget(c *conn) {
 	c.uncount()
+	if c.traffic != nil {
+		c.traffic.Leave()
+	}
 	s.budget.leave(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()

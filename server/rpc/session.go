@@ -74,6 +74,7 @@ func (c *conn) reply(r *Request, e *Encoder) Result {
 	} else {
 		binary.LittleEndian.PutUint32(e.Bytes(), uint32(e.Len()))
 	}
+	r.replied = e.Len()
 	e.base = 0
 	return result
 }

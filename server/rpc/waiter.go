@@ -11,6 +11,7 @@ type waiter struct {
 	record *buffer
 	large  int64 // bytes of large slots, for the record
 	seated bool  // has one of Budget.seats
+	begun  int64 // when the server began with the call, by traffic.Table.Now
 	req    Request
 	answer *answer
 }
@@ -79,9 +80,10 @@ func recordRoom(n int) (calls, large int64) {
 // offload answers a call in a goroutine of its own, once there is room for one. Where waiting for that could be waiting for this very
 // connection it is answered here: who holds a large slot waits for nothing but that.
 func (c *conn) offload(record []byte) error {
+	begun := c.set.calls.Begun()
 	calls, large := recordRoom(len(record))
 	if large > 0 && !c.srv.budget.large.take(&c.client.large, large) {
-		return c.standStill()
+		return c.standStill(begun)
 	}
 	room, err := c.takeRoom(calls)
 	if err != nil || !room {
@@ -89,7 +91,7 @@ func (c *conn) offload(record []byte) error {
 			c.srv.budget.large.give(&c.client.large, large)
 		}
 		if err == nil {
-			err = c.standStill()
+			err = c.standStill(begun)
 		}
 		return err
 	}
@@ -107,6 +109,7 @@ func (c *conn) offload(record []byte) error {
 	}
 	w.req.Call, w.req.Remote, w.req.Local, w.req.Zone, w.req.MayWait = call, c.req.Remote, c.req.Local, c.req.Zone, true
 	w.req.link, w.req.waiter = c.link, w
+	w.begun = begun
 	c.handOn(&w.req)
 	c.inFlight.Add(1)
 	c.waiting.Go("a call that waits", w.run)
@@ -114,13 +117,14 @@ func (c *conn) offload(record []byte) error {
 }
 
 // standStill answers a call that waits in place. What is answered is sent first.
-func (c *conn) standStill() error {
+func (c *conn) standStill(begun int64) error {
 	if err := c.flush(); err != nil {
 		return err
 	}
 	c.endTurn()
-	c.req.MayWait = true
-	c.reply(&c.req, &c.out)
+	c.set.calls.Resume(begun)
+	c.req.MayWait, c.req.Counted = true, Counted{}
+	c.countCall(c.reply(&c.req, &c.out))
 	c.stampNext(&c.req)
 	err := c.flush()
 	c.sent(&c.req) // not before: what is appended after it has to leave after it
@@ -196,7 +200,7 @@ func (c *conn) takeShare(r *ration, a *account, n int64) (taken bool, err error)
 
 func (w *waiter) run() {
 	c := w.c
-	c.reply(&w.req, &w.answer.out)
+	c.countWaiter(w, c.reply(&w.req, &w.answer.out))
 	if w.req.receipt != nil {
 		w.answer.stamps = append(w.answer.stamps, stamp{w.req.receipt, w.answer.out.Len()})
 	}

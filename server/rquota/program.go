@@ -24,6 +24,7 @@ import (
 	"pmemfs/pmemfs"
 	"pmemfs/server/export"
 	"pmemfs/server/rpc"
+	"pmemfs/server/traffic"
 )
 
 // Number is the RPC program number of the remote quota protocol.
@@ -64,7 +65,7 @@ func New(eng *pmemfs.FS, exports *export.Table) *Server { return &Server{eng, ex
 
 // Program is the server as the transport knows it.
 func (s *Server) Program() rpc.Program {
-	return rpc.Program{Number: Number, Low: 1, High: 2, Datagrams: true, Serve: s.serve}
+	return rpc.Program{Number: Number, Low: 1, High: 2, Datagrams: true, Counted: traffic.RQuota, Serve: s.serve}
 }
 
 // question is what a client wants to know: whose account, on which export.
@@ -81,7 +82,7 @@ func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 		return rpc.Success
 	case procGetQuota, procGetActiveQuota:
 	case procSetQuota, procSetActiveQuota:
-		e.Uint32(statusPerm)
+		fail(r, e, statusPerm)
 		return rpc.Success
 	default:
 		return rpc.ProcUnavail
@@ -108,7 +109,7 @@ func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 func (s *Server) answer(r *rpc.Request, q *question, e *rpc.Encoder) {
 	kind, id, ok := s.account(r, q)
 	if !ok {
-		e.Uint32(statusPerm)
+		fail(r, e, statusPerm)
 		return
 	}
 	a, err := s.eng.QuotaOf(kind, id)
@@ -118,11 +119,17 @@ func (s *Server) answer(r *rpc.Request, q *question, e *rpc.Encoder) {
 		}
 	}
 	if err != nil || a.Damaged {
-		e.Uint32(statusNoQuota)
+		fail(r, e, statusNoQuota)
 		return
 	}
 	e.Uint32(statusOK)
 	put(e, &a)
+}
+
+// fail writes a status that is not followed by anything.
+func fail(r *rpc.Request, e *rpc.Encoder, status uint32) {
+	e.Uint32(status)
+	r.Counted.Status = traffic.Status(status)
 }
 
 // account says whose account a client may be told of.
@@ -131,6 +138,7 @@ func (s *Server) account(r *rpc.Request, q *question) (kind pmemfs.QuotaKind, id
 	if x == nil || !x.Allows(r.Remote) {
 		return 0, 0, false
 	}
+	r.Counted.Export = x.Counted()
 	caller := export.Caller{Anonymous: r.CredFlavor != rpc.AuthSys, UID: r.Sys.UID, GID: r.Sys.GID, Groups: r.Sys.Groups}
 	own := q.typ == typeUser && !caller.Anonymous && caller.UID == q.id
 	c := x.Cred(caller)

@@ -1,0 +1,117 @@
+package rpc
+
+import "pmemfs/server/traffic"
+
+// What is answered is counted before its reply leaves, so that whoever has the reply finds the call among those that were counted. Calls of a
+// connection are counted together, when its replies leave together: see traffic.Batch.
+
+// Counted is what is counted of a call, beside what the transport knows.
+type Counted struct {
+	Procedure traffic.Procedure
+	Export    traffic.Export // NoExport until it is known
+	Status    traffic.Status // of the procedure; 0 for success
+}
+
+// kinds of connections.
+const (
+	kindRPC     = "rpc"
+	kindSession = "9p"
+)
+
+// joinTraffic begins to count the connection's calls.
+func (c *conn) joinTraffic() {
+	if c.srv.traffic == nil {
+		return
+	}
+	kind := kindRPC
+	if c.session != nil {
+		kind = kindSession
+	}
+	c.traffic = c.srv.traffic.Join(c.client.addr, kind)
+}
+
+// beginCall notes the time of the first call whose reply has not left.
+func (c *conn) beginCall() {
+	if c.traffic != nil {
+		c.set.calls.Begin(c.srv.traffic)
+	}
+}
+
+// countCall takes in the call that has been answered in place.
+func (c *conn) countCall(result Result) {
+	if c.traffic != nil && !c.req.counted && result != panicked {
+		c.traffic.Add(&c.set.calls, c.req.event(result, c.req.replied))
+	}
+}
+
+// countDirect counts a call whose reply, of n bytes, leaves now.
+func (c *conn) countDirect(r *Request, n int) {
+	if c.traffic != nil {
+		r.counted = true
+		c.traffic.Add(&c.set.calls, r.event(Success, n))
+		c.traffic.Publish(&c.set.calls)
+	}
+}
+
+// countWaiter counts a call that was answered beside the connection.
+func (c *conn) countWaiter(w *waiter, result Result) {
+	if c.traffic != nil && result != panicked {
+		c.traffic.One(w.req.event(result, w.req.replied), w.begun, true)
+	}
+}
+
+// publish counts the calls whose replies are about to leave.
+func (c *conn) publish() {
+	if c.traffic != nil && c.set != nil {
+		c.traffic.Publish(&c.set.calls)
+	}
+}
+
+// publishOn is publish in the middle of a call.
+func (c *conn) publishOn() {
+	if c.traffic != nil {
+		begun := c.set.calls.Begun()
+		c.traffic.Publish(&c.set.calls)
+		c.set.calls.Resume(begun)
+	}
+}
+
+// event is a call that was answered with n bytes.
+func (r *Request) event(result Result, n int) traffic.Event {
+	ev := traffic.Event{
+		Procedure: r.Counted.Procedure, Export: r.Counted.Export, Status: r.Counted.Status,
+		In: uint32(len(r.Record) + markBytes), Out: uint32(n),
+	}
+	if result != Success {
+		ev.Status = refusedStatus(result)
+	}
+	return ev
+}
+
+// refusedStatus is the status of a call that its program has not carried out.
+func refusedStatus(result Result) traffic.Status {
+	switch {
+	case result == mismatchRPC:
+		return traffic.Refused(traffic.RPCMismatch)
+	case result&rejected != 0:
+		return traffic.Refused(traffic.AuthError)
+	case result == Wait: // which was refused as a fault of the program
+		return traffic.Refused(traffic.SystemErr)
+	}
+	return traffic.Refused(uint32(result))
+}
+
+// begun is when the server begins with a datagram.
+func (d *Datagrams) begun() int64 {
+	if d.srv.traffic == nil {
+		return 0
+	}
+	return d.srv.traffic.Now()
+}
+
+// count counts a call that came in a datagram.
+func (d *Datagrams) count(r *Request, result Result, begun int64, offloaded bool) {
+	if t := d.srv.traffic; t != nil {
+		t.UDP().One(r.event(result, r.replied-markBytes), begun, offloaded)
+	}
+}
