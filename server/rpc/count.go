@@ -40,15 +40,23 @@ func (c *conn) beginCall() {
 // countCall takes in the call that has been answered in place.
 func (c *conn) countCall(result Result) {
 	if c.traffic != nil && !c.req.counted && result != panicked {
-		c.traffic.Add(&c.set.calls, c.req.event(result, c.req.replied))
+		c.note(&c.req, result, c.req.replied)
 	}
+}
+
+// note adds a call to those that will be published.
+func (c *conn) note(r *Request, result Result, n int) {
+	if c.set.calls.Full() {
+		c.publishOn()
+	}
+	r.event(c.set.calls.Next(), result, n)
 }
 
 // countDirect counts a call whose reply, of n bytes, leaves now.
 func (c *conn) countDirect(r *Request, n int) {
 	if c.traffic != nil {
 		r.counted = true
-		c.traffic.Add(&c.set.calls, r.event(Success, n))
+		c.note(r, Success, n)
 		c.traffic.Publish(&c.set.calls)
 	}
 }
@@ -56,7 +64,9 @@ func (c *conn) countDirect(r *Request, n int) {
 // countWaiter counts a call that was answered beside the connection.
 func (c *conn) countWaiter(w *waiter, result Result) {
 	if c.traffic != nil && result != panicked {
-		c.traffic.One(w.req.event(result, w.req.replied), w.begun, true)
+		var ev traffic.Event
+		w.req.event(&ev, result, w.req.replied)
+		c.traffic.One(ev, w.begun, true)
 	}
 }
 
@@ -76,16 +86,13 @@ func (c *conn) publishOn() {
 	}
 }
 
-// event is a call that was answered with n bytes.
-func (r *Request) event(result Result, n int) traffic.Event {
-	ev := traffic.Event{
-		Procedure: r.Counted.Procedure, Export: r.Counted.Export, Status: r.Counted.Status,
-		In: uint32(len(r.Record) + markBytes), Out: uint32(n),
-	}
+// event fills in ev with the call, which was answered with n bytes.
+func (r *Request) event(ev *traffic.Event, result Result, n int) {
+	ev.Procedure, ev.Export, ev.Status = r.Counted.Procedure, r.Counted.Export, r.Counted.Status
+	ev.In, ev.Out = uint32(len(r.Record)+markBytes), uint32(n)
 	if result != Success {
 		ev.Status = refusedStatus(result)
 	}
-	return ev
 }
 
 // refusedStatus is the status of a call that its program has not carried out.
@@ -112,6 +119,8 @@ func (d *Datagrams) begun() int64 {
 // count counts a call that came in a datagram.
 func (d *Datagrams) count(r *Request, result Result, begun int64, offloaded bool) {
 	if t := d.srv.traffic; t != nil {
-		t.UDP().One(r.event(result, r.replied-markBytes), begun, offloaded)
+		var ev traffic.Event
+		r.event(&ev, result, r.replied-markBytes)
+		t.UDP().One(ev, begun, offloaded)
 	}
 }

@@ -58,15 +58,14 @@ func (s *Sums) add(o *Sums) {
 	s.last = max(s.last, o.last)
 }
 
-// Add takes a call that has been answered. Publish must follow before its reply leaves.
-func (c *Conn) Add(b *Batch, ev Event) {
-	if b.n == batchMax {
-		begun := b.begun
-		c.Publish(b)
-		b.Resume(begun)
-	}
-	b.events[b.n] = ev
+// Full reports whether there is no room for another call: then Publish must come before Next.
+func (b *Batch) Full() bool { return b.n == batchMax }
+
+// Next returns where to note a call that has been answered: all of it. Publish must follow before its reply leaves.
+func (b *Batch) Next() *Event {
+	ev := &b.events[b.n]
 	b.n++
+	return ev
 }
 
 // Publish counts the calls of a batch, and ends it. It waits for no longer than it takes to count one, or to read counters.
@@ -80,15 +79,45 @@ func (c *Conn) Publish(b *Batch) {
 	bucket := bucketOf(took)
 	s := c.shard
 	s.mu.Lock()
-	for i := range b.events[:b.n] {
-		ev := &b.events[i]
-		s.cell(c.table, ev.Export, ev.Procedure).count(ev, bucket, took)
-		c.sums.count(ev)
+	for events := b.events[:b.n]; len(events) > 0; {
+		events = c.count(events, bucket, took)
 	}
 	c.sums.took += uint64(took) * uint64(b.n)
 	c.sums.last = now
 	s.mu.Unlock()
 	b.n, b.begun = 0, 0
+}
+
+// count counts the first of some calls and those like it that follow, and returns the rest. shard.mu is held.
+func (c *Conn) count(events []Event, bucket int, took int64) []Event {
+	first := &events[0]
+	to := c.shard.cell(c.table, first.Export, first.Procedure)
+	var in, out, errors uint64
+	n := 0
+	for n < len(events) {
+		ev := &events[n]
+		if ev.Procedure != first.Procedure || ev.Export != first.Export {
+			break
+		}
+		n++
+		in += uint64(ev.In)
+		out += uint64(ev.Out)
+		if ev.Status != 0 {
+			errors++
+			to.failed(ev.Status, 1)
+		}
+	}
+	to.calls += uint64(n)
+	to.in += in
+	to.out += out
+	to.sum += uint64(took) * uint64(n)
+	to.longest = max(to.longest, uint64(took))
+	to.buckets[bucket] += uint64(n)
+	c.sums.calls += uint64(n)
+	c.sums.errors += errors
+	c.sums.in += in
+	c.sums.out += out
+	return events[n:]
 }
 
 // One counts a call that is answered by itself, with which the server began at a time of Table.Now. offloaded says that it was answered beside its connection's
@@ -100,20 +129,10 @@ func (c *Conn) One(ev Event, begun int64, offloaded bool) {
 	s := c.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cell(c.table, ev.Export, ev.Procedure).count(&ev, bucket, took)
-	c.sums.count(&ev)
+	c.count([]Event{ev}, bucket, took)
 	c.sums.took += uint64(took)
 	c.sums.last = now
 	if offloaded {
 		s.offloaded++
-	}
-}
-
-func (s *Sums) count(ev *Event) {
-	s.calls++
-	s.in += uint64(ev.In)
-	s.out += uint64(ev.Out)
-	if ev.Status != 0 {
-		s.errors++
 	}
 }

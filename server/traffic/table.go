@@ -160,28 +160,15 @@ func (t *Table) apart(p pair) bool {
 	return t.counted[p]
 }
 
-// count counts calls of one kind. mu of the shard is held.
-func (c *cell) count(ev *Event, bucket int, took int64) {
-	c.calls++
-	c.in += uint64(ev.In)
-	c.out += uint64(ev.Out)
-	c.sum += uint64(took)
-	c.longest = max(c.longest, uint64(took))
-	c.buckets[bucket]++
-	if ev.Status != 0 {
-		c.failed(ev.Status)
-	}
-}
-
-// failed counts an error.
-func (c *cell) failed(s Status) {
+// failed counts n errors.
+func (c *cell) failed(s Status, n uint64) {
 	for i := range c.errors {
 		if c.errors[i].Status == s {
-			c.errors[i].Calls++
+			c.errors[i].Calls += n
 			return
 		}
 	}
-	c.errors = append(c.errors, StatusSum{s, 1})
+	c.errors = append(c.errors, StatusSum{s, n})
 }
 
 // add adds what another shard has counted. mu of that is held.
@@ -195,11 +182,6 @@ func (c *cell) add(o *cell) {
 		c.buckets[i] += n
 	}
 	for _, e := range o.errors {
-		c.failed(e.Status)
-		for i := range c.errors {
-			if c.errors[i].Status == e.Status {
-				c.errors[i].Calls += e.Calls - 1
-			}
-		}
+		c.failed(e.Status, e.Calls)
 	}
 }
