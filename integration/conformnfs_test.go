@@ -57,7 +57,7 @@ func serveStack(t *testing.T, s stack, d pmemfs.Domain) (eng *pmemfs.FS, table *
 	}
 	table = export.NewTable(eng)
 	table.Store(set)
-	mounts := mount3.New(mount3.Config{Engine: eng, Exports: table, Handles: handle.New(eng)}).Program()
+	mounts := mount3.New(mount3.Config{Images: []mount3.Image{{Engine: eng, Exports: table, Handles: handle.New(eng)}}}).Program()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

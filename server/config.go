@@ -75,25 +75,13 @@ func (c *Config) vet() ([]*export.Set, error) {
 	if err := errors.Join(c.Finding.vet(), c.Locking.vet(), c.vetNineP(), c.Admin.vet()); err != nil {
 		return nil, err
 	}
+	if c.NFSStack == StackGoNFS && len(c.Images) > 1 {
+		return nil, fmt.Errorf("the NFS stack %s serves one image: for several choose %s", StackGoNFS, StackNative)
+	}
 	return vetImages(c.Images)
 }
 
-// vetImages refuses images that could not be served.
-func vetImages(images []ImageConfig) (sets []*export.Set, err error) {
-	if len(images) != 1 {
-		return nil, fmt.Errorf("%d images: a server has one", len(images))
-	}
-	for i := range images {
-		c := &images[i]
-		set, err := c.vet()
-		if err != nil {
-			return nil, err
-		}
-		sets = append(sets, set)
-	}
-	return sets, nil
-}
-
+// vet refuses what could not work of one image.
 func (c *ImageConfig) vet() (*export.Set, error) {
 	if err := errors.Join(c.Scrub.vet(), schedule.Validate(c.Snapshots), quotas.Validate(c.Quotas)); err != nil {
 		return nil, err

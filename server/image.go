@@ -11,13 +11,7 @@ import (
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server/export"
 	"pmemfs/server/gonfs"
-	"pmemfs/server/handle"
-	"pmemfs/server/mount3"
-	"pmemfs/server/nfs3"
 	"pmemfs/server/nlm"
-	"pmemfs/server/peer"
-	"pmemfs/server/rpc"
-	"pmemfs/server/rquota"
 	"pmemfs/server/schedule"
 	"pmemfs/server/traffic"
 )
@@ -25,11 +19,11 @@ import (
 // Image is one of the images that a Server serves, with what is of it alone.
 type Image struct {
 	path      string
+	many      bool // there are others
 	eng       *pmemfs.FS
 	exports   *export.Table
 	goNFS     *gonfs.Server // nil unless that is the stack
 	locks     *nlm.Server   // nil if clients cannot lock files
-	peers     *peer.Caller  // of locks
 	control   controlSocket
 	log       *slog.Logger
 	created   bool
@@ -40,9 +34,28 @@ type Image struct {
 	traffic   *traffic.Table // of the server
 }
 
-// open opens the image, makes it if it is missing, and gives it its exports and schedules. After an error the image is closed.
+// newImage is an image that is not open yet.
+//
+// Errors: that there is none, and that a new one would be of no use.
+func (s *Server) newImage(c *ImageConfig, exports *export.Set) (*Image, error) {
+	i := &Image{path: c.Path, log: s.log, scrubs: c.Scrub, traffic: s.traffic}
+	if len(s.config.Images) > 1 {
+		i.log, i.many = s.log.With("image", c.Path), true
+	}
+	if err := vetNew(c.Path, exports); err != nil {
+		return nil, err
+	}
+	if c.vetImage(exports) {
+		i.readOnly, i.scrubs = true, Scrubbing{}
+		s.log.Warn("the image cannot be written and all exports are read-only: it is served as it is, without locks between NFS clients and without scrubs",
+			"image", c.Path)
+	}
+	return i, nil
+}
+
+// open opens the image, makes it if it is missing, and gives it its exports.
 func (i *Image) open(c *ImageConfig, exports *export.Set) (err error) {
-	if i.created, err = ensureImage(c.Path, c.New, exports); err != nil {
+	if i.created, err = ensureImage(c.Path, c.New); err != nil {
 		return err
 	}
 	if err = i.openEngine(c); err != nil {
@@ -52,8 +65,6 @@ func (i *Image) open(c *ImageConfig, exports *export.Set) (err error) {
 	i.snapshots = schedule.NewRunner(i.eng, i.log)
 	i.exports = export.NewTable(i.eng)
 	i.exports.Count(func(name string) traffic.Export { return i.traffic.Export(i.path, name) })
-	i.reschedule(c.Snapshots)
-	i.limit(c.Quotas)
 	if missing := i.show(exports); len(missing) == len(exports.All()) {
 		i.log.Error("no export has a directory: nothing can be mounted until one is made, or the exports are named otherwise")
 	}
@@ -78,7 +89,7 @@ func (i *Image) warnSparse(c *ImageConfig) {
 	}
 	if info := i.eng.Info(); info.SparseBytes+info.SharedBytes > 0 {
 		i.log.Warn("the image lacks blocks on the disk, so writes fail when the disk is full: without --sparse they are allocated at the start",
-			"image", c.Path, "sparse_bytes", info.SparseBytes, "shared_bytes", info.SharedBytes)
+			"sparse_bytes", info.SparseBytes, "shared_bytes", info.SharedBytes)
 	}
 }
 
@@ -89,18 +100,6 @@ func (i *Image) show(set *export.Set) (missing []*export.MissingError) {
 		i.log.Warn("an export has no directory and cannot be mounted until it is made", "export", m.Export, "directory", m.Subtree, "err", m.Err)
 	}
 	return missing
-}
-
-// programs are what is served of the image at the address of NFS.
-func (i *Image) programs(c *Config) []rpc.Program {
-	mounts := mount3.New(mount3.Config{Engine: i.eng, Exports: i.exports, Handles: handle.New(i.eng), Logger: i.log})
-	programs := append(i.lockPrograms(&c.Locking), mounts.Program(), rquota.New(i.eng, i.exports).Program())
-	if c.NFSStack == StackGoNFS {
-		i.goNFS = gonfs.New(gonfs.Config{Engine: i.eng, Exports: i.exports, Logger: i.log})
-		return append(programs, i.goNFS.Program())
-	}
-	native := nfs3.New(nfs3.Config{Engine: i.eng, Exports: i.exports, Logger: i.log})
-	return append(programs, native.Program(), native.ACLProgram())
 }
 
 // background does what is done without being asked, until ctx ends: it scrubs, makes and deletes snapshots by the schedules, and watches
@@ -120,6 +119,28 @@ func (i *Image) closePrograms() {
 	}
 	if i.locks != nil {
 		i.locks.Close()
+	}
+}
+
+// named says which image an error is of, where there are several.
+func (i *Image) named(err error) error {
+	if err == nil || !i.many {
+		return err
+	}
+	return fmt.Errorf("%s: %w", i.path, err)
+}
+
+// apart makes what one image needs of a server a part of it that ends without ending the others: the log has it.
+func (i *Image) apart(what string, f func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		err := errPanicked // unless it returns
+		safego.Run(what, func() { err = f(ctx) })
+		if ctx.Err() == nil {
+			i.log.Error("a part of the server has ended: files are served without it", "part", what, "err", err)
+			<-ctx.Done()
+			return nil
+		}
+		return err
 	}
 }
 

@@ -47,25 +47,33 @@ func (n NewImage) FormatOptions() pmemfs.FormatOptions {
 
 // ensureImage makes the image at path if nothing is there. It appears when it is whole and durable, so that a first run that is interrupted
 // can simply be repeated; of two at once one makes it, and the other finds it there.
-func ensureImage(path string, n NewImage, exports *export.Set) (created bool, err error) {
-	if path == "" {
-		return false, errors.New("no image is named")
-	}
+func ensureImage(path string, n NewImage) (created bool, err error) {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return false, err // nil if there is something, whatever it is: Open says if it is ours
-	}
-	// In a new one there is the root directory and nothing else.
-	if !slices.ContainsFunc(exports.All(), func(e export.Export) bool { return e.Subtree == "/" }) {
-		return false, fmt.Errorf("%s: there is no such image, and a new one would have nothing to show: no export is of the root directory", path)
-	}
-	if !slices.ContainsFunc(exports.All(), func(e export.Export) bool { return !e.ReadOnly }) {
-		return false, fmt.Errorf("%s: there is no such image, and nobody could fill a new one: all exports are read-only", path)
 	}
 	err = pmemfs.Format(path, n.FormatOptions())
 	if errors.Is(err, pmemfs.ErrExist) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// vetNew refuses an image that is missing and would be of no use when it is made.
+func vetNew(path string, exports *export.Set) error {
+	if path == "" {
+		return errors.New("no image is named")
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	// In a new one there is the root directory and nothing else.
+	if !slices.ContainsFunc(exports.All(), func(e export.Export) bool { return e.Subtree == "/" }) {
+		return fmt.Errorf("%s: there is no such image, and a new one would have nothing to show: no export is of the root directory", path)
+	}
+	if !slices.ContainsFunc(exports.All(), func(e export.Export) bool { return !e.ReadOnly }) {
+		return fmt.Errorf("%s: there is no such image, and nobody could fill a new one: all exports are read-only", path)
+	}
+	return nil
 }
 
 // vetImage reports whether the image can be served for reading only, and is to be: it is a file that this process cannot write, for want of permission or since its

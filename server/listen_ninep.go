@@ -122,9 +122,11 @@ func (s *Server) answerNineP(c *Config) error {
 	if err != nil {
 		return err
 	}
-	i := s.images[0]
-	files := ninep.New(ninep.Config{Engine: i.eng, Exports: i.exports, Logger: c.Logger, MessageMax: limits.Record, Users: users,
-		InGrace: i.inGrace})
+	var images []ninep.Image
+	for _, i := range s.images {
+		images = append(images, ninep.Image{Engine: i.eng, Exports: i.exports, InGrace: i.inGrace})
+	}
+	files := ninep.New(ninep.Config{Images: images, Logger: c.Logger, MessageMax: limits.Record, Users: users})
 	for i := range s.nine {
 		s.nine[i].srv = rpc.NewServer(rpc.Config{Session: files.Session, Logger: c.Logger, Limits: limits, Budget: s.budget, Traffic: s.traffic})
 	}

@@ -3,12 +3,8 @@ package server
 import (
 	"context"
 	"fmt"
-	"os"
+	"slices"
 	"time"
-
-	"pmemfs/server/nlm"
-	"pmemfs/server/peer"
-	"pmemfs/server/rpc"
 )
 
 // DefaultGrace is how long clients can claim their locks again after a restart: as long as Linux has for it.
@@ -30,24 +26,9 @@ func (l Locking) vet() error {
 	return nil
 }
 
-// lockPrograms are those by which clients lock files. If the image cannot say who had locks there are none: files are served all
-// the same.
-func (i *Image) lockPrograms(c *Locking) []rpc.Program {
-	if c.Off || i.readOnly {
-		return nil
-	}
-	name, err := os.Hostname()
-	if err != nil {
-		i.log.Warn("this machine has no name to tell clients of a restart", "err", err)
-	}
-	i.peers = peer.New(0)
-	locks, err := nlm.New(nlm.Config{Engine: i.eng, Exports: i.exports, Peers: i.peers, Name: name, Grace: c.Grace, Logger: i.log})
-	if err != nil {
-		i.log.Error("clients cannot lock files", "err", err)
-		return nil
-	}
-	i.locks = locks
-	return locks.Programs()
+// locking reports whether clients can lock files of any image.
+func (s *Server) locking(c *Locking) bool {
+	return !c.Off && slices.ContainsFunc(s.images, func(i *Image) bool { return !i.readOnly })
 }
 
 // runLocks tells clients of a restart.

@@ -41,6 +41,9 @@ func (s *Server) Reload(next Config) ([]Restart, error) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	restarts, place := s.config.restarts(&next)
+	if err := s.config.clash(&next, place); err != nil {
+		return nil, err
+	}
 	for n, i := range s.images {
 		if at := place[n]; at >= 0 && i.readOnly && !allReadOnly(sets[at]) {
 			return nil, fmt.Errorf("%s is open for reading only, so exports cannot allow more before the next start", i.path)
@@ -62,6 +65,23 @@ func (s *Server) Reload(next Config) ([]Restart, error) {
 	return restarts, nil
 }
 
+// clash refuses an export that goes from an image that is not served any more after the next start, and is until then, to another.
+func (c *Config) clash(next *Config, place []int) error {
+	for n, at := range place {
+		if at >= 0 {
+			continue
+		}
+		for _, x := range c.Images[n].Exports {
+			for m, to := range place {
+				if to >= 0 && slices.ContainsFunc(next.Images[to].Exports, func(o export.Export) bool { return o.Name == x.Name }) {
+					return fmt.Errorf("export %q cannot go from %s to %s before the next start, until which that is served", x.Name, c.Images[n].Path, c.Images[m].Path)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // reload serves other exports of an image.
 func (i *Image) reload(next *export.Set) {
 	added, removed, changed := i.exports.Load().Difference(next)
@@ -73,7 +93,7 @@ func (i *Image) reload(next *export.Set) {
 func (i *Image) reschedule(list []schedule.Schedule) {
 	if i.readOnly {
 		if len(list) > 0 {
-			i.log.Warn("the image is open for reading only: no snapshots are made or deleted by schedules", "image", i.path)
+			i.log.Warn("the image is open for reading only: no snapshots are made or deleted by schedules")
 		}
 		return
 	}
@@ -92,20 +112,20 @@ func (i *Image) reschedule(list []schedule.Schedule) {
 func (i *Image) limit(list []quotas.Quota) {
 	if i.readOnly {
 		if len(list) > 0 {
-			i.log.Warn("the image is open for reading only: no quotas are set", "image", i.path)
+			i.log.Warn("the image is open for reading only: no quotas are set")
 		}
 		return
 	}
 	set, failures := quotas.Apply(i.eng, list)
 	for _, f := range failures {
 		if f.Missing() {
-			i.log.Warn("a quota is not set: its directory is not there", "image", i.path, "directory", f.Quota.Path)
+			i.log.Warn("a quota is not set: its directory is not there", "directory", f.Quota.Path)
 		} else {
-			i.log.Error("a quota is not set", "image", i.path, "quota", f.Quota.String(), "err", f.Err)
+			i.log.Error("a quota is not set", "quota", f.Quota.String(), "err", f.Err)
 		}
 	}
 	if set > 0 {
-		i.log.Info("quotas set by the configuration", "image", i.path, "count", set)
+		i.log.Info("quotas set by the configuration", "count", set)
 	}
 }
 

@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +29,7 @@ import (
 	"pmemfs/server/mount3"
 	"pmemfs/server/nfs3"
 	"pmemfs/server/nlm"
+	"pmemfs/server/peer"
 	"pmemfs/server/portmap"
 	"pmemfs/server/rpc"
 	"pmemfs/server/rquota"
@@ -39,8 +39,10 @@ import (
 // Server is open images with listeners.
 type Server struct {
 	images    []*Image
-	nfs       *endpoint // all programs
-	portmap   *endpoint // the portmapper alone; nil if it is not wanted
+	tables    export.Tables // of images
+	peers     *peer.Caller  // of the locks of all
+	nfs       *endpoint     // all programs
+	portmap   *endpoint     // the portmapper alone; nil if it is not wanted
 	nine      []nineListener
 	registrar *portmap.Registrar // nil unless the programs are registered
 	started   time.Time
@@ -65,63 +67,48 @@ func Open(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := vetApart(c.Images); err != nil {
+		return nil, err
+	}
 	s := &Server{log: c.Logger, started: time.Now(), config: c, traffic: traffic.New()}
 	for n := range c.Images {
-		s.images = append(s.images, s.newImage(&c.Images[n], sets[n]))
+		i, err := s.newImage(&c.Images[n], sets[n])
+		if err != nil {
+			return nil, err
+		}
+		s.images = append(s.images, i)
 	}
 	if err := s.listen(&c); err != nil {
 		return nil, err
 	}
 	if err := s.open(&c, sets); err != nil {
-		return nil, errors.Join(err, s.unlisten(), s.closeAdmin())
+		return nil, errors.Join(err, s.undo(), s.unlisten(), s.closeAdmin())
 	}
 	s.answerAdmin()
 	s.warnFar()
 	return s, nil
 }
 
-// newImage is an image that is not open yet.
-func (s *Server) newImage(c *ImageConfig, exports *export.Set) *Image {
-	i := &Image{path: c.Path, log: s.log, scrubs: c.Scrub, traffic: s.traffic}
-	if c.vetImage(exports) {
-		i.readOnly, i.scrubs = true, Scrubbing{}
-		i.log.Warn("the image cannot be written and all exports are read-only: it is served as it is, without locks between NFS clients and without scrubs",
-			"image", c.Path)
-	}
-	return i
-}
-
-// open opens the images, and gives the listeners what they answer. After an error no image is open.
+// open opens the images, gives the listeners what they answer, and last of all changes what the configuration says of images.
 func (s *Server) open(c *Config, sets []*export.Set) error {
 	s.enter(recovering)
+	if err := s.openImages(c, sets); err != nil {
+		return err
+	}
 	for n, i := range s.images {
-		if err := i.open(&c.Images[n], sets[n]); err != nil {
-			return errors.Join(err, s.closeImages())
+		if err := i.listenControl(s, &c.Images[n]); err != nil {
+			return err
 		}
 	}
 	s.budget = c.budget()
-	err := s.answer(c)
-	for n, i := range s.images {
-		if err == nil {
-			err = i.listenControl(s, &c.Images[n])
-		}
+	if err := s.answer(c); err != nil {
+		return err
 	}
-	if err != nil {
-		return errors.Join(err, s.closeImages())
+	for n, i := range s.images {
+		i.reschedule(c.Images[n].Snapshots)
+		i.limit(c.Images[n].Quotas)
 	}
 	return nil
-}
-
-// closeImages closes what is open of the images of a server that does not serve.
-func (s *Server) closeImages() (err error) {
-	for _, i := range s.images {
-		if i.eng == nil {
-			continue
-		}
-		i.closePrograms()
-		err = errors.Join(err, i.closeControl(), i.eng.Close())
-	}
-	return err
 }
 
 // listen listens wherever it is to be, and has rpcbind tell clients if that is wanted. After an error nothing is listened on.
@@ -146,28 +133,13 @@ func (s *Server) listen(c *Config) (err error) {
 	return nil
 }
 
-// admits reports whether a host may use an export of any image.
-func (s *Server) admits(host netip.Addr) bool {
-	for _, i := range s.images {
-		if i.exports.Admits(host) {
-			return true
-		}
-	}
-	return false
-}
-
-// locking reports whether clients can lock files of any image.
-func (s *Server) locking(c *Config) bool {
-	return !c.Locking.Off && slices.ContainsFunc(s.images, func(i *Image) bool { return !i.readOnly })
-}
-
 // services are what clients look for, as it is known before there is an image.
 func (s *Server) services(c *Config) []portmap.Service {
 	programs := []rpc.Program{new(mount3.Server).Program(), new(rquota.Server).Program(), new(nfs3.Server).Program()}
 	if c.NFSStack != StackGoNFS {
 		programs = append(programs, new(nfs3.Server).ACLProgram())
 	}
-	if s.locking(c) {
+	if s.locking(&c.Locking) {
 		programs = append(programs, new(nlm.Server).Programs()...)
 	}
 	return portmap.ServicesOf(programs, s.nfs.addr(), s.nfs.udpAddr())
@@ -198,25 +170,26 @@ func (s *Server) warnFar() {
 
 // answer gives the listeners their programs, and clients a way to find them.
 func (s *Server) answer(c *Config) error {
+	for _, i := range s.images {
+		s.tables = append(s.tables, i.exports)
+	}
 	if err := s.answerNineP(c); err != nil {
 		return err
 	}
-	programs := s.images[0].programs(c)
+	programs := s.programs(c)
 	services := portmap.ServicesOf(programs, s.nfs.addr(), s.nfs.udpAddr())
-	maps := portmap.New(portmap.Config{Services: s.withPortmap(services), Admit: s.admits})
+	maps := portmap.New(portmap.Config{Services: s.withPortmap(services), Admit: s.tables.Admits})
 	programs = append(programs, maps.Program())
-	if err := s.nfs.answer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits, Budget: s.budget, Admit: s.admits, Traffic: s.traffic}); err != nil {
+	if err := s.nfs.answer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits, Budget: s.budget, Admit: s.tables.Admits, Traffic: s.traffic}); err != nil {
 		return err
 	}
-	for _, i := range s.images {
-		if i.locks != nil && s.nfs.udp != nil {
-			i.peers.Attach(s.nfs.udp)
-		}
+	if s.nfs.udp != nil {
+		s.peers.Attach(s.nfs.udp)
 	}
 	if s.portmap == nil {
 		return nil
 	}
-	return s.portmap.answer(rpc.Config{Programs: []rpc.Program{maps.Program()}, Logger: c.Logger, Budget: s.budget, Admit: s.admits, Traffic: s.traffic,
+	return s.portmap.answer(rpc.Config{Programs: []rpc.Program{maps.Program()}, Logger: c.Logger, Budget: s.budget, Admit: s.tables.Admits, Traffic: s.traffic,
 		Limits: rpc.Limits{Connections: portmapConnections, Idle: portmapIdle, Record: rpc.DatagramBytes}})
 }
 
@@ -277,7 +250,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}}
 	for _, i := range s.images {
 		i.background(background, &wg)
-		each = append(each, i.runLocks, i.serveControl)
+		each = append(each, i.apart("locks", i.runLocks), i.apart("commands", i.serveControl))
 	}
 	s.enter(serving)
 	err := together(ctx, each...)
@@ -292,11 +265,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	wg.Wait() // it notes how far it is
 	err = errors.Join(err, s.closeAdmin())
-	for _, i := range s.images {
-		i.checkIdentity()
-		err = errors.Join(err, i.eng.Close())
-	}
-	return err
+	return errors.Join(err, s.endImages())
 }
 
 // servePortmap answers at the address of the portmapper, if there is one.

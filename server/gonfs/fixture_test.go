@@ -79,7 +79,7 @@ func (s *site) start() {
 	if missing := table.Store(set); missing != nil {
 		s.t.Fatal(missing)
 	}
-	mounts := mount3.New(mount3.Config{Engine: eng, Exports: table, Handles: handle.New(eng), Logger: log}).Program()
+	mounts := mount3.New(mount3.Config{Images: []mount3.Image{{Engine: eng, Exports: table, Handles: handle.New(eng)}}, Logger: log}).Program()
 	srv := gonfs.New(gonfs.Config{Engine: eng, Exports: table, Logger: log})
 	transport := rpc.NewServer(rpc.Config{Programs: []rpc.Program{srv.Program(), mounts}, Logger: log, Limits: s.limits})
 	l, err := net.Listen("tcp", "127.0.0.1:0")

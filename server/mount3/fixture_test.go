@@ -63,7 +63,7 @@ func newSite(t testing.TB, more ...export.Export) *site {
 	sub := export.Default()
 	sub.Name, sub.Subtree = "/docs", "/docs"
 	s.store(append([]export.Export{export.Default(), sub}, more...)...)
-	s.prog = mount3.New(mount3.Config{Engine: eng, Exports: s.table, Handles: s.codec}).Program()
+	s.prog = mount3.New(mount3.Config{Images: []mount3.Image{{Engine: eng, Exports: s.table, Handles: s.codec}}}).Program()
 	return s
 }
 

@@ -45,7 +45,7 @@ var whyRefused = map[mountStat]string{
 func (s *Server) mnt(r *rpc.Request, dir string, c export.Caller, e *rpc.Encoder) {
 	remote := r.Remote
 	dir, _, _ = strings.Cut(dir, "\x00")
-	x, attr, status := s.find(remote, dir, c)
+	image, x, attr, status := s.find(remote, dir, c)
 	e.Uint32(uint32(status))
 	r.Counted.Status = traffic.Status(status)
 	if x != nil {
@@ -56,7 +56,7 @@ func (s *Server) mnt(r *rpc.Request, dir string, c export.Caller, e *rpc.Encoder
 		return
 	}
 	var buf [handle.Bytes]byte
-	e.Opaque(s.handles.Append(buf[:0], x.ID(), attr.Handle))
+	e.Opaque(image.Handles.Append(buf[:0], x.ID(), attr.Handle))
 	// The flavors that are served, the one to prefer first; with AUTH_NONE everybody is anonymous.
 	e.Uint32(2)
 	e.Uint32(rpc.AuthSys)
@@ -65,25 +65,25 @@ func (s *Server) mnt(r *rpc.Request, dir string, c export.Caller, e *rpc.Encoder
 	s.log.Info("mount", "client", remote.String(), "export", x.Name, "path", cut(dir))
 }
 
-// find leads to the directory that a client may mount by a name.
-func (s *Server) find(remote netip.AddrPort, dir string, c export.Caller) (*export.Export, pmemfs.Attr, mountStat) {
+// find leads to the directory that a client may mount by a name, in one of the images.
+func (s *Server) find(remote netip.AddrPort, dir string, c export.Caller) (*Image, *export.Export, pmemfs.Attr, mountStat) {
 	var none pmemfs.Attr
-	switch {
-	case dir == "":
-		return nil, none, mntErrNoEnt
+	if dir == "" {
+		return nil, nil, none, mntErrNoEnt
 	}
-	x, rest := s.exports.Load().ByPath(dir)
+	n, x, rest := s.exports.ByPath(dir)
 	if x == nil {
-		return nil, none, mntErrNoEnt
+		return nil, nil, none, mntErrNoEnt
 	}
 	if !x.Allows(remote) {
-		return nil, none, mntErrAcces
+		return nil, nil, none, mntErrAcces
 	}
-	attr, err := s.exports.Root(x)
+	image := &s.images[n]
+	attr, err := image.Exports.Root(x)
 	if err == nil && rest != "" {
-		attr, err = s.descend(x, x.Cred(c), attr, rest)
+		attr, err = image.descend(x, x.Cred(c), attr, rest)
 	}
-	return x, attr, statusOf(err)
+	return image, x, attr, statusOf(err)
 }
 
 // cut is a client's string as it is logged.
@@ -100,7 +100,7 @@ var errLoop = errors.New("mount3: too many symbolic links")
 
 // descend goes from an export's directory along a path below it, as a user. What ".." in the target of a link leads to is where the way has
 // come from, and so never above the export.
-func (s *Server) descend(x *export.Export, user pmemfs.Cred, top pmemfs.Attr, rest string) (pmemfs.Attr, error) {
+func (i *Image) descend(x *export.Export, user pmemfs.Cred, top pmemfs.Attr, rest string) (pmemfs.Attr, error) {
 	var call pmemfs.Call
 	x.Bound(&call)
 	way, left, links := []pmemfs.Attr{top}, strings.Split(rest, "/"), 0
@@ -114,7 +114,7 @@ func (s *Server) descend(x *export.Export, user pmemfs.Cred, top pmemfs.Attr, re
 			way = way[:max(len(way)-1, 1)]
 			continue
 		}
-		attr, err := s.eng.Lookup(&user, &call, way[len(way)-1].Handle, []byte(name))
+		attr, err := i.Engine.Lookup(&user, &call, way[len(way)-1].Handle, []byte(name))
 		if err != nil {
 			return attr, err
 		}
@@ -129,7 +129,7 @@ func (s *Server) descend(x *export.Export, user pmemfs.Cred, top pmemfs.Attr, re
 		if links++; links > linksMax {
 			return attr, errLoop
 		}
-		target, err := s.eng.Readlink(nil, attr.Handle)
+		target, err := i.Engine.Readlink(nil, attr.Handle)
 		if err != nil {
 			return attr, err
 		}

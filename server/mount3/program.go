@@ -6,7 +6,7 @@
 //
 // # What a path names
 //
-// An export, or a directory below one. Symbolic links below an export are followed, as mountd and a local user would, with the
+// An export, or a directory below one: of all images that the server has. Symbolic links below an export are followed, as mountd and a local user would, with the
 // permissions of who asks: a relative target from where the link lies, an absolute one from the export's directory, which no target leaves.
 // A path ends at its first zero byte, since clients written in C send the whole of a buffer.
 //
@@ -54,27 +54,35 @@ const (
 	procExport  = 5
 )
 
-// Config is what a Server needs.
-type Config struct {
+// Image is what is mounted: one of those of a server.
+type Image struct {
 	Engine  *pmemfs.FS
 	Exports *export.Table
 	Handles handle.Codec
-	Logger  *slog.Logger // nil for none
 }
 
-// Server answers MOUNT for one image.
+// Config is what a Server needs.
+type Config struct {
+	Images []Image      // no two exports of which have the same name
+	Logger *slog.Logger // nil for none
+}
+
+// Server answers MOUNT for the images of a server.
 type Server struct {
-	eng     *pmemfs.FS
-	exports *export.Table
-	handles handle.Codec
+	images  []Image
+	exports export.Tables
 	log     *slog.Logger
 	mounts  mountList
 }
 
-// New returns a server. The engine stays the caller's to close, after the last call has been answered.
+// New returns a server. The engines stay the caller's to close, after the last call has been answered.
 func New(c Config) *Server {
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
-	return &Server{eng: c.Engine, exports: c.Exports, handles: c.Handles, log: c.Logger}
+	s := &Server{images: c.Images, log: c.Logger}
+	for i := range c.Images {
+		s.exports = append(s.exports, c.Images[i].Exports)
+	}
+	return s
 }
 
 // Program is the server as the transport knows it.
@@ -144,20 +152,26 @@ func credential(r *rpc.Request) (export.Caller, rpc.Result) {
 // groups. Which others there are, and for whom, is not its business.
 func (s *Server) encodeExports(remote netip.AddrPort, e *rpc.Encoder) {
 	host := remote.Addr().Unmap().WithZone("")
-	for _, x := range s.exports.Load().All() {
-		if !x.Allows(netip.AddrPortFrom(remote.Addr(), 1)) {
+	for _, table := range s.exports {
+		for _, x := range table.Load().All() {
+			if x.Allows(netip.AddrPortFrom(remote.Addr(), 1)) {
+				encodeExport(&x, host, e)
+			}
+		}
+	}
+	e.Bool(false)
+}
+
+// encodeExport writes one export.
+func encodeExport(x *export.Export, host netip.Addr, e *rpc.Encoder) {
+	e.Bool(true)
+	e.Opaque([]byte(x.Name))
+	for _, c := range x.Clients {
+		if !c.Contains(host) {
 			continue
 		}
 		e.Bool(true)
-		e.Opaque([]byte(x.Name))
-		for _, c := range x.Clients {
-			if !c.Contains(host) {
-				continue
-			}
-			e.Bool(true)
-			e.Opaque([]byte(c.String()))
-		}
-		e.Bool(false)
+		e.Opaque([]byte(c.String()))
 	}
 	e.Bool(false)
 }

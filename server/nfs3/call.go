@@ -16,11 +16,12 @@ import (
 
 // call is one call on its way through the server. It is used again for others.
 type call struct {
-	s *Server
-	p *procedure
-	r *rpc.Request
-	e *rpc.Encoder
-	d rpc.Decoder // of the arguments
+	s    *Server
+	next *call // that the same connection keeps for another server
+	p    *procedure
+	r    *rpc.Request
+	e    *rpc.Encoder
+	d    rpc.Decoder // of the arguments
 
 	raw  [2][]byte        // handles as sent
 	h    [2]pmemfs.Handle // and what they name
@@ -41,8 +42,8 @@ type call struct {
 	scratch    [64]byte
 }
 
-func (c *call) begin(s *Server, p *procedure, r *rpc.Request, e *rpc.Encoder) {
-	c.s, c.p, c.r, c.e = s, p, r, e
+func (c *call) begin(p *procedure, r *rpc.Request, e *rpc.Encoder) {
+	c.p, c.r, c.e = p, r, e
 	c.d = *rpc.NewDecoder(r.Args)
 	c.call.Reset()
 	c.call.NoWait = !r.MayWait
@@ -71,7 +72,7 @@ func (c *call) admit(n int) nfswire.Status {
 		k := &c.known[i]
 		if !k.is(c.raw[i], set) {
 			if err := k.learn(c.raw[i], set, &c.s.handles); err != nil {
-				return nfswire.StatusOf(err)
+				return c.handleStatus(i, err)
 			}
 		}
 		h, exp := k.h, k.exp

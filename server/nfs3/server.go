@@ -34,7 +34,9 @@ type Server struct {
 	cheap   bool // a change does not wait for a system call
 	drc     *drc
 	calls   sync.Pool
-	copies  atomic.Bool // a READ has met bad memory in the middle of its reply: see filedata.Reader
+	// siblings are the numbers of the filesystems that are served at the same address, where they are several.
+	siblings []uint64
+	copies   atomic.Bool // a READ has met bad memory in the middle of its reply: see filedata.Reader
 }
 
 // New returns a server. The engine stays the caller's to close, after the last call has been answered.
@@ -47,7 +49,7 @@ func New(c Config) *Server {
 	s.fsid = s.handles.FSID()
 	secret := c.Engine.HandleKey() // the image's: a key means the same in every incarnation of the server
 	s.calls.New = func() any {
-		c := &call{hash: siphash.New128(secret[:])}
+		c := &call{s: s, hash: siphash.New128(secret[:])}
 		c.reader = filedata.Reader{Engine: s.eng, Logger: s.log, HeadBytes: readHead, FillHead: c.fillRead, Retries: &s.copies}
 		return c
 	}
@@ -106,14 +108,15 @@ func (s *Server) answer(p *procedure, r *rpc.Request, e *rpc.Encoder) rpc.Result
 		return rpc.Wait
 	}
 	// A connection keeps its call for the next; calls beside it, few as they are, take one from the pool.
-	c, own := r.Own.(*call)
+	c, own := s.own(r)
 	if !own {
 		c = s.calls.Get().(*call)
 		if !r.MayWait {
-			r.Own, own = c, true
+			c.keep(r)
+			own = true
 		}
 	}
-	c.begin(s, p, r, e)
+	c.begin(p, r, e)
 	var result rpc.Result
 	if p.cached {
 		result = c.serveThroughDRC()

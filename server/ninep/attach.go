@@ -104,23 +104,23 @@ func (c *call) attached(path, uname string, uid uint32) (*fid, errno) {
 	if len(path) > export.PathMax {
 		return nil, eNameLong
 	}
-	exp, rest := c.s.srv.exports.Load().ByPath(path)
+	image, exp, rest := c.s.srv.exports.ByPath(path)
 	switch {
 	case exp == nil:
 		return nil, eNoEnt
 	case !exp.Allows(c.s.remote):
 		return nil, eAccess
 	}
-	c.exp = exp
+	c.img, c.exp = c.s.srv.images[image], exp
 	c.r.Counted.Export = exp.Counted()
 	u := c.s.srv.identify(uname, uid)
 	u.client = c.s.remote.Addr()
 	c.as(u)
-	a, err := c.s.srv.exports.Root(exp)
+	a, err := c.img.exports.Root(exp)
 	exp.Bound(&c.call)
 	for name := range strings.SplitSeq(rest, "/") {
 		if err == nil && name != "" {
-			a, err = c.s.srv.eng.Lookup(&c.cred, &c.call, a.Handle, []byte(name))
+			a, err = c.img.eng.Lookup(&c.cred, &c.call, a.Handle, []byte(name))
 		}
 		if err == nil && a.Type != pmemfs.TypeDir {
 			err = pmemfs.ErrNotDir
@@ -129,7 +129,7 @@ func (c *call) attached(path, uname string, uid uint32) (*fid, errno) {
 	if err != nil {
 		return nil, c.status(err)
 	}
-	return newFid(&fid{user: u, exp: exp.ID(), root: a.Handle}, a.Handle, a.Type), ok
+	return newFid(&fid{user: u, img: c.img, exp: exp.ID(), root: a.Handle}, a.Handle, a.Type), ok
 }
 
 // Users knows the groups of users, and their numbers, as the protocol names users and not groups.

@@ -26,7 +26,7 @@ func (c *call) getattr() errno {
 		return no
 	}
 	c.s.attributes(mask)
-	a, err := c.s.srv.eng.Getattr(&c.call, f.h)
+	a, err := c.img.eng.Getattr(&c.call, f.h)
 	if err != nil {
 		return c.status(err)
 	}
@@ -127,7 +127,7 @@ func (c *call) setattr() errno {
 		return c.status(err)
 	}
 	c.call.Open = f.write && set.Mask&^(pmemfs.SetSize|pmemfs.SetDropID) == 0
-	_, err := c.s.srv.eng.Setattr(&c.cred, &c.call, f.h, &set)
+	_, err := c.img.eng.Setattr(&c.cred, &c.call, f.h, &set)
 	return c.status(err)
 }
 
@@ -137,7 +137,7 @@ func (c *call) mayResize(f *fid, set *pmemfs.SetAttr) errno {
 	if set.Mask&pmemfs.SetSize == 0 || f.write || f.typ != pmemfs.TypeRegular {
 		return ok
 	}
-	got, err := c.s.srv.eng.Access(&c.cred, &c.call, f.h, pmemfs.AccessWrite)
+	got, err := c.img.eng.Access(&c.cred, &c.call, f.h, pmemfs.AccessWrite)
 	switch {
 	case err != nil:
 		return c.status(err)
@@ -153,7 +153,7 @@ func (c *call) dropIDs(f *fid, set *pmemfs.SetAttr) error {
 	if set.Mask&^pmemfs.SetSize != pmemfs.SetMode || f.typ != pmemfs.TypeRegular || c.cred.UID == 0 {
 		return nil
 	}
-	a, err := c.s.srv.eng.Getattr(&c.call, f.h)
+	a, err := c.img.eng.Getattr(&c.call, f.h)
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (c *call) statfs() errno {
 	if no != ok {
 		return no
 	}
-	st, err := c.s.srv.eng.StatfsAt(f.h)
+	st, err := c.img.eng.StatfsAt(f.h)
 	if err != nil {
 		return c.status(err)
 	}
@@ -200,7 +200,7 @@ func (c *call) statfs() errno {
 	block := uint64(st.BlockSize)
 	put32(c.e, magic)
 	put32(c.e, st.BlockSize)
-	for _, v := range [...]uint64{st.TotalBytes / block, st.FreeBytes / block, st.AvailBytes / block, st.TotalFiles, st.FreeFiles, c.s.srv.fsid} {
+	for _, v := range [...]uint64{st.TotalBytes / block, st.FreeBytes / block, st.AvailBytes / block, st.TotalFiles, st.FreeFiles, c.img.fsid} {
 		put64(c.e, v)
 	}
 	put32(c.e, st.NameMax)
@@ -217,7 +217,7 @@ func (c *call) readlink() errno {
 	if no != ok {
 		return no
 	}
-	target, err := c.s.srv.eng.Readlink(&c.call, f.h)
+	target, err := c.img.eng.Readlink(&c.call, f.h)
 	if err != nil {
 		return c.status(err)
 	}

@@ -18,8 +18,10 @@ type call struct {
 	e *rpc.Encoder
 	d decoder
 
+	m      *message
 	used   [2]*fid // the request's uses of fids
 	n      int     // how many
+	img    *image
 	exp    *export.Export
 	cred   pmemfs.Cred
 	call   pmemfs.Call // what the request asks of the engine, and learns
@@ -28,22 +30,22 @@ type call struct {
 }
 
 func (s *Server) newCall() *call {
-	return &call{reader: filedata.Reader{Engine: s.eng, Logger: s.log, HeadBytes: countBytes, FillHead: fillCount}}
+	return &call{reader: filedata.Reader{Logger: s.log, HeadBytes: countBytes, FillHead: fillCount}}
 }
 
 // serve answers a request, or returns rpc.Wait: then nothing has happened. p is nil for a request that is answered in place.
 func (c *call) serve(s *session, p *pending, r *rpc.Request, e *rpc.Encoder, m *message) rpc.Result {
-	c.begin(s, p, r, e)
+	c.begin(s, p, r, e, m)
 	defer c.end()
-	return c.run(m, kind(r.Record[0]), le.Uint16(r.Record[1:]))
+	return c.run(kind(r.Record[0]), le.Uint16(r.Record[1:]))
 }
 
-func (c *call) begin(s *session, p *pending, r *rpc.Request, e *rpc.Encoder) {
-	c.s, c.p, c.r, c.e = s, p, r, e
+func (c *call) begin(s *session, p *pending, r *rpc.Request, e *rpc.Encoder, m *message) {
+	c.s, c.p, c.r, c.e, c.m = s, p, r, e, m
 	c.d = decoder{b: r.Record[headBytes:]}
 	c.call.Reset()
 	c.call.NoWait = !r.MayWait
-	c.n, c.exp = 0, nil
+	c.n, c.img, c.exp = 0, nil, nil
 }
 
 // end lets go of what belongs to the request.
@@ -54,28 +56,28 @@ func (c *call) end() {
 		}
 		c.used[i] = nil
 	}
-	c.s, c.p, c.r, c.e, c.exp, c.n = nil, nil, nil, nil, nil, 0
+	c.s, c.p, c.r, c.e, c.m, c.img, c.exp, c.n = nil, nil, nil, nil, nil, nil, nil, 0
 	c.d, c.cred = decoder{}, pmemfs.Cred{}
 }
 
 // run answers the request, or returns rpc.Wait.
-func (c *call) run(m *message, k kind, tag uint16) rpc.Result {
+func (c *call) run(k kind, tag uint16) rpc.Result {
 	b := c.e.Extend(headBytes)
 	b[0] = byte(k + 1)
 	le.PutUint16(b[1:], tag)
 	msize := c.s.msize.Load()
 	var no errno
 	switch {
-	case m.serve == nil:
+	case c.m.serve == nil:
 		no = eNotSupp
 	case k == tVersion:
-		no = m.serve(c)
+		no = c.m.serve(c)
 	case msize == 0:
 		no = eProto // before Tversion nothing means anything
 	case lengthBytes+len(c.r.Record) > int(msize):
 		no = eMsgSize
 	default:
-		no = m.serve(c)
+		no = c.m.serve(c)
 	}
 	if no == wait {
 		return rpc.Wait
@@ -135,7 +137,7 @@ func (c *call) use(id uint32) (*fid, errno) {
 
 // by finds out by which rules and for whom a fid of the request is used.
 func (c *call) by(f *fid) errno {
-	exp := c.s.srv.exports.Load().ByID(f.exp)
+	exp := f.img.exports.Load().ByID(f.exp)
 	switch {
 	case exp == nil:
 		return eStale
@@ -144,12 +146,15 @@ func (c *call) by(f *fid) errno {
 	case !exp.Offers(f.h):
 		return eStale
 	case c.n == 1:
-		c.exp = exp
+		c.img, c.exp = f.img, exp
 		c.r.Counted.Export = exp.Counted()
 		exp.Bound(&c.call)
 		c.as(f.user)
-	case f.exp != c.used[0].exp:
+	case f.img != c.img || f.exp != c.exp.ID():
 		return eXDev
+	}
+	if c.m.changes && !f.img.cheap && c.call.NoWait {
+		return wait // where only some images have changes that wait, it is known here
 	}
 	return ok
 }

@@ -99,7 +99,7 @@ func newFuzzTarget(f testing.TB) *fuzzTarget {
 	}
 	table := export.NewTable(eng)
 	table.Store(set)
-	return &fuzzTarget{eng: eng, srv: New(Config{Engine: eng, Exports: table, MessageMax: 1 << 20})}
+	return &fuzzTarget{eng: eng, srv: New(Config{Images: []Image{{Engine: eng, Exports: table}}, MessageMax: 1 << 20})}
 }
 
 // session is a session with some fids: 0 a directory, 1 an open file, 2 a file, 3 an open directory, 4 an attribute, 5 one that is

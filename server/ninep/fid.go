@@ -23,6 +23,7 @@ type owner struct {
 type fid struct {
 	uses        atomic.Int32 // by the table, and by requests
 	user        *owner
+	img         *image
 	exp         uint32 // the export's ID
 	root        pmemfs.Handle
 	h           pmemfs.Handle
@@ -49,7 +50,7 @@ var fids = sync.Pool{New: func() any { return new(fid) }}
 func newFid(f *fid, h pmemfs.Handle, t pmemfs.FileType) *fid {
 	n := fids.Get().(*fid)
 	n.uses.Store(1)
-	n.user, n.exp, n.root, n.h, n.typ = f.user, f.exp, f.root, h, t
+	n.user, n.img, n.exp, n.root, n.h, n.typ = f.user, f.img, f.exp, f.root, h, t
 	return n
 }
 
@@ -93,18 +94,18 @@ func (s *Server) locked(f *fid, o pmemfs.LockOwner) {
 func (s *Server) free(f *fid) error {
 	var err error
 	for _, o := range f.lockers {
-		s.eng.ReleaseLocks(f.h, o)
+		f.img.eng.ReleaseLocks(f.h, o)
 	}
 	if n := len(f.lockers); n > 0 {
 		s.lockers.Give(f.user.client, int64(n))
 	}
 	if f.open {
-		err = s.eng.Release(f.h)
+		err = f.img.eng.Release(f.h)
 	}
 	if f.xattr != nil {
 		s.xattrBytes.Give(f.user.client, f.xattr.reserved)
 	}
-	f.user, f.named, f.open, f.read, f.write, f.append, f.xattr, f.lockers = nil, false, false, false, false, false, nil, nil
+	f.user, f.img, f.named, f.open, f.read, f.write, f.append, f.xattr, f.lockers = nil, nil, false, false, false, false, false, nil, nil
 	fids.Put(f)
 	return err
 }
@@ -140,7 +141,7 @@ func (t *table) costly(id uint32) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f := t.fids[id]
-	return f != nil && (f.open || f.xattr != nil)
+	return f != nil && !f.img.cheap && (f.open || f.xattr != nil)
 }
 
 // has reports whether a number is taken.

@@ -16,7 +16,7 @@ func TestLockersBound(t *testing.T) {
 	}
 	defer eng.Close()
 	const allLockers = 20 * lockersMax // of which one client gets half
-	s := New(Config{Engine: eng, Limits: Limits{Lockers: 2 * allLockers}})
+	s := New(Config{Images: []Image{{Engine: eng}}, Limits: Limits{Lockers: 2 * allLockers}})
 	lock := func(f *fid) {
 		for i := range lockersMax + 10 {
 			for range 2 { // the second time it is known
@@ -26,7 +26,7 @@ func TestLockersBound(t *testing.T) {
 	}
 	var all []*fid
 	for range allLockers/lockersMax + 5 {
-		f := newFid(&fid{user: &owner{}}, eng.Root(), pmemfs.TypeDir)
+		f := newFid(&fid{user: &owner{}, img: s.images[0]}, eng.Root(), pmemfs.TypeDir)
 		lock(f)
 		all = append(all, f)
 	}

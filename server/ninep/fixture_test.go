@@ -85,8 +85,8 @@ func (f *fixture) exportWhole(change ...func(*export.Export)) {
 // listen serves until the test ends, and looks then whether the engine is in order.
 func (f *fixture) listen(limits ninep.Limits) {
 	f.t.Helper()
-	srv := ninep.New(ninep.Config{Engine: f.eng, Exports: f.table, Limits: limits, MessageMax: messageBytes, Users: someUsers{},
-		InGrace: f.grace.Load})
+	srv := ninep.New(ninep.Config{Images: []ninep.Image{{Engine: f.eng, Exports: f.table, InGrace: f.grace.Load}}, Limits: limits, MessageMax: messageBytes,
+		Users: someUsers{}})
 	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	for _, network := range []string{"tcp", "unix"} {

@@ -88,7 +88,7 @@ func (c *call) lock() errno {
 		return eROFS
 	}
 	if typ == lockUnlock {
-		if no := c.status(c.s.srv.eng.Unlock(f.h, want.Owner, want.Start, want.End)); no != ok {
+		if no := c.status(c.img.eng.Unlock(f.h, want.Owner, want.Start, want.End)); no != ok {
 			return no
 		}
 		put8(c.e, lockGranted)
@@ -122,12 +122,12 @@ func (c *call) lockOf(id uint32, typ uint8, start, length uint64, process uint32
 // setLock sets a lock. It may wait for other owners, and for the end of a grace. A request for which there is no room beside the others does not:
 // the client is told to ask again.
 func (c *call) setLock(f *fid, want pmemfs.FileLock, block bool) (status uint8, no errno) {
-	asked := lockRequest{f.h, want}
+	asked := lockRequest{f.img, f.h, want}
 	mayWait := block && c.r.Beside() && c.s.mayWaitFor(asked)
 	if mayWait {
 		defer c.s.waitedFor(asked)
 	}
-	for c.s.srv.grace() {
+	for c.img.grace() {
 		if !mayWait {
 			return lockGrace, ok
 		}
@@ -137,19 +137,19 @@ func (c *call) setLock(f *fid, want pmemfs.FileLock, block bool) (status uint8, 
 		}
 	}
 	if !mayWait {
-		err := c.s.srv.eng.TryLock(&c.cred, &c.call, f.h, want)
+		err := c.img.eng.TryLock(&c.cred, &c.call, f.h, want)
 		if errors.Is(err, pmemfs.ErrConflict) {
 			return lockBlocked, ok
 		}
 		return lockGranted, c.status(err)
 	}
 	told := make(chan error, 1)
-	granted, err := c.s.srv.eng.WaitLock(&c.cred, &c.call, f.h, want, func(err error) { told <- err })
+	granted, err := c.img.eng.WaitLock(&c.cred, &c.call, f.h, want, func(err error) { told <- err })
 	if err != nil || granted {
 		return lockGranted, c.status(err)
 	}
 	c.r.LeaveSeat()
-	if no := pauseFor(c, told, &err); no != ok && c.s.srv.eng.CancelLock(f.h, want) {
+	if no := pauseFor(c, told, &err); no != ok && c.img.eng.CancelLock(f.h, want) {
 		return 0, no
 	} else if no != ok {
 		err = <-told // it has just been decided
@@ -182,6 +182,7 @@ func (s *session) locksUsed() {
 
 // lockRequest is a request for a lock that waits.
 type lockRequest struct {
+	img  *image
 	h    pmemfs.Handle
 	want pmemfs.FileLock
 }
@@ -224,7 +225,7 @@ func (c *call) getlock() errno {
 	if no != ok {
 		return no
 	}
-	l, found, err := c.s.srv.eng.TestLock(&c.cred, &c.call, f.h, want)
+	l, found, err := c.img.eng.TestLock(&c.cred, &c.call, f.h, want)
 	if err != nil {
 		return c.status(err)
 	}

@@ -31,7 +31,7 @@ func (c *call) mkdir() errno {
 		return eInval
 	}
 	return c.made(id, gid, func(dir pmemfs.Handle) (pmemfs.Attr, error) {
-		return c.s.srv.eng.Mkdir(&c.cred, &c.call, dir, name, withMode(mode))
+		return c.img.eng.Mkdir(&c.cred, &c.call, dir, name, withMode(mode))
 	})
 }
 
@@ -41,7 +41,7 @@ func (c *call) symlink() errno {
 		return eProto
 	}
 	return c.made(id, gid, func(dir pmemfs.Handle) (pmemfs.Attr, error) {
-		return c.s.srv.eng.Symlink(&c.cred, &c.call, dir, name, target, nil)
+		return c.img.eng.Symlink(&c.cred, &c.call, dir, name, target, nil)
 	})
 }
 
@@ -59,9 +59,9 @@ func (c *call) mknod() errno {
 	return c.made(id, gid, func(dir pmemfs.Handle) (pmemfs.Attr, error) {
 		switch typ {
 		case 0, pmemfs.TypeRegular:
-			return c.s.srv.eng.Create(&c.cred, &c.call, dir, name, &pmemfs.CreateOptions{Mode: pmemfs.Guarded, Attr: *withMode(mode)})
+			return c.img.eng.Create(&c.cred, &c.call, dir, name, &pmemfs.CreateOptions{Mode: pmemfs.Guarded, Attr: *withMode(mode)})
 		}
-		return c.s.srv.eng.Mknod(&c.cred, &c.call, dir, name, typ, major, minor, withMode(mode))
+		return c.img.eng.Mknod(&c.cred, &c.call, dir, name, typ, major, minor, withMode(mode))
 	})
 }
 
@@ -74,7 +74,7 @@ func (c *call) link() errno {
 	if no != ok {
 		return no
 	}
-	_, err := c.s.srv.eng.Link(&c.cred, &c.call, f.h, dir.h, name)
+	_, err := c.img.eng.Link(&c.cred, &c.call, f.h, dir.h, name)
 	return c.inDir(err)
 }
 
@@ -92,7 +92,7 @@ func (c *call) rename() errno {
 	if no != ok {
 		return no
 	}
-	if err := c.s.srv.eng.Rename(&c.cred, &c.call, dir, old, to.h, name, 0); err != nil {
+	if err := c.img.eng.Rename(&c.cred, &c.call, dir, old, to.h, name, 0); err != nil {
 		return c.status(err)
 	}
 	f.called(to.h, name)
@@ -108,7 +108,7 @@ func (c *call) renameat() errno {
 	if no != ok {
 		return no
 	}
-	return c.inDir(c.s.srv.eng.Rename(&c.cred, &c.call, from.h, old, to.h, name, 0))
+	return c.inDir(c.img.eng.Rename(&c.cred, &c.call, from.h, old, to.h, name, 0))
 }
 
 // removeDir is the only flag of Tunlinkat: AT_REMOVEDIR of unlinkat(2) on Linux.
@@ -124,9 +124,9 @@ func (c *call) unlinkat() errno {
 	case no != ok:
 		return no
 	case flags == removeDir:
-		return c.inDir(c.s.srv.eng.Rmdir(&c.cred, &c.call, dir.h, name))
+		return c.inDir(c.img.eng.Rmdir(&c.cred, &c.call, dir.h, name))
 	case flags == 0:
-		return c.inDir(c.s.srv.eng.Unlink(&c.cred, &c.call, dir.h, name))
+		return c.inDir(c.img.eng.Unlink(&c.cred, &c.call, dir.h, name))
 	}
 	return eInval
 }

@@ -39,7 +39,7 @@ func (c *call) opened(id uint32, f, to *fid, no errno) errno {
 	var a pmemfs.Attr
 	if no == ok {
 		var err error
-		a, err = c.s.srv.eng.Getattr(nil, to.h)
+		a, err = c.img.eng.Getattr(nil, to.h)
 		no = c.status(err)
 	}
 	if no == ok {
@@ -74,7 +74,7 @@ func (c *call) open(f *fid, r rights) errno {
 		return no
 	}
 	c.call.Open = true
-	_, err := c.s.srv.eng.Setattr(&c.cred, &c.call, f.h, &pmemfs.SetAttr{Mask: pmemfs.SetSize})
+	_, err := c.img.eng.Setattr(&c.cred, &c.call, f.h, &pmemfs.SetAttr{Mask: pmemfs.SetSize})
 	return c.status(err)
 }
 
@@ -88,10 +88,10 @@ func (c *call) mayOpen(f *fid, r rights) errno {
 	if r.write || r.truncate {
 		want |= pmemfs.AccessWrite
 	}
-	got, err := c.s.srv.eng.Access(&c.cred, &c.call, f.h, want)
+	got, err := c.img.eng.Access(&c.cred, &c.call, f.h, want)
 	if err == nil && got != want && want == pmemfs.AccessRead && f.typ == pmemfs.TypeRegular {
 		want = pmemfs.AccessExec
-		got, err = c.s.srv.eng.Access(&c.cred, &c.call, f.h, want)
+		got, err = c.img.eng.Access(&c.cred, &c.call, f.h, want)
 	}
 	switch {
 	case err != nil:
@@ -104,7 +104,7 @@ func (c *call) mayOpen(f *fid, r rights) errno {
 
 // hold keeps the file of a fid for as long as the fid is there.
 func (c *call) hold(f *fid, r rights) errno {
-	if err := c.s.srv.eng.Hold(f.h); err != nil {
+	if err := c.img.eng.Hold(f.h); err != nil {
 		return c.status(err)
 	}
 	f.open, f.read, f.write, f.append = true, r.read, r.write, r.append
@@ -138,7 +138,7 @@ func (c *call) lcreate() errno {
 	var err error
 	for range createTries {
 		var a pmemfs.Attr
-		if a, err = c.s.srv.eng.Create(&c.cred, &c.call, f.h, name, &o); err == nil {
+		if a, err = c.img.eng.Create(&c.cred, &c.call, f.h, name, &o); err == nil {
 			to := newFid(f, a.Handle, a.Type)
 			to.called(f.h, name)
 			return c.opened(id, f, to, c.hold(to, r)) // allowed whatever the mode says

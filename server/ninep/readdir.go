@@ -34,7 +34,7 @@ func (c *call) readdir() errno {
 	c.e.Extend(4) // how many bytes follow: filled in when they are there
 	full := false
 	var cut export.Cut
-	err := c.s.srv.eng.Readdir(&c.cred, &c.call, f.h, c.exp.Key(off), false, func(d *pmemfs.DirEntry) bool {
+	err := c.img.eng.Readdir(&c.cred, &c.call, f.h, c.exp.Key(off), false, func(d *pmemfs.DirEntry) bool {
 		d.Cookie = c.exp.Offset(d.Cookie)
 		end := cut.Before(d.Cookie, c.e.Len())
 		if c.e.Len()-at-4+entryBytes+len(d.Name) > room {
@@ -60,7 +60,7 @@ func (c *call) readdir() errno {
 
 // removed reports whether the directory of a fid has no name any more.
 func (c *call) removed(f *fid) bool {
-	a, err := c.s.srv.eng.Getattr(nil, f.h)
+	a, err := c.img.eng.Getattr(nil, f.h)
 	return err == nil && a.Nlink == 0
 }
 

@@ -26,6 +26,7 @@ func (c *call) readData() errno {
 	}
 	c.call.Open = true
 	q := filedata.Read{Request: c.r, Encoder: c.e, Cred: &c.cred, Call: &c.call, File: f.h, Offset: off, Bytes: n}
+	c.reader.Engine = c.img.eng
 	head, n, eof, err := c.reader.Read(&q)
 	if head != nil {
 		fillCount(head, n, eof)
@@ -60,9 +61,9 @@ func (c *call) writeData() errno {
 	var n int
 	var err error
 	if f.append && !(f.read && c.s.writesBack()) {
-		n, _, err = c.s.srv.eng.Append(&c.cred, &c.call, f.h, data)
+		n, _, err = c.img.eng.Append(&c.cred, &c.call, f.h, data)
 	} else {
-		n, _, err = c.s.srv.eng.Write(&c.cred, &c.call, f.h, data, off)
+		n, _, err = c.img.eng.Write(&c.cred, &c.call, f.h, data, off)
 	}
 	if err != nil && n == 0 {
 		return c.status(err)
@@ -85,5 +86,5 @@ func (c *call) fsync() errno {
 	if no != ok {
 		return no
 	}
-	return c.status(c.s.srv.eng.Sync(f.h))
+	return c.status(c.img.eng.Sync(f.h))
 }

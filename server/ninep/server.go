@@ -8,9 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"pmemfs/pmemfs"
 	"pmemfs/server/export"
-	"pmemfs/server/handle"
 	"pmemfs/server/rpc"
 	"pmemfs/server/share"
 )
@@ -39,29 +37,25 @@ func (l Limits) withDefaults() Limits {
 
 // Config is what a Server needs.
 type Config struct {
-	Engine  *pmemfs.FS
-	Exports *export.Table
-	Logger  *slog.Logger // nil for none
-	Limits  Limits
+	Images []Image      // no two exports of which have the same name
+	Logger *slog.Logger // nil for none
+	Limits Limits
 	// MessageMax is the longest message in bytes, which the transport has to take.
 	MessageMax int
-	// InGrace reports whether locks can only be claimed again by clients of another protocol; nil for never.
-	InGrace func() bool
 	// Users knows the machine's users; nil for those of its files.
 	Users Users
 }
 
-// Server answers 9P from one engine.
+// Server answers 9P from the engines of the images of a server.
 type Server struct {
-	eng     *pmemfs.FS
-	exports *export.Table
+	images  []*image
+	exports export.Tables // of images
 	log     *slog.Logger
 	limits  Limits
 	msize   uint32
-	grace   func() bool
 	users   Users
-	fsid    uint64
-	cheap   bool // a change does not wait for a system call
+	cheap   bool // no change waits for a system call
+	costly  bool // each change does
 	calls   sync.Pool
 
 	sessions   atomic.Uint64 // how many there have been
@@ -71,21 +65,22 @@ type Server struct {
 	lockers    *share.Pool
 }
 
-// New returns a server. The engine stays the caller's to close, after the last session has ended.
+// New returns a server. The engines stay the caller's to close, after the last session has ended.
 func New(c Config) *Server {
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
-	if c.InGrace == nil {
-		c.InGrace = func() bool { return false }
-	}
 	if c.Users == nil {
 		c.Users = systemUsers{}
 	}
-	codec, limits := handle.New(c.Engine), c.Limits.withDefaults()
+	limits := c.Limits.withDefaults()
 	s := &Server{
-		eng: c.Engine, exports: c.Exports, log: c.Logger, limits: limits, msize: uint32(max(c.MessageMax, msizeMin)),
-		grace: c.InGrace, users: c.Users, fsid: codec.FSID(), cheap: c.Engine.CheapFence(),
+		log: c.Logger, limits: limits, msize: uint32(max(c.MessageMax, msizeMin)), users: c.Users, cheap: true, costly: true,
 		fids: share.New(int64(limits.Fids)), xattrBytes: share.New(int64(limits.XattrBytes)),
 		lockWaits: share.New(int64(limits.AllWaits)), lockers: share.New(int64(limits.Lockers)),
+	}
+	for i := range c.Images {
+		m := newImage(&c.Images[i])
+		s.images, s.exports = append(s.images, m), append(s.exports, m.exports)
+		s.cheap, s.costly = s.cheap && m.cheap, s.costly && !m.cheap
 	}
 	s.calls.New = func() any { return s.newCall() }
 	return s
@@ -110,6 +105,9 @@ type message struct {
 	changes bool // may wait for the medium
 	waits   bool // always answered beside the others
 }
+
+// noMessage is what is none of the requests.
+var noMessage message
 
 var messages = [128]message{
 	tVersion:     {serve: (*call).version},

@@ -25,7 +25,7 @@ func TestNoAllocations(t *testing.T) {
 	}
 	table := export.NewTable(eng)
 	table.Store(set)
-	srv := New(Config{Engine: eng, Exports: table, MessageMax: 1 << 20})
+	srv := New(Config{Images: []Image{{Engine: eng, Exports: table}}, MessageMax: 1 << 20})
 	s := srv.Session(netip.AddrPort{}, netip.MustParseAddrPort("127.0.0.1:1000"))
 	defer s.Close()
 	defer s.Stop()

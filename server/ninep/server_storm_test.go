@@ -58,7 +58,7 @@ func newStorm(t testing.TB, domain pmemfs.Domain) *storm {
 	}
 	table := export.NewTable(s.eng)
 	table.Store(set)
-	s.srv = New(Config{Engine: s.eng, Exports: table, MessageMax: 1 << 20, Logger: slog.New(complaints{s})})
+	s.srv = New(Config{Images: []Image{{Engine: s.eng, Exports: table}}, MessageMax: 1 << 20, Logger: slog.New(complaints{s})})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

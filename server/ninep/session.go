@@ -68,7 +68,7 @@ func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 		}
 	}()
 	defer safego.Recover("a message of 9P", &returned)
-	m := &message{}
+	m := &noMessage
 	if int(k) < len(messages) {
 		m = &messages[k]
 	}
@@ -80,7 +80,7 @@ func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 		answerError(e, tag, eInval) // two requests cannot have one tag
 		r.Counted.Status = traffic.Status(eInval)
 		return rpc.Success
-	case m.waits, m.changes && !s.srv.cheap, k == tClunk && s.costly(r.Record):
+	case m.waits, m.changes && s.srv.costly, k == tClunk && s.costly(r.Record):
 		s.later(r)
 		return rpc.Wait
 	case k == tFlush && s.laterFlush(r):
@@ -258,6 +258,8 @@ func (s *session) reset() {
 	s.hasLocks = false
 	s.mu.Unlock()
 	if had {
-		s.srv.eng.DropLocks(s.client, s.ownsLock)
+		for _, m := range s.srv.images {
+			m.eng.DropLocks(s.client, s.ownsLock)
+		}
 	}
 }

@@ -74,12 +74,12 @@ func (c *call) assign(id, newID uint32, f, to *fid) errno {
 // find looks a name up. At the directory that was attached to, and where the export ends, ".." is the directory itself.
 func (c *call) find(f *fid, dir pmemfs.Handle, name []byte) (pmemfs.Attr, error) {
 	c.within(f)
-	return c.s.srv.eng.Lookup(&c.cred, &c.call, dir, name)
+	return c.img.eng.Lookup(&c.cred, &c.call, dir, name)
 }
 
 // within bounds ".." for a call on a fid.
 func (c *call) within(f *fid) {
-	if f.root != c.s.srv.eng.Root() {
+	if f.root != c.img.eng.Root() {
 		c.call.Within[1] = f.root
 	}
 }
@@ -129,9 +129,9 @@ func (c *call) removeFile(f *fid) errno {
 		return no
 	}
 	if f.typ == pmemfs.TypeDir {
-		return c.status(c.s.srv.eng.Rmdir(&c.cred, &c.call, dir, name))
+		return c.status(c.img.eng.Rmdir(&c.cred, &c.call, dir, name))
 	}
-	return c.status(c.s.srv.eng.Unlink(&c.cred, &c.call, dir, name))
+	return c.status(c.img.eng.Unlink(&c.cred, &c.call, dir, name))
 }
 
 // nameOf returns the name by which a fid was found, and makes the call one that is about no other file: that may have got the name since.

@@ -107,10 +107,10 @@ func (c *call) xattrOf(f *fid, name []byte) ([]byte, errno) {
 		if no := c.mayXattr(name, false); no != ok {
 			return nil, no
 		}
-		value, err := c.s.srv.eng.GetXattr(&c.cred, &c.call, f.h, name)
+		value, err := c.img.eng.GetXattr(&c.cred, &c.call, f.h, name)
 		return value, c.status(err)
 	}
-	names, err := c.s.srv.eng.ListXattr(&c.cred, &c.call, f.h)
+	names, err := c.img.eng.ListXattr(&c.cred, &c.call, f.h)
 	if err != nil {
 		return nil, c.status(err)
 	}
@@ -213,7 +213,7 @@ func (c *call) setXattr(f *fid) error {
 	case len(x.value) != x.size:
 		return eInval
 	case x.remove:
-		return c.s.srv.eng.RemoveXattr(&c.cred, &c.call, f.h, x.name)
+		return c.img.eng.RemoveXattr(&c.cred, &c.call, f.h, x.name)
 	}
-	return c.s.srv.eng.SetXattr(&c.cred, &c.call, f.h, x.name, x.value, x.flags)
+	return c.img.eng.SetXattr(&c.cred, &c.call, f.h, x.name, x.value, x.flags)
 }

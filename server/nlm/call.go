@@ -25,6 +25,8 @@ type call struct {
 	a    *arguments
 	proc uint32 // the synchronous form
 
+	without bool // no file of the image can be locked
+
 	h    pmemfs.Handle
 	exp  *export.Export
 	cred pmemfs.Cred
@@ -36,7 +38,9 @@ func (c *call) answer(e *rpc.Encoder) {
 	e.Opaque(c.a.cookie)
 	var holder *pmemfs.FileLock
 	st, repeated := c.s.drc.find(c.r, c.proc)
-	if !repeated {
+	if c.without {
+		st = deniedNoLock
+	} else if !repeated {
 		if st = c.admit(); st == granted {
 			st, holder = c.run()
 		}

@@ -26,6 +26,7 @@ type Config struct {
 	Peers   *peer.Caller
 	Name    string        // of this machine, as clients know it
 	Grace   time.Duration // how long locks can be claimed after a restart
+	State   uint32        // of the status monitor, if it is higher than the image's next: see nsm.NextState
 	Timing  nsm.Timing
 	Logger  *slog.Logger // nil for none
 }
@@ -70,7 +71,7 @@ func New(c Config) (*Server, error) {
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	var err error
 	s.monitor, err = nsm.Open(nsm.Config{
-		Engine: c.Engine, Peers: c.Peers, Name: c.Name, Grace: c.Grace, Timing: c.Timing, Logger: c.Logger,
+		Engine: c.Engine, Peers: c.Peers, Name: c.Name, Grace: c.Grace, State: c.State, Timing: c.Timing, Logger: c.Logger,
 		Crashed: s.crashed, Holds: s.holds,
 	})
 	return s, err
@@ -119,7 +120,10 @@ func (s *Server) startLocked(client netip.Addr, f func(ctx context.Context)) boo
 }
 
 // serve answers one call.
-func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
+func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result { return s.serveAs(r, e, true) }
+
+// serveAs answers one call, of an image that has locks or has none.
+func (s *Server) serveAs(r *rpc.Request, e *rpc.Encoder, has bool) rpc.Result {
 	switch {
 	case r.Vers != version1 && r.Vers != version3 && r.Vers != version4:
 		return rpc.ProgMismatch
@@ -145,7 +149,7 @@ func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 		}
 		return rpc.Success // we ask for nothing else
 	}
-	c := &call{s: s, r: r, a: &a, proc: base(r.Proc)}
+	c := &call{s: s, r: r, a: &a, proc: base(r.Proc), without: !has}
 	if c.proc == r.Proc {
 		c.answer(e)
 		return rpc.Success

@@ -61,6 +61,7 @@ type Config struct {
 	Holds   func(Host) bool // whether a host has locks, or waits for some
 	Name    string          // of this machine, as clients know it
 	Grace   time.Duration   // how long locks can be claimed after a restart; 0 for not at all
+	State   uint32          // the new state number, if it is higher than the image's next; see NextState
 	Logger  *slog.Logger    // nil for none
 
 	Timing Timing

@@ -34,6 +34,23 @@ func (m *Monitor) Program() rpc.Program {
 	return rpc.Program{Number: Number, Low: version, High: version, Datagrams: true, Counted: traffic.NSM, Serve: m.serve}
 }
 
+// ProgramOf is the program of monitors that are one host to clients, each of an image: all hear of a client's restart, and have the same state number.
+func ProgramOf(monitors ...*Monitor) rpc.Program {
+	p := monitors[0].Program()
+	p.Serve = func(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
+		if r.Proc != procNotify {
+			return monitors[0].serve(r, e)
+		}
+		for _, m := range monitors { // none of which appends anything
+			if result = m.serve(r, e); result != rpc.Success {
+				return result // of the first already: what decides is in the call
+			}
+		}
+		return result
+	}
+	return p
+}
+
 // serve answers one call.
 func (m *Monitor) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 	if r.Proc >= procedureCount {

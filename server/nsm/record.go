@@ -97,6 +97,26 @@ func (m *Monitor) load() error {
 		m.hosts[h] = &x
 		m.count(h, 1)
 	}
-	m.state = (m.state | 1) + 2 // odd: up
+	m.state = max(next(m.state), m.c.State)
 	return nil
+}
+
+// next is the state number after one: odd, which says that the host is up.
+func next(state uint32) uint32 { return (state | 1) + 2 }
+
+// NextState is the state number that the monitor of an image will have. The images of one server are one host to clients, which claim their locks when
+// they hear of another number than before: so they have the highest number of all.
+//
+// Errors: those of pmemfs.FS.Value, but for pmemfs.ErrNotExist.
+func NextState(eng *pmemfs.FS) (uint32, error) {
+	value, err := eng.Value(stateKey)
+	switch {
+	case errors.Is(err, pmemfs.ErrNotExist):
+		return next(0), nil
+	case err != nil:
+		return 0, err
+	case len(value) != 4:
+		return next(0), nil
+	}
+	return next(binary.LittleEndian.Uint32(value)), nil
 }

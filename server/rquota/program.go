@@ -1,5 +1,5 @@
 // Package rquota is the remote quota protocol, versions 1 and 2 (rquota.x, as Linux, the BSDs and Solaris have it): how quota(1) on a client
-// sees what a user or a group uses of an image, and may.
+// sees what a user or a group uses of an image, and may. Which image that is the path of an export says.
 //
 // Version 1 asks for users alone, version 2 for groups too. What they are told is the account of the whole image, whichever of its exports
 // they name: a limit of a directory tree shows in df.
@@ -54,14 +54,27 @@ const (
 	statusPerm    = 3
 )
 
-// Server answers for one image.
-type Server struct {
-	eng     *pmemfs.FS
-	exports *export.Table
+// Image is what has quotas: one of those of a server.
+type Image struct {
+	Engine  *pmemfs.FS
+	Exports *export.Table
 }
 
-// New returns a server. The engine stays the caller's to close, after the last call has been answered.
-func New(eng *pmemfs.FS, exports *export.Table) *Server { return &Server{eng, exports} }
+// Server answers for the images of a server.
+type Server struct {
+	images  []Image
+	exports export.Tables
+}
+
+// New returns a server of images, no two exports of which have the same name. The engines stay the caller's to close, after the last call has
+// been answered.
+func New(images ...Image) *Server {
+	s := &Server{images: images}
+	for i := range images {
+		s.exports = append(s.exports, images[i].Exports)
+	}
+	return s
+}
 
 // Program is the server as the transport knows it.
 func (s *Server) Program() rpc.Program {
@@ -107,14 +120,14 @@ func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 
 // answer writes getquota_rslt.
 func (s *Server) answer(r *rpc.Request, q *question, e *rpc.Encoder) {
-	kind, id, ok := s.account(r, q)
-	if !ok {
+	eng, kind, id := s.account(r, q)
+	if eng == nil {
 		fail(r, e, statusPerm)
 		return
 	}
-	a, err := s.eng.QuotaOf(kind, id)
+	a, err := eng.QuotaOf(kind, id)
 	if errors.Is(err, pmemfs.ErrNotExist) {
-		if st, serr := s.eng.QuotaStatus(); serr == nil && st.On {
+		if st, serr := eng.QuotaStatus(); serr == nil && st.On {
 			err = nil // an account that nothing was charged to yet
 		}
 	}
@@ -132,25 +145,26 @@ func fail(r *rpc.Request, e *rpc.Encoder, status uint32) {
 	r.Counted.Status = traffic.Status(status)
 }
 
-// account says whose account a client may be told of.
-func (s *Server) account(r *rpc.Request, q *question) (kind pmemfs.QuotaKind, id uint32, ok bool) {
-	x, _ := s.exports.Load().ByPath(q.path)
+// account says whose account a client may be told of, and in which image it is; nil if it may not.
+func (s *Server) account(r *rpc.Request, q *question) (eng *pmemfs.FS, kind pmemfs.QuotaKind, id uint32) {
+	n, x, _ := s.exports.ByPath(q.path)
 	if x == nil || !x.Allows(r.Remote) {
-		return 0, 0, false
+		return nil, 0, 0
 	}
 	r.Counted.Export = x.Counted()
+	eng = s.images[n].Engine
 	caller := export.Caller{Anonymous: r.CredFlavor != rpc.AuthSys, UID: r.Sys.UID, GID: r.Sys.GID, Groups: r.Sys.Groups}
 	own := q.typ == typeUser && !caller.Anonymous && caller.UID == q.id
 	c := x.Cred(caller)
 	switch {
 	case q.typ == typeUser && (own || c.UID == q.id):
-		return pmemfs.QuotaUser, c.UID, true
+		return eng, pmemfs.QuotaUser, c.UID
 	case q.typ == typeUser && c.UID == 0:
-		return pmemfs.QuotaUser, q.id, true
+		return eng, pmemfs.QuotaUser, q.id
 	case q.typ == typeGroup && (c.UID == 0 || member(&c, q.id)):
-		return pmemfs.QuotaGroup, q.id, true
+		return eng, pmemfs.QuotaGroup, q.id
 	}
-	return 0, 0, false
+	return nil, 0, 0
 }
 
 func member(c *pmemfs.Cred, gid uint32) bool {

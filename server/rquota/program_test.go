@@ -64,7 +64,7 @@ func TestGetQuota(t *testing.T) {
 	set, err := export.NewSet([]export.Export{trusting, squashed})
 	must(t, err)
 	table.Store(set)
-	p := rquota.New(eng, table).Program()
+	p := rquota.New(rquota.Image{Engine: eng, Exports: table}).Program()
 	if got := answer(t, p, ask(1, 1, 7, inside, "/trusting", 0, 7)); len(got) != 1 || got[0] != 2 {
 		t.Errorf("without quotas: %v", got)
 	}
@@ -127,7 +127,7 @@ func FuzzServe(f *testing.F) {
 	set, err := export.NewSet([]export.Export{export.Default()})
 	must(f, err)
 	table.Store(set)
-	p := rquota.New(eng, table).Program()
+	p := rquota.New(rquota.Image{Engine: eng, Exports: table}).Program()
 	r := ask(2, 1, 7, inside, "/", 0, 7)
 	f.Add(uint32(2), uint32(1), r.Args)
 	f.Add(uint32(1), uint32(3), []byte("x"))
