@@ -176,7 +176,7 @@ func BenchmarkTraffic(b *testing.B) {
 	}
 	exports.Store(set)
 	native := nfs3.New(nfs3.Config{Engine: eng, Exports: exports})
-	files := ninep.New(ninep.Config{Engine: eng, Exports: exports, MessageMax: rpc.DefaultRecord})
+	files := ninep.New(ninep.Config{Images: []ninep.Image{{Engine: eng, Exports: exports}}, MessageMax: rpc.DefaultRecord})
 	nfs, nine, session := hotCalls(eng, file.Handle)
 	configs := map[bool]rpc.Config{false: {Programs: []rpc.Program{native.Program()}}, true: {Session: files.Session}}
 	for is9P, calls := range map[bool]map[string][]byte{false: nfs, true: nine} {
