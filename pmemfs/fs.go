@@ -94,6 +94,9 @@ type FS struct {
 	quotas *quota.Quotas // nil while there are none; set under all gates
 	walker quotaWalker
 
+	replayed uint64        // records of the journal, at Open
+	openTook time.Duration // how long that took
+
 	notes []RequestNote // of the mounts before
 	dirty *writeback.Buffers
 	snaps *snapshot.Set
@@ -170,6 +173,7 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 		fs.log = slog.New(slog.DiscardHandler)
 	}
 	fs.takeNotes(&st)
+	fs.replayed = st.Replayed
 	fs.key = dir.Key{K0: layout.Word(sb.HashKey[:8]), K1: layout.Word(sb.HashKey[8:])}
 	fs.xk0, fs.xk1 = fs.key.K1, fs.key.K0
 	j := journal.New(region, st, journal.Options{NoBackground: o.NoBackground || o.ReadOnly})
@@ -188,8 +192,9 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 		return nil, err
 	}
 	built = true
+	fs.openTook = time.Since(start)
 	fs.log.Info("filesystem open", "domain", region.Domain().String(), "why", region.DomainReason(),
-		"durability", region.Durability().String(), "epoch", st.Head.Epoch, "took", time.Since(start).Round(time.Microsecond))
+		"durability", region.Durability().String(), "epoch", st.Head.Epoch, "took", fs.openTook.Round(time.Microsecond))
 	return fs, nil
 }
 

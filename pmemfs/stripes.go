@@ -10,7 +10,7 @@ const stripeCount = 2048
 
 type stripe struct {
 	critical.Latch
-	_ [24]byte // one line each
+	_ [8]byte // one line each
 }
 
 // read takes the stripe to read. It returns false rather than wait, unless wait says so.
@@ -44,6 +44,16 @@ func (fs *FS) nameLocks() {
 	fs.deferred.mu.Name("deferred orphans", 1)
 	fs.walker.mu.Name("walk for quotas", 1)
 	fs.walker.setMu.Name("quotas of trees", 1)
+}
+
+// waited is how often readers and writers have waited for a stripe.
+func (s *stripes) waited() (readers, writers uint64) {
+	for i := range s {
+		r, w := critical.WaitedFor(&s[i].Latch)
+		readers += r
+		writers += w
+	}
+	return readers, writers
 }
 
 // quiesce waits until everybody who holds a stripe now has let go of it. The caller holds none.

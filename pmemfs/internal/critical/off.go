@@ -17,6 +17,9 @@ type RWMutex struct{ sync.RWMutex }
 // Latch is a latch.RW.
 type Latch struct{ latch.RW }
 
+// WaitedFor is how often readers and writers have waited for a latch.
+func WaitedFor(l *Latch) (readers, writers uint64) { return l.Waited() }
+
 // LockShort is Lock for a lock that everybody holds for some tens of nanoseconds only.
 func (m *Mutex) LockShort() { lockShort(&m.Mutex) }
 

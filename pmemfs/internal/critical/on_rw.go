@@ -14,6 +14,9 @@ type RWMutex = counted[sync.RWMutex, *sync.RWMutex]
 // Latch is a latch.RW that is counted.
 type Latch = counted[latch.RW, *latch.RW]
 
+// WaitedFor is how often readers and writers have waited for a latch.
+func WaitedFor(l *Latch) (readers, writers uint64) { return l.mu.Waited() }
+
 // locker is what both have.
 type locker[L any] interface {
 	*L

@@ -75,6 +75,7 @@ func (j *Journal) checkpoint(kind int) (err error) {
 	}()
 	defer nameHead(&err)
 	defer j.region.Unguard(j.region.Guard(), &err)
+	begun := time.Now()
 	// Everything before low is stored in place, so its lines are in the dirty sets taken after this point.
 	j.mu.Lock()
 	j.advance()
@@ -125,6 +126,7 @@ func (j *Journal) checkpoint(kind int) (err error) {
 	j.moveTail(&h)
 	j.accountsSaved()
 	j.checkpoints.Add(1)
+	j.checkpointTime.Add(int64(time.Since(begun)))
 	j.releaseFreed(&h)
 	return nil
 }

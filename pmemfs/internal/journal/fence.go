@@ -129,6 +129,7 @@ func (j *Journal) fenceNext() error {
 	if err := j.persist(j.durable, end); err != nil {
 		return err
 	}
+	j.countGroup(last - j.fenced.Load())
 	j.durable = end
 	j.fenced.Store(last)
 	return nil

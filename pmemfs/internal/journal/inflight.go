@@ -43,7 +43,10 @@ func (j *Journal) slot(seq uint64) *slot { return &j.slots[seq%slotCount] }
 func (j *Journal) reserve(n int, counts Counts, accounts []accountChange) (*slot, error) {
 	need := layout.LineUp(uint64(n))
 	j.mu.LockShort()
-	for j.pos+need-j.tail > j.size || j.seq-j.lowSeq >= inFlightMax || j.paused {
+	for waited := false; j.pos+need-j.tail > j.size || j.seq-j.lowSeq >= inFlightMax || j.paused; waited = true {
+		if !waited {
+			j.roomWaits.Add(1)
+		}
 		if err := j.awaitRoom(need); err != nil {
 			j.mu.Unlock()
 			return nil, err

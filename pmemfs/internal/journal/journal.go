@@ -69,6 +69,8 @@ type State struct {
 	// Uncounted says that the free blocks of a head with Recount could not be counted for good, as some bitmap cannot be relied on.
 	Uncounted bool
 
+	Replayed uint64 // records of the window that recovery has replayed
+
 	// Notes are the request notes of the mounts before, oldest first. NotesErr is why some may be
 	// missing, nil if none is.
 	Notes    []layout.RequestNote
@@ -139,7 +141,11 @@ type Journal struct {
 	taken   []*dirtyLeaf
 	saving  []savedAccount
 
-	checkpoints atomic.Uint64
+	checkpoints    atomic.Uint64
+	checkpointTime atomic.Int64 // of these, in nanoseconds
+	roomWaits      atomic.Uint64
+	groups         [GroupBuckets]atomic.Uint64 // fences by the number of records that they made durable; of a grouped journal
+	groupRecords   atomic.Uint64               // and those records
 }
 
 // MaxRecord returns the largest record that the ring takes, in bytes.

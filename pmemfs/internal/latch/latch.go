@@ -39,6 +39,13 @@ type RW struct {
 	readers *sleeper     // in any order
 	first   *sleeper     // of the writers
 	last    *sleeper
+
+	readersWaited, writersWaited atomic.Uint64
+}
+
+// Waited is how often readers and writers have found the lock taken, and waited.
+func (l *RW) Waited() (readers, writers uint64) {
+	return l.readersWaited.Load(), l.writersWaited.Load()
 }
 
 // exclusive is the state of a lock that a writer holds.
@@ -159,6 +166,11 @@ func (l *RW) drop() {
 
 // wait waits for the lock.
 func (l *RW) wait(shared bool) {
+	if shared {
+		l.readersWaited.Add(1)
+	} else {
+		l.writersWaited.Add(1)
+	}
 	if runtime.GOMAXPROCS(0) > 1 {
 		for n, pause := 0, pauseFrom; n < looks; n, pause = n+1, min(2*pause, pauseMost) {
 			for range pause {

@@ -53,6 +53,7 @@ func Run(region *pmem.Region, sb *layout.Superblock) (journal.State, error) {
 	if err != nil {
 		return st, err
 	}
+	st.Replayed = r.records
 	h.Version, h.Clean = old.Version+1, false
 	if mutation.CountsReplayed.Off() {
 		h.FreeBlocks, h.UsedInodes = old.FreeBlocks, old.UsedInodes

@@ -42,6 +42,7 @@ type replay struct {
 
 	accounts map[int64]layout.Usage // what the window changes of accounts, by the offset of their slot
 	head     uint64                 // version of the head that the window is of
+	records  uint64                 // replayed
 }
 
 func newReplay(region *pmem.Region, lost []uint64, head uint64) *replay {
@@ -69,6 +70,7 @@ func (r *replay) window(sb *layout.Superblock, old layout.Head, f func(rec []byt
 // record stores the entries of a record in place. Memory that faults loses a block, and no more than that. A host that does not
 // store is an error: the window still counts, and the next attempt may do better.
 func (r *replay) record(rec []byte) error {
+	r.records++
 	for body := rec[layout.RecordHeader:]; len(body) > 0; {
 		e, rest, ok := layout.NextEntry(body, r.region.Size())
 		if !ok {
