@@ -158,7 +158,7 @@ type Counters struct {
 	Checkpoints uint64 `json:"checkpoints"`
 }
 
-// Failure returns why the filesystem acknowledges no change any more, since its medium has failed; nil while it does.
+// Failure returns why the filesystem acknowledges no change any more, as an ErrReadOnly that wraps what the medium said; nil while it does.
 func (fs *FS) Failure() error {
 	if fs.readOnly {
 		return nil

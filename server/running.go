@@ -10,6 +10,7 @@ import (
 	"pmemfs/server/export"
 	"pmemfs/server/ninep"
 	"pmemfs/server/nlm"
+	"pmemfs/server/traffic"
 )
 
 // blockSize is the unit in which memory goes out of use, in bytes.
@@ -40,7 +41,7 @@ func (r running) Status() control.Status {
 func (i *Image) status() control.ImageStatus {
 	info, c, locks, marks := i.eng.Info(), i.eng.Counters(), i.eng.LockUsage(), i.eng.MediaErrors()
 	st := control.ImageStatus{
-		Path: i.path, UUID: info.UUID, State: "ok", Domain: info.Domain, Grace: i.inGrace(), Files: info.UsedInodes,
+		Path: i.path, UUID: info.UUID, State: "ok", Domain: info.Domain, Grace: i.inGrace(), Inodes: info.UsedInodes,
 		Engine: control.EngineStatus(c), Locks: control.LockCounts{Files: locks.Files, Held: locks.Units, Waiting: locks.Waits, Clients: locks.Clients},
 		Scrub: control.ScrubStatus{Running: info.Scrub.Running, Passes: info.Scrub.Passes, BeganNS: info.Scrub.Began, EndedNS: info.Scrub.Ended,
 			Bytes: info.Scrub.Bytes, Findings: info.Scrub.Findings},
@@ -97,6 +98,15 @@ func (i *Image) exportStatus(e *export.Export) control.ExportStatus {
 	}
 	return st
 }
+
+// Clients lists the busiest clients.
+func (r running) Clients(most int) control.ClientsReply {
+	list, others := r.s.traffic.Clients(most)
+	return control.ClientsReply{Clients: list, Others: others}
+}
+
+// Traffic counts what has been called.
+func (r running) Traffic() traffic.Report { return r.s.traffic.Report() }
 
 // Locks lists the locks of all images.
 func (r running) Locks(most int) control.LocksReply {

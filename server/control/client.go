@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"strings"
 	"syscall"
 
 	"pmemfs/server/ownsocket"
@@ -21,8 +22,8 @@ const replyMax = 64 << 20
 
 // UnreachableError says why a server that holds an image cannot be asked anything.
 type UnreachableError struct {
-	Image string
-	Place string // where its socket was looked for
+	Image string // empty if none was named
+	Place string // where its socket was looked for, or the address of the admin port
 	cause error
 }
 
@@ -36,6 +37,9 @@ func (e *UnreachableError) Error() string {
 		hint = "; only root and the user who runs the server can do that"
 	case errors.Is(e.cause, syscall.ECONNREFUSED):
 		hint = "; nobody listens there: another program than a server has the image open"
+	}
+	if e.Image == "" {
+		return fmt.Sprintf("no server answers at %s: %v", e.Place, plain(e.cause))
 	}
 	return fmt.Sprintf("%s is in use, and its server cannot be reached at %s: %v%s", e.Image, e.Place, plain(e.cause), hint)
 }
@@ -55,8 +59,10 @@ func (e *UnreachableError) Unwrap() error { return e.cause }
 // Client asks the server of one image. It may be used by any number of goroutines.
 type Client struct {
 	http     http.Client
+	base     string // of URLs
 	image    string
-	identity string
+	identity string // of the image that is meant; empty for whichever the server has
+	token    string
 	place    string
 }
 
@@ -90,7 +96,7 @@ func Dial(ctx context.Context, image, place string) (*Client, error) {
 }
 
 func newClient(image, id, place string, owner int) *Client {
-	c := &Client{image: image, identity: id, place: place}
+	c := &Client{base: "http://pmemfs", image: image, identity: id, place: place}
 	c.http.Transport = &http.Transport{
 		DisableKeepAlives: true, // the server has few connections, and a command few requests
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -100,12 +106,24 @@ func newClient(image, id, place string, owner int) *Client {
 	return c
 }
 
+// At returns a client of the admin port at an address, host:port, or a URL if that is to be HTTPS. Without a token the server tells what everybody
+// may know. Requests are about the server as a whole, or its only image.
+func At(address, token string) *Client {
+	base := address
+	if !strings.Contains(base, "://") {
+		base = "http://" + base
+	}
+	c := &Client{base: strings.TrimSuffix(base, "/"), token: token, place: address}
+	c.http.Transport = &http.Transport{DisableKeepAlives: true}
+	return c
+}
+
 // Place is where the server's socket is.
 func (c *Client) Place() string { return c.place }
 
 // do makes a request, and reads the reply into what reply points to.
 func (c *Client) do(ctx context.Context, method, path string, request, reply any) error {
-	url := "http://pmemfs" + path
+	url := c.base + path
 	var body io.Reader
 	if method == http.MethodPost {
 		text, err := json.Marshal(request)
@@ -121,7 +139,12 @@ func (c *Client) do(ctx context.Context, method, path string, request, reply any
 		return err
 	}
 	r.Header.Set("Content-Type", mediaType)
-	r.Header.Set(imageHeader, c.identity)
+	if c.identity != "" {
+		r.Header.Set(imageHeader, c.identity)
+	}
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	answer, err := c.http.Do(r)
 	if err != nil {
 		return &UnreachableError{c.image, c.place, err}
@@ -136,7 +159,7 @@ func (c *Client) do(ctx context.Context, method, path string, request, reply any
 	}
 	var f failure
 	if err := json.Unmarshal(text, &f); err != nil || f.Error == nil {
-		return fmt.Errorf("the server at %s answered %s and did not say why", c.place, answer.Status)
+		return fmt.Errorf("the server at %s answered %s: %.300q", c.place, answer.Status, strings.TrimSpace(string(text)))
 	}
 	return f.Error
 }

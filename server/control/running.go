@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"net/http"
+
+	"pmemfs/server/traffic"
 )
 
 // Running is the server that an operation reaches: what it knows beyond the image that the operation is about. Its methods may be called
@@ -10,6 +12,8 @@ import (
 type Running interface {
 	Status() Status
 	Locks(most int) LocksReply
+	Clients(most int) ClientsReply
+	Traffic() traffic.Report
 }
 
 // errNotServed is the answer of an operation about a server where there is none.
@@ -44,7 +48,7 @@ type ImageStatus struct {
 	Domain  string         `json:"domain" doc:"persistence domain"`
 	Grace   bool           `json:"grace" doc:"clients are claiming their locks"`
 	Space   SpaceStatus    `json:"space" doc:"bytes"`
-	Files   uint64         `json:"files" doc:"files of all types"`
+	Inodes  uint64         `json:"inodes" doc:"inodes in use, with those of the filesystem itself"`
 	Engine  EngineStatus   `json:"engine" doc:"since the start"`
 	Snaps   SnapsStatus    `json:"snapshots" doc:"snapshots"`
 	Quotas  bool           `json:"quotas" doc:"use is accounted to users, groups and trees"`
@@ -126,58 +130,5 @@ var GetStatus = Operation[None, Status]{
 			return Status{}, errNotServed
 		}
 		return i.Running.Status(), nil
-	},
-}
-
-// LocksRequest says how many locks are wanted.
-type LocksRequest struct {
-	Most uint `json:"most,omitempty" doc:"how many to list at most, up to 10,000; 1,000 if it is left out"`
-}
-
-// LocksReply is locks of files.
-type LocksReply struct {
-	Locks []Lock `json:"locks" doc:"those that are held, and requests that wait, by image and file"`
-	All   int    `json:"all" doc:"how many there are; more than are listed, if there are too many"`
-}
-
-// Lock is a lock that is held, or a request for one that waits.
-type Lock struct {
-	Image     string     `json:"image" doc:"path of the image"`
-	File      uint64     `json:"file" doc:"number of the file, which clients see as its inode number"`
-	Owner     LockHolder `json:"owner" doc:"who has it, or asks for it"`
-	Exclusive bool       `json:"exclusive" doc:"a write lock"`
-	Start     uint64     `json:"start" doc:"first byte"`
-	End       uint64     `json:"end" doc:"last byte; 18446744073709551615 for no end"`
-	Waiting   bool       `json:"waiting" doc:"it is not held, but waited for"`
-	For       LockHolder `json:"for" doc:"who is in the way of a request that waits"`
-}
-
-// LockHolder is who has a lock.
-type LockHolder struct {
-	Protocol string `json:"protocol" doc:"nfs or 9p; empty for nobody"`
-	Client   string `json:"client" doc:"its address"`
-	Name     string `json:"name" doc:"what the client calls itself"`
-	Process  uint32 `json:"process" doc:"number of its process, or of the owner"`
-}
-
-// locksMost bounds a list of locks.
-const (
-	locksUsual = 1000
-	locksMost  = 10_000
-)
-
-// GetLocks lists locks.
-var GetLocks = Operation[LocksRequest, LocksReply]{
-	Method: http.MethodGet, Path: "/v1/locks", Summary: "Lists the locks of files in all images that the server serves, and who waits for whom.", Public: true, Whole: true,
-	Do: func(_ context.Context, i Image, req LocksRequest) (LocksReply, error) {
-		switch {
-		case i.Running == nil:
-			return LocksReply{}, errNotServed
-		case req.Most == 0:
-			req.Most = locksUsual
-		case req.Most > locksMost:
-			return LocksReply{}, badRequest("most is at most %d", locksMost)
-		}
-		return i.Running.Locks(int(req.Most)), nil
 	},
 }
