@@ -57,6 +57,21 @@ type ImageConfig struct {
 	Snapshots []schedule.Schedule
 	// Quotas are set at the start and at each reload, where they are others than the image has; those that are not named stay.
 	Quotas []quotas.Quota
+	Limits ImageLimits
+}
+
+// ImageLimits bound what one image may take of what all share.
+type ImageLimits struct {
+	// Waiters is how many calls for the image may wait at once for its medium, or for its locks; 0 for half of all that may (rpc.RoomMax). The only
+	// image of a server has no bound of its own without it.
+	Waiters int
+}
+
+func (l ImageLimits) vet() error {
+	if l.Waiters < 0 || l.Waiters > rpc.RoomMax {
+		return fmt.Errorf("limits: waiters: %d is not between 1 and %d, nor 0 for the default", l.Waiters, rpc.RoomMax)
+	}
+	return nil
 }
 
 // vet refuses a configuration that could not work before anything is made. It returns the exports of each image.
@@ -83,7 +98,7 @@ func (c *Config) vet() ([]*export.Set, error) {
 
 // vet refuses what could not work of one image.
 func (c *ImageConfig) vet() (*export.Set, error) {
-	if err := errors.Join(c.Scrub.vet(), schedule.Validate(c.Snapshots), quotas.Validate(c.Quotas)); err != nil {
+	if err := errors.Join(c.Scrub.vet(), schedule.Validate(c.Snapshots), quotas.Validate(c.Quotas), c.Limits.vet()); err != nil {
 		return nil, err
 	}
 	return export.NewSet(c.Exports)

@@ -12,6 +12,7 @@ import (
 	"pmemfs/server/export"
 	"pmemfs/server/gonfs"
 	"pmemfs/server/nlm"
+	"pmemfs/server/rpc"
 	"pmemfs/server/schedule"
 	"pmemfs/server/traffic"
 )
@@ -22,6 +23,7 @@ type Image struct {
 	many      bool // there are others
 	eng       *pmemfs.FS
 	exports   *export.Table
+	room      *rpc.Room     // in which calls wait; nil for the only image, if it has no bound
 	goNFS     *gonfs.Server // nil unless that is the stack
 	locks     *nlm.Server   // nil if clients cannot lock files
 	control   controlSocket

@@ -124,7 +124,7 @@ func (s *Server) answerNineP(c *Config) error {
 	}
 	var images []ninep.Image
 	for _, i := range s.images {
-		images = append(images, ninep.Image{Engine: i.eng, Exports: i.exports, InGrace: i.inGrace})
+		images = append(images, ninep.Image{Engine: i.eng, Exports: i.exports, InGrace: i.inGrace, Room: i.room})
 	}
 	files := ninep.New(ninep.Config{Images: images, Logger: c.Logger, MessageMax: limits.Record, Users: users})
 	for i := range s.nine {

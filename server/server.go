@@ -101,6 +101,11 @@ func (s *Server) open(c *Config, sets []*export.Set) error {
 		}
 	}
 	s.budget = c.budget()
+	for n, i := range s.images {
+		if l := c.Images[n].Limits; i.many || l.Waiters > 0 {
+			i.room = s.budget.NewRoom(l.Waiters)
+		}
+	}
 	if err := s.answer(c); err != nil {
 		return err
 	}

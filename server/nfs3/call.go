@@ -35,6 +35,7 @@ type call struct {
 
 	reader filedata.Reader
 
+	refused    bool // for now: see rpc.Request.Crowded
 	replay     bool // an earlier incarnation of the server has carried it out
 	madeBefore pmemfs.Handle
 	hash       hash.Hash // for key
@@ -48,6 +49,7 @@ func (c *call) begin(p *procedure, r *rpc.Request, e *rpc.Encoder) {
 	c.call.Reset()
 	c.call.NoWait = !r.MayWait
 	c.n, c.replay, c.exp = 0, false, nil
+	c.refused = r.Crowded && c.s.shares(r)
 }
 
 // end lets go of what belongs to the request.
@@ -67,6 +69,9 @@ func (c *call) name() []byte { return c.d.Opaque(len(c.r.Args)) }
 // admit finds out what files the first n handles name, by the rules of which export, and whom the caller is taken for.
 // The caller's arguments have all been read.
 func (c *call) admit(n int) nfswire.Status {
+	if c.refused {
+		return nfswire.ErrJukebox
+	}
 	set := c.s.exports.Load()
 	for i := range n {
 		k := &c.known[i]

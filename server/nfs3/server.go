@@ -22,6 +22,7 @@ type Config struct {
 	Engine  *pmemfs.FS
 	Exports *export.Table
 	Logger  *slog.Logger // nil for none
+	Room    *rpc.Room    // in which calls wait; nil for none of its own
 }
 
 // Server answers NFS calls from one engine.
@@ -32,6 +33,7 @@ type Server struct {
 	handles handle.Codec
 	fsid    uint64
 	cheap   bool // a change does not wait for a system call
+	room    *rpc.Room
 	drc     *drc
 	calls   sync.Pool
 	// siblings are the numbers of the filesystems that are served at the same address, where they are several.
@@ -43,7 +45,7 @@ type Server struct {
 func New(c Config) *Server {
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	s := &Server{
-		eng: c.Engine, exports: c.Exports, log: c.Logger, handles: handle.New(c.Engine),
+		eng: c.Engine, exports: c.Exports, log: c.Logger, room: c.Room, handles: handle.New(c.Engine),
 		cheap: c.Engine.CheapFence(), drc: newDRC(c.Engine.RequestNotes()),
 	}
 	s.fsid = s.handles.FSID()
@@ -105,6 +107,7 @@ func (s *Server) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 // answer answers one call of a procedure.
 func (s *Server) answer(p *procedure, r *rpc.Request, e *rpc.Encoder) rpc.Result {
 	if p.changes && !s.cheap && !r.MayWait {
+		r.Room = s.room
 		return rpc.Wait
 	}
 	// A connection keeps its call for the next; calls beside it, few as they are, take one from the pool.
@@ -118,12 +121,15 @@ func (s *Server) answer(p *procedure, r *rpc.Request, e *rpc.Encoder) rpc.Result
 	}
 	c.begin(p, r, e)
 	var result rpc.Result
-	if p.cached {
+	if p.cached && !c.refused {
 		result = c.serveThroughDRC()
 	} else {
 		result = c.p.serve(c)
 	}
 	c.end()
+	if result == rpc.Wait {
+		r.Room = s.room
+	}
 	if !own {
 		s.calls.Put(c)
 	}

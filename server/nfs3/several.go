@@ -67,6 +67,16 @@ func (c *call) keep(r *rpc.Request) {
 	r.Own = c
 }
 
+// shares reports whether a connection has had calls for other servers.
+func (s *Server) shares(r *rpc.Request) bool {
+	for c, _ := r.Own.(*call); c != nil; c = c.next {
+		if c.s != s {
+			return true
+		}
+	}
+	return false
+}
+
 // handleStatus is the status of a call whose handle i is none. RENAME and LINK name two: of two images they are on two devices (RFC 1813
 // sections 3.3.14 and 3.3.15).
 func (c *call) handleStatus(i int, err error) nfswire.Status {

@@ -38,6 +38,7 @@ const (
 	ErrNotSupp     Status = 10004
 	ErrTooSmall    Status = 10005
 	ErrServerFault Status = 10006
+	ErrJukebox     Status = 10008
 	ErrBadType     Status = 10007
 )
 

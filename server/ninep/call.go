@@ -80,6 +80,7 @@ func (c *call) run(k kind, tag uint16) rpc.Result {
 		no = c.m.serve(c)
 	}
 	if no == wait {
+		c.r.Room = c.img.room
 		return rpc.Wait
 	}
 	if no == ok && k != tVersion && c.e.Len() > int(msize) {
@@ -154,7 +155,7 @@ func (c *call) by(f *fid) errno {
 		return eXDev
 	}
 	if c.m.changes && !f.img.cheap && c.call.NoWait {
-		return wait // where only some images have changes that wait, it is known here
+		return wait // of which image it is, is known here
 	}
 	return ok
 }

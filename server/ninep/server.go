@@ -55,7 +55,7 @@ type Server struct {
 	msize   uint32
 	users   Users
 	cheap   bool // no change waits for a system call
-	costly  bool // each change does
+	costly  bool // each change does, and all in the same room
 	calls   sync.Pool
 
 	sessions   atomic.Uint64 // how many there have been
@@ -80,7 +80,7 @@ func New(c Config) *Server {
 	for i := range c.Images {
 		m := newImage(&c.Images[i])
 		s.images, s.exports = append(s.images, m), append(s.exports, m.exports)
-		s.cheap, s.costly = s.cheap && m.cheap, s.costly && !m.cheap
+		s.cheap, s.costly = s.cheap && m.cheap, !m.cheap && len(c.Images) == 1 && m.room == nil
 	}
 	s.calls.New = func() any { return s.newCall() }
 	return s

@@ -91,8 +91,9 @@ func (b *Budget) Held() (bytes int64) {
 type client struct {
 	addr                                   netip.Addr // share.Key
 	begun, work, calls, large, seats, turn account
-	users                                  int                // of this; guarded by Budget.mu
-	conns                                  map[*conn]struct{} // likewise
+	rooms                                  map[*Room]*roomShare // guarded by Budget.mu
+	users                                  int                  // of this; likewise
+	conns                                  map[*conn]struct{}   // likewise
 }
 
 // client finds an address's, for one user more.

@@ -16,7 +16,7 @@ func (c *conn) answer(record []byte) error {
 	if err != nil {
 		return err
 	}
-	c.req.Call, c.req.Record, c.req.MayWait, c.req.receipt = call, record, false, nil
+	c.req.Call, c.req.Record, c.req.MayWait, c.req.Room, c.req.receipt = call, record, false, nil, nil
 	c.req.Counted, c.req.counted = Counted{}, false
 	if c.out.buf == nil {
 		c.out.use(&c.set.out)

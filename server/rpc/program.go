@@ -23,6 +23,12 @@ type Request struct {
 	// Session.Serve.
 	Own any
 
+	// Room is set by a program that returns Wait for a call, to the room in which the call is to wait; nil for none.
+	Room *Room
+	// Crowded asks a program to refuse the call for now, if its protocol can say so, and if the connection has calls of other rooms: there is no
+	// place in the room that it has named, and has not been for a while.
+	Crowded bool
+
 	// Counted is what is counted of the call. Its procedure is known from the program; the program says the rest, as far as it comes.
 	Counted Counted
 

@@ -11,6 +11,8 @@ type waiter struct {
 	record *buffer
 	large  int64 // bytes of large slots, for the record
 	seated bool  // has one of Budget.seats
+	room   *Room // in which it has a place; nil if it has named none
+	share  *roomShare
 	begun  int64 // when the server began with the call, by traffic.Table.Now
 	req    Request
 	answer *answer
@@ -82,13 +84,19 @@ func recordRoom(n int) (calls, large int64) {
 func (c *conn) offload(record []byte) error {
 	begun := c.set.calls.Begun()
 	calls, large := recordRoom(len(record))
-	if large > 0 && !c.srv.budget.large.take(&c.client.large, large) {
-		return c.standStill(begun)
+	var share *roomShare
+	room := c.req.Room
+	if room != nil {
+		var err error
+		if share, err = c.enterRoom(large); err != nil {
+			return err
+		} else if share == nil {
+			return c.standInRoom(begun)
+		}
 	}
-	room, err := c.takeRoom(calls)
-	if err != nil || !room {
-		if large > 0 {
-			c.srv.budget.large.give(&c.client.large, large)
+	if taken, err := c.takeForCall(calls, large); !taken {
+		if room != nil {
+			room.leave(share, large)
 		}
 		if err == nil {
 			err = c.standStill(begun)
@@ -96,7 +104,7 @@ func (c *conn) offload(record []byte) error {
 		return err
 	}
 	w := waiters.Get().(*waiter)
-	w.c, w.large, w.seated, w.record = c, large, true, getBuffer(len(record))
+	w.c, w.large, w.seated, w.record, w.room, w.share = c, large, true, getBuffer(len(record)), room, share
 	w.answer = newAnswer(c.srv.budget, c.client, c.srv.slot)
 	w.req.Record = w.record.b[:copy(w.record.b, record)]
 	call, err := c.parse(w.req.Record)
@@ -114,6 +122,19 @@ func (c *conn) offload(record []byte) error {
 	c.inFlight.Add(1)
 	c.waiting.Go("a call that waits", w.run)
 	return nil
+}
+
+// takeForCall takes what a call that waits holds: n bytes of Budget.calls and of Budget.large, and a seat. It takes nothing and returns false if the call
+// is to be answered in place.
+func (c *conn) takeForCall(calls, large int64) (taken bool, err error) {
+	b, cl := c.srv.budget, c.client
+	if large > 0 && !b.large.take(&cl.large, large) {
+		return false, nil
+	}
+	if taken, err = c.takeRoom(calls); !taken && large > 0 {
+		b.large.give(&cl.large, large)
+	}
+	return taken, err
 }
 
 // standStill answers a call that waits in place. What is answered is sent first.
@@ -210,8 +231,12 @@ func (w *waiter) run() {
 	w.free()
 }
 
-// leaveSeat gives the seat back, if the call still has it.
+// leaveSeat gives the seat back, if the call still has it, and its place in a room.
 func (w *waiter) leaveSeat() {
+	if w.room != nil {
+		w.room.leave(w.share, w.large)
+		w.room, w.share = nil, nil
+	}
 	if w.seated {
 		w.seated = false
 		w.c.srv.budget.seats.give(&w.c.client.seats, 1)
