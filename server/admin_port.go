@@ -15,6 +15,7 @@ import (
 	"pmemfs/server/control"
 	"pmemfs/server/export"
 	"pmemfs/server/handle"
+	"pmemfs/server/metrics"
 	"pmemfs/server/probe"
 )
 
@@ -69,6 +70,18 @@ func (a *Admin) tls() *tls.Config {
 	}}
 }
 
+// certificates are those that the port shows.
+func (a *Admin) certificates() []metrics.Certificate {
+	if a.Cert == "" {
+		return nil
+	}
+	pair, err := tls.LoadX509KeyPair(a.Cert, a.Key)
+	if err != nil || pair.Leaf == nil {
+		return nil // whoever connects is told
+	}
+	return []metrics.Certificate{{Of: "admin", Until: pair.Leaf.NotAfter}}
+}
+
 // adminPort is the admin port of a server; nil for none.
 type adminPort struct {
 	at   net.Addr
@@ -119,7 +132,7 @@ func (s *Server) answerAdmin() {
 	for _, i := range s.images {
 		servers = append(servers, i.control.srv)
 	}
-	s.admin.srv.Answer(admin.Routes{API: control.Together(servers), Public: control.Public, Metrics: http.NotFoundHandler(), Page: http.NotFoundHandler()})
+	s.admin.srv.Answer(admin.Routes{API: control.Together(servers), Public: control.Public, Metrics: s.metrics(), Page: http.NotFoundHandler()})
 }
 
 // closeAdmin ends the admin port, which answers until everything else has ended.

@@ -11,6 +11,7 @@ import (
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server/export"
 	"pmemfs/server/gonfs"
+	"pmemfs/server/nfs3"
 	"pmemfs/server/nlm"
 	"pmemfs/server/rpc"
 	"pmemfs/server/schedule"
@@ -34,6 +35,7 @@ type Image struct {
 	scrubs    Scrubbing
 	snapshots *schedule.Runner
 	traffic   *traffic.Table // of the server
+	native    *nfs3.Server   // nil for another stack
 }
 
 // newImage is an image that is not open yet.

@@ -31,7 +31,8 @@ func (s *Server) programs(c *Config) []rpc.Program {
 	}
 	var natives []*nfs3.Server
 	for _, i := range s.images {
-		natives = append(natives, nfs3.New(nfs3.Config{Engine: i.eng, Exports: i.exports, Logger: i.log, Room: i.room}))
+		i.native = nfs3.New(nfs3.Config{Engine: i.eng, Exports: i.exports, Logger: i.log, Room: i.room})
+		natives = append(natives, i.native)
 	}
 	return append(programs, nfs3.Programs(natives...)...)
 }

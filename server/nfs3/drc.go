@@ -31,7 +31,9 @@ type drc struct {
 	shards   [64]drcShard
 	seed     maphash.Seed
 	total    atomic.Int64 // entries
-	sweeping sync.Mutex   // taken before any shard's
+	hits     atomic.Uint64
+	misses   atomic.Uint64
+	sweeping sync.Mutex // taken before any shard's
 }
 
 // drcShard has the entries of some clients.
@@ -171,4 +173,10 @@ func (m *drcEntry) release() {
 		close(m.wait)
 		m.wait = nil
 	}
+}
+
+// Duplicates is what the duplicate request cache has met: retransmissions that it has answered, other calls, and replies that it remembers. A call that
+// is served again, as it has to wait, is looked up again.
+func (s *Server) Duplicates() (hits, misses uint64, remembered int64) {
+	return s.drc.hits.Load(), s.drc.misses.Load(), s.drc.total.Load()
 }

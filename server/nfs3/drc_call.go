@@ -32,6 +32,7 @@ func (c *call) serveThroughDRC() rpc.Result {
 	digest := c.digest()
 	key := requestKey(digest, c.r.Remote.Port())
 	if made, ok := c.s.drc.earlier(key); ok {
+		c.s.drc.hits.Add(1)
 		c.replay, c.madeBefore = true, made
 		return c.p.serve(c)
 	}
@@ -44,10 +45,12 @@ func (c *call) serveThroughDRC() rpc.Result {
 		m, reply, busy = c.s.drc.begin(c.r, digest, &c.place)
 	}
 	if m == nil {
+		c.s.drc.hits.Add(1)
 		c.e.Raw(reply)
 		c.r.Counted.Status = traffic.Status(binary.BigEndian.Uint32(reply)) // which they all begin with
 		return rpc.Success
 	}
+	c.s.drc.misses.Add(1)
 	done := false
 	defer func() {
 		if !done { // a panic, bad arguments, or a call that will come again

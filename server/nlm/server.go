@@ -88,6 +88,9 @@ func (s *Server) Programs() []rpc.Program {
 // Run tells clients of the restart, in the background, until ctx ends.
 func (s *Server) Run(ctx context.Context) { s.monitor.Run(ctx) }
 
+// Hosts is how many hosts are told of a restart, as they have locks.
+func (s *Server) Hosts() int { return s.monitor.Hosts() }
+
 // InGrace reports whether locks may only be claimed again by those who had them before a restart.
 func (s *Server) InGrace() bool { return s.monitor.InGrace() }
 

@@ -58,3 +58,10 @@ func (m *Monitor) Asks(h Host) (wait bool) {
 	}
 	return m.inGrace(now)
 }
+
+// Hosts is how many hosts are told of a restart, as they have locks.
+func (m *Monitor) Hosts() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.hosts)
+}

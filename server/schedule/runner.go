@@ -48,6 +48,7 @@ type job struct {
 	// repeats is how often that has been said since a turn came to its end.
 	repeats int
 
+	worked  time.Time     // when a turn last came to its end, at the wall clock
 	failing bool          // the last turn failed
 	said    string        // the error that the log has
 	saidAt  time.Duration // when
@@ -207,6 +208,7 @@ func (r *Runner) worked(j *job, name string, deleted int) {
 		r.log.Info("the schedule makes snapshots again", "prefix", j.Prefix, "name", name, "errors_not_logged", j.untold)
 	}
 	j.failing, j.said, j.untold, j.repeats = false, "", 0, 0
+	j.worked = time.Now()
 }
 
 // failed notes that a schedule does not work: in the log when that begins, when it has another reason, and from time to time.
@@ -219,6 +221,29 @@ func (r *Runner) failed(j *job, steady time.Duration, err error) {
 	r.log.Error("a schedule cannot make or delete its snapshots; it tries again at its next time", "prefix", j.Prefix, "every", j.Every, "err", err,
 		"errors_not_logged", j.untold)
 	j.said, j.saidAt, j.untold = err.Error(), steady, 0
+}
+
+// State is how a schedule does.
+type State struct {
+	Prefix  string
+	Last    time.Time // when it last made a snapshot, this time or before the start; zero for never
+	Failing bool      // its last turn failed
+}
+
+// States returns how the schedules do.
+func (r *Runner) States() (list []State) {
+	all, _ := r.image.SnapshotIndex()
+	now := time.Now().UTC().Round(0)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, j := range r.jobs {
+		st := State{Prefix: j.Prefix, Last: j.worked, Failing: j.failing}
+		if own := j.own(all, now); st.Last.IsZero() && len(own) > 0 {
+			st.Last = own[0].at
+		}
+		list = append(list, st)
+	}
+	return list
 }
 
 // Difference says what becomes of schedules when others replace them, by their prefixes.

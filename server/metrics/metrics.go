@@ -1,0 +1,127 @@
+package metrics
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"pmemfs/server/traffic"
+)
+
+const (
+	// scrapesMost is how many requests are answered at once.
+	scrapesMost = 2
+	// patience is how long a request may take.
+	patience = 10 * time.Second
+	// ClientsShown is how many clients have metrics of their own.
+	ClientsShown = 100
+	// HoldersShown is of how many clients it is shown how much memory they hold.
+	HoldersShown = 10
+	// QuotasShown is how many accounts with limits an image shows, and QuotasRead how many it looks at for that.
+	QuotasShown, QuotasRead = 500, 10_000
+)
+
+// Config says where to read.
+type Config struct {
+	Version string
+	Traffic *traffic.Table
+	Server  func() Server
+	Images  func() []Image
+}
+
+// Metrics answers Prometheus.
+type Metrics struct {
+	c        Config
+	registry *prometheus.Registry
+}
+
+// New returns what shows a server.
+func New(c Config) *Metrics {
+	m := &Metrics{c: c, registry: prometheus.NewRegistry()}
+	m.registry.MustRegister(m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler answers GET /metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.InstrumentMetricHandler(m.registry, promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		MaxRequestsInFlight: scrapesMost, Timeout: patience, EnableOpenMetrics: true, ErrorHandling: promhttp.HTTPErrorOnError,
+	}))
+}
+
+// Registry is what the handler shows.
+func (m *Metrics) Registry() prometheus.Gatherer { return m.registry }
+
+// metric is one that is declared.
+type metric struct {
+	name, help string
+	kind       prometheus.ValueType
+	labels     []string
+	desc       *prometheus.Desc
+}
+
+// all are the metrics of this package, in the order of their declaration.
+var all []*metric
+
+func declare(kind prometheus.ValueType, name, help string, labels ...string) *metric {
+	m := &metric{name: name, help: help, kind: kind, labels: labels, desc: prometheus.NewDesc(name, help, labels, nil)}
+	all = append(all, m)
+	return m
+}
+
+func counter(name, help string, labels ...string) *metric {
+	return declare(prometheus.CounterValue, name, help, labels...)
+}
+
+func gauge(name, help string, labels ...string) *metric {
+	return declare(prometheus.GaugeValue, name, help, labels...)
+}
+
+// histogram is one whose values are made otherwise.
+func histogram(name, help string, labels ...string) *metric {
+	return declare(prometheus.UntypedValue, name, help, labels...)
+}
+
+// sink takes what is collected.
+type sink chan<- prometheus.Metric
+
+// put adds a value.
+func (s sink) put(m *metric, v float64, labels ...string) {
+	s <- prometheus.MustNewConstMetric(m.desc, m.kind, v, labels...)
+}
+
+// putTime adds a time, unless there is none.
+func (s sink) putTime(m *metric, t time.Time, labels ...string) {
+	if !t.IsZero() {
+		s.put(m, float64(t.UnixMilli())/1e3, labels...)
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
+	for _, x := range all {
+		to <- x.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(to chan<- prometheus.Metric) {
+	s := sink(to)
+	m.collectCalls(s)
+	m.collectClients(s)
+	server := m.c.Server()
+	m.collectServer(s, &server)
+	for _, i := range m.c.Images() {
+		collectImage(s, &i)
+	}
+}
+
+func number(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
