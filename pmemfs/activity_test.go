@@ -45,6 +45,16 @@ func TestActivity(t *testing.T) {
 	}
 }
 
+func readOnce(s *stripe) {
+	s.RLock()
+	defer s.RUnlock()
+}
+
+func lockOnce(s *stripe) {
+	s.Lock()
+	defer s.Unlock()
+}
+
 // TestWaited has a reader and a writer wait for an inode.
 func TestWaited(t *testing.T) {
 	fs, err := OpenMemory(64<<20, DomainVolatile, Options{NoBackground: true})
@@ -52,7 +62,7 @@ func TestWaited(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer fs.Close()
-	for i, get := range []func(*stripe){func(s *stripe) { s.RLock(); s.RUnlock() }, func(s *stripe) { s.Lock(); s.Unlock() }} {
+	for i, get := range []func(*stripe){readOnce, lockOnce} {
 		s := fs.stripes.of(fs.Root().Ino)
 		s.Lock()
 		done := make(chan struct{})
