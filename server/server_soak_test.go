@@ -47,8 +47,13 @@ func TestSoak(t *testing.T) {
 	}
 	t.Logf("%s=%d", seedVariable, seed)
 	before := safego.Panics()
-	image := filepath.Join(t.TempDir(), "image")
-	s, err := Open(Config{Images: []ImageConfig{{Path: image, New: NewImage{Size: 64 << 20}, Exports: []export.Export{export.Default()}}}, NFS: "127.0.0.1:0", Memory: rpc.BudgetMin,
+	images := []ImageConfig{{Path: filepath.Join(t.TempDir(), "a")}, {Path: filepath.Join(t.TempDir(), "b")}}
+	for n := range images {
+		x := export.Default()
+		x.Name = soakExports[n]
+		images[n].New, images[n].Exports = NewImage{Size: 64 << 20}, []export.Export{x}
+	}
+	s, err := Open(Config{Images: images, NFS: "127.0.0.1:0", Memory: rpc.BudgetMin,
 		Limits: rpc.Limits{Yield: 50 * time.Millisecond, Partial: time.Second, Connections: 64}})
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +61,7 @@ func TestSoak(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
-	k := &soaker{addr: s.Addr().String(), waits: func() int { return s.images[0].eng.LockUsage().Waits }}
+	k := &soaker{addr: s.Addr().String(), waits: func() int { return s.images[0].eng.LockUsage().Waits + s.images[1].eng.LockUsage().Waits }}
 	k.soak(t, seed, long)
 	if n := safego.Panics() - before; n > 0 {
 		t.Errorf("%d panics", n)
@@ -69,15 +74,20 @@ func TestSoak(t *testing.T) {
 	if n := s.budget.Held(); n != 0 {
 		t.Errorf("%d bytes are still taken", n)
 	}
-	report, err := pmemfs.Check(image, pmemfs.CheckOptions{})
-	if err != nil || len(report.Faults) > 0 {
-		t.Errorf("check: %v, %v", report.Faults, err)
+	for _, i := range images {
+		report, err := pmemfs.Check(i.Path, pmemfs.CheckOptions{})
+		if err != nil || len(report.Faults) > 0 {
+			t.Errorf("check of %s: %v, %v", i.Path, report.Faults, err)
+		}
 	}
 	t.Logf("%d connections, %d calls, up to %d that wait for a lock", k.connections, k.calls, k.waited)
 	if long > 0 && k.waited == 0 {
 		t.Error("nobody has waited for a lock")
 	}
 }
+
+// soakExports are the exports of the images, one of each.
+var soakExports = [...]string{"/", "/b"}
 
 // soaker is the clients together.
 type soaker struct {
@@ -116,26 +126,30 @@ func (k *soaker) create(root []byte) (file []byte, err error) {
 
 func (k *soaker) soak(t *testing.T, seed uint64, long time.Duration) {
 	end := time.Now().Add(long)
-	root, err := k.mount("127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := k.create(root)
-	if err != nil {
-		t.Fatal(err)
+	var places []place
+	for _, name := range soakExports {
+		root, err := k.mount("127.0.0.1", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := k.create(root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		places = append(places, place{root, file})
 	}
 	var wild, calm sync.WaitGroup
 	for w := range uint64(soakClients) {
 		wild.Go(func() {
 			for i := uint64(0); !t.Failed() && (i < soakConns || time.Now().Before(end)); i++ {
-				k.client(&caller{rand.New(rand.NewPCG(seed, w<<32|i)), root, file})
+				k.client(&caller{rand.New(rand.NewPCG(seed, w<<32|i)), places})
 			}
 		})
 	}
 	done := make(chan struct{})
 	calm.Go(func() {
-		for {
-			if _, err := k.mount("127.0.0.9"); err != nil {
+		for n := 0; ; n++ {
+			if _, err := k.mount("127.0.0.9", soakExports[n%len(soakExports)]); err != nil {
 				t.Errorf("the client that behaves: %v", err)
 				return
 			}
@@ -167,14 +181,16 @@ func (k *soaker) dial(from string) (*net.TCPConn, error) {
 	return tc, errors.Join(tc.SetLinger(0), tc.SetDeadline(time.Now().Add(soakPatience)))
 }
 
-// mount returns the handle of the root.
-func (k *soaker) mount(from string) (root []byte, err error) {
+// mount returns the handle of an export's directory.
+func (k *soaker) mount(from, name string) (root []byte, err error) {
 	conn, err := k.dial(from)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	results, err := rpc.CallStream(context.Background(), conn, &rpc.OutCall{Prog: 100005, Vers: 3, Proc: 1, Args: []byte{0, 0, 0, 1, '/', 0, 0, 0}})
+	e := rpc.NewEncoder(nil)
+	e.Opaque([]byte(name))
+	results, err := rpc.CallStream(context.Background(), conn, &rpc.OutCall{Prog: 100005, Vers: 3, Proc: 1, Args: e.Bytes()})
 	if err != nil {
 		return nil, err
 	}
@@ -218,8 +234,14 @@ func (k *soaker) client(c *caller) {
 // caller makes up calls.
 type caller struct {
 	*rand.Rand
-	root, file []byte
+	places []place
 }
+
+// place is what there is in one image.
+type place struct{ root, file []byte }
+
+// in draws an image.
+func (c *caller) in() place { return c.places[c.IntN(len(c.places))] }
 
 // record is a call on its way: mostly whole, sometimes in fragments, cut, or changed.
 func (c *caller) record() []byte {
@@ -275,9 +297,9 @@ func (c *caller) call() []byte {
 // nfs is the arguments of a procedure of NFS, by their general form.
 func (c *caller) nfs(e *rpc.Encoder, proc uint32) {
 	if c.IntN(2) == 0 {
-		e.Opaque(c.root)
+		e.Opaque(c.in().root)
 	} else {
-		e.Opaque(c.file)
+		e.Opaque(c.in().file)
 	}
 	name := []byte{'f', 'a' + byte(c.IntN(8))}
 	switch proc {
@@ -297,7 +319,7 @@ func (c *caller) nfs(e *rpc.Encoder, proc uint32) {
 		}
 	case 14, 15: // RENAME, LINK
 		e.Opaque(name)
-		e.Opaque(c.root)
+		e.Opaque(c.in().root)
 		e.Opaque([]byte("other"))
 	case 16, 17: // READDIR, READDIRPLUS
 		e.Uint64(0)
@@ -322,7 +344,7 @@ func (c *caller) lock(e *rpc.Encoder, version, proc uint32) {
 		e.Bool(c.IntN(2) == 0) // exclusive
 	}
 	e.Opaque([]byte("host"))
-	e.Opaque(c.file)
+	e.Opaque(c.in().file)
 	e.Opaque([]byte{byte(c.IntN(4))})
 	e.Uint32(c.Uint32N(4))
 	for range 2 {
