@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"pmemfs/pmemfs/safego"
+	"pmemfs/server/events"
 	"pmemfs/server/export"
 	"pmemfs/server/mount3"
 	"pmemfs/server/nfs3"
@@ -50,6 +51,7 @@ type Server struct {
 	admin     *adminPort
 	budget    *rpc.Budget // of all listeners
 	traffic   *traffic.Table
+	events    *events.Log
 	at        atomic.Int32 // a stage
 
 	reloading sync.Mutex // orders Reloads, and what they log
@@ -63,6 +65,8 @@ type Server struct {
 // pmemfs.Format and pmemfs.Open.
 func Open(c Config) (*Server, error) {
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	past := new(events.Log)
+	c.Logger = slog.New(past.Handler(c.Logger.Handler()))
 	sets, err := c.vet()
 	if err != nil {
 		return nil, err
@@ -70,7 +74,7 @@ func Open(c Config) (*Server, error) {
 	if err := vetApart(c.Images); err != nil {
 		return nil, err
 	}
-	s := &Server{log: c.Logger, started: time.Now(), config: c, traffic: traffic.New()}
+	s := &Server{log: c.Logger, started: time.Now(), config: c, traffic: traffic.New(), events: past}
 	for n := range c.Images {
 		i, err := s.newImage(&c.Images[n], sets[n])
 		if err != nil {

@@ -22,7 +22,7 @@ const floors = `
 	server/nsm  server/probe
 	server/nfswire  server/peer  server/filedata  server/quotas
 	server/rpc  server/export  server/handle  server/metrics  server/ninetest  server/schedule
-	server/share  server/ownsocket  server/traffic
+	server/share  server/ownsocket  server/traffic  server/events
 	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest
 	pmemfs
 	pmemfs/internal/writeback  pmemfs/internal/scrub  pmemfs/internal/kvstore
