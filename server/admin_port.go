@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 
@@ -16,6 +15,7 @@ import (
 	"pmemfs/server/export"
 	"pmemfs/server/handle"
 	"pmemfs/server/metrics"
+	"pmemfs/server/page"
 	"pmemfs/server/probe"
 )
 
@@ -132,7 +132,7 @@ func (s *Server) answerAdmin() {
 	for _, i := range s.images {
 		servers = append(servers, i.control.srv)
 	}
-	s.admin.srv.Answer(admin.Routes{API: control.Together(servers), Public: control.Public, Metrics: s.metrics(), Page: http.NotFoundHandler()})
+	s.admin.srv.Answer(admin.Routes{API: control.Together(servers), Public: control.Public, Metrics: s.metrics(), Page: page.Handler()})
 }
 
 // closeAdmin ends the admin port, which answers until everything else has ended.

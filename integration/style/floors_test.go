@@ -18,7 +18,7 @@ const floors = `
 	cmd/pmemfs  cmd/benchserver
 	cmd/benchserver/internal/serverbench  cmd/benchserver/internal/p9mem  cmd/pmemfs/internal/lossylog  cmd/pmemfs/internal/bench
 	server
-	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/rquota  server/portmap  server/gonfs  server/control  server/admin
+	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/rquota  server/portmap  server/gonfs  server/control  server/admin  server/page
 	server/nsm  server/probe
 	server/nfswire  server/peer  server/filedata  server/quotas
 	server/rpc  server/export  server/handle  server/metrics  server/ninetest  server/schedule
