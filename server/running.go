@@ -7,6 +7,7 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/server/control"
+	"pmemfs/server/events"
 	"pmemfs/server/export"
 	"pmemfs/server/ninep"
 	"pmemfs/server/nlm"
@@ -24,7 +25,15 @@ func (r running) Status() control.Status {
 	s := r.s
 	report := control.Status{
 		Version: s.config.Version, PID: os.Getpid(), StartedNS: s.started.UnixNano(), State: s.stage().String(), NFS: s.Addr().String(), NineP: s.NineP(),
-		Memory: control.MemoryStatus{LimitBytes: s.budget.Bytes(), UsedBytes: s.budget.Held()}, Images: []control.ImageStatus{},
+		Memory: control.MemoryStatus{LimitBytes: s.budget.Bytes(), UsedBytes: s.budget.Held(), Holders: []control.MemoryHolder{}}, Images: []control.ImageStatus{},
+	}
+	u := s.budget.Usage()
+	report.Requests.Working, report.Requests.Waiting = u.Working, u.Waiting
+	for _, n := range s.traffic.Connections() {
+		report.Requests.Connections += n
+	}
+	for _, h := range u.Holders {
+		report.Memory.Holders = append(report.Memory.Holders, control.MemoryHolder(h))
 	}
 	if s.admin != nil {
 		report.Admin = s.AdminAddr().String()
@@ -39,10 +48,12 @@ func (r running) Status() control.Status {
 
 // status describes an image.
 func (i *Image) status() control.ImageStatus {
-	info, c, locks, marks := i.eng.Info(), i.eng.Counters(), i.eng.LockUsage(), i.eng.MediaErrors()
+	info, c, did, locks, marks := i.eng.Info(), i.eng.Counters(), i.eng.Activity(), i.eng.LockUsage(), i.eng.MediaErrors()
 	st := control.ImageStatus{
 		Path: i.path, UUID: info.UUID, State: "ok", Domain: info.Domain, Grace: i.inGrace(), Inodes: info.UsedInodes,
-		Engine: control.EngineStatus(c), Locks: control.LockCounts{Files: locks.Files, Held: locks.Units, Waiting: locks.Waits, Clients: locks.Clients},
+		Engine:  control.EngineStatus{Changes: did.Changes, Fences: c.Fences, Lines: c.Lines, NTLines: c.NTLines, Syncs: c.Syncs, Checkpoints: c.Checkpoints},
+		Journal: control.JournalStatus{SizeBytes: info.JournalBytes, UsedBytes: did.RingBytes}, Recovery: control.RecoveryStatus{Records: did.Replayed, Seconds: did.OpenTook.Seconds()},
+		Locks: control.LockCounts{Files: locks.Files, Held: locks.Units, Waiting: locks.Waits, Clients: locks.Clients},
 		Scrub: control.ScrubStatus{Running: info.Scrub.Running, Passes: info.Scrub.Passes, BeganNS: info.Scrub.Began, EndedNS: info.Scrub.Ended,
 			Bytes: info.Scrub.Bytes, Findings: info.Scrub.Findings},
 		Damage: control.DamageStatus{BadBlocks: marks.Bad, LostBlocks: marks.Lost}, Exports: []control.ExportStatus{},
@@ -53,6 +64,10 @@ func (i *Image) status() control.ImageStatus {
 		st.State, st.Reason = "read-only", "the image cannot be written, or is served for reading only"
 	}
 	st.Space = i.space(&info)
+	if i.native != nil {
+		d := &st.Duplicates
+		d.Hits, d.Misses, d.Remembered = i.native.Duplicates()
+	}
 	list, deleting := i.eng.SnapshotIndex()
 	st.Snaps = control.SnapsStatus{Count: len(list), Deleting: deleting}
 	for _, sn := range list {
@@ -107,6 +122,9 @@ func (r running) Clients(most int) control.ClientsReply {
 
 // Traffic counts what has been called.
 func (r running) Traffic() traffic.Report { return r.s.traffic.Report() }
+
+// Events are the last warnings and errors.
+func (r running) Events() []events.Event { return r.s.events.Events() }
 
 // Locks lists the locks of all images.
 func (r running) Locks(most int) control.LocksReply {

@@ -84,6 +84,7 @@ var operations = []route{
 	GetClients,
 	GetLocks,
 	GetTraffic,
+	GetEvents,
 	QuotaList,
 	QuotaSet,
 	QuotaRemove,

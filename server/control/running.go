@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"pmemfs/server/events"
 	"pmemfs/server/traffic"
 )
 
@@ -14,6 +15,7 @@ type Running interface {
 	Locks(most int) LocksReply
 	Clients(most int) ClientsReply
 	Traffic() traffic.Report
+	Events() []events.Event
 }
 
 // errNotServed is the answer of an operation about a server where there is none.
@@ -30,32 +32,50 @@ type Status struct {
 	NineP     []string      `json:"nine_p" doc:"addresses of 9P"`
 	Admin     string        `json:"admin" doc:"address of the admin port; empty if there is none"`
 	Memory    MemoryStatus  `json:"memory" doc:"for requests"`
+	Requests  RequestStatus `json:"requests" doc:"what is under way"`
 	Images    []ImageStatus `json:"images" doc:"what is served"`
 }
 
 // MemoryStatus is the memory of requests.
 type MemoryStatus struct {
-	LimitBytes int64 `json:"limit_bytes" doc:"the most that requests of all clients take"`
-	UsedBytes  int64 `json:"used_bytes" doc:"what they take"`
+	LimitBytes int64          `json:"limit_bytes" doc:"the most that requests of all clients take"`
+	UsedBytes  int64          `json:"used_bytes" doc:"what they take"`
+	Holders    []MemoryHolder `json:"holders" doc:"the clients that hold most of it"`
+}
+
+// MemoryHolder is a client that holds memory of requests.
+type MemoryHolder struct {
+	Client string `json:"client" doc:"its address"`
+	Bytes  int64  `json:"bytes" doc:"what it holds"`
+}
+
+// RequestStatus is what is under way.
+type RequestStatus struct {
+	Connections int   `json:"connections" doc:"open connections"`
+	Working     int64 `json:"working" doc:"connections that are at work, while there is more than one client"`
+	Waiting     int64 `json:"waiting" doc:"calls that are answered beside their connection's others, as they have to wait"`
 }
 
 // ImageStatus is how one image is.
 type ImageStatus struct {
-	Path    string         `json:"path" doc:"where it is"`
-	UUID    string         `json:"uuid" doc:"its identity"`
-	State   string         `json:"state" doc:"ok, read-only or failed"`
-	Reason  string         `json:"reason,omitempty" doc:"why it is not ok"`
-	Domain  string         `json:"domain" doc:"persistence domain"`
-	Grace   bool           `json:"grace" doc:"clients are claiming their locks"`
-	Space   SpaceStatus    `json:"space" doc:"bytes"`
-	Inodes  uint64         `json:"inodes" doc:"inodes in use, with those of the filesystem itself"`
-	Engine  EngineStatus   `json:"engine" doc:"since the start"`
-	Snaps   SnapsStatus    `json:"snapshots" doc:"snapshots"`
-	Quotas  bool           `json:"quotas" doc:"use is accounted to users, groups and trees"`
-	Locks   LockCounts     `json:"locks" doc:"locks of files"`
-	Scrub   ScrubStatus    `json:"scrub" doc:"search for damage"`
-	Damage  DamageStatus   `json:"damage" doc:"bad memory"`
-	Exports []ExportStatus `json:"exports" doc:"its exports"`
+	Path       string          `json:"path" doc:"where it is"`
+	UUID       string          `json:"uuid" doc:"its identity"`
+	State      string          `json:"state" doc:"ok, read-only or failed"`
+	Reason     string          `json:"reason,omitempty" doc:"why it is not ok"`
+	Domain     string          `json:"domain" doc:"persistence domain"`
+	Grace      bool            `json:"grace" doc:"clients are claiming their locks"`
+	Space      SpaceStatus     `json:"space" doc:"bytes"`
+	Inodes     uint64          `json:"inodes" doc:"inodes in use, with those of the filesystem itself"`
+	Engine     EngineStatus    `json:"engine" doc:"since the start"`
+	Journal    JournalStatus   `json:"journal" doc:"the journal"`
+	Recovery   RecoveryStatus  `json:"recovery" doc:"what the start had to do"`
+	Duplicates DuplicateStatus `json:"duplicates" doc:"calls of NFS that clients have sent again"`
+	Snaps      SnapsStatus     `json:"snapshots" doc:"snapshots"`
+	Quotas     bool            `json:"quotas" doc:"use is accounted to users, groups and trees"`
+	Locks      LockCounts      `json:"locks" doc:"locks of files"`
+	Scrub      ScrubStatus     `json:"scrub" doc:"search for damage"`
+	Damage     DamageStatus    `json:"damage" doc:"bad memory"`
+	Exports    []ExportStatus  `json:"exports" doc:"its exports"`
 }
 
 // SpaceStatus is what an image's space is used for.
@@ -68,8 +88,28 @@ type SpaceStatus struct {
 	BadBytes      uint64 `json:"bad_bytes" doc:"out of use since the memory is bad"`
 }
 
+// JournalStatus is the ring of the journal.
+type JournalStatus struct {
+	SizeBytes uint64 `json:"size_bytes" doc:"of the ring"`
+	UsedBytes uint64 `json:"used_bytes" doc:"what the next start would replay after a crash"`
+}
+
+// RecoveryStatus is what the start had to do.
+type RecoveryStatus struct {
+	Records uint64  `json:"records" doc:"records that were replayed"`
+	Seconds float64 `json:"seconds" doc:"how long it took to open the image"`
+}
+
+// DuplicateStatus is the memory of replies.
+type DuplicateStatus struct {
+	Hits       uint64 `json:"hits" doc:"calls that were answered again and not carried out again"`
+	Misses     uint64 `json:"misses" doc:"changes that were new"`
+	Remembered int64  `json:"remembered" doc:"replies that are remembered"`
+}
+
 // EngineStatus is what the engine has done.
 type EngineStatus struct {
+	Changes     uint64 `json:"changes" doc:"changes that were recorded in the journal"`
 	Fences      uint64 `json:"fences" doc:"fences"`
 	Lines       uint64 `json:"lines" doc:"lines flushed"`
 	NTLines     uint64 `json:"nt_lines" doc:"lines stored past the cache"`

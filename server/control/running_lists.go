@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"pmemfs/server/events"
 	"pmemfs/server/traffic"
 )
 
@@ -100,5 +101,21 @@ var GetTraffic = Operation[None, traffic.Report]{
 			return traffic.Report{}, errNotServed
 		}
 		return i.Running.Traffic(), nil
+	},
+}
+
+// EventsReply is what the server has warned of.
+type EventsReply struct {
+	Events []events.Event `json:"events" doc:"the last ones"`
+}
+
+// GetEvents lists warnings and errors.
+var GetEvents = Operation[None, EventsReply]{
+	Method: http.MethodGet, Path: "/v1/events", Summary: "Lists the last warnings and errors of the server's log.", Public: true, Whole: true,
+	Do: func(_ context.Context, i Image, _ None) (EventsReply, error) {
+		if i.Running == nil {
+			return EventsReply{}, errNotServed
+		}
+		return EventsReply{i.Running.Events()}, nil
 	},
 }

@@ -59,9 +59,10 @@ const tables = {
     { name: 'State', text: (l) => (l.waiting ? `waits for ${holder(l.for)}` : 'held'), class: (l) => (l.waiting ? 'warn' : '') },
   ], 'No file is locked.'),
   events: new Table(place('events'), 'The last warnings and errors of the server’s log', [
-    { name: 'Time (UTC)', text: (e) => time(e.time_ns), value: (e) => e.time_ns },
-    { name: 'Level', text: text('level'), class: (e) => (e.level === 'ERROR' ? 'error' : 'warn') },
-    { name: 'Message', text: (e) => [e.message, ...(e.attributes ?? []).map((a) => `${a.key}=${a.value}`)].join(' '), wide: true },
+    { name: 'Last (UTC)', text: (e) => time(e.last_ns), value: (e) => e.last_ns },
+    { name: 'Level', text: text('level'), class: (e) => (e.level === 'error' ? 'error' : 'warn') },
+    figure('Times', 'count'),
+    { name: 'What', text: (e) => [e.message, ...(e.details ?? []).map((d) => `${d.key}=${d.value}`)].join(' '), wide: true },
   ], 'There was none since the start.', 0, true),
   config: new Table(place('config'), 'What is in force, and where it comes from', [
     { name: 'Key', text: text('key') },
@@ -135,10 +136,11 @@ function showCards(s, r, now) {
     ['To clients a second', rate(r?.bytesOut, bytes)],
     ['Fences for a change', r && r.changes > 0 ? (r.fences / r.changes).toFixed(2) : '–'],
     ['Calls that waited', r && r.calls > 0 ? `${((100 * r.offloaded) / r.calls).toFixed(1)} %` : '–'],
-    ['Clients', count(now.clients.clients.filter((c) => c.connections > 0).length)],
+    ['Clients, connections', `${count(now.clients.clients.filter((c) => c.connections > 0).length)}, ${count(s.requests.connections)}`],
     ['Locks, and waited for', `${count(s.images.reduce((n, i) => n + i.locks.held, 0))}, ${count(s.images.reduce((n, i) => n + i.locks.waiting, 0))}`],
+    ['Connections at work, calls waiting', `${count(s.requests.working)}, ${count(s.requests.waiting)}`],
     ['Memory for requests', `${bytes(s.memory.used_bytes)} of ${bytes(s.memory.limit_bytes)}`],
-    ['Repeated calls answered', count(s.images.reduce((n, i) => n + (i.duplicates?.hits ?? 0), 0))],
+    ['Repeated calls answered', count(s.images.reduce((n, i) => n + i.duplicates.hits, 0))],
   ]);
 }
 

@@ -67,7 +67,7 @@ export class Images {
 
 function facts(i) {
   const bad = i.damage.bad_blocks + i.damage.lost_blocks > 0 || i.scrub.findings > 0;
-  const list = [
+  return [
     ['State', i.reason ? `${i.state}: ${i.reason}` : i.state, i.state === 'failed' ? 'error' : ''],
     ['Size', `${bytes(i.space.size_bytes)}, ${bytes(i.space.avail_bytes)} available`],
     ['Persistence domain', i.domain],
@@ -76,11 +76,10 @@ function facts(i) {
     ['Scrub', scrub(i.scrub)],
     ['Engine', `${count(i.engine.fences)} fences, ${count(i.engine.lines)} lines flushed, ${count(i.engine.nt_lines)} past the cache, ${count(i.engine.checkpoints)} checkpoints`],
     ['Locks', `${count(i.locks.held)} held by ${count(i.locks.clients)} clients, ${count(i.locks.waiting)} waited for`],
+    ['Journal', `${bytes(i.journal.used_bytes)} of ${bytes(i.journal.size_bytes)} in use`],
+    ['Repeated calls', `${count(i.duplicates.hits)} answered again, ${count(i.duplicates.remembered)} remembered`],
+    ['Start', `${count(i.recovery.records)} records replayed, open in ${seconds(i.recovery.seconds)}`],
   ];
-  if (i.journal) list.push(['Journal', `${bytes(i.journal.used_bytes)} of ${bytes(i.journal.size_bytes)} in use`]);
-  if (i.duplicates) list.push(['Repeated calls', `${count(i.duplicates.hits)} answered again, ${count(i.duplicates.remembered)} remembered`]);
-  if (i.recovery) list.push(['Recovery', `${count(i.recovery.records)} records at the start, in ${seconds(i.recovery.seconds)}`]);
-  return list;
 }
 
 function snapshots(s) {

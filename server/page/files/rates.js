@@ -31,10 +31,6 @@ function merge(lists) {
   return [...sum].map(([most, calls]) => ({ most, calls }));
 }
 
-// changing are the procedures that change something, and so take fences.
-const changing = new Set(['WRITE', 'CREATE', 'MKDIR', 'SYMLINK', 'MKNOD', 'REMOVE', 'RMDIR', 'RENAME', 'LINK', 'SETATTR', 'SETACL',
-  'Twrite', 'Tlcreate', 'Tmkdir', 'Tsymlink', 'Tmknod', 'Tunlinkat', 'Tremove', 'Trenameat', 'Trename', 'Tlink', 'Tsetattr', 'Txattrcreate']);
-
 export function restarted(now, before) {
   return !before || before.status.started_ns !== now.status.started_ns;
 }
@@ -51,11 +47,11 @@ export function traffic(now, before) {
   });
   const all = merge(rows.map((r) => r.buckets));
   const per = (field) => (now.traffic[field] - before.traffic[field]) / seconds;
-  const changes = rows.reduce((n, r) => n + (changing.has(r.procedure) ? r.rate : 0), 0);
-  const sum = (s) => s.images.reduce((n, i) => n + i.engine.fences, 0);
+  const sum = (s, field) => s.images.reduce((n, i) => n + i.engine[field], 0);
+  const engine = (field) => (sum(now.status, field) - sum(before.status, field)) / seconds;
   return {
     rows, calls: per('calls'), errors: per('errors'), offloaded: per('offloaded'), bytesIn: per('bytes_in'), bytesOut: per('bytes_out'),
-    p50: quantile(all, 0.5), p99: quantile(all, 0.99), changes, fences: (sum(now.status) - sum(before.status)) / seconds,
+    p50: quantile(all, 0.5), p99: quantile(all, 0.99), changes: engine('changes'), fences: engine('fences'),
   };
 }
 
