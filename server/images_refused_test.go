@@ -48,6 +48,8 @@ func TestImagesRefused(t *testing.T) {
 				c.Images = append(c.Images, c.Images[0])
 			}
 		}, []string{"65 images are too many"}},
+		"few waiters":    {func(c *server.Config) { c.Images[1].Limits.Waiters = -1 }, []string{second, "waiters"}},
+		"many waiters":   {func(c *server.Config) { c.Images[1].Limits.Waiters = 5000 }, []string{second, "waiters"}},
 		"a bad schedule": {func(c *server.Config) { c.Images[1].Scrub.Every = -1 }, []string{second}},
 		"no image":       {func(c *server.Config) { c.Images[2].Path = foreign }, []string{foreign, "pmemfs image"}},
 		"no room for it": {func(c *server.Config) { c.Images[2].Path, c.Images[1].New.Size = dir+"/none/new", imageBytes }, []string{"no such file"}},

@@ -29,6 +29,7 @@ func TestReloadImages(t *testing.T) {
 	files := uint64(1)
 	next.Images[0].Quotas = []quotas.Quota{{Kind: pmemfs.QuotaUser, ID: 1, Files: &files}, {Kind: pmemfs.QuotaProject, Path: "/none", Files: &files}}
 	next.Images[1].Durability = pmemfs.DurabilityProcess
+	next.Images[1].Limits.Waiters = 7
 	next.Memory = 64 << 20
 	bad := next
 	bad.Images = append([]server.ImageConfig(nil), next.Images...)
@@ -60,6 +61,9 @@ func TestReloadImages(t *testing.T) {
 	}
 	if data, st := c.read(func() []byte { fh, _ := c.lookup(c.mount("/c"), "file"); return fh }()); st != nfswire.OK || data != "b" {
 		t.Errorf("the new export: %q, %v", data, st)
+	}
+	if now := s.Config().Images; now[1].Limits.Waiters != 7 || now[0].Limits.Waiters != 0 {
+		t.Errorf("limits in force: %+v, %+v", now[0].Limits, now[1].Limits)
 	}
 	for _, text := range []string{"quotas set by the configuration", "a quota is not set: its directory is not there"} {
 		if !strings.Contains(log.String(), text) {
