@@ -36,6 +36,7 @@ func servePiped(t *testing.T, args ...string) *piped {
 	p := &piped{addr: harness.Local(port), log: r}
 	image := filepath.Join(t.TempDir(), "fs.img")
 	p.Cmd = exec.Command(harness.Binary(t), append([]string{"serve", image, "--size", "64MiB", "--squash", "none", "--nfs", p.addr, "--clients", "127.0.0.1"}, args...)...)
+	p.Cmd.Env = harness.Environ()
 	p.Stderr, p.Stdout = w, w
 	if err := p.Start(); err != nil {
 		t.Fatal(err)

@@ -108,12 +108,12 @@ func TestReload(t *testing.T) {
 	r.reload(wholeExport+docs+"squash = 'none'", reloaded)
 	r.create(shown, "file", nil)
 
-	r.reload(wholeExport+docs+"squash = 'everybody'", "export.squash: squash is none, root or all")
+	r.reload(wholeExport+docs+"squash = 'everybody'", "export.squash: squash is root, all or none")
 	r.reload(wholeExport+docs+docs, "two exports are named")
 	r.reload("", "names no export any more")
 	r.create(shown, "more", nil)
 
-	r.reload("nfs = '127.0.0.1:1'\n"+wholeExport+old+"squash = 'none'", "cannot change while serving")
+	r.reload("nfs = '127.0.0.1:1'\ngrace = '1s'\n"+wholeExport+old+"squash = 'none'", "cannot change while serving")
 	r.server.WaitOutput(reloaded, 4)
 	r.create(gone, "again", nil)
 	r.create(shown, "gone", rawnfs.Stale)

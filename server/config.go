@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/control"
 	"pmemfs/server/export"
 	"pmemfs/server/quotas"
 	"pmemfs/server/rpc"
@@ -34,7 +35,9 @@ type Config struct {
 
 	Version string       // of the program, for those who ask
 	Logger  *slog.Logger // nil for none
-	Limits  rpc.Limits
+	// Steering is what commands reload the configuration with, and see where it comes from; nil for neither.
+	Steering *control.Steering
+	Limits   rpc.Limits
 	// Memory is how much requests of all clients may take, in bytes, and at least rpc.BudgetMin; 0 for DefaultMemory. It is the worst case:
 	// beyond it clients wait.
 	Memory int64
@@ -72,6 +75,14 @@ func (l ImageLimits) vet() error {
 		return fmt.Errorf("limits: waiters: %d is not between 1 and %d, nor 0 for the default", l.Waiters, rpc.RoomMax)
 	}
 	return nil
+}
+
+// Vet refuses a configuration that could not work, without looking at an image.
+//
+// Errors: those of Open that it has before it does anything.
+func (c *Config) Vet() error {
+	_, err := c.vet()
+	return err
 }
 
 // vet refuses a configuration that could not work before anything is made. It returns the exports of each image.

@@ -27,7 +27,7 @@ type controlSocket struct {
 // listenControl listens for commands. That the default place cannot be had is no reason not to serve: it may be on a filesystem that is
 // mounted for reading. A place that was asked for is.
 func (i *Image) listenControl(s *Server, c *ImageConfig) error {
-	srv, err := control.NewServer(control.Config{Image: control.Image{FS: i.eng, Serving: func() control.Serving { return i.serving(s) }, Running: running{s}}, Path: c.Path, Logger: i.log})
+	srv, err := control.NewServer(control.Config{Image: control.Image{FS: i.eng, Serving: func() control.Serving { return i.serving(s) }, Running: running{s}, Steering: s.config.Steering}, Path: c.Path, Logger: i.log})
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ type Image struct {
 	created   bool
 	readOnly  bool // the image cannot be written
 	unseen    bool // whether the image is still at its path could not be told; of checkIdentity
-	scrubs    Scrubbing
+	scrubs    *scrubPlan
 	snapshots *schedule.Runner
 	traffic   *traffic.Table // of the server
 	native    *nfs3.Server   // nil for another stack
@@ -42,7 +42,7 @@ type Image struct {
 //
 // Errors: that there is none, and that a new one would be of no use.
 func (s *Server) newImage(c *ImageConfig, exports *export.Set) (*Image, error) {
-	i := &Image{path: c.Path, log: s.log, scrubs: c.Scrub, traffic: s.traffic}
+	i := &Image{path: c.Path, log: s.log, scrubs: newScrubPlan(c.Scrub), traffic: s.traffic}
 	if len(s.config.Images) > 1 {
 		i.log, i.many = s.log.With("image", c.Path), true
 	}
@@ -50,7 +50,7 @@ func (s *Server) newImage(c *ImageConfig, exports *export.Set) (*Image, error) {
 		return nil, err
 	}
 	if c.vetImage(exports) {
-		i.readOnly, i.scrubs = true, Scrubbing{}
+		i.readOnly, i.scrubs = true, newScrubPlan(Scrubbing{})
 		s.log.Warn("the image cannot be written and all exports are read-only: it is served as it is, without locks between NFS clients and without scrubs",
 			"image", c.Path)
 	}
@@ -109,9 +109,7 @@ func (i *Image) show(set *export.Set) (missing []*export.MissingError) {
 // background does what is done without being asked, until ctx ends: it scrubs, makes and deletes snapshots by the schedules, and watches
 // the path.
 func (i *Image) background(ctx context.Context, wg *safego.Group) {
-	if i.scrubs.Every > 0 {
-		wg.Go("scrub", func() { i.scrub(ctx, i.scrubs) })
-	}
+	wg.Go("scrub", func() { i.scrub(ctx) })
 	wg.Go("snapshots", func() { i.snapshots.Run(ctx) })
 	wg.Go("image", func() { i.watchIdentity(ctx) })
 }

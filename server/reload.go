@@ -28,7 +28,7 @@ func (s *Server) Config() Config {
 }
 
 // Reload goes by another configuration as far as that can be done while the server serves: it serves other exports, from the next request on,
-// goes by other schedules of snapshots and other limits, and sets quotas. Connections stay. Clients find files of an export that is gone stale, until it is back. A schedule
+// goes by other schedules of snapshots and scrubs, by other limits, and sets quotas. Connections stay. Clients find files of an export that is gone stale, until it is back. A schedule
 // whose prefix stays goes on where it was. What counts at the next start only is returned. It may be called by any goroutine while the server serves.
 //
 // Errors: a configuration that Open would refuse, and an export that would allow changes of an image that is open for reading only. Nothing has
@@ -61,6 +61,10 @@ func (s *Server) Reload(next Config) ([]Restart, error) {
 		c := &s.config.Images[n]
 		c.Exports, c.Snapshots = slices.Clone(next.Images[at].Exports), slices.Clone(next.Images[at].Snapshots)
 		c.Quotas = slices.Clone(next.Images[at].Quotas)
+		if !i.readOnly && i.scrubs.set(next.Images[at].Scrub) {
+			i.log.Info("scrubs go by another schedule", "every", next.Images[at].Scrub.Every, "rate", next.Images[at].Scrub.Rate)
+		}
+		c.Scrub = next.Images[at].Scrub
 		if i.room != nil {
 			c.Limits = next.Images[at].Limits
 			i.room.Resize(c.Limits.Waiters)
@@ -169,8 +173,6 @@ func (c *Config) restarts(next *Config) (list []Restart, place []int) {
 		if len(c.Images) == 1 && now.Limits.Waiters == 0 {
 			differ(now.Path, "limits.waiters", "0", strconv.Itoa(then.Limits.Waiters))
 		}
-		differ(now.Path, "scrub_every", now.Scrub.Every.String(), then.Scrub.Every.String())
-		differ(now.Path, "scrub_rate", strconv.FormatInt(now.Scrub.Rate, 10), strconv.FormatInt(then.Scrub.Rate, 10))
 	}
 	for at := range next.Images {
 		if !slices.Contains(place, at) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/safego"
 )
 
 // Scrubbing says how the image is scrubbed while it is served.
@@ -22,27 +24,80 @@ func (c Scrubbing) vet() error {
 	return nil
 }
 
-// scrub scrubs whenever it is due, until ctx ends. A pass that was stopped goes on at once: its position is on the medium.
-func (i *Image) scrub(ctx context.Context, c Scrubbing) {
-	for {
+// scrubPlan is how an image is scrubbed now.
+type scrubPlan struct {
+	mu      sync.Mutex // guards the rest
+	now     Scrubbing
+	changed chan struct{} // closed when there is another one
+}
+
+func newScrubPlan(c Scrubbing) *scrubPlan { return &scrubPlan{now: c, changed: make(chan struct{})} }
+
+// get returns the plan, and what is closed when there is another one.
+func (p *scrubPlan) get() (Scrubbing, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now, p.changed
+}
+
+// set makes another plan, and reports whether it is one.
+func (p *scrubPlan) set(c Scrubbing) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c == p.now {
+		return false
+	}
+	close(p.changed)
+	p.now, p.changed = c, make(chan struct{})
+	return true
+}
+
+// scrub scrubs whenever it is due, until ctx ends. A pass that was stopped goes on at once: its position is on the medium. With another plan it goes
+// on by that.
+func (i *Image) scrub(ctx context.Context) {
+	for ctx.Err() == nil {
+		c, changed := i.scrubs.get()
+		within, stop := context.WithCancel(ctx)
+		var wg safego.Group
+		wg.Go("scrub plan", func() {
+			select {
+			case <-changed:
+			case <-within.Done():
+			}
+			stop()
+		})
+		again := i.scrubBy(within, c)
+		stop()
+		wg.Wait()
+		if !again {
+			return
+		}
+	}
+}
+
+// scrubBy scrubs by a plan until ctx ends, and reports whether it can be scrubbed any more.
+func (i *Image) scrubBy(ctx context.Context, c Scrubbing) bool {
+	for c.Every > 0 {
 		st, err := i.eng.ScrubStatus()
 		if err != nil {
 			i.log.Error("cannot tell when to scrub", "error", err)
-			return
+			return false
 		}
 		if !sleep(ctx, c.dueIn(st, time.Unix(0, i.eng.Info().Created), time.Now())) {
-			return
+			return true
 		}
 		if err := i.scrubOnce(ctx, c, st.Partial); err != nil {
 			if ctx.Err() != nil {
-				return
+				return true
 			}
 			i.log.Error("scrub failed", "error", err)
 			if !sleep(ctx, c.Every) {
-				return
+				return true
 			}
 		}
 	}
+	<-ctx.Done()
+	return true
 }
 
 // dueIn is how long it is until a pass is due. The wall clock says, as that outlives restarts; but of the past it is believed only what is not in the
@@ -80,7 +135,7 @@ func (i *Image) scrubOnce(ctx context.Context, c Scrubbing, resume bool) error {
 	}})
 	switch {
 	case errors.Is(err, context.Canceled):
-		i.log.Info("scrub stopped; it goes on at the next start", "bytes", r.Bytes)
+		i.log.Info("scrub stopped; it goes on at the next start, or by another schedule", "bytes", r.Bytes)
 		return err
 	case err != nil:
 		return err

@@ -1,41 +1,76 @@
 package main
 
 import (
-	"fmt"
+	"context"
 	"io"
 	"log/slog"
-
-	"github.com/spf13/pflag"
+	"sync/atomic"
 
 	"pmemfs/cmd/pmemfs/internal/lossylog"
+	"pmemfs/server/config"
 )
 
-// logFlags are the options of commands that log.
-type logFlags struct {
-	level, format string
+// serverLog is a log that never makes anybody wait, and whose level and form can change.
+type serverLog struct {
+	*slog.Logger
+	level  slog.LevelVar
+	asJSON atomic.Bool
+	h      *lossylog.Handler
 }
 
-func (f *logFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.level, "log-level", "info", "least severe messages to log: debug, info, warn or error")
-	flags.StringVar(&f.format, "log-format", "text", "form of the log on standard error: text or json")
+// newServerLog returns a log that writes to w as settings say.
+func newServerLog(w io.Writer, s config.Settings) *serverLog {
+	l := &serverLog{}
+	l.set(s)
+	l.h = lossylog.New(w, func(w io.Writer) slog.Handler {
+		o := &slog.HandlerOptions{Level: &l.level}
+		return &eitherHandler{slog.NewTextHandler(w, o), slog.NewJSONHandler(w, o), &l.asJSON}
+	})
+	l.Logger = slog.New(l.h)
+	return l
 }
 
-// logger returns a logger that writes to w and never makes anybody wait for that; stop writes what is left.
-func (f *logFlags) logger(w io.Writer) (log *slog.Logger, stop func(), err error) {
+// set changes the level and the form.
+func (l *serverLog) set(s config.Settings) {
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(f.level)); err != nil {
-		return nil, nil, fmt.Errorf("--log-level is debug, info, warn or error, not %q", f.level)
+	if err := level.UnmarshalText([]byte(config.Get[string](s, "log_level"))); err == nil { // else nobody says one
+		l.level.Set(level)
 	}
-	o := &slog.HandlerOptions{Level: level}
-	var format func(io.Writer) slog.Handler
-	switch f.format {
-	case "text":
-		format = func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, o) }
-	case "json":
-		format = func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, o) }
-	default:
-		return nil, nil, fmt.Errorf("--log-format is text or json, not %q", f.format)
+	l.asJSON.Store(config.Get[string](s, "log_format") == "json")
+}
+
+// close writes what is left.
+func (l *serverLog) close() { l.h.Close() }
+
+// eitherHandler writes in one of two forms.
+type eitherHandler struct {
+	text, json slog.Handler
+	asJSON     *atomic.Bool
+}
+
+func (h *eitherHandler) now() slog.Handler {
+	if h.asJSON.Load() {
+		return h.json
 	}
-	h := lossylog.New(w, format)
-	return slog.New(h), h.Close, nil
+	return h.text
+}
+
+// Enabled reports whether a level is logged.
+func (h *eitherHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	return h.text.Enabled(ctx, level)
+}
+
+// Handle writes a line.
+func (h *eitherHandler) Handle(ctx context.Context, r slog.Record) error {
+	return h.now().Handle(ctx, r)
+}
+
+// WithAttrs returns a handler that adds attributes.
+func (h *eitherHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &eitherHandler{h.text.WithAttrs(attrs), h.json.WithAttrs(attrs), h.asJSON}
+}
+
+// WithGroup returns a handler that puts attributes in a group.
+func (h *eitherHandler) WithGroup(name string) slog.Handler {
+	return &eitherHandler{h.text.WithGroup(name), h.json.WithGroup(name), h.asJSON}
 }

@@ -78,7 +78,9 @@ func serve(t *testing.T, args ...string) *serving {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &serving{t: t, out: &output{}, cancel: cancel, ended: make(chan int, 1)}
-	go func() { s.ended <- run(ctx, append([]string{"serve", "--nfs", "127.0.0.1:0"}, args...), s.out, s.out) }()
+	go func() {
+		s.ended <- run(ctx, append([]string{"serve", "--nfs", "127.0.0.1:0", "--admin", "off"}, args...), s.out, s.out)
+	}()
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		if m := onAddr.FindStringSubmatch(s.out.String()); m != nil {
 			s.addr = m[1]
@@ -142,7 +144,7 @@ func TestServe(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"serve"}, {"mkfs", "pmemfs.img", "--size", "64MiB", "--force"}} {
+	for _, args := range [][]string{{"serve", "--admin", "off"}, {"mkfs", "pmemfs.img", "--size", "64MiB", "--force"}} {
 		if _, stderr := want(t, 1, args...); !strings.Contains(stderr, "in use") {
 			t.Errorf("pmemfs %q on an image in use: %s", args, stderr)
 		}

@@ -58,24 +58,30 @@ func (w *whose) find() (who control.QuotaWhose, err error) {
 		return control.QuotaWhose{Path: w.path}, nil
 	case w.user != "":
 		who.Kind = "user"
-		who.ID, err = number(w.user, func(name string) (string, error) {
-			u, err := user.Lookup(name)
-			if err != nil {
-				return "", err
-			}
-			return u.Uid, nil
-		})
+		who.ID, err = number(w.user, userNumber)
 		return who, err
 	}
 	who.Kind = "group"
-	who.ID, err = number(w.group, func(name string) (string, error) {
-		g, err := user.LookupGroup(name)
-		if err != nil {
-			return "", err
-		}
-		return g.Gid, nil
-	})
+	who.ID, err = number(w.group, groupNumber)
 	return who, err
+}
+
+// userNumber is the number of a user of this machine.
+func userNumber(name string) (string, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return "", err
+	}
+	return u.Uid, nil
+}
+
+// groupNumber is the number of a group of this machine.
+func groupNumber(name string) (string, error) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return "", err
+	}
+	return g.Gid, nil
 }
 
 // number returns the number that a text is, or that something of this name has.

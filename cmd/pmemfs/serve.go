@@ -8,30 +8,25 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server"
+	"pmemfs/server/config"
 	"pmemfs/server/rpc"
 )
 
-const (
-	defaultImage = "pmemfs.img"
-	defaultSize  = 1 << 30
-
-	defaultScrubEvery = 7 * 24 * time.Hour
-	defaultScrubRate  = 32 << 20 // bytes per second
-)
+// defaultImage is what commands are about where no image is named.
+const defaultImage = config.DefaultImage
 
 func newServe() *cobra.Command {
 	f := newServeFlags()
 	cmd := &cobra.Command{
 		Use:   "serve [IMAGE]",
 		Short: "Serve an image over NFSv3 and 9P, making it if it is missing",
-		Long: `Serve an image (default ./` + defaultImage + `) over NFSv3, and with --9p over 9P2000.L, until interrupted. A missing image is made first; an existing
+		Long: `Serve an image (default ./pmemfs.img) over NFSv3, and with --9p over 9P2000.L, until interrupted. A missing image is made first; an existing
 file that is no pmemfs image is refused and left alone. A reply to a client means that the change is durable.
 
 Who may do what is decided by the client's user ids, as usual with NFS and 9P, so the default is to listen on this machine
@@ -44,8 +39,9 @@ machine's rpcbind does. MOUNT is then served over UDP too, on the port of NFS.
 With --9p the same exports are served over 9P2000.L too, on TCP, or on sockets of this machine that only root and the user who runs
 this command can open.
 
---config names a file in TOML that says what most options say, and has any number of exports and schedules of snapshots;
-SIGHUP reads these anew. An option on the command line counts more than the file. --squash, --read-only, --clients, --secure-port and the --anon options
+--config names a file in TOML that says all that the options say, and has any number of images, exports, schedules of snapshots and
+quotas; SIGHUP and pmemfs reload read it anew. Each option is a variable of the environment too: PMEMFS_LOG_LEVEL is --log-level, and lists have spaces.
+An option counts more than a variable, and that more than the file (pmemfs config show). --squash, --read-only, --clients, --secure-port and the --anon options
 are about the one export, /, that there is when neither the file nor --export names any.`,
 		Example: `  pmemfs serve                                     ./pmemfs.img on 127.0.0.1:2049
   pmemfs serve fs.img --size 64GiB                 the size counts if fs.img is missing
@@ -64,18 +60,22 @@ are about the one export, /, that there is when neither the file nor --export na
 
 // run serves until it is interrupted.
 func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
-	log, stopLog, err := f.log.logger(cmd.ErrOrStderr())
+	from, err := f.sources(args)
 	if err != nil {
 		return err
 	}
-	defer stopLog()
+	steered, err := newSteering(from, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer steered.log.close()
 	// Whoever reads the log, or what is printed at the start, may go away: that is no reason to end.
 	signal.Ignore(syscall.SIGPIPE)
-	c, err := f.config(cmd.Flags(), args, cmd.ErrOrStderr())
+	c, err := serverConfig(steered.now, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	c.Logger, c.Version = log, version()
+	c.Logger, c.Steering = steered.log.Logger, steered.control()
 	// Before anything can be reached, or be registered with rpcbind: who connects may already want it stopped in order.
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -94,7 +94,8 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	server.LimitMemory(s.Memory())
-	defer f.reloadOnHangup(s, c.Logger, hangups)()
+	steered.steer(s)
+	defer steered.onHangup(hangups)()
 	var said bytes.Buffer
 	announce(&said, s)
 	// Nobody may read it.

@@ -1,28 +1,63 @@
 package main
 
 import (
+	"context"
 	"errors"
-	"log/slog"
+	"io"
 	"os"
-	"strconv"
-	"strings"
-	"time"
+	"slices"
+	"sync"
 
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server"
 	"pmemfs/server/config"
-	"pmemfs/server/export"
+	"pmemfs/server/control"
 )
 
 // errNoExports is why a file that has lost its exports is not taken at its word.
 var errNoExports = errors.New("the file names no export any more")
 
-// errNoFile is why nothing is reloaded where the command line says all.
+// errNoFile is why nothing is reloaded where the environment and the command line say all.
 var errNoFile = errors.New("there is no --config to read anew")
 
-// reloadOnHangup reads the file anew with each SIGHUP, until the function that it returns has returned. Without a file the signal, which would
-// end the process and leave the image as a crash does, is taken note of.
-func (f *serveFlags) reloadOnHangup(s *server.Server, log *slog.Logger, hangups <-chan os.Signal) (stop func()) {
+// steering has a server go by its configuration.
+type steering struct {
+	sources
+	log *serverLog
+
+	mu      sync.Mutex // one reload after the other
+	server  *server.Server
+	started *config.InForce // what keys count by that a reload does not apply
+	now     *config.InForce
+	exports bool // the file names exports
+}
+
+// newSteering reads the configuration that a server is to start with.
+//
+// Errors: those of the sources.
+func newSteering(s sources, stderr io.Writer) (*steering, error) {
+	file, now, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	return &steering{sources: s, log: newServerLog(stderr, now.Server), started: now, now: now, exports: namesExports(file)}, nil
+}
+
+// control is how commands steer.
+func (s *steering) control() *control.Steering {
+	return &control.Steering{Configuration: s.configuration, Reload: func(context.Context) (control.ReloadReply, error) { return s.reload() }}
+}
+
+// steer says which server it is. Before that nothing can be reloaded.
+func (s *steering) steer(to *server.Server) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.server = to
+}
+
+// onHangup reads the file anew with each SIGHUP, until the function that it returns has returned. Without a file the signal, which would end the
+// process and leave the images as a crash does, is taken note of.
+func (s *steering) onHangup(hangups <-chan os.Signal) (stop func()) {
 	done := make(chan struct{})
 	var wg safego.Group
 	wg.Go("reload", func() {
@@ -32,9 +67,7 @@ func (f *serveFlags) reloadOnHangup(s *server.Server, log *slog.Logger, hangups 
 				return
 			case <-hangups:
 			}
-			if err := f.reload(s, log); err != nil {
-				log.Error("not reloaded: the exports and schedules stay as they were", "err", err)
-			}
+			_, _ = s.reload() // which has logged it
 		}
 	})
 	return func() {
@@ -43,63 +76,105 @@ func (f *serveFlags) reloadOnHangup(s *server.Server, log *slog.Logger, hangups 
 	}
 }
 
-// reload serves the exports that the file has now, goes by its schedules of snapshots, and says what else in it counts only at the next start.
-func (f *serveFlags) reload(s *server.Server, log *slog.Logger) error {
-	if f.configFile == "" {
-		return errNoFile
-	}
-	next, err := config.Read(f.configFile)
+// reload goes by what the file says now, as far as that can be done, or changes nothing. The log says which.
+func (s *steering) reload() (control.ReloadReply, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	reply, err := s.apply()
 	if err != nil {
-		return err
+		s.log.Error("not reloaded: everything stays as it was", "err", err)
+		return reply, err
 	}
-	for _, k := range []struct{ key, now, next string }{
-		{"image", f.file.Image, next.Image},
-		{"nfs", f.file.NFS, next.NFS},
-		{"9p", strings.Join(f.file.NineP, " "), strings.Join(next.NineP, " ")},
-		{"9p_users", f.file.NinePUsers, next.NinePUsers},
-		{"control", f.file.Control, next.Control},
-		{"nfs_stack", f.file.NFSStack, next.NFSStack},
-		{"durability", f.file.Durability, next.Durability},
-		{"portmap", f.file.Portmap, next.Portmap},
-		{"register", strconv.FormatBool(f.file.Register), strconv.FormatBool(next.Register)},
-		{"no_locks", strconv.FormatBool(f.file.NoLocks), strconv.FormatBool(next.NoLocks)},
-		{"memory", strconv.FormatInt(f.file.Memory, 10), strconv.FormatInt(next.Memory, 10)},
-		{"sparse", strconv.FormatBool(f.file.Sparse), strconv.FormatBool(next.Sparse)},
-		{"grace", periodText(f.file.Grace), periodText(next.Grace)},
-	} {
-		if k.now != k.next {
-			log.Warn("cannot change while serving: counts at the next start", "file", f.configFile, "key", k.key, "now", k.now, "next", k.next)
-		}
+	for _, c := range reply.Restart {
+		s.log.Warn("cannot change while serving: counts at the next start", "file", s.file, "image", c.Image, "key", c.Key, "now", c.Now, "next", c.Next)
 	}
-	c := s.Config()
-	if c.Images[0].Exports, err = f.reloadedExports(s, next, log); err != nil {
-		return err
+	for _, over := range reply.Overridden {
+		s.log.Info("the file is overridden", "file", s.file, "by", over)
 	}
-	c.Images[0].Snapshots = next.Snapshots
-	_, err = s.Reload(c)
-	return err
+	s.log.Info("configuration reloaded", "file", s.file, "applied", len(reply.Applied), "at_next_start", len(reply.Restart))
+	return reply, nil
 }
 
-// reloadedExports are the exports that the file has now.
-func (f *serveFlags) reloadedExports(s *server.Server, next *config.File, log *slog.Logger) ([]export.Export, error) {
-	now := s.Images()[0].Exports()
-	if len(next.Exports) == 0 {
-		if len(f.file.Exports) == 0 {
-			log.Info("the file names no exports: those of the command line stay", "file", f.configFile)
-			return now, nil
+// apply is reload without a log.
+func (s *steering) apply() (reply control.ReloadReply, err error) {
+	if s.file == "" {
+		return reply, errNoFile
+	}
+	file, next, err := s.load()
+	if err != nil {
+		return reply, err
+	}
+	if s.exports && !namesExports(file) {
+		return reply, errNoExports
+	}
+	for _, i := range s.server.Images() {
+		if to := imageOf(next, i.Path()); to != nil {
+			if err := to.Wider(i.Exports()); err != nil {
+				return reply, err
+			}
 		}
-		return nil, errNoExports
 	}
-	if len(f.file.Exports) == 0 {
-		return nil, errors.New("the exports are those of the command line: name them in the file before the start")
+	c, err := serverConfig(next, io.Discard)
+	if err != nil {
+		return reply, err
 	}
-	return next.Exports, next.Wider(now)
+	c.Logger, c.Steering = s.log.Logger, s.control()
+	restarts, err := s.server.Reload(c)
+	if err != nil {
+		return reply, err
+	}
+	s.log.set(next.Server)
+	reply = outcome(s.started, s.now, next, restarts)
+	s.now, s.exports = next, namesExports(file)
+	return reply, nil
 }
 
-// periodText is a time that a file may leave out.
-func periodText(d *time.Duration) string {
-	if d == nil {
-		return ""
+// imageOf is what is said of the image at a path, or of the one that there is.
+func imageOf(f *config.InForce, path string) *config.Image {
+	if len(f.Images) == 1 {
+		return &f.Images[0]
 	}
-	return d.String()
+	for n := range f.Images {
+		if config.Get[string](f.Images[n].Settings, "path") == path {
+			return &f.Images[n]
+		}
+	}
+	return nil
+}
+
+// outcome says what a reload has come to: what differs from before is applied, what differs from the start is not, if a reload does not apply it.
+func outcome(started, before, next *config.InForce, restarts []server.Restart) control.ReloadReply {
+	reply := control.ReloadReply{Applied: []control.ConfigurationChange{}, Restart: []control.ConfigurationChange{}, Overridden: append([]string{}, next.Over...)}
+	for _, r := range restarts {
+		reply.Restart = append(reply.Restart, control.ConfigurationChange{Image: r.Image, Key: r.Key, Now: r.Now, Next: r.Next})
+	}
+	for _, c := range before.Changes(next) {
+		atStart := slices.ContainsFunc(restarts, func(r server.Restart) bool { return r.Image == c.Image && r.Key == c.Name })
+		if c.Live && !atStart && imageOf(started, c.Image) != nil {
+			reply.Applied = append(reply.Applied, control.ConfigurationChange{Image: c.Image, Key: c.Name, Now: c.Now, Next: c.Next})
+		}
+	}
+	for _, c := range started.Changes(next) {
+		known := slices.ContainsFunc(reply.Restart, func(r control.ConfigurationChange) bool { return r.Key == c.Name })
+		if !c.Live && !known && imageOf(started, c.Image) != nil && imageOf(next, c.Image) != nil {
+			reply.Restart = append(reply.Restart, control.ConfigurationChange{Image: c.Image, Key: c.Name, Now: c.Now, Next: c.Next})
+		}
+	}
+	return reply
+}
+
+// configuration is what is in force.
+func (s *steering) configuration() control.ConfigurationReply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return describe(s.file, s.now.Since(s.started))
+}
+
+// describe is a configuration as commands and clients see it.
+func describe(file string, items []config.Item) control.ConfigurationReply {
+	reply := control.ConfigurationReply{File: file}
+	for _, i := range items {
+		reply.Values = append(reply.Values, control.ConfigurationValue{Image: i.Image, Table: i.Table, Of: i.Of, Key: i.Key, Value: i.Value, From: i.From.String(), Live: i.Live})
+	}
+	return reply
 }

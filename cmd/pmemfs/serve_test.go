@@ -60,7 +60,7 @@ func TestServeRefuses(t *testing.T) {
 		{"squash is", []string{"--squash", "some"}},
 		{"no network", []string{"--clients", "here"}},
 		{"--clients is empty", []string{"--clients", ""}},
-		{"no network", []string{"--clients", "10.0.0.0/8,"}},
+		{"--clients is empty", []string{"--clients", "10.0.0.0/8,"}},
 		{"give one of the two", []string{"--clients", "10.0.0.5/8"}},
 		{"give one of the two", []string{"--export", "/,clients=10.0.0.5/8"}},
 		{"--nfs is empty", []string{"--nfs", ""}},

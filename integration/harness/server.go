@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -131,7 +131,10 @@ func (s *Server) launch() {
 		// The shell joins the group and becomes the server.
 		cmd = exec.Command("/bin/sh", append([]string{"-c", `echo $$ > "$0" && exec "$@"`, s.group, Binary(s.t)}, args...)...)
 	}
-	cmd.Env = append(os.Environ(), s.env...)
+	cmd.Env = append(Environ(), s.env...)
+	if !slices.Contains(s.args, "--admin") && !slices.Contains(s.args, "--config") {
+		cmd.Env = append(cmd.Env, "PMEMFS_ADMIN=off") // of which there is one port for all servers of a machine
+	}
 	cmd.Dir = filepath.Dir(s.Image)
 	cmd.Stdout, cmd.Stderr = s.log, s.log
 	// Whatever ends the test process must not leave a server behind.

@@ -9,33 +9,6 @@ import (
 	"pmemfs/server/export"
 )
 
-// squash is an export.Squash by its name.
-type squash struct{ export.Squash }
-
-// UnmarshalText reads the name.
-func (s *squash) UnmarshalText(text []byte) (err error) {
-	s.Squash, err = export.ParseSquash(string(text))
-	return err
-}
-
-// shown is a name of an export.Snapshots.
-type shown struct{ export.Snapshots }
-
-// UnmarshalText reads the name.
-func (s *shown) UnmarshalText(text []byte) (err error) {
-	s.Snapshots, err = export.ParseSnapshots(string(text))
-	return err
-}
-
-// network is a network or an address.
-type network struct{ netip.Prefix }
-
-// UnmarshalText reads either.
-func (n *network) UnmarshalText(text []byte) (err error) {
-	n.Prefix, err = export.ParseNetwork(string(text))
-	return err
-}
-
 // ParseExport reads an export in one word of a command line:
 //
 //	NAME[=SUBTREE][,ro|rw][,squash=root|all|none][,anon_uid=N][,anon_gid=N][,clients=NETWORK]...[,secure_port][,directory_offsets=31][,snapdir=hidden|visible|disabled]
@@ -108,7 +81,7 @@ func shortOffsets(bits int) (bool, error) {
 	if bits != 31 && bits != 63 {
 		return false, fmt.Errorf("directory offsets have 31 or 63 bits, not %d", bits)
 	}
-	return bits == 31, nil
+	return bits == shortBits, nil
 }
 
 func parseID(s string) (uint32, error) {

@@ -9,8 +9,8 @@ import (
 
 // TestExportNames holds the options of an export in one word to the names that they have in a file.
 func TestExportNames(t *testing.T) {
-	_, keys := config.Names()
-	for _, key := range keys {
+	for _, k := range config.Keys(config.TableExport) {
+		key := k.Name
 		switch key {
 		case "name", "subtree": // which come first, without a name
 			continue

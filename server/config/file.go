@@ -1,7 +1,13 @@
-// Package config reads what a server is to do from a file in TOML, and exports from the command line.
+// Package config says what a server is to do: it reads a file in TOML, variables of the environment, and the options of a command line, and has the
+// list of all that they can say.
 //
-// It is strict: a key that it does not know, a value of another type, or one that makes no sense is an error, which names the
-// file, the line and the key. What it returns shares nothing with its input.
+// It is strict: a key that it does not know, a value of another type, or one that makes no sense is a mistake, of which all are reported, each with
+// the file, the line and the key. What it returns shares nothing with its input.
+//
+// # A new key
+//
+// It is a line of the list in keys.go, and nothing else: options of serve, variables, help, the schema, the example and the table in
+// docs/configuration.md come from there. Somebody has to use it: inForce in cmd/pmemfs makes a server's configuration of the values.
 package config
 
 import (
@@ -10,80 +16,54 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"time"
 
-	"github.com/pelletier/go-toml/v2"
-
-	"pmemfs/pmemfs"
 	"pmemfs/server/export"
-	"pmemfs/server/schedule"
 )
 
 // fileBytesMax bounds a configuration file.
 const fileBytesMax = 1 << 20
 
+// imagesMax bounds the images of one server.
+const imagesMax = 256
+
 // NoControl in place of the path of a socket means that there is none.
 const NoControl = "none"
 
-// File is what a configuration file says. A field that the file leaves out is zero.
+// File is what a configuration file says.
 type File struct {
-	Image      string         // relative paths count from the file's folder
-	NFS        string         // address to listen on, host:port
-	NineP      []string       // addresses to serve 9P on
-	NinePUsers string         // folder with passwd and group
-	Control    string         // path of the socket for commands, or NoControl
-	NFSStack   string         // implementation of NFS
-	Durability string         // checked
-	Portmap    string         // address to answer as a portmapper on
-	Register   bool           // with the machine's rpcbind
-	NoLocks    bool           // clients cannot lock files
-	Sparse     bool           // serve an image that has not all of its blocks as it is
-	Memory     int64          // bytes for requests; 0 for the default
-	Grace      *time.Duration // to claim locks after a restart; nil if it is left out
-	Exports    []export.Export
-	Said       []Keys // the keys that the stanza of each export has
-	Snapshots  []schedule.Schedule
+	Path    string
+	Server  Settings // of the whole server; a key that is left out is not there
+	Images  []Image  // one, unless the file has several by [[image]]
+	Several bool
 }
 
-// document is the form of the file.
-type document struct {
-	Image      filled   `toml:"image"`
-	NFS        filled   `toml:"nfs"`
-	NineP      []filled `toml:"9p"`
-	NinePUsers filled   `toml:"9p_users"`
-	Control    filled   `toml:"control"`
-	NFSStack   filled   `toml:"nfs_stack"`
-	Durability level    `toml:"durability"`
-	Portmap    filled   `toml:"portmap"`
-	Register   bool     `toml:"register"`
-	NoLocks    bool     `toml:"no_locks"`
-	Sparse     bool     `toml:"sparse"`
-	Memory     bytes    `toml:"memory"`
-	Grace      *period  `toml:"grace"`
-	Exports    []stanza `toml:"export"`
-	Snapshots  []timing `toml:"snapshots"`
+// Image is what is said of one image.
+type Image struct {
+	Settings  Settings
+	Exports   []Export // none if the file names none
+	Snapshots []Schedule
+	Quotas    []Quota
+	Limits    Settings
+	At        Origin // where it begins
+
+	prefix string // of its tables in messages
 }
 
-// stanza is one [[export]].
-type stanza struct {
-	Name       filled    `toml:"name"`
-	Subtree    filled    `toml:"subtree"`
-	ReadOnly   bool      `toml:"read_only"`
-	Squash     squash    `toml:"squash"`
-	AnonUID    *uint32   `toml:"anon_uid"`
-	AnonGID    *uint32   `toml:"anon_gid"`
-	Clients    []network `toml:"clients"`
-	SecurePort bool      `toml:"secure_port"`
-	Offsets    *int      `toml:"directory_offsets"`
-	Snapshots  shown     `toml:"snapdir"`
+// Export is what is said of an export.
+type Export struct {
+	export.Export
+	Settings Settings // as it is said
+	At       Origin
 }
+
+// sprintf is fmt.Sprintf, which vet then knows as what it is.
+func sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
 
 // Read reads a file.
 //
-// Errors: those of the file; those of Parse, with the file in front.
-func Read(path string) (*File, error) {
+// Errors: those of the file, and Mistakes.
+func Read(path string, lookup Lookup) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -92,167 +72,155 @@ func Read(path string) (*File, error) {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	c, err := Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s:%w", path, err)
-	}
-	if c.Image != "" && !filepath.IsAbs(c.Image) {
-		c.Image = filepath.Join(filepath.Dir(path), c.Image)
-	}
-	if c.NinePUsers != "" && !filepath.IsAbs(c.NinePUsers) {
-		c.NinePUsers = filepath.Join(filepath.Dir(path), c.NinePUsers)
-	}
-	if c.Control != "" && c.Control != NoControl && !filepath.IsAbs(c.Control) {
-		c.Control = filepath.Join(filepath.Dir(path), c.Control)
-	}
-	return c, nil
+	return parse(&reader{name: path, dir: filepath.Dir(path), lookup: lookup}, text)
 }
 
-// Parse is Read of a text.
+// Parse is Read of a text, of which name is what messages call it. Paths stay as they are.
 //
-// Errors: an unknown key, a value of another kind or that makes no sense, and those of export.NewSet. They begin with the line, as far as it is
-// known, and name the key.
-func Parse(text []byte) (*File, error) {
+// Errors: Mistakes.
+func Parse(name string, text []byte, lookup Lookup) (*File, error) {
+	return parse(&reader{name: name, lookup: lookup}, text)
+}
+
+func parse(r *reader, text []byte) (*File, error) {
 	if len(text) > fileBytesMax {
-		return nil, fmt.Errorf(" larger than %d bytes", fileBytesMax)
+		r.wrong(0, "", "larger than %d bytes", fileBytesMax)
+		return nil, r.mistakes.err()
 	}
-	var d document
-	decoder := toml.NewDecoder(strings.NewReader(string(text))).DisallowUnknownFields()
-	if err := decoder.Decode(&d); err != nil {
-		return nil, explain(text, err)
+	root := r.tree(text)
+	f := r.file(root)
+	if len(r.mistakes) == 0 {
+		r.vetTOML(text)
 	}
-	said, err := exact(text)
-	if err != nil {
+	if err := r.mistakes.err(); err != nil {
 		return nil, err
 	}
-	c := &File{Image: d.Image.text, NFS: d.NFS.text, NinePUsers: d.NinePUsers.text, Control: d.Control.text, NFSStack: d.NFSStack.text, Durability: d.Durability.name,
-		Said: said, Portmap: d.Portmap.text, Register: d.Register, NoLocks: d.NoLocks, Sparse: d.Sparse, Memory: d.Memory.n}
-	if d.Grace != nil {
-		c.Grace = &d.Grace.Duration
-	}
-	for _, address := range d.NineP {
-		c.NineP = append(c.NineP, address.text)
-	}
-	for _, s := range d.Exports {
-		e, err := s.export()
-		if err != nil {
-			return nil, fmt.Errorf(" export %q: %w", e.Name, err)
+	return f, nil
+}
+
+// ofOneImage are the tables that an image has.
+var ofOneImage = []string{"export", "snapshots", "quota", "limits"}
+
+// file reads all tables.
+func (r *reader) file(root *node) *File {
+	f := &File{Path: r.name}
+	e := root.find("image")
+	if e == nil || e.value.shape == aText || e.value.shape > aList {
+		all := r.settings(root, "", []string{TableServer, TableImage}, ofOneImage...)
+		f.Server = Settings{}
+		i := Image{Settings: Settings{}, At: Origin{Layer: FromFile, Place: r.name}}
+		for name, s := range all {
+			if s.Key.Table == TableServer {
+				f.Server[name] = s
+			} else {
+				i.Settings[name] = s
+			}
 		}
-		c.Exports = append(c.Exports, e)
+		r.image(root, &i)
+		f.Images = []Image{i}
+		r.vetServer(f.Server)
+		return f
 	}
-	if len(c.Exports) > 0 {
-		if _, err := export.NewSet(c.Exports); err != nil {
-			return nil, fmt.Errorf(" %w", err)
+	f.Several = true
+	for _, e := range root.entries {
+		if k := keyNamed([]string{TableServer, TableImage}, e.name); e.name != "image" && (k != nil && k.Table == TableImage || isOneOf(e.name, ofOneImage)) {
+			r.wrong(e.line, e.name, "it is about one image: write it in an [[image]]")
 		}
 	}
-	if c.Snapshots, err = schedules(text, d.Snapshots); err != nil {
-		return nil, err
+	below := append([]string{"image"}, ofOneImage...)
+	for _, k := range Keys(TableImage) {
+		below = append(below, k.InOneImage())
 	}
-	return c, nil
-}
-
-// export fills in what a stanza leaves out.
-func (s *stanza) export() (e export.Export, err error) {
-	e = export.Default()
-	if s.Name.text != "" {
-		e.Name = s.Name.text
+	f.Server = r.settings(root, "", []string{TableServer}, below...)
+	list := r.tables(root, "", "image")
+	if len(list) > imagesMax {
+		r.wrong(e.line, "image", "%d images: a server has at most %d", len(list), imagesMax)
+		return f
 	}
-	if e.Subtree = s.Subtree.text; e.Subtree == "" {
-		e.Subtree = e.Name
-	}
-	if s.AnonUID != nil {
-		e.AnonUID = *s.AnonUID
-	}
-	if s.AnonGID != nil {
-		e.AnonGID = *s.AnonGID
-	}
-	for _, n := range s.Clients {
-		e.Clients = append(e.Clients, n.Prefix)
-	}
-	e.ReadOnly, e.Squash, e.SecurePort = s.ReadOnly, s.Squash.Squash, s.SecurePort
-	e.Snapshots = s.Snapshots.Snapshots
-	if s.Offsets != nil {
-		e.ShortOffsets, err = shortOffsets(*s.Offsets)
-	}
-	return e, err
-}
-
-// explain says where in a text an error of the decoder is, and about which key.
-func explain(text []byte, err error) error {
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
-		first := &unknown.Errors[0]
-		if _, err := exact(text); err != nil && first.Key()[0] == "snapshots" {
-			return err // which knows keys of a table within a table
+	for _, t := range list {
+		i := Image{At: r.at(t.line), prefix: "image", Settings: r.settings(t, "image", []string{TableImage}, ofOneImage...)}
+		if t.find("path") == nil {
+			r.wrong(t.line, "image.path", "it has no default: say it")
 		}
-		line, _ := first.Position()
-		return fmt.Errorf("%d: %s: unknown key", line, strings.Join(first.Key(), "."))
+		r.image(t, &i)
+		f.Images = append(f.Images, i)
 	}
-	var wrong *toml.DecodeError
-	if !errors.As(err, &wrong) {
-		if _, known := exact(text); known != nil {
-			return known // which knows the line
+	r.vetServer(f.Server)
+	r.vetImages(f.Images)
+	return f
+}
+
+func isOneOf(word string, list []string) bool {
+	for _, each := range list {
+		if each == word {
+			return true
 		}
-		return fmt.Errorf(" %w", err)
 	}
-	line, _ := wrong.Position()
-	key := strings.Join(wrong.Key(), ".")
-	if key == "" {
-		key = keyOn(text, line)
-	}
-	reason := strings.TrimPrefix(wrong.Error(), "toml: ")
-	if m := wrongType.FindStringSubmatch(reason); m != nil {
-		reason = "a value of another kind is wanted: " + kindOf(m[1])
-	}
-	return fmt.Errorf("%d: %s: %s", line, key, reason)
+	return false
 }
 
-// wrongType is what the decoder says of a value of the wrong type.
-var wrongType = regexp.MustCompile(`^cannot decode TOML .* of type (\S+)`)
-
-// kindOf says what values a type has.
-func kindOf(goType string) string {
-	switch {
-	case strings.HasPrefix(goType, "[]"):
-		return "a list in brackets"
-	case goType == "bool":
-		return "true or false"
-	case strings.Contains(goType, "int"):
-		return "a number"
+// image reads the tables of an image, and vets what they say together.
+func (r *reader) image(t *node, i *Image) {
+	r.exports(t, i)
+	i.Snapshots = r.schedules(t, i.prefix)
+	i.Quotas = r.quotas(t, i.prefix)
+	i.Limits = Settings{}
+	if limits := r.table(t, i.prefix, "limits"); limits != nil {
+		i.Limits = r.settings(limits, dotted(i.prefix, "limits"), []string{TableLimits})
 	}
-	return "text in quotes"
+	if v, d := i.Settings["volatile"], i.Settings["durability"]; v != nil && d != nil && Get[bool](i.Settings, "volatile") {
+		r.wrong(v.From.line, dotted(i.prefix, "volatile"), "it flushes nothing, so there is no durability to choose: leave out one of the two")
+	}
 }
 
-// keyOn returns the key of a line, or all of it if it has none.
-func keyOn(text []byte, line int) string {
-	lines := strings.Split(string(text), "\n")
-	if line < 1 || line > len(lines) {
-		return "end of file"
+// vetServer refuses what does not go together.
+func (r *reader) vetServer(s Settings) {
+	if s["portmap"] != nil && Get[bool](s, "register") {
+		r.wrong(s["register"].From.line, "register", "a portmapper of its own and a registration with rpcbind: choose one")
 	}
-	key, _, _ := strings.Cut(lines[line-1], "=")
-	const longest = 40
-	return fmt.Sprintf("%.*s", longest, strings.TrimSpace(key))
+	if c, k := s["admin_cert"], s["admin_key"]; (c == nil) != (k == nil) {
+		if c == nil {
+			c = k
+		}
+		r.wrong(c.From.line, c.Key.Name, "a certificate and its key belong together: say admin_cert and admin_key")
+	}
+	if Get[string](s, "admin") == AdminOff {
+		for _, k := range Keys(TableServer) {
+			if one := s[k.Name]; one != nil && strings.HasPrefix(k.Name, "admin_") {
+				r.wrong(one.From.line, k.Name, "there is no admin port: admin is off")
+			}
+		}
+	}
 }
 
-// period is a time such as "45s".
-type period struct{ time.Duration }
-
-// UnmarshalText reads it.
-func (p *period) UnmarshalText(text []byte) (err error) {
-	if p.Duration, err = time.ParseDuration(string(text)); err != nil {
-		return fmt.Errorf("%q is no time: it is such as \"45s\"", text)
+// vetImages refuses what two images cannot both have.
+func (r *reader) vetImages(list []Image) {
+	seen := map[string]*Setting{}
+	for n := range list {
+		for _, name := range []string{"path", "control"} {
+			s := list[n].Settings[name]
+			if s == nil || isOneOf(s.Texts[0], s.Key.Kind.words) {
+				continue
+			}
+			key := name + " " + filepath.Clean(s.Texts[0])
+			if before := seen[key]; before != nil {
+				r.wrong(s.From.line, "image."+name, "another image has %q already, on line %d", s.Texts[0], before.From.line)
+				continue
+			}
+			seen[key] = s
+		}
 	}
-	return nil
-}
-
-// level is a durability by its name.
-type level struct{ name string }
-
-// UnmarshalText checks the name.
-func (l *level) UnmarshalText(text []byte) error {
-	if _, err := pmemfs.ParseDurability(string(text)); err != nil {
-		return fmt.Errorf("durability is power or process, not %q", text)
+	names := map[string]Origin{}
+	for n := range list {
+		for x := range list[n].Exports {
+			e := &list[n].Exports[x]
+			before, there := names[e.Name]
+			if there && before.line < list[n].At.line { // of the same image has been said
+				r.wrong(e.At.line, "image.export.name", "two exports are named %q: the one of another image is on line %d", e.Name, before.line)
+			}
+			if !there {
+				names[e.Name] = e.At
+			}
+		}
 	}
-	l.name = string(text)
-	return nil
 }

@@ -1,12 +1,15 @@
 package config_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pelletier/go-toml/v2"
 
 	"pmemfs/pmemfs/testpart"
 	"pmemfs/server/config"
@@ -23,10 +26,16 @@ control = "fs.sock"
 nfs_stack = "go-nfs"
 durability = "process"
 portmap = ":111"
-register = true
 grace = "90s"
 no_locks = true
 sparse = true
+size = "64GiB"
+root_owner = "1000:100"
+root_mode = "1777"
+scrub_every = "0s"
+scrub_rate = "1MiB"
+log_level = "debug"
+log_format = "json"
 memory = "96MiB"
 
 [[export]]
@@ -54,13 +63,34 @@ func TestRead(t *testing.T) {
 	if err := os.WriteFile(path, []byte(whole), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Read(path)
+	c, err := config.Read(path, none)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Image != filepath.Join(dir, "data/fs.img") || c.NFS != "10.0.0.5:2049" || !slices.Equal(c.NineP, []string{":564", "unix:/run/s"}) || c.NinePUsers != filepath.Join(dir, "users") || c.Control != filepath.Join(dir, "fs.sock") || c.NFSStack != "go-nfs" || c.Durability != "process" ||
-		c.Portmap != ":111" || !c.Register || c.Grace == nil || *c.Grace != 90*time.Second || !c.NoLocks || !c.Sparse || c.Memory != 96<<20 {
-		t.Errorf("%+v", c)
+	image := c.Images[0].Settings
+	for _, x := range []struct{ got, want any }{
+		{config.Get[string](image, "path"), filepath.Join(dir, "data/fs.img")},
+		{config.Get[string](c.Server, "nfs"), "10.0.0.5:2049"},
+		{fmt.Sprint(config.List[string](c.Server, "9p")), "[:564 unix:/run/s]"},
+		{config.Get[string](c.Server, "9p_users"), filepath.Join(dir, "users")},
+		{config.Get[string](image, "control"), filepath.Join(dir, "fs.sock")},
+		{config.Get[string](c.Server, "nfs_stack"), "go-nfs"},
+		{config.Get[string](image, "durability"), "process"},
+		{config.Get[string](c.Server, "portmap"), ":111"},
+		{config.Get[time.Duration](c.Server, "grace"), 90 * time.Second},
+		{config.Get[bool](c.Server, "no_locks"), true},
+		{config.Get[bool](image, "sparse"), true},
+		{config.Get[int64](c.Server, "memory"), int64(96 << 20)},
+		{config.Get[int64](image, "size"), int64(64 << 30)},
+		{config.Get[config.Owner](image, "root_owner"), config.Owner{UID: 1000, GID: 100}},
+		{config.Get[uint32](image, "root_mode"), uint32(0o1777)},
+		{config.Get[time.Duration](image, "scrub_every"), time.Duration(0)},
+		{config.Get[int64](image, "scrub_rate"), int64(1 << 20)},
+		{config.Get[string](c.Server, "log_level"), "debug"},
+	} {
+		if x.got != x.want {
+			t.Errorf("%v, want %v", x.got, x.want)
+		}
 	}
 	docs, err := config.ParseExport("/docs=/srv/docs,ro,squash=all,anon_uid=4294967294,anon_gid=0,clients=10.0.0.0/8,clients=fd00::1,secure_port,directory_offsets=31")
 	if err != nil {
@@ -71,92 +101,62 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []export.Export{export.Default(), docs, home}
-	if len(c.Exports) != len(want) {
-		t.Fatalf("%d exports", len(c.Exports))
+	exports := c.Images[0].Exports
+	if len(exports) != len(want) {
+		t.Fatalf("%d exports", len(exports))
 	}
 	for i := range want {
-		if !c.Exports[i].Same(&want[i]) {
-			t.Errorf("%+v, want %+v", c.Exports[i], want[i])
+		if !exports[i].Same(&want[i]) {
+			t.Errorf("%+v, want %+v", exports[i], want[i])
 		}
 	}
 	if docs.Subtree != "/srv/docs" || !docs.ReadOnly || !docs.SecurePort || len(docs.Clients) != 2 || home.Subtree != "/home" {
 		t.Errorf("%+v, %+v", docs, home)
 	}
-	if _, err := config.Read(filepath.Join(dir, "none")); !os.IsNotExist(err) {
+	if _, err := config.Read(filepath.Join(dir, "none"), none); !os.IsNotExist(err) {
 		t.Errorf("a file that is missing: %v", err)
 	}
-	if c, err := config.Parse(nil); err != nil || c.Image != "" || c.Exports != nil {
+	if c, err := config.Parse("f", nil, none); err != nil || len(c.Images) != 1 || len(c.Images[0].Settings) != 0 || c.Images[0].Exports != nil {
 		t.Errorf("an empty file: %+v, %v", c, err)
 	}
 }
 
-// TestMistakes: the message has the line and the key, and says what is wrong.
-func TestMistakes(t *testing.T) {
-	for _, c := range []struct{ text, want string }{
-		{"imag = 'x'", "1: imag: unknown key"},
-		{"\n[[export]]\nname = '/'\nreadonly = true", "4: export.readonly: unknown key"},
-		{"[nfs]\nport = 1", "2: nfs.port: unknown key"},
-		{"image = 'x'\nnfs = 2049", "2: nfs: text in quotes"},
-		{"9p = [564]", "1: 9p: text in quotes"},
-		{"[[export]]\nread_only = 'yes'", "2: export.read_only: "},
-		{"[[export]]\nread_only = 1", "2: export.read_only: "},
-		{"[[export]]\nanon_uid = -1", "2: export.anon_uid: "},
-		{"[[export]]\nanon_uid = 4294967296", "2: export.anon_uid: "},
-		{"[[export]]\nsquash = 'some'", "2: export.squash: squash is none, root or all"},
-		{"[[export]]\nclients = '10.0.0.0/8'", "2: export.clients: "},
-		{"[[export]]\nclients = ['10.0.0.0/99']", "2: export.clients: "},
-		{"image = ''", "1: image: empty"},
-		{"nfs = ''", "1: nfs: empty"},
-		{"9p = ['']", "1: 9p: empty"},
-		{"9p_users = ''", "1: 9p_users: empty"},
-		{"control = ''", "1: control: empty"},
-		{"nfs_stack = ''", "1: nfs_stack: empty"},
-		{"portmap = ''", "1: portmap: empty"},
-		{"durability = ''", "1: durability: "},
-		{"grace = ''", "1: grace: "},
-		{"[[export]]\nname = ''", "2: export.name: empty"},
-		{"[[export]]\nsubtree = ''", "2: export.subtree: empty"},
-		{"[[export]]\nsquash = ''", "2: export.squash: "},
-		{"[[export]]\nclients = ['']", "2: export.clients: "},
-		{"[[export]]\nclients = []", "2: export.clients: an empty list"},
-		{"\n9p = []", "2: 9p: an empty list"},
-		{"image = 'x'\n[export]\nclients = ['10.0.0.0/8']", "2: export: "},
-		{"[export]", "1: export: "},
-		{"9p = ':564'", "1: 9p: a value of another kind is wanted: a list in brackets"},
-		{"register = 'yes'", "1: register: a value of another kind is wanted: true or false"},
-		{"\ngrace = 45", "2: grace: "},
-		{"[[export]]\nclients = ['10.0.0.5/8']", "2: export.clients: \"10.0.0.5/8\" is an address in the network 10.0.0.0/8"},
-		{"\nImage = 'x'", "2: Image: unknown key"},
-		{"[[export]]\nname = '/'\nClients = ['10.0.0.0/8']", "3: export.Clients: unknown key"},
-		{"[[Export]]\nname = '/'", "1: Export: unknown key"},
-		{"grace = 'long'", "1: grace: \"long\" is no time"},
-		{"memory = '0'", "1: memory: \"0\" is not a size"},
-		{"durability = 'hope'", "1: durability: durability is power or process"},
-		{"image = 'a'\nimage = 'b'", "2: image: "},
-		{"image = 'a", "1: image: "},
-		{"\n\n=", "3: "},
-		{"export = 1", "1: export: "},
-		{"[[export]]\nname = 'docs'", "not an absolute, cleaned path"},
-		{"[[export]]\n[[export]]", "two exports are named"},
-		{"# " + strings.Repeat("x", 1<<20), "larger than"},
-		{"[[export]]\nname = '/docs'\ndirectory_offsets = 32", "\"/docs\": directory offsets have 31 or 63 bits, not 32"},
-	} {
-		_, err := config.Parse([]byte(c.text))
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%.60q: %v, want %q", c.text, err, c.want)
-		}
-	}
-}
+// none is an environment without variables.
+func none(string) (string, bool) { return "", false }
 
-// FuzzParse: no text does worse than an error.
+// FuzzParse: no text does worse than an error, of which every part says where it is.
 func FuzzParse(f *testing.F) {
 	testpart.NotRace(f)
 	f.Add(whole)
 	f.Add("[[export]]\nclients = [")
+	f.Add("[[image]]\npath = 'a'\n[image.limits]\n[[image.snapshots]]\nkeep.last = 1\n[[image.quota]]\nuser = '${USER}'")
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := config.Parse([]byte(text))
-		if err == nil && len(c.Exports) > 0 {
-			if _, err := export.NewSet(c.Exports); err != nil {
+		c, err := config.Parse("f", []byte(text), func(name string) (string, bool) { return "$" + name, len(name)%2 == 0 })
+		if err != nil {
+			var mistakes config.Mistakes
+			if !errors.As(err, &mistakes) || len(mistakes) == 0 {
+				t.Errorf("%T: %v", err, err)
+			}
+			for _, m := range mistakes {
+				if m.File != "f" || m.Line < 1 && len(text) <= 1<<20 || m.Line > strings.Count(text, "\n")+1 {
+					t.Errorf("%+v", m)
+				}
+			}
+			return
+		}
+		var all any
+		if err := toml.Unmarshal([]byte(text), &all); err != nil {
+			t.Errorf("taken, and no TOML: %v", err)
+		}
+		for _, i := range c.Images {
+			var list []export.Export
+			for _, e := range i.Exports {
+				list = append(list, e.Export)
+			}
+			if len(list) == 0 {
+				continue
+			}
+			if _, err := export.NewSet(list); err != nil {
 				t.Error(err)
 			}
 		}

@@ -2,135 +2,77 @@ package config
 
 import (
 	"errors"
-	"fmt"
-	"reflect"
-	"slices"
-	"strings"
+	"time"
 
 	"pmemfs/server/schedule"
 )
 
-// timing is one [[snapshots]].
-type timing struct {
-	Prefix filled  `toml:"prefix"`
-	Every  *period `toml:"every"`
-	Keep   *keep   `toml:"keep"`
+// schedulesMax bounds the schedules of an image.
+const schedulesMax = 256
+
+// Schedule is what is said of a schedule of snapshots.
+type Schedule struct {
+	schedule.Schedule
+	Settings Settings // as it is said
+	Rules    Settings // the same of what to keep
+	At       Origin
 }
 
-// keep says how many snapshots to keep.
-type keep struct {
-	Last    *int `toml:"last"`
-	Hourly  *int `toml:"hourly"`
-	Daily   *int `toml:"daily"`
-	Weekly  *int `toml:"weekly"`
-	Monthly *int `toml:"monthly"`
-	Yearly  *int `toml:"yearly"`
-}
-
-// schedules fills in what the stanzas leave out, and vets what that gives.
-//
-// Errors begin with the line and name the key.
-func schedules(text []byte, list []timing) (all []schedule.Schedule, err error) {
-	for i := range list {
-		s, key, err := list[i].schedule()
-		if err == nil {
-			all = append(all, s)
-			if err = schedule.Validate(all); err == nil {
-				continue
-			}
-			key = keyOf(err)
+// schedules reads the schedules of an image.
+func (r *reader) schedules(t *node, prefix string) (all []Schedule) {
+	var valid []schedule.Schedule
+	name := dotted(prefix, "snapshots")
+	list := r.tables(t, prefix, "snapshots")
+	if len(list) > schedulesMax {
+		r.wrong(list[schedulesMax].line, name, "%d schedules: an image has at most %d", len(list), schedulesMax)
+		return nil
+	}
+	for _, one := range list {
+		before := len(r.mistakes)
+		s := r.settings(one, name, []string{TableSnapshots}, "keep")
+		rules := Settings{}
+		line := one.line
+		if one.find("keep") == nil {
+			r.wrong(one.line, name+".keep", "it has no default: say it")
+		} else if keep := r.table(one, name, "keep"); keep != nil {
+			rules, line = r.settings(keep, name+".keep", []string{TableKeep}), one.find("keep").line
 		}
-		return nil, fmt.Errorf("%d: snapshots%s: %w", lineInStanza(text, i, key), key, err)
-	}
-	return all, nil
-}
-
-// errLacking is why a stanza is refused whose key has no default.
-var errLacking = errors.New("it has no default: say it")
-
-// schedule returns what a stanza says, or the key that is wrong and why.
-func (t *timing) schedule() (s schedule.Schedule, key string, err error) {
-	switch {
-	case t.Every == nil:
-		return s, ".every", errLacking
-	case t.Keep == nil:
-		return s, ".keep", errLacking
-	}
-	s = schedule.Schedule{Prefix: t.Prefix.text, Every: t.Every.Duration}
-	k := t.Keep
-	for _, c := range []struct {
-		key  string
-		said *int
-		n    *int
-	}{
-		{"last", k.Last, &s.Keep.Last}, {"hourly", k.Hourly, &s.Keep.Hourly}, {"daily", k.Daily, &s.Keep.Daily},
-		{"weekly", k.Weekly, &s.Keep.Weekly}, {"monthly", k.Monthly, &s.Keep.Monthly}, {"yearly", k.Yearly, &s.Keep.Yearly},
-	} {
-		if c.said == nil {
+		if len(r.mistakes) > before {
 			continue
 		}
-		if *c.n = *c.said; *c.n < 1 || *c.n > schedule.KeepMax { // 0 may be meant to keep all, or none
-			return s, ".keep." + c.key, schedule.ErrKeepCount
+		next := schedule.Schedule{Prefix: Get[string](s, "prefix"), Every: Get[time.Duration](s, "every"), Keep: schedule.Keep{
+			Last: ruleOf(rules, "last"), Hourly: ruleOf(rules, "hourly"), Daily: ruleOf(rules, "daily"),
+			Weekly: ruleOf(rules, "weekly"), Monthly: ruleOf(rules, "monthly"), Yearly: ruleOf(rules, "yearly"),
+		}}
+		if next.Prefix == "" {
+			next.Prefix = schedule.DefaultPrefix
 		}
+		if err := schedule.Validate(append(valid, next)); err != nil {
+			key := keyOf(err)
+			if said := s[key]; said != nil {
+				line = said.From.line
+			} else if key != "keep" {
+				line = one.line
+			}
+			r.wrong(line, name+"."+key, "%v", err)
+			continue
+		}
+		valid = append(valid, next)
+		all = append(all, Schedule{next, s, rules, r.at(one.line)})
 	}
-	if s.Prefix == "" {
-		s.Prefix = schedule.DefaultPrefix
-	}
-	return s, "", nil
+	return all
 }
+
+// ruleOf is how many snapshots a rule keeps.
+func ruleOf(rules Settings, name string) int { return int(Get[int64](rules, name)) }
 
 // keyOf is the key that an error of schedule.Validate is about.
 func keyOf(err error) string {
 	switch {
 	case errors.Is(err, schedule.ErrEvery):
-		return ".every"
+		return "every"
 	case errors.Is(err, schedule.ErrPrefix), errors.Is(err, schedule.ErrSamePrefix):
-		return ".prefix"
+		return "prefix"
 	}
-	return ".keep"
-}
-
-// lineInStanza is the line of a key, such as ".keep.last", in the i-th [[snapshots]]; else of what holds it, else of the stanza's header, else 1.
-func lineInStanza(text []byte, i int, key string) int {
-	header, holder, n := 1, 0, -1
-	path := strings.Split(key, ".")[1:]
-	for k, line := range strings.Split(string(text), "\n") {
-		line, _, _ = strings.Cut(line, "#")
-		line = strings.ReplaceAll(line, " ", "")
-		name, _, _ := strings.Cut(line, "=")
-		if line == "[[snapshots]]" {
-			n++
-		}
-		switch {
-		case n != i || len(path) == 0 && line != "[[snapshots]]":
-		case line == "[[snapshots]]":
-			header = k + 1
-		case name == path[len(path)-1], line == "[snapshots"+key+"]":
-			return k + 1
-		case name == path[0], line == "[snapshots."+path[0]+"]":
-			holder = k + 1
-		}
-	}
-	return max(header, holder)
-}
-
-// exactTimings demands of each [[snapshots]] what exact does.
-func exactTimings(text []byte, all map[string]any) error {
-	list, ok := all["snapshots"].([]any)
-	if _, there := all["snapshots"]; there && !ok {
-		return fmt.Errorf("%d: snapshots: each begins with [[snapshots]], in two brackets", lineOf(text, "snapshots"))
-	}
-	for i, each := range list {
-		table, _ := each.(map[string]any)
-		if err := known(text, table, reflect.TypeFor[timing](), "snapshots."); err != nil {
-			return err
-		}
-		rules, _ := table["keep"].(map[string]any)
-		for key := range rules {
-			if !slices.Contains(keysOf(reflect.TypeFor[keep]()), key) {
-				return fmt.Errorf("%d: snapshots.keep.%s: unknown key", lineInStanza(text, i, ".keep."+key), key)
-			}
-		}
-	}
-	return nil
+	return "keep"
 }

@@ -47,12 +47,3 @@ func cutSuffixFold(s, suffix string) (string, bool) {
 	}
 	return s[:len(s)-len(suffix)], true
 }
-
-// bytes is a size as the file has it.
-type bytes struct{ n int64 }
-
-// UnmarshalText reads it.
-func (b *bytes) UnmarshalText(text []byte) (err error) {
-	b.n, err = ParseSize(string(text))
-	return err
-}

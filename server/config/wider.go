@@ -11,18 +11,18 @@ import (
 // an export is to allow more than before its stanza has to say, and one that was not there its name: without one it would be the whole filesystem.
 //
 // Errors: one that names the export, and what to write.
-func (f *File) Wider(before []export.Export) error {
-	for i := range f.Exports {
-		next := &f.Exports[i]
-		if !f.Said[i]["name"] && !slices.ContainsFunc(before, func(e export.Export) bool { return e.Name == next.Name }) {
+func (i *Image) Wider(before []export.Export) error {
+	for x := range i.Exports {
+		next := &i.Exports[x]
+		if next.Settings["name"] == nil && !slices.ContainsFunc(before, func(e export.Export) bool { return e.Name == next.Name }) {
 			return fmt.Errorf("export %q was not there before, and does not say so: write name = %q", next.Name, next.Name)
 		}
 		for j := range before {
 			if before[j].Name != next.Name {
 				continue
 			}
-			for _, w := range wider(&before[j], next) {
-				if !f.Said[i][w.key] {
+			for _, w := range wider(&before[j], &next.Export) {
+				if next.Settings[w.key] == nil {
 					return fmt.Errorf("export %q would allow more than before, and does not say so: write %s", next.Name, w.say)
 				}
 			}

@@ -6,19 +6,26 @@ import (
 	"testing"
 
 	"pmemfs/server/config"
+	"pmemfs/server/export"
 )
 
 // TestWider reloads files in which something is left out that was there: what they allow more is refused unless they say so.
 func TestWider(t *testing.T) {
-	parse := func(text string) *config.File {
+	parse := func(text string) *config.Image {
 		t.Helper()
-		c, err := config.Parse([]byte(text))
+		c, err := config.Parse("f", []byte(text), none)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return c
+		return &c.Images[0]
 	}
-	before := parse("[[export]]\nname = '/d'\nclients = ['10.0.0.0/8']\nread_only = true\nsecure_port = true\nsquash = 'all'\nsubtree = '/d/e'\n").Exports
+	plain := func(i *config.Image) (list []export.Export) {
+		for _, e := range i.Exports {
+			list = append(list, e.Export)
+		}
+		return list
+	}
+	before := plain(parse("[[export]]\nname = '/d'\nclients = ['10.0.0.0/8']\nread_only = true\nsecure_port = true\nsquash = 'all'\nsubtree = '/d/e'\n"))
 	all := []string{"clients = ['10.0.0.0/8', '::/0']", "read_only = false", "secure_port = false", "squash = 'none'", "subtree = '/d'"}
 	whole := "[[export]]\nname = '/d'\n" + strings.Join(all, "\n")
 	if err := parse(whole).Wider(before); err != nil {
@@ -38,7 +45,7 @@ func TestWider(t *testing.T) {
 		if err := parse(cut).Wider(before); err == nil || !strings.Contains(err.Error(), `write name = "/"`) {
 			t.Errorf("%q, without a name: %v", cut, err)
 		}
-		if err := parse(cut).Wider(parse(cut).Exports); err != nil {
+		if err := parse(cut).Wider(plain(parse(cut))); err != nil {
 			t.Errorf("%q, as it was: %v", cut, err)
 		}
 	}

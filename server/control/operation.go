@@ -13,6 +13,8 @@ type Image struct {
 	FS      *pmemfs.FS
 	Serving func() Serving // nil where a command has opened the image by itself
 	Running Running        // nil there too
+	// Steering is nil where there is nothing to steer.
+	Steering *Steering
 }
 
 // Serving is what is known of a running server.
@@ -99,6 +101,8 @@ var operations = []route{
 	SnapshotRollback,
 	SnapshotDiff,
 	Grow,
+	Configuration,
+	Reload,
 }
 
 // Public reports whether what GET answers at a path may be known to whoever may look at the admin port.

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"pmemfs/pmemfs"
+	"pmemfs/server"
+	"pmemfs/server/config"
+	"pmemfs/server/quotas"
+)
+
+// serverConfig makes a server's configuration of what is in force. Progress goes to w.
+//
+// Errors: a name of a user that this machine does not have.
+func serverConfig(f *config.InForce, w io.Writer) (server.Config, error) {
+	s := f.Server
+	c := server.Config{
+		NFS:        config.Get[string](s, "nfs"),
+		NFSStack:   config.Get[string](s, "nfs_stack"),
+		NineP:      config.List[string](s, "9p"),
+		NinePUsers: config.Get[string](s, "9p_users"),
+		Finding:    server.Finding{Portmap: config.Get[string](s, "portmap"), Register: config.Get[bool](s, "register")},
+		Locking:    server.Locking{Off: config.Get[bool](s, "no_locks"), Grace: config.Get[time.Duration](s, "grace")},
+		Memory:     config.Get[int64](s, "memory"),
+		Version:    version(),
+	}
+	var err error
+	if c.Admin, err = adminConfig(s); err != nil {
+		return c, err
+	}
+	for n := range f.Images {
+		i, err := imageConfig(&f.Images[n], w)
+		if err != nil {
+			return c, err
+		}
+		c.Images = append(c.Images, i)
+	}
+	return c, nil
+}
+
+// adminConfig is the admin port as a server needs it.
+//
+// Errors: those of readToken.
+func adminConfig(s config.Settings) (a server.Admin, err error) {
+	if a.Address = config.Get[string](s, "admin"); a.Address == config.AdminOff {
+		return server.Admin{}, nil
+	}
+	a.Optional = !s.Said("admin")
+	a.Hosts = config.List[string](s, "admin_hosts")
+	a.Cert, a.Key = config.Get[string](s, "admin_cert"), config.Get[string](s, "admin_key")
+	a.Pprof = config.Get[bool](s, "debug_pprof")
+	a.Token, err = readToken(config.Get[string](s, "admin_token"))
+	return a, err
+}
+
+// imageConfig is one image as a server needs it.
+func imageConfig(i *config.Image, w io.Writer) (c server.ImageConfig, err error) {
+	s := i.Settings
+	c = server.ImageConfig{
+		Path:     config.Get[string](s, "path"),
+		Control:  config.Get[string](s, "control"),
+		Volatile: config.Get[bool](s, "volatile"),
+		Sparse:   config.Get[bool](s, "sparse"),
+		Limits:   server.ImageLimits{Waiters: int(config.Get[int64](i.Limits, "waiters"))},
+		Scrub:    server.Scrubbing{Every: config.Get[time.Duration](s, "scrub_every"), Rate: config.Get[int64](s, "scrub_rate")},
+	}
+	c.New = server.NewImage{Size: config.Get[int64](s, "size"), Owner: ownerOf(s), Progress: progress(w, "making "+c.Path)}
+	if c.Durability, err = pmemfs.ParseDurability(config.Get[string](s, "durability")); err != nil {
+		return c, err
+	}
+	for n := range i.Exports {
+		c.Exports = append(c.Exports, i.Exports[n].Export)
+	}
+	for n := range i.Snapshots {
+		c.Snapshots = append(c.Snapshots, i.Snapshots[n].Schedule)
+	}
+	for n := range i.Quotas {
+		q, err := quotaOf(&i.Quotas[n])
+		if err != nil {
+			return c, fmt.Errorf("%v: quota of %s: %w", i.Quotas[n].At, i.Quotas[n].Whose(), err)
+		}
+		c.Quotas = append(c.Quotas, q)
+	}
+	return c, nil
+}
+
+// quotaOf is a quota as a server needs it, with the number that a name has on this machine.
+func quotaOf(q *config.Quota) (to quotas.Quota, err error) {
+	to = quotas.Quota{Kind: pmemfs.QuotaProject, Path: q.Path, Bytes: q.Bytes, SoftBytes: q.SoftBytes, Files: q.Files, SoftFiles: q.SoftFiles}
+	switch {
+	case q.User != nil:
+		to.Kind, to.ID = pmemfs.QuotaUser, q.User.ID
+		if q.User.Name != "" {
+			to.ID, err = number(q.User.Name, userNumber)
+		}
+	case q.Group != nil:
+		to.Kind, to.ID = pmemfs.QuotaGroup, q.Group.ID
+		if q.Group.Name != "" {
+			to.ID, err = number(q.Group.Name, groupNumber)
+		}
+	}
+	return to, err
+}
+
+// ownerOf is who is to have the root directory of a new image.
+func ownerOf(s config.Settings) *server.Owner {
+	o := server.DefaultOwner()
+	if s.Said("root_owner") {
+		said := config.Get[config.Owner](s, "root_owner")
+		o = server.Owner{UID: said.UID, GID: said.GID, Mode: plainMode}
+	}
+	if s.Said("root_mode") {
+		o.Mode = config.Get[uint32](s, "root_mode")
+	}
+	return &o
+}
+
+// plainMode is the mode of a root directory that somebody owns.
+const plainMode = 0o755

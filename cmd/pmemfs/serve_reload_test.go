@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"pmemfs/server/control"
+)
+
+// TestReloadUnderLoad reloads again and again, with other exports, schedules, scrubs, quotas and levels of the log, by commands and by signals, beside
+// clients that make, write, read and remove files all the time: none of their calls fails.
+func TestReloadUnderLoad(t *testing.T) {
+	dir := t.TempDir()
+	file, image := filepath.Join(dir, "f.toml"), filepath.Join(dir, "fs.img")
+	turns := []string{
+		"[[export]]\nname = '/'\nsquash = 'none'\n",
+		"log_level = 'error'\nscrub_every = '1ms'\n[[export]]\nname = '/'\nsquash = 'none'\n[[export]]\nname = '/docs'\n[[quota]]\nuser = '4711'\nfiles = 1000\n",
+		"log_format = 'json'\nscrub_rate = '1MiB'\n[[export]]\nname = '/'\nsquash = 'none'\n[[snapshots]]\nevery = '1h'\nkeep = {last = 1}\n",
+	}
+	write(t, file, turns[0])
+	s := serve(t, image, "--size", "64MiB", "--config", file)
+	var stop atomic.Bool
+	worked, failed := make(chan struct{}, 1), make(chan struct{}, 2)
+	var clients sync.WaitGroup
+	for n := range 2 {
+		target := s.mount()
+		clients.Go(func() {
+			for turn := 0; !stop.Load(); turn++ {
+				name, content := fmt.Sprintf("/file-%d-%d", n, turn), bytes.Repeat([]byte{byte(turn)}, 5000)
+				f, err := target.OpenFile(name, 0o644)
+				if err == nil {
+					_, err = f.Write(content)
+				}
+				if err == nil {
+					err = f.Close()
+				}
+				if err == nil {
+					f, err = target.Open(name)
+				}
+				var got []byte
+				if err == nil {
+					got, err = io.ReadAll(f)
+				}
+				if err == nil {
+					err = target.Remove(name)
+				}
+				if err != nil || !bytes.Equal(got, content) {
+					t.Errorf("%s: %d bytes, %v", name, len(got), err)
+					failed <- struct{}{}
+					return
+				}
+				select {
+				case worked <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	reloads := 30
+	for n := range reloads {
+		select { // between two reloads there is work
+		case <-worked:
+		case <-failed:
+			t.FailNow()
+		}
+		write(t, file, turns[(n+1)%len(turns)])
+		if n%5 == 0 {
+			if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want(t, 0, "reload", image)
+	}
+	// Two at once go one after the other, and both have the same outcome.
+	var both sync.WaitGroup
+	for range 4 {
+		both.Go(func() { want(t, 0, "reload", image) })
+	}
+	both.Wait()
+	stop.Store(true)
+	clients.Wait()
+	s.stop()
+	if strings.Count(s.out.String(), "exports reloaded") < reloads/3 { // the level of the log leaves out some
+		t.Errorf("the log says\n%s", s.out)
+	}
+	want(t, 0, "check", image)
+}
+
+// TestReloadTokens: the configuration of a server is told at the admin port, and a reload takes the token there.
+func TestReloadTokens(t *testing.T) {
+	dir := t.TempDir()
+	file, image, token := filepath.Join(dir, "f.toml"), filepath.Join(dir, "fs.img"), filepath.Join(dir, "token")
+	write(t, file, "[[export]]\nname = '/'\n")
+	write(t, token, "a-word-that-nobody-guesses\n")
+	s := serve(t, image, "--size", "64MiB", "--config", file, "--admin", "127.0.0.1:0", "--admin-token", token)
+	stdout, _ := want(t, 0, "status", image, "--json")
+	_, rest, _ := strings.Cut(stdout, `"admin": "`)
+	at, _, _ := strings.Cut(rest, `"`)
+	if _, stderr := want(t, 1, "reload", "--admin", at); !strings.Contains(stderr, "token") {
+		t.Errorf("without the token: %s", stderr)
+	}
+	if stdout, _ := want(t, 0, "reload", "--admin", at, "--admin-token", token); stdout != "reloaded: nothing has changed\n" {
+		t.Errorf("with the token: %s", stdout)
+	}
+	if stdout, _ := want(t, 0, "config", "show", image); strings.Contains(stdout, "a-word") || !strings.Contains(stdout, token) {
+		t.Errorf("the token is shown, or its file not:\n%s", stdout)
+	}
+	s.stop()
+}
+
+// TestDescribe: what is in force is told with the table of each key.
+func TestDescribe(t *testing.T) {
+	from, err := newServeFlags().sources(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, now, err := from.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, v := range describe("f", now.Items()).Values {
+		if v == (control.ConfigurationValue{}) || v.Value == "" || v.From != "default" {
+			t.Errorf("%+v", v)
+		}
+		seen[v.Table] = true
+	}
+	for _, table := range []string{"server", "image", "export", "limits"} {
+		if !seen[table] {
+			t.Errorf("no key of %s", table)
+		}
+	}
+}

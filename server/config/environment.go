@@ -1,0 +1,54 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Words are what options or variables say: to each key its texts.
+type Words map[*Key][]string
+
+// foreign are variables that a system sets for a service that is called pmemfs, and which are none of ours: Kubernetes, and containers that
+// are linked, set PMEMFS_SERVICE_HOST, PMEMFS_PORT and so on.
+var foreign = regexp.MustCompile(`^PMEMFS_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?|NAME|ENV_.*)$`)
+
+// Environment reads the variables that are about pmemfs. A list has white space between its values.
+//
+// Errors: Mistakes, of a variable that there is not, and of one that is empty.
+func Environment(environ []string) (Words, error) {
+	words := Words{}
+	var mistakes Mistakes
+	for _, each := range environ {
+		name, value, _ := strings.Cut(each, "=")
+		if !strings.HasPrefix(name, variablePrefix) || foreign.MatchString(name) {
+			continue
+		}
+		all := Options()
+		all = append(all, pathKey())
+		i := slices.IndexFunc(all, func(k *Key) bool { return k.Variable() == name })
+		if i < 0 {
+			var names []string
+			for _, k := range all {
+				names = append(names, k.Variable())
+			}
+			mistakes = append(mistakes, &Mistake{Key: name, Text: "there is no such variable" + didYouMean(name, names)})
+			continue
+		}
+		k := all[i]
+		texts := []string{value}
+		if k.List {
+			texts = strings.Fields(value)
+		}
+		if len(texts) == 0 || texts[0] == "" {
+			mistakes = append(mistakes, &Mistake{Key: name, Text: "it is empty: unset it for the default"})
+			continue
+		}
+		words[k] = texts
+	}
+	slices.SortFunc(mistakes, func(a, b *Mistake) int { return strings.Compare(a.Key, b.Key) })
+	return words, mistakes.err()
+}
+
+// pathKey is the key of an image's path, which is an argument of serve.
+func pathKey() *Key { return keyNamed([]string{TableImage}, "path") }
