@@ -52,7 +52,15 @@ func TestStatus(t *testing.T) {
 	if out, _ := want(t, 0, "clients", image); !strings.Contains(out, "127.0.0.1") {
 		t.Errorf("clients after a mount: %q", out)
 	}
+	if out, _ := want(t, 0, "top", image, "--once", "--every", "200ms", "--json"); !strings.Contains(out, `"state": "serving"`) {
+		t.Errorf("top: %s", out)
+	}
+	if out, _ := want(t, 0, "top", image, "--once", "--every", "200ms"); !strings.Contains(out, "127.0.0.1") {
+		t.Errorf("top as a table: %s", out)
+	}
 	for _, args := range [][]string{
+		{"top", image, "--json"},
+		{"top", image, "--once", "--every", "1ms"},
 		{"status", image, "-o", "xml"},
 		{"status", image, "--json", "-o", "yaml"},
 		{"status", image, "--admin", "127.0.0.1:1"},

@@ -16,7 +16,7 @@ const floors = `
 	integration/vm  integration/lan  integration/conformance/engine
 	integration/conformance
 	cmd/pmemfs  cmd/benchserver
-	cmd/benchserver/internal/serverbench  cmd/benchserver/internal/p9mem  cmd/pmemfs/internal/lossylog  cmd/pmemfs/internal/bench
+	cmd/benchserver/internal/serverbench  cmd/benchserver/internal/p9mem  cmd/pmemfs/internal/lossylog  cmd/pmemfs/internal/bench  cmd/pmemfs/internal/top
 	server
 	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/rquota  server/portmap  server/gonfs  server/control  server/admin  server/page
 	server/nsm  server/probe
