@@ -63,8 +63,11 @@ func stranger(t *testing.T, server *harness.Server, file string) (stop func()) {
 }
 
 // serverDies kills the server under two owners with locks and one who waits, and stops it in order. They keep what they have, and nobody
-// else gets it, even if he asks before they could claim it.
+// else gets it, even if he asks before they could claim it. One of them has a lock in another image of the server too: to its kernel both are
+// one host, which is heard to have been restarted once.
 func serverDies(t *testing.T, server *harness.Server, x, y owner) {
+	xs, ys := x.l.second(t), y.l.second(t)
+	xs.do(t, "ok", "set w 0 20")
 	x.do(t, "ok", "set w 0 20")
 	x.do(t, "ok", "set r 1000 10")
 	y.do(t, "ok", "set w 100 10")
@@ -83,6 +86,9 @@ func serverDies(t *testing.T, server *harness.Server, x, y owner) {
 		t.Logf("a newcomer's lock took %v", time.Since(start))
 		newcomer.kill(t)
 		stop()
+		ys.do(t, "EAGAIN", "set w 5 10")
+		ys.do(t, "ok", "set w 20 10") // when that image has no grace any more, either
+		ys.do(t, "ok", "set u 20 10")
 		y.do(t, "w 0 20", "test r 0 0")
 		y.do(t, "EAGAIN", "set r 0 1")
 		x.do(t, "EAGAIN", "set w 109 1")
@@ -93,6 +99,10 @@ func serverDies(t *testing.T, server *harness.Server, x, y owner) {
 	t.Logf("who waited over the restarts was granted the lock after %v", waiter.granted(t, graceTime))
 	y.do(t, "EAGAIN", "set w 100 1")
 	waiter.kill(t)
+	for _, o := range []owner{xs, ys} {
+		o.kill(t)
+		o.l.unmount(t, "/mnt3")
+	}
 	x.do(t, "ok", "set w 0 0")
 	x.do(t, "ok", "set u 0 0")
 }

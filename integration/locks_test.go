@@ -99,6 +99,13 @@ func (l locker) mountLocking(t *testing.T) {
 	l.sh(t, "grep ' /mnt nfs .*vers=3.*local_lock=none' /proc/mounts")
 }
 
+// second mounts the other image of the server, and returns a process that has its file open.
+func (l locker) second(t *testing.T) owner {
+	t.Helper()
+	l.sh(t, "mkdir -p /mnt3; mount -t nfs -o %s %s:/second /mnt3", lockOptions, l.host)
+	return l.own(t, "second", "/mnt3/locked")
+}
+
 // TestLocks has two kernels of different series lock against each other through a server, with all that can die in between.
 func TestLocks(t *testing.T) {
 	if !enclosed(t, func() {
@@ -109,8 +116,8 @@ func TestLocks(t *testing.T) {
 		return
 	}
 	lan.Bridge(t, 2)
-	server := harness.ServeAt(t, "::", 2049, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none",
-		"--portmap", ":111", "--9p", ":5640")
+	file, images := twoImages(t, "256MiB", "/", "/second")
+	server := harness.ServeConfig(t, "::", 2049, file, images, "--portmap", ":111", "--9p", ":5640")
 	files := lockFiles(t)
 	a, b := bootLocker(t, 0, false, files, ""), bootLocker(t, 1, true, files, "")
 	if os.Getenv(thoroughVariable) != "" {

@@ -13,8 +13,10 @@ import (
 func TestMountOptions(t *testing.T) {
 	t.Parallel()
 	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "256MiB", "--squash", "none")
-	optionSteps(t, bootClient(t), server.Port,
+	c := bootClient(t)
+	optionSteps(t, c, server.Port,
 		"nconnect=4", "noac", "sync", "soft", "nordirplus", "nconnect=4,rsize=4096,wsize=4096")
+	t.Run("several images", func(t *testing.T) { severalImages(t, c) })
 }
 
 func optionSteps(t *testing.T, c client, port int, sets ...string) {

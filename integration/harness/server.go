@@ -55,6 +55,15 @@ func ServeDefault(t testing.TB, dir string, args ...string) *Server {
 	return serve(&Server{Image: filepath.Join(dir, "pmemfs.img"), Host: "127.0.0.1", Port: FreePort(t), t: t, args: args, log: new(log)})
 }
 
+// ServeConfig is ServeAt of the images, one or more, that a configuration file names. All are checked when the test ends; the first is Server.Image.
+func ServeConfig(t testing.TB, host string, port int, file string, images []string, args ...string) *Server {
+	t.Helper()
+	for _, image := range images[1:] {
+		t.Cleanup(func() { Check(t, image) })
+	}
+	return serve(&Server{Image: images[0], Host: host, Port: port, t: t, args: append([]string{"--config", file}, args...), log: new(log)})
+}
+
 func serve(s *Server) *Server {
 	t := s.t
 	t.Helper()
