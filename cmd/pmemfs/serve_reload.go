@@ -108,7 +108,7 @@ func (s *steering) apply() (reply control.ReloadReply, err error) {
 		return reply, errNoExports
 	}
 	for _, i := range s.server.Images() {
-		if to := imageOf(next, i.Path()); to != nil {
+		if to := next.Image(s.now, i.Path()); to != nil {
 			if err := to.Wider(i.Exports()); err != nil {
 				return reply, err
 			}
@@ -125,21 +125,8 @@ func (s *steering) apply() (reply control.ReloadReply, err error) {
 	}
 	s.log.set(next.Server)
 	reply = outcome(s.started, s.now, next, restarts)
-	s.now, s.exports = next, namesExports(file)
+	s.now, s.exports = s.now.Reloaded(next), namesExports(file)
 	return reply, nil
-}
-
-// imageOf is what is said of the image at a path, or of the one that there is.
-func imageOf(f *config.InForce, path string) *config.Image {
-	if len(f.Images) == 1 {
-		return &f.Images[0]
-	}
-	for n := range f.Images {
-		if config.Get[string](f.Images[n].Settings, "path") == path {
-			return &f.Images[n]
-		}
-	}
-	return nil
 }
 
 // outcome says what a reload has come to: what differs from before is applied, what differs from the start is not, if a reload does not apply it.
@@ -148,15 +135,16 @@ func outcome(started, before, next *config.InForce, restarts []server.Restart) c
 	for _, r := range restarts {
 		reply.Restart = append(reply.Restart, control.ConfigurationChange{Image: r.Image, Key: r.Key, Now: r.Now, Next: r.Next})
 	}
-	for _, c := range before.Changes(next) {
+	after := before.Reloaded(next)
+	for _, c := range before.Changes(after) {
 		atStart := slices.ContainsFunc(restarts, func(r server.Restart) bool { return r.Image == c.Image && r.Key == c.Name })
-		if c.Live && !atStart && imageOf(started, c.Image) != nil {
+		if c.Live && !atStart {
 			reply.Applied = append(reply.Applied, control.ConfigurationChange{Image: c.Image, Key: c.Name, Now: c.Now, Next: c.Next})
 		}
 	}
-	for _, c := range started.Changes(next) {
+	for _, c := range started.Changes(after) {
 		known := slices.ContainsFunc(reply.Restart, func(r control.ConfigurationChange) bool { return r.Key == c.Name })
-		if !c.Live && !known && imageOf(started, c.Image) != nil && imageOf(next, c.Image) != nil {
+		if !c.Live && !known {
 			reply.Restart = append(reply.Restart, control.ConfigurationChange{Image: c.Image, Key: c.Name, Now: c.Now, Next: c.Next})
 		}
 	}

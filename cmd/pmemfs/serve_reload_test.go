@@ -94,6 +94,39 @@ func TestReloadUnderLoad(t *testing.T) {
 	want(t, 0, "check", image)
 }
 
+// TestReloadSeveral reloads a server of two images: each keeps to what the file says of it, and what one would allow by a line that is lost changes neither.
+func TestReloadSeveral(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const a, b = "[[image]]\npath = 'a.img'\nsize = '64MiB'\n[[image.export]]\nname = '/'\n", "[[image]]\npath = 'b.img'\nsize = '64MiB'\n[[image.export]]\nname = '/b'\nsubtree = '/'\n"
+	write(t, "f.toml", a+b+"[image.limits]\nwaiters = 100\n")
+	s := serve(t, "--config", "f.toml")
+	write(t, "f.toml", a+"[[image.snapshots]]\nevery = '1h'\nkeep = {last = 1}\n"+b+"squash = 'all'\n[image.limits]\nwaiters = 200\n")
+	stdout, _ := want(t, 0, "reload", "b.img")
+	const applied = "applied: a.img: snapshots \"auto-\" is new: every=1h\napplied: b.img: export \"/b\" squash is all; it was root\napplied: b.img: limits.waiters is 200; it was 100\n"
+	for _, line := range strings.SplitAfter(applied, "\n") {
+		if !strings.Contains(stdout, line) {
+			t.Errorf("it does not say %q:\n%s", line, stdout)
+		}
+	}
+	if stdout, _ := want(t, 0, "reload", "a.img"); stdout != "reloaded: nothing has changed\n" {
+		t.Errorf("again: %s", stdout)
+	}
+	write(t, "f.toml", a+b)
+	if _, stderr := want(t, 1, "reload", "a.img"); !strings.Contains(stderr, `export "/b" would allow more than before`) {
+		t.Errorf("a line is lost: %s", stderr)
+	}
+	write(t, "f.toml", b+"squash = 'all'\n[[image]]\npath = 'c.img'\n[[image.export]]\nname = '/c'\nsubtree = '/'\n")
+	if stdout, _ := want(t, 0, "reload", "b.img"); !strings.Contains(stdout, "at the next start: ") || !strings.Contains(stdout, "c.img") || !strings.Contains(stdout, "a.img") {
+		t.Errorf("another image: %s", stdout)
+	}
+	if stdout, _ := want(t, 0, "config", "show", "a.img"); strings.Contains(stdout, "c.img") || !strings.Contains(stdout, "a.img") {
+		t.Errorf("what is in force: %s", stdout)
+	}
+	s.stop()
+	want(t, 0, "check", "a.img")
+	want(t, 0, "check", "b.img")
+}
+
 // TestReloadTokens: the configuration of a server is told at the admin port, and a reload takes the token there.
 func TestReloadTokens(t *testing.T) {
 	dir := t.TempDir()

@@ -25,7 +25,10 @@ import (
 const fileBytesMax = 1 << 20
 
 // imagesMax bounds the images of one server.
-const imagesMax = 256
+const imagesMax = 64
+
+// stackGoNFS is the NFS stack that serves one image alone.
+const stackGoNFS = "go-nfs"
 
 // NoControl in place of the path of a socket means that there is none.
 const NoControl = "none"
@@ -146,6 +149,9 @@ func (r *reader) file(root *node) *File {
 		f.Images = append(f.Images, i)
 	}
 	r.vetServer(f.Server)
+	if s := f.Server["nfs_stack"]; s != nil && len(f.Images) > 1 && s.Texts[0] == stackGoNFS {
+		r.wrong(s.From.line, "nfs_stack", "%s serves one image: leave it out for several", stackGoNFS)
+	}
 	r.vetImages(f.Images)
 	return f
 }

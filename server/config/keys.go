@@ -27,7 +27,7 @@ var serverKeys = []Key{
 		Doc: "file in TOML that says what these options say, and more"},
 	{Table: TableServer, Name: "nfs", Kind: address("127.0.0.1:2049"), Default: "127.0.0.1:2049", Option: true,
 		Doc: "address to serve NFS and MOUNT on, host:port"},
-	{Table: TableServer, Name: "nfs_stack", Kind: enum("the NFS stack", "native", "go-nfs"), Default: "native", Option: true,
+	{Table: TableServer, Name: "nfs_stack", Kind: enum("the NFS stack", "native", stackGoNFS), Default: "native", Option: true,
 		Doc: "implementation of NFS: native or go-nfs"},
 	{Table: TableServer, Name: "9p", Kind: kindNineP, List: true, Absent: "nowhere", Example: `[":564", "unix:/run/pmemfs.9p"]`, Option: true,
 		Doc: "address to serve 9P2000.L on too: host:port, :PORT at the address of NFS, or unix:PATH"},

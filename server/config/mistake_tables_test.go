@@ -77,6 +77,7 @@ var quotasMistakes = []mistake{
 
 // imagesMistakes are about several images.
 var imagesMistakes = []mistake{
+	{"nfs_stack = 'go-nfs'\n[[image]]\npath = 'a'\n[[image]]\npath = 'b'\n[[image.export]]\nname = '/b'", "f:1: nfs_stack: go-nfs serves one image: leave it out for several"},
 	{"[[image]]\nsize = '1GiB'", "f:1: image.path: it has no default: say it"},
 	{"durability = 'power'\n[[image]]\npath = 'a'", "f:1: durability: it is about one image: write it in an [[image]]"},
 	{"[[image]]\npath = 'a'\n[[export]]\nname = '/'", "f:3: export: it is about one image: write it in an [[image]]"},
