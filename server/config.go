@@ -29,9 +29,10 @@ type Config struct {
 	NinePUsers string
 	NineP      []string // addresses to serve 9P on: host:port, :port for the host of NFS, or unix:PATH; none for no 9P
 
-	Finding Finding // how clients find NFS, MOUNT and the rest
-	Locking Locking // whether and how clients lock files
-	Admin   Admin   // for those who watch
+	Finding  Finding  // how clients find NFS, MOUNT and the rest
+	Locking  Locking  // whether and how clients lock files
+	Admin    Admin    // for those who watch
+	Watching Watching // who is told of single calls
 
 	Version string       // of the program, for those who ask
 	Logger  *slog.Logger // nil for none
@@ -98,7 +99,7 @@ func (c *Config) vet() ([]*export.Set, error) {
 	if c.Memory != 0 && c.Memory < rpc.BudgetMin {
 		return nil, fmt.Errorf("requests cannot do with %d bytes of memory: they take %d MiB at least", c.Memory, rpc.BudgetMin>>20)
 	}
-	if err := errors.Join(c.Finding.vet(), c.Locking.vet(), c.vetNineP(), c.Admin.vet()); err != nil {
+	if err := errors.Join(c.Finding.vet(), c.Locking.vet(), c.vetNineP(), c.Admin.vet(), c.Watching.vet()); err != nil {
 		return nil, err
 	}
 	if c.NFSStack == StackGoNFS && len(c.Images) > 1 {

@@ -128,7 +128,7 @@ func (s *Server) answerNineP(c *Config) error {
 	}
 	files := ninep.New(ninep.Config{Images: images, Logger: c.Logger, MessageMax: limits.Record, Users: users})
 	for i := range s.nine {
-		s.nine[i].srv = rpc.NewServer(rpc.Config{Session: files.Session, Logger: c.Logger, Limits: limits, Budget: s.budget, Traffic: s.traffic})
+		s.nine[i].srv = rpc.NewServer(rpc.Config{Session: files.Session, Logger: c.Logger, Limits: limits, Budget: s.budget, Traffic: s.traffic, Observer: s.watchers.observer()})
 	}
 	return nil
 }

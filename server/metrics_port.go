@@ -23,6 +23,7 @@ func (s *Server) measure() metrics.Server {
 	for _, h := range u.Holders {
 		m.Holders = append(m.Holders, metrics.Holder(h))
 	}
+	s.watchers.measure(&m)
 	for _, srv := range s.rpcServers() {
 		t := srv.Tally()
 		c := &m.Connections

@@ -153,6 +153,10 @@ func (c *Config) restarts(next *Config) (list []Restart, place []int) {
 	differ("", "no_locks", strconv.FormatBool(c.Locking.Off), strconv.FormatBool(next.Locking.Off))
 	differ("", "grace", c.Locking.Grace.String(), next.Locking.Grace.String())
 	differ("", "memory", strconv.FormatInt(c.Memory, 10), strconv.FormatInt(next.Memory, 10))
+	differ("", "access_log", c.Watching.AccessLog, next.Watching.AccessLog)
+	differ("", "access_log_sample", strconv.FormatUint(c.Watching.AccessLogSample, 10), strconv.FormatUint(next.Watching.AccessLogSample, 10))
+	differ("", "trace_endpoint", c.Watching.TraceEndpoint, next.Watching.TraceEndpoint)
+	differ("", "trace_sample", strconv.FormatFloat(c.Watching.TraceSample, 'g', -1, 64), strconv.FormatFloat(next.Watching.TraceSample, 'g', -1, 64))
 	for n := range c.Images {
 		now := &c.Images[n]
 		at := slices.IndexFunc(next.Images, func(i ImageConfig) bool { return i.Path == now.Path })

@@ -52,6 +52,7 @@ type Server struct {
 	budget    *rpc.Budget // of all listeners
 	traffic   *traffic.Table
 	events    *events.Log
+	watchers  watchers
 	at        atomic.Int32 // a stage
 
 	reloading sync.Mutex // orders Reloads, and what they log
@@ -86,6 +87,7 @@ func Open(c Config) (*Server, error) {
 		return nil, err
 	}
 	if err := s.open(&c, sets); err != nil {
+		s.watchers.close()
 		return nil, errors.Join(err, s.undo(), s.unlisten(), s.closeAdmin())
 	}
 	s.answerAdmin()
@@ -109,6 +111,9 @@ func (s *Server) open(c *Config, sets []*export.Set) error {
 		if l := c.Images[n].Limits; i.many || l.Waiters > 0 {
 			i.room = s.budget.NewRoom(l.Waiters)
 		}
+	}
+	if err := s.watch(&c.Watching); err != nil {
+		return err
 	}
 	if err := s.answer(c); err != nil {
 		return err
@@ -189,7 +194,8 @@ func (s *Server) answer(c *Config) error {
 	services := portmap.ServicesOf(programs, s.nfs.addr(), s.nfs.udpAddr())
 	maps := portmap.New(portmap.Config{Services: s.withPortmap(services), Admit: s.tables.Admits})
 	programs = append(programs, maps.Program())
-	if err := s.nfs.answer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits, Budget: s.budget, Admit: s.tables.Admits, Traffic: s.traffic}); err != nil {
+	if err := s.nfs.answer(rpc.Config{Programs: programs, Logger: c.Logger, Limits: c.Limits, Budget: s.budget, Admit: s.tables.Admits, Traffic: s.traffic,
+		Observer: s.watchers.observer()}); err != nil {
 		return err
 	}
 	if s.nfs.udp != nil {
@@ -198,7 +204,7 @@ func (s *Server) answer(c *Config) error {
 	if s.portmap == nil {
 		return nil
 	}
-	return s.portmap.answer(rpc.Config{Programs: []rpc.Program{maps.Program()}, Logger: c.Logger, Budget: s.budget, Admit: s.tables.Admits, Traffic: s.traffic,
+	return s.portmap.answer(rpc.Config{Programs: []rpc.Program{maps.Program()}, Logger: c.Logger, Budget: s.budget, Admit: s.tables.Admits, Traffic: s.traffic, Observer: s.watchers.observer(),
 		Limits: rpc.Limits{Connections: portmapConnections, Idle: portmapIdle, Record: rpc.DatagramBytes}})
 }
 
@@ -274,6 +280,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	wg.Wait() // it notes how far it is
 	err = errors.Join(err, s.closeAdmin())
+	s.watchers.close()
 	return errors.Join(err, s.endImages())
 }
 
@@ -290,5 +297,7 @@ func (s *Server) servePortmap(ctx context.Context) error {
 //
 // Errors: those of the sockets and of pmemfs.FS.Close, joined.
 func (s *Server) Close() error {
-	return errors.Join(s.unlisten(), s.closeAdmin(), s.closeImages())
+	err := errors.Join(s.unlisten(), s.closeAdmin(), s.closeImages())
+	s.watchers.close()
+	return err
 }

@@ -25,6 +25,10 @@ func serverConfig(f *config.InForce, w io.Writer) (server.Config, error) {
 		Locking:    server.Locking{Off: config.Get[bool](s, "no_locks"), Grace: config.Get[time.Duration](s, "grace")},
 		Memory:     config.Get[int64](s, "memory"),
 		Version:    version(),
+		Watching: server.Watching{
+			AccessLog: config.Get[string](s, "access_log"), AccessLogSample: uint64(config.Get[int64](s, "access_log_sample")),
+			TraceEndpoint: config.Get[string](s, "trace_endpoint"), TraceSample: config.Get[float64](s, "trace_sample"),
+		},
 	}
 	var err error
 	if c.Admin, err = adminConfig(s); err != nil {

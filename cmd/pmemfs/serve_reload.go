@@ -67,6 +67,9 @@ func (s *steering) onHangup(hangups <-chan os.Signal) (stop func()) {
 				return
 			case <-hangups:
 			}
+			if s.reopened() && s.file == "" {
+				continue // that was what the signal is for
+			}
 			_, _ = s.reload() // which has logged it
 		}
 	})
@@ -74,6 +77,22 @@ func (s *steering) onHangup(hangups <-chan os.Signal) (stop func()) {
 		close(done)
 		wg.Wait()
 	}
+}
+
+// reopened goes on with the access log in a new file, and reports whether there is one.
+func (s *steering) reopened() bool {
+	s.mu.Lock()
+	to := s.server
+	s.mu.Unlock()
+	switch err := to.ReopenAccessLog(); {
+	case errors.Is(err, server.ErrNoAccessLog):
+		return false
+	case err != nil:
+		s.log.Error("the access log stays in its old file", "err", err)
+	default:
+		s.log.Info("the access log goes on in a new file")
+	}
+	return true
 }
 
 // reload goes by what the file says now, as far as that can be done, or changes nothing. The log says which.

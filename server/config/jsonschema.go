@@ -130,7 +130,7 @@ func (k *Kind) schema() object {
 		}
 		return number
 	case aNumber:
-		return object{"type": "number", "minimum": 0, "maximum": 1}
+		return object{"type": "number", "exclusiveMinimum": 0, "maximum": 1}
 	}
 	switch {
 	case k.values != nil:

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -8,6 +9,9 @@ import (
 	"pmemfs/server/rpc"
 	"pmemfs/server/schedule"
 )
+
+// Stdout in place of the path of the access log means standard output.
+const Stdout = "-"
 
 // AdminOff in place of the address of the admin port means that there is none.
 const AdminOff = "off"
@@ -55,6 +59,14 @@ var serverKeys = []Key{
 		Doc: "file in PEM with the key of that certificate"},
 	{Table: TableServer, Name: "debug_pprof", Kind: kindBool, Default: "false", Option: true,
 		Doc: "have Go's profiles at the admin port, below /debug/pprof/"},
+	{Table: TableServer, Name: "access_log", Kind: kindLog, Absent: "none", Example: `"/var/log/pmemfs/access.log"`, Option: true,
+		Doc: "file to which a line of JSON is appended for each call, or " + Stdout + " for standard output; SIGHUP opens it anew"},
+	{Table: TableServer, Name: "access_log_sample", Kind: number("a number of calls", 1, math.MaxInt32), Default: "1", Option: true,
+		Doc: "one of so many calls has a line in the access log"},
+	{Table: TableServer, Name: "trace_endpoint", Kind: kindURL, Absent: "none", Example: `"http://127.0.0.1:4318"`, Option: true,
+		Doc: "URL of a collector of OpenTelemetry that is told of calls, by OTLP over HTTP"},
+	{Table: TableServer, Name: "trace_sample", Kind: kindPart, Default: "0.001", Option: true,
+		Doc: "which part of calls it is told of: above 0, up to 1"},
 	{Table: TableServer, Name: "log_level", Kind: enum("the level", "debug", "info", "warn", "error"), Default: "info", Option: true, Live: true,
 		Doc: "least severe messages to log: debug, info, warn or error"},
 	{Table: TableServer, Name: "log_format", Kind: enum("the form", "text", "json"), Default: "text", Option: true, Live: true,

@@ -31,6 +31,8 @@ var (
 	kindText     = &Kind{name: "text", shape: aText, parse: parseText}
 	kindPath     = &Kind{name: "path", shape: aText, parse: parseText, isPath: true}
 	kindControl  = &Kind{name: "path", shape: aText, parse: parseText, isPath: true, words: []string{NoControl}}
+	kindLog      = &Kind{name: "path", shape: aText, parse: parseText, isPath: true, words: []string{Stdout}}
+	kindPart     = &Kind{name: "part", shape: aNumber, parse: parsePart}
 	kindNineP    = &Kind{name: "address", shape: aText, parse: parseNineP, pattern: `^(unix:.+|.*:[0-9A-Za-z-]+)$`}
 	kindAdmin    = &Kind{name: "address", shape: aText, parse: parseAdmin, pattern: `^(off|.*:[0-9A-Za-z-]+)$`}
 	kindHost     = &Kind{name: "name", shape: aText, parse: parseHost, pattern: hostPattern}

@@ -35,6 +35,15 @@ func parseBool(text string) (any, error) {
 	return nil, fmt.Errorf("it is true or false, not %q", text)
 }
 
+// parsePart is a part of something: above 0, up to 1.
+func parsePart(text string) (any, error) {
+	part, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(part > 0 && part <= 1) { // nor what is no number
+		return nil, fmt.Errorf("it is a part above 0 and up to 1, such as 0.01, not %q", cut(text))
+	}
+	return part, nil
+}
+
 func parseText(text string) (any, error) {
 	if strings.ContainsAny(text, "\x00\n") {
 		return nil, fmt.Errorf("%q has a character that cannot be there", cut(text))

@@ -44,6 +44,7 @@ var whyRefused = map[mountStat]string{
 // out, is not asked how it was come by.
 func (s *Server) mnt(r *rpc.Request, dir string, c export.Caller, e *rpc.Encoder) {
 	remote := r.Remote
+	r.Counted.Name = []byte(dir)
 	dir, _, _ = strings.Cut(dir, "\x00")
 	image, x, attr, status := s.find(remote, dir, c)
 	e.Uint32(uint32(status))

@@ -64,7 +64,13 @@ func (c *call) end() {
 func (c *call) fh(i int) { c.raw[i] = c.d.Opaque(nfswire.HandleMax) }
 
 // name reads a filename3 of any length: too long a one is an error of NFS, not of XDR.
-func (c *call) name() []byte { return c.d.Opaque(len(c.r.Args)) }
+func (c *call) name() []byte {
+	name := c.d.Opaque(len(c.r.Args))
+	if c.r.Counted.Name == nil {
+		c.r.Counted.Name = name
+	}
+	return name
+}
 
 // admit finds out what files the first n handles name, by the rules of which export, and whom the caller is taken for.
 // The caller's arguments have all been read.
@@ -92,6 +98,7 @@ func (c *call) admit(n int) nfswire.Status {
 		c.h[i], c.exp, c.n = h, exp, i+1
 		c.r.Counted.Export = exp.Counted()
 	}
+	c.r.Counted.File = c.h[0].FileID()
 	c.exp.Bound(&c.call)
 	sys := &c.r.Sys
 	c.cred = c.exp.Cred(export.Caller{Anonymous: c.r.CredFlavor != rpc.AuthSys, UID: sys.UID, GID: sys.GID, Groups: sys.Groups})

@@ -60,6 +60,7 @@ func (c *call) attach() errno {
 	id, afid := c.d.u32(), c.d.u32()
 	uname, aname := string(c.d.str()), string(c.d.str())
 	uid := c.d.u32()
+	c.r.Counted.Name, c.r.Counted.User = []byte(aname), uid
 	if !c.d.done() {
 		return eProto
 	}

@@ -117,6 +117,15 @@ func (c *call) status(err error) errno {
 	return errnoOf(err)
 }
 
+// name reads a name. Whoever observes the call is told the first one.
+func (c *call) name() []byte {
+	name := c.d.str()
+	if c.r.Counted.Name == nil {
+		c.r.Counted.Name = name
+	}
+	return name
+}
+
 // fid finds the fid with a number, nil if there is none, and has it until the request ends. The fields of the request have all been read.
 func (c *call) fid(id uint32) *fid {
 	f := c.s.table.get(id)
@@ -148,7 +157,7 @@ func (c *call) by(f *fid) errno {
 		return eStale
 	case c.n == 1:
 		c.img, c.exp = f.img, exp
-		c.r.Counted.Export = exp.Counted()
+		c.r.Counted.Export, c.r.Counted.File, c.r.Counted.User = exp.Counted(), f.h.FileID(), f.user.uid
 		exp.Bound(&c.call)
 		c.as(f.user)
 	case f.img != c.img || f.exp != c.exp.ID():

@@ -23,7 +23,7 @@ func withMode(mode uint32) *pmemfs.SetAttr {
 }
 
 func (c *call) mkdir() errno {
-	id, name, mode, gid := c.d.u32(), c.d.str(), c.d.u32(), c.d.u32()
+	id, name, mode, gid := c.d.u32(), c.name(), c.d.u32(), c.d.u32()
 	if !c.d.done() {
 		return eProto
 	}
@@ -36,7 +36,7 @@ func (c *call) mkdir() errno {
 }
 
 func (c *call) symlink() errno {
-	id, name, target, gid := c.d.u32(), c.d.str(), c.d.str(), c.d.u32()
+	id, name, target, gid := c.d.u32(), c.name(), c.name(), c.d.u32()
 	if !c.d.done() {
 		return eProto
 	}
@@ -47,7 +47,7 @@ func (c *call) symlink() errno {
 
 // mknod makes a file of any type but a directory or a symbolic link; ordinary files too, as mknod(2) does.
 func (c *call) mknod() errno {
-	id, name := c.d.u32(), c.d.str()
+	id, name := c.d.u32(), c.name()
 	mode, major, minor, gid := c.d.u32(), c.d.u32(), c.d.u32(), c.d.u32()
 	if !c.d.done() {
 		return eProto
@@ -66,7 +66,7 @@ func (c *call) mknod() errno {
 }
 
 func (c *call) link() errno {
-	dirID, id, name := c.d.u32(), c.d.u32(), c.d.str()
+	dirID, id, name := c.d.u32(), c.d.u32(), c.name()
 	if !c.d.done() {
 		return eProto
 	}
@@ -80,7 +80,7 @@ func (c *call) link() errno {
 
 // rename renames a file from the name by which its fid was found, if it still has that.
 func (c *call) rename() errno {
-	id, dirID, name := c.d.u32(), c.d.u32(), c.d.str()
+	id, dirID, name := c.d.u32(), c.d.u32(), c.name()
 	if !c.d.done() {
 		return eProto
 	}
@@ -100,7 +100,7 @@ func (c *call) rename() errno {
 }
 
 func (c *call) renameat() errno {
-	fromID, old, toID, name := c.d.u32(), c.d.str(), c.d.u32(), c.d.str()
+	fromID, old, toID, name := c.d.u32(), c.name(), c.d.u32(), c.name()
 	if !c.d.done() {
 		return eProto
 	}
@@ -115,7 +115,7 @@ func (c *call) renameat() errno {
 const removeDir = 0x200
 
 func (c *call) unlinkat() errno {
-	id, name, flags := c.d.u32(), c.d.str(), c.d.u32()
+	id, name, flags := c.d.u32(), c.name(), c.d.u32()
 	if !c.d.done() {
 		return eProto
 	}

@@ -117,7 +117,7 @@ const createTries = 16
 // lcreate makes a file, or unless O_EXCL is among the flags opens the one that is there. The fid of the directory becomes that of the
 // file.
 func (c *call) lcreate() errno {
-	id, name := c.d.u32(), c.d.str()
+	id, name := c.d.u32(), c.name()
 	flags, mode, gid := c.d.u32(), c.d.u32(), c.d.u32()
 	if !c.d.done() {
 		return eProto

@@ -15,7 +15,7 @@ func (c *call) walk() errno {
 	}
 	var names [walkMax][]byte
 	for i := range n {
-		names[i] = c.d.str()
+		names[i] = c.name()
 	}
 	if !c.d.done() {
 		return eProto

@@ -72,7 +72,7 @@ func (c *call) mayXattr(name []byte, change bool) errno {
 
 // xattrwalk makes a fid of an attribute, or without a name of the list of names, each with a zero behind it, and tells how long that is.
 func (c *call) xattrwalk() errno {
-	id, newID, name := c.d.u32(), c.d.u32(), c.d.str()
+	id, newID, name := c.d.u32(), c.d.u32(), c.name()
 	if !c.d.done() {
 		return eProto
 	}
@@ -129,7 +129,7 @@ func (c *call) xattrOf(f *fid, name []byte) ([]byte, errno) {
 
 // xattrcreate makes a fid one by which an attribute is written. No bytes for what must be there remove it: so Linux does that.
 func (c *call) xattrcreate() errno {
-	id, name, size, flags := c.d.u32(), c.d.str(), c.d.u64(), c.d.u32()
+	id, name, size, flags := c.d.u32(), c.name(), c.d.u64(), c.d.u32()
 	if !c.d.done() {
 		return eProto
 	}

@@ -46,6 +46,7 @@ type conn struct {
 	out     Encoder       // replies not yet sent; the goroutine's own
 	session Session       // nil for RPC
 	traffic *traffic.Conn // nil if nobody counts
+	began   int64         // when the call under way began, for observers
 	needs   need          // to read on
 	readErr error
 	readN   int

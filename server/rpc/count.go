@@ -10,6 +10,25 @@ type Counted struct {
 	Procedure traffic.Procedure
 	Export    traffic.Export // NoExport until it is known
 	Status    traffic.Status // of the procedure; 0 for success
+
+	// For whoever observes calls.
+	File uint64 // that the call is about, as clients see its number; 0 for none
+	Name []byte // in it, or the path that the client has asked for; part of the call
+	User uint32 // whom a client of a Session says it is; of RPC Sys does
+}
+
+// Observer is told of each call that was answered, before its reply leaves: it must not wait. It may be called by any number of goroutines.
+type Observer interface {
+	Answered(r *Request, o *Observed)
+}
+
+// Observed is how a call went, beside what its Request says. Times are those of traffic.Table.Now.
+type Observed struct {
+	traffic.Event
+	Arrived int64 // when the server began with the calls that had arrived with it
+	Began   int64 // when its program was called, for the last time
+	Ended   int64
+	Beside  bool // it was answered beside its connection's others
 }
 
 // kinds of connections.
@@ -34,6 +53,22 @@ func (c *conn) joinTraffic() {
 func (c *conn) beginCall() {
 	if c.traffic != nil {
 		c.set.calls.Begin(c.srv.traffic)
+		c.began = c.srv.observedNow()
+	}
+}
+
+// observedNow is the time for observers; 0 if there are none.
+func (s *Server) observedNow() int64 {
+	if s.observer == nil {
+		return 0
+	}
+	return s.traffic.Now()
+}
+
+// observe tells the observer.
+func (s *Server) observe(r *Request, ev *traffic.Event, arrived, began int64, beside bool) {
+	if s.observer != nil {
+		s.observer.Answered(r, &Observed{*ev, arrived, began, s.traffic.Now(), beside})
 	}
 }
 
@@ -49,7 +84,11 @@ func (c *conn) note(r *Request, result Result, n int) {
 	if c.set.calls.Full() {
 		c.publishOn()
 	}
-	r.event(c.set.calls.Next(), result, n)
+	ev := c.set.calls.Next()
+	r.event(ev, result, n)
+	if c.srv.observer != nil {
+		c.srv.observe(r, ev, c.set.calls.Begun(), c.began, false)
+	}
 }
 
 // countDirect counts a call whose reply, of n bytes, leaves now.
@@ -66,6 +105,7 @@ func (c *conn) countWaiter(w *waiter, result Result) {
 	if c.traffic != nil && result != panicked {
 		var ev traffic.Event
 		w.req.event(&ev, result, w.req.replied)
+		c.srv.observe(&w.req, &ev, w.begun, w.began, true)
 		c.traffic.One(ev, w.begun, true)
 	}
 }
@@ -117,10 +157,11 @@ func (d *Datagrams) begun() int64 {
 }
 
 // count counts a call that came in a datagram.
-func (d *Datagrams) count(r *Request, result Result, begun int64, offloaded bool) {
+func (d *Datagrams) count(r *Request, result Result, begun, began int64, offloaded bool) {
 	if t := d.srv.traffic; t != nil {
 		var ev traffic.Event
 		r.event(&ev, result, r.replied-markBytes)
+		d.srv.observe(r, &ev, begun, began, offloaded)
 		t.UDP().One(ev, begun, offloaded)
 	}
 }

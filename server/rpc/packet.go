@@ -159,7 +159,7 @@ func (d *Datagrams) answer(p *packet, req *Request, out *Encoder) {
 	if result := d.srv.reply(req, out); result == Wait {
 		d.offload(p, req, begun)
 	} else {
-		d.count(req, result, begun, false)
+		d.count(req, result, begun, begun, false)
 		d.send(p, req, out)
 	}
 	out.buf = out.buf[:0]
@@ -194,7 +194,8 @@ func (d *Datagrams) offload(p *packet, req *Request, begun int64) {
 		defer d.end(key, cl, n)
 		a := newAnswer(d.srv.budget, cl, d.srv.slot)
 		defer a.free()
-		d.count(own, d.srv.reply(own, &a.out), begun, true)
+		began := d.srv.observedNow()
+		d.count(own, d.srv.reply(own, &a.out), begun, began, true)
 		d.send(&w, own, &a.out)
 	})
 }

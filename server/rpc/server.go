@@ -59,6 +59,8 @@ type Config struct {
 	Session func(local, remote netip.AddrPort) Session
 	// Traffic counts the calls, maybe together with those of other servers; nil for not at all.
 	Traffic *traffic.Table
+	// Observer is told of each call that is counted; nil for nobody.
+	Observer Observer
 }
 
 // Server answers calls of its programs on any number of TCP connections, and on sockets of UDP (see NewDatagrams). See the package comment for how.
@@ -70,6 +72,7 @@ type Server struct {
 	session  func(local, remote netip.AddrPort) Session
 	budget   *Budget
 	traffic  *traffic.Table
+	observer Observer    // nil for none
 	open     *share.Pool // connections of this server
 	tally    tally
 	slot     int64 // bytes of a large slot: a large record and a large reply
@@ -87,7 +90,7 @@ func NewServer(c Config) *Server {
 	l := c.Limits.withDefaults()
 	s := &Server{
 		programs: c.Programs, log: c.Logger, limits: l, admit: c.Admit, session: c.Session,
-		budget: c.Budget, traffic: c.Traffic, open: share.New(int64(l.Connections)),
+		budget: c.Budget, traffic: c.Traffic, observer: c.Observer, open: share.New(int64(l.Connections)),
 		conns: make(map[*conn]struct{}),
 		begun: time.Now(),
 	}

@@ -14,6 +14,7 @@ type waiter struct {
 	room   *Room // in which it has a place; nil if it has named none
 	share  *roomShare
 	begun  int64 // when the server began with the call, by traffic.Table.Now
+	began  int64 // when its program was called, for observers
 	req    Request
 	answer *answer
 }
@@ -144,6 +145,7 @@ func (c *conn) standStill(begun int64) error {
 	}
 	c.endTurn()
 	c.set.calls.Resume(begun)
+	c.began = c.srv.observedNow()
 	c.req.MayWait, c.req.Counted = true, Counted{}
 	c.countCall(c.reply(&c.req, &c.out))
 	c.stampNext(&c.req)
@@ -221,6 +223,7 @@ func (c *conn) takeShare(r *ration, a *account, n int64) (taken bool, err error)
 
 func (w *waiter) run() {
 	c := w.c
+	w.began = c.srv.observedNow()
 	c.countWaiter(w, c.reply(&w.req, &w.answer.out))
 	if w.req.receipt != nil {
 		w.answer.stamps = append(w.answer.stamps, stamp{w.req.receipt, w.answer.out.Len()})

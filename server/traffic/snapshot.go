@@ -227,7 +227,7 @@ func (t *Table) Clients(most int) (list []Client, others int) {
 func (t *Table) client(name string, s *Sums, conns int) Client {
 	c := Client{Client: name, Connections: conns, Calls: s.calls, Errors: s.errors, BytesIn: s.in, BytesOut: s.out, Seconds: seconds(s.took)}
 	if s.last > 0 {
-		c.LastNS = t.at(s.last).UnixNano()
+		c.LastNS = t.At(s.last).UnixNano()
 	}
 	return c
 }

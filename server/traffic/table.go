@@ -101,8 +101,8 @@ func New() *Table {
 // Now is the time by which latencies are counted, in nanoseconds.
 func (t *Table) Now() int64 { return int64(time.Since(t.begun)) }
 
-// at is a time of Now.
-func (t *Table) at(now int64) time.Time { return t.begun.Add(time.Duration(now)) }
+// At is the wall clock at a time of Now.
+func (t *Table) At(now int64) time.Time { return t.begun.Add(time.Duration(now)) }
 
 // Export is the export of a name, of the image of a name. Once named it stays, so that its counters never go back when it is removed and comes again.
 func (t *Table) Export(image, name string) Export {
