@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -82,7 +83,7 @@ func (l *cannedListener) Accept() (net.Conn, error) {
 func (l *cannedListener) Close() error { return nil }
 
 // benchServer begins to serve, and returns how to have calls of it carried out.
-func benchServer(b *testing.B, c rpc.Config) func(first [][]byte, calls []byte, times int) time.Duration {
+func benchServer(b testing.TB, c rpc.Config) func(first [][]byte, calls []byte, times int) time.Duration {
 	l := &cannedListener{conns: make(chan net.Conn)}
 	ctx, stop := context.WithCancel(b.Context())
 	var wg safego.Group
@@ -150,52 +151,64 @@ func hotCalls(eng *pmemfs.FS, file pmemfs.Handle) (nfs, nine map[string][]byte, 
 	return nfs, nine, session
 }
 
-// BenchmarkTraffic is what counting adds to a call, in place and without the network: each round is the same calls with and without, and the
-// quickest round of each counts. "x16" has 16 calls arrive together, "x1" one.
-func BenchmarkTraffic(b *testing.B) {
+// hotCase is one of these calls, and a server that does not count it.
+type hotCase struct {
+	name   string
+	config rpc.Config
+	first  [][]byte
+	call   []byte
+}
+
+// hotCases are all of them. What is counted of exports goes to table.
+func hotCases(tb testing.TB, table *traffic.Table) (list []hotCase) {
 	eng, err := pmemfs.OpenMemory(64<<20, pmemfs.DomainVolatile, pmemfs.Options{})
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	defer eng.Close()
+	tb.Cleanup(func() {
+		if err := eng.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
 	file, err := eng.Create(&pmemfs.Cred{}, nil, eng.Root(), []byte("file"), &pmemfs.CreateOptions{})
+	if err == nil {
+		_, _, err = eng.Write(&pmemfs.Cred{}, nil, file.Handle, make([]byte, 4096), 0)
+	}
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
-	if _, _, err := eng.Write(&pmemfs.Cred{}, nil, file.Handle, make([]byte, 4096), 0); err != nil {
-		b.Fatal(err)
-	}
-	table := traffic.New()
 	exports := export.NewTable(eng)
 	exports.Count(func(name string) traffic.Export { return table.Export("image", name) })
 	one := export.Default()
 	one.Squash = export.SquashNone
 	set, err := export.NewSet([]export.Export{one})
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	exports.Store(set)
 	native := nfs3.New(nfs3.Config{Engine: eng, Exports: exports})
 	files := ninep.New(ninep.Config{Images: []ninep.Image{{Engine: eng, Exports: exports}}, MessageMax: rpc.DefaultRecord})
 	nfs, nine, session := hotCalls(eng, file.Handle)
-	configs := map[bool]rpc.Config{false: {Programs: []rpc.Program{native.Program()}}, true: {Session: files.Session}}
-	for is9P, calls := range map[bool]map[string][]byte{false: nfs, true: nine} {
-		c := configs[is9P]
-		first := [][]byte(nil)
-		if is9P {
-			first = session
-		}
-		off := benchServer(b, c)
-		c.Traffic = table
-		on := benchServer(b, c)
-		for name, call := range calls {
-			for _, depth := range []int{16, 1} {
-				var together []byte
-				for range depth {
-					together = append(together, call...)
-				}
-				b.Run(fmt.Sprintf("%s/x%d", name, depth), func(b *testing.B) { compareRounds(b, off, on, first, together, depth) })
-			}
+	for name, call := range nfs {
+		list = append(list, hotCase{name, rpc.Config{Programs: []rpc.Program{native.Program()}}, nil, call})
+	}
+	for name, call := range nine {
+		list = append(list, hotCase{name, rpc.Config{Session: files.Session}, session, call})
+	}
+	return list
+}
+
+// BenchmarkTraffic is what counting adds to a call, in place and without the network: each round is the same calls with and without, and the
+// quickest round of each counts. "x16" has 16 calls arrive together, "x1" one.
+func BenchmarkTraffic(b *testing.B) {
+	table := traffic.New()
+	for _, h := range hotCases(b, table) {
+		off := benchServer(b, h.config)
+		h.config.Traffic = table
+		on := benchServer(b, h.config)
+		for _, depth := range []int{16, 1} {
+			together := bytes.Repeat(h.call, depth)
+			b.Run(fmt.Sprintf("%s/x%d", h.name, depth), func(b *testing.B) { compareRounds(b, off, on, h.first, together, depth) })
 		}
 	}
 }
