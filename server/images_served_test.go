@@ -19,6 +19,7 @@ import (
 	"pmemfs/server/export"
 	"pmemfs/server/nfswire"
 	"pmemfs/server/ninetest"
+	"pmemfs/server/nsm"
 	"pmemfs/server/rpc"
 )
 
@@ -219,9 +220,13 @@ func TestImagesLocks(t *testing.T) {
 	const granted, denied, noLocks, deniedGrace = 0, 1, 2, 4
 	cfg := several(t.TempDir(), trees...)
 	cfg.NineP, cfg.Locking.Grace = nil, server.DefaultGrace
-	s, err := server.Open(cfg)
-	must(t, err)
-	must(t, s.Close())
+	alone := cfg
+	alone.Images = cfg.Images[1:2]
+	for _, c := range []server.Config{cfg, alone, alone} { // of which the second one has counted further then
+		s, err := server.Open(c)
+		must(t, err)
+		must(t, s.Close())
+	}
 	cfg.Images[2].Exports[0].ReadOnly = true
 	must(t, os.Chmod(cfg.Images[2].Path, 0o400))
 	asUser := os.Geteuid() != 0 // root writes to what nobody may
@@ -262,6 +267,18 @@ func TestImagesLocks(t *testing.T) {
 			cfg = crashed(t, cfg)
 		}
 		stop()
+	}
+	var next []uint32
+	for _, i := range cfg.Images[:2] {
+		eng, err := pmemfs.Open(i.Path, pmemfs.Options{})
+		must(t, err)
+		n, err := nsm.NextState(eng)
+		must(t, err)
+		must(t, eng.Close())
+		next = append(next, n)
+	}
+	if next[0] != next[1] || next[0] != state+2 {
+		t.Errorf("states to come: %d, after %d", next, state)
 	}
 }
 
