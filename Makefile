@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build test bench bench-guest bench-docs bench-locks bench-server crash fuzz soak fmt lint clean
+.PHONY: all build test bench bench-guest bench-docs bench-locks bench-server pictures crash fuzz soak fmt lint clean
 
 all: build
 
@@ -59,6 +59,10 @@ bench-locks:
 bench-server: build
 	CGO_ENABLED=0 go build -trimpath -o bin/benchserver ./cmd/benchserver
 	bin/benchserver $(BENCHFLAGS)
+
+# The pictures of the status page in docs, narrow and wide, light and dark. It needs Chromium.
+pictures:
+	PMEMFS_PICTURES=$(abspath docs) go test ./integration -count=1 -run '^TestPagePictures$$'
 
 # Crash states for CRASHTIME, then KILLS kills of a server. The time is counted over all runs: it goes on where the last one
 # ended. Remove .cache/crash.json, or set CRASHSEED, to begin anew.

@@ -155,6 +155,14 @@ func (s *Server) AdminAddr() netip.AddrPort {
 	return addrOf(s.admin.at)
 }
 
+// AdminScheme is how the admin port is spoken to: http or https.
+func (s *Server) AdminScheme() string {
+	if s.config.Admin.Cert != "" {
+		return "https"
+	}
+	return "http"
+}
+
 // ready says whether clients are served.
 func (s *Server) ready() admin.Report {
 	at := s.stage()

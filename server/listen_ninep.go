@@ -178,7 +178,8 @@ func (s *Server) closeNineP() (err error) {
 }
 
 // NineP are the addresses on which 9P is served: of TCP, or paths.
-func (s *Server) NineP() (list []string) {
+func (s *Server) NineP() []string {
+	list := []string{} // as JSON no null
 	for _, n := range s.nine {
 		list = append(list, n.l.Addr().String())
 	}

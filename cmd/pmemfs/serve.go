@@ -75,7 +75,7 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	c.Logger, c.Steering = steered.log.Logger, steered.control()
+	c.Version, c.Logger, c.Steering = version(), steered.log.Logger, steered.control()
 	// Before anything can be reached, or be registered with rpcbind: who connects may already want it stopped in order.
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -138,6 +138,9 @@ func announce(w io.Writer, s *server.Server) {
 	}
 	if s.Registered() {
 		fmt.Fprintln(w, "registered with rpcbind")
+	}
+	if at := s.AdminAddr(); at.IsValid() {
+		fmt.Fprintf(w, "status page, metrics and health on %s://%s/\n", s.AdminScheme(), at)
 	}
 	fmt.Fprintln(w, "Ctrl-C stops; unmount first.")
 }

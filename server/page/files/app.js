@@ -65,9 +65,11 @@ const tables = {
     { name: 'What', text: (e) => [e.message, ...(e.details ?? []).map((d) => `${d.key}=${d.value}`)].join(' '), wide: true },
   ], 'There was none since the start.', 0, true),
   config: new Table(place('config'), 'What is in force, and where it comes from', [
-    { name: 'Key', text: text('key') },
+    { name: 'Key', text: (v) => [v.table === 'server' ? '' : [v.table, v.of].filter(Boolean).join(' '), v.key].filter(Boolean).join(': ') },
     { name: 'Value', text: text('value'), wide: true },
-    { name: 'From', text: text('source') },
+    { name: 'From', text: text('from') },
+    { name: 'Image', text: text('image') },
+    { name: 'Counts', text: (v) => (v.live ? 'after a reload' : 'after a restart') },
   ], 'The server does not tell.'),
 };
 
@@ -121,8 +123,8 @@ function show(now, before) {
   tables.procedures.show(r ? r.rows : now.traffic.rows);
   tables.clients.show(rates.clients(now, rates.restarted(now, before) ? null : before));
   tables.locks.show(now.locks.locks);
-  tables.events.show(now.events?.events ?? []);
-  tables.config.show(now.config?.settings ?? []);
+  tables.events.show(now.events.events);
+  tables.config.show(now.config?.values ?? []);
 }
 
 function showCards(s, r, now) {
