@@ -15,7 +15,7 @@ type Activity struct {
 	Changes          uint64               // that were recorded in the journal
 	RingBytes        uint64               // of the journal in use: what the next open would replay after a crash
 	RingAppended     uint64               // bytes that were ever written to it
-	RingWaits        uint64               // changes that had to wait for room in the journal
+	RingWaits        uint64               // times that a change found the journal full, and waited for a checkpoint
 	CheckpointTime   time.Duration        // of all checkpoints
 	Groups           [GroupBuckets]uint64 // fences that were made for several changes at once, in the page-cache domain, by how many
 	GroupChanges     uint64               // and those changes

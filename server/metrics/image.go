@@ -26,7 +26,7 @@ var imageValues = []struct {
 	{gauge("pmemfs_journal_size_bytes", "Size of the journal's ring.", "image"), func(i *Image) float64 { return float64(i.Info.JournalBytes) }},
 	{gauge("pmemfs_journal_used_bytes", "What of the ring a start would replay after a crash.", "image"), func(i *Image) float64 { return float64(i.Activity.RingBytes) }},
 	{counter("pmemfs_journal_written_bytes_total", "Bytes of all records.", "image"), func(i *Image) float64 { return float64(i.Activity.RingAppended) }},
-	{counter("pmemfs_journal_waits_total", "Changes that waited for room in the journal.", "image"), func(i *Image) float64 { return float64(i.Activity.RingWaits) }},
+	{counter("pmemfs_journal_waits_total", "Times that a change found the journal full, and waited for a checkpoint.", "image"), func(i *Image) float64 { return float64(i.Activity.RingWaits) }},
 	{counter("pmemfs_journal_checkpoints_total", "Checkpoints.", "image"), func(i *Image) float64 { return float64(i.Counters.Checkpoints) }},
 	{counter("pmemfs_journal_checkpoint_seconds_total", "Time of all checkpoints.", "image"), func(i *Image) float64 { return i.Activity.CheckpointTime.Seconds() }},
 	{counter("pmemfs_engine_reader_waits_total", "Calls that waited for another one to read an inode.", "image"),

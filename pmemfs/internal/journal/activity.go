@@ -13,7 +13,7 @@ type Activity struct {
 	Records        uint64 // made
 	RingBytes      uint64 // records in the window, which recovery would replay
 	RingAppended   uint64 // bytes of all records
-	RoomWaits      uint64 // times that a record waited for room, or for records before it
+	RoomWaits      uint64 // times that a record found the ring full
 	Checkpoints    uint64
 	CheckpointTime time.Duration
 	Groups         [GroupBuckets]uint64 // fences that were made for several records, by how many there were

@@ -43,10 +43,7 @@ func (j *Journal) slot(seq uint64) *slot { return &j.slots[seq%slotCount] }
 func (j *Journal) reserve(n int, counts Counts, accounts []accountChange) (*slot, error) {
 	need := layout.LineUp(uint64(n))
 	j.mu.LockShort()
-	for waited := false; j.pos+need-j.tail > j.size || j.seq-j.lowSeq >= inFlightMax || j.paused; waited = true {
-		if !waited {
-			j.roomWaits.Add(1)
-		}
+	for j.pos+need-j.tail > j.size || j.seq-j.lowSeq >= inFlightMax || j.paused {
 		if err := j.awaitRoom(need); err != nil {
 			j.mu.Unlock()
 			return nil, err
@@ -100,6 +97,7 @@ func (j *Journal) awaitRoom(need uint64) error {
 	}
 	j.mu.Unlock()
 	defer j.mu.Lock()
+	j.roomWaits.Add(1)
 	if err := j.Checkpoint(); err != nil {
 		return err
 	}
