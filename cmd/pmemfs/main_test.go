@@ -333,6 +333,7 @@ func TestUsage(t *testing.T) {
 		t.Errorf("left behind %v, %v", left, err)
 	}
 	for _, args := range [][]string{{}, {"--help"}, {"mkfs", "--help"}, {"serve", "--help"}, {"info", "--help"}, {"check", "--help"}, {"bench", "--help"},
+		{"config", "--help"}, {"config", "init", "--help"}, {"config", "check", "--help"}, {"config", "show", "--help"}, {"config", "schema", "--help"}, {"reload", "--help"},
 		{"bench", "engine", "--help"}, {"bench", "dirtest", "--help"}, {"bench", "durable", "--help"}} {
 		if stdout, _ := want(t, 0, args...); !strings.Contains(stdout, "Examples:") {
 			t.Errorf("pmemfs %q shows no examples", args)

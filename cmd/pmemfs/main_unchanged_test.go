@@ -142,6 +142,9 @@ func failures(busy string) [][]string {
 		{"info", "foreign"}, {"info", "none.img"}, {"info", "folder"}, {"info", "cut.img"}, {"info", "dangling"},
 		{"bench", "engine", "--compare", "none"}, {"bench", "engine", "--compare", ".", "--compare", "foreign"}, {"bench", "dirtest", "--compare", "foreign"},
 		{"bench", "engine", "--image-dir", "none"}, {"bench", "durable", "none"}, {"bench", "durable", "foreign"},
+		{"config", "check", "bad.toml"}, {"config", "check", "none.toml"}, {"config", "check", "folder"}, {"config", "check", "good.img"}, {"config", "check"},
+		{"config", "show", "--config", "bad.toml"}, {"config", "show", "good.img"}, {"config", "show", "none.img"}, {"config", "show", "good.img", "--nfs", ":1"},
+		{"config", "nothing"}, {"reload", "good.img"}, {"reload", "none.img"}, {"reload", "foreign"}, {"reload"},
 		{"bench", "nothing"}, {"nope"}, {"help", "nope"},
 	}
 }
