@@ -67,9 +67,6 @@ func (s *steering) onHangup(hangups <-chan os.Signal) (stop func()) {
 				return
 			case <-hangups:
 			}
-			if s.reopened() && s.file == "" {
-				continue // that was what the signal is for
-			}
 			_, _ = s.reload() // which has logged it
 		}
 	})
@@ -81,10 +78,7 @@ func (s *steering) onHangup(hangups <-chan os.Signal) (stop func()) {
 
 // reopened goes on with the access log in a new file, and reports whether there is one.
 func (s *steering) reopened() bool {
-	s.mu.Lock()
-	to := s.server
-	s.mu.Unlock()
-	switch err := to.ReopenAccessLog(); {
+	switch err := s.server.ReopenAccessLog(); {
 	case errors.Is(err, server.ErrNoAccessLog):
 		return false
 	case err != nil:
@@ -95,11 +89,16 @@ func (s *steering) reopened() bool {
 	return true
 }
 
-// reload goes by what the file says now, as far as that can be done, or changes nothing. The log says which.
+// reload goes by what the file says now, as far as that can be done, or changes nothing. The log says which. The access log is opened anew in any
+// case: whoever has moved it away waits for that.
 func (s *steering) reload() (control.ReloadReply, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	reopened := s.reopened()
 	reply, err := s.apply()
+	if errors.Is(err, errNoFile) && reopened {
+		return reply, nil
+	}
 	if err != nil {
 		s.log.Error("not reloaded: everything stays as it was", "err", err)
 		return reply, err
@@ -116,6 +115,7 @@ func (s *steering) reload() (control.ReloadReply, error) {
 
 // apply is reload without a log.
 func (s *steering) apply() (reply control.ReloadReply, err error) {
+	reply.Applied, reply.Restart, reply.Overridden = []control.ConfigurationChange{}, []control.ConfigurationChange{}, []string{}
 	if s.file == "" {
 		return reply, errNoFile
 	}
@@ -148,23 +148,28 @@ func (s *steering) apply() (reply control.ReloadReply, err error) {
 	return reply, nil
 }
 
-// outcome says what a reload has come to: what differs from before is applied, what differs from the start is not, if a reload does not apply it.
+// outcome says what a reload has come to: what differs from before is applied, what differs from the start is not, if a reload does not apply it. The
+// values are those that may be shown; the server knows which images come and go, and what it cannot apply of an image.
 func outcome(started, before, next *config.InForce, restarts []server.Restart) control.ReloadReply {
 	reply := control.ReloadReply{Applied: []control.ConfigurationChange{}, Restart: []control.ConfigurationChange{}, Overridden: append([]string{}, next.Over...)}
-	for _, r := range restarts {
-		reply.Restart = append(reply.Restart, control.ConfigurationChange{Image: r.Image, Key: r.Key, Now: r.Now, Next: r.Next})
+	atStart := func(c *config.Change) bool {
+		return slices.ContainsFunc(restarts, func(r server.Restart) bool { return r.Image == c.Image && r.Key == c.Name })
 	}
 	after := before.Reloaded(next)
 	for _, c := range before.Changes(after) {
-		atStart := slices.ContainsFunc(restarts, func(r server.Restart) bool { return r.Image == c.Image && r.Key == c.Name })
-		if c.Live && !atStart {
+		if c.Live && !atStart(&c) {
 			reply.Applied = append(reply.Applied, control.ConfigurationChange{Image: c.Image, Key: c.Name, Now: c.Now, Next: c.Next})
 		}
 	}
 	for _, c := range started.Changes(after) {
-		known := slices.ContainsFunc(reply.Restart, func(r control.ConfigurationChange) bool { return r.Key == c.Name })
-		if !c.Live && !known {
+		if !c.Live || atStart(&c) {
 			reply.Restart = append(reply.Restart, control.ConfigurationChange{Image: c.Image, Key: c.Name, Now: c.Now, Next: c.Next})
+		}
+	}
+	for _, r := range restarts {
+		known := slices.ContainsFunc(reply.Restart, func(c control.ConfigurationChange) bool { return c.Image == r.Image && c.Key == r.Key })
+		if r.Key == "image" && !known {
+			reply.Restart = append(reply.Restart, control.ConfigurationChange{Image: r.Image, Key: r.Key, Now: r.Now, Next: r.Next})
 		}
 	}
 	return reply

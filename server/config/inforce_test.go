@@ -146,7 +146,8 @@ func TestTogether(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	w, err := config.Environment([]string{"PATH=/bin", "PMEMFS_9P=:564 unix:/s\t:1", "PMEMFS_EXPORT=/a,ro,clients=10.0.0.0/8 /b", "PMEMFS_CONFIG=a b",
 		"PMEMFS_SERVICE_HOST=10.0.0.1", "PMEMFS_SERVICE_PORT=2049", "PMEMFS_SERVICE_PORT_NFS=2049", "PMEMFS_PORT=tcp://10.0.0.1:2049",
-		"PMEMFS_PORT_2049_TCP=tcp://10.0.0.1:2049", "PMEMFS_PORT_2049_TCP_ADDR=10.0.0.1", "PMEMFS_PORT_2049_UDP_PROTO=udp"})
+		"PMEMFS_PORT_2049_TCP=tcp://10.0.0.1:2049", "PMEMFS_PORT_2049_TCP_ADDR=10.0.0.1", "PMEMFS_PORT_2049_UDP_PROTO=udp",
+		"PMEMFS_NFS_SERVICE_HOST=10.0.0.1", "PMEMFS_NFS_SERVICE_PORT_NFS=2049", "PMEMFS_NFS_PORT=tcp://10.0.0.1:2049", "PMEMFS_NFS_PORT_2049_TCP=tcp://10.0.0.1:2049"})
 	if err != nil || len(w) != 3 {
 		t.Fatalf("%v, %v", w, err)
 	}
@@ -156,9 +157,9 @@ func TestEnvironment(t *testing.T) {
 			t.Errorf("%s: %q", k.Name, texts)
 		}
 	}
-	_, err = config.Environment([]string{"PMEMFS_NFS=", "PMEMFS_LOGLEVEL=info", "PMEMFS_9P= ", "PMEMFS_PORTMAPP=:111", "PMEMFS_ZZZZZZ=1"})
+	_, err = config.Environment([]string{"PMEMFS_NFS=", "PMEMFS_LOGLEVEL=info", "PMEMFS_9P= ", "PMEMFS_PORTMAPP=:111", "PMEMFS_ZZZZZZ=1", "PMEMFS_SECUR_PORT=true"})
 	const want = "PMEMFS_9P: it is empty: unset it for the default\nPMEMFS_LOGLEVEL: there is no such variable; did you mean PMEMFS_LOG_LEVEL?\n" +
-		"PMEMFS_NFS: it is empty: unset it for the default\nPMEMFS_PORTMAPP: there is no such variable; did you mean PMEMFS_PORTMAP?\nPMEMFS_ZZZZZZ: there is no such variable"
+		"PMEMFS_NFS: it is empty: unset it for the default\nPMEMFS_PORTMAPP: there is no such variable; did you mean PMEMFS_PORTMAP?\nPMEMFS_SECUR_PORT: there is no such variable; did you mean PMEMFS_SECURE_PORT?\nPMEMFS_ZZZZZZ: there is no such variable"
 	if err == nil || err.Error() != want {
 		t.Errorf("%v\nwant\n%s", err, want)
 	}

@@ -113,6 +113,15 @@ var kindsMistakes = []mistake{
 
 // valuesMistakes are about values that make no sense.
 var valuesMistakes = []mistake{
+	{"access_log_sample = 0", "f:1: access_log_sample: a number of calls is from 1 to 2147483647, not 0"},
+	{"trace_sample = 2", "f:1: trace_sample: it is a part above 0 and up to 1, such as 0.01, not \"2\""},
+	{"trace_sample = nan", "f:1: trace_sample: it is a part above 0 and up to 1, such as 0.01, not \"nan\""},
+	{"trace_endpoint = 'ftp://x'", "f:1: trace_endpoint: \"ftp://x\" is no URL that begins with http:// or https://"},
+	{"trace_endpoint = 'http://u:secret@'", "f:1: trace_endpoint: \"http://u:xxxxx@\" is no URL that begins with http:// or https://"},
+	{"admin = 'of'", "f:1: admin: \"of\" is no address; did you mean off?"},
+	{"admin_hosts = ['https://x/']", "f:1: admin_hosts: \"https://x/\" is no name of a host: it has neither scheme nor path"},
+	{"admin_key = 'k'", "f:1: admin_key: a certificate and its key belong together: say admin_cert and admin_key"},
+	{"admin = 'off'\nadmin_token = 't'", "f:2: admin_token: there is no admin port: admin is off"},
 	{"[[export]]\nclients = ['10.0.0.0/8',\n\n'10.0.0.5/8',\n'host']",
 		"f:4: export.clients: \"10.0.0.5/8\" is an address in the network 10.0.0.0/8: give one of the two\nf:5: export.clients: \"host\" is no network: give one such as 10.0.0.0/8, or an address"},
 	{"nfs = '127.0.0.1'", "f:1: nfs: \"127.0.0.1\" is no address: write host:port, such as 127.0.0.1:2049"},
