@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"pmemfs/pmemfs"
@@ -122,6 +123,11 @@ func (i *Image) closePrograms() {
 	if i.locks != nil {
 		i.locks.Close()
 	}
+}
+
+// crowded notes that calls of a client find no place any more, as those before them do not end.
+func (i *Image) crowded(client netip.Addr) {
+	i.log.Warn("calls for the image wait in vain: its medium is slow, or many use it", "client", client.String())
 }
 
 // named says which image an error is of, where there are several.

@@ -1,9 +1,12 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -17,7 +20,8 @@ import (
 // TestImageSlow has writes to one image wait for as long as the test wants, as for a disk that has stopped. Behind more of them than the image has
 // places for, calls to the other image are answered on the same connection, and those without a place are to come again. Then all is as before.
 func TestImageSlow(t *testing.T) {
-	c := Config{NFS: "127.0.0.1:0"}
+	var log syncBuffer
+	c := Config{NFS: "127.0.0.1:0", Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	for _, name := range []string{"/a", "/b"} {
 		x := export.Default()
 		x.Name = name
@@ -32,18 +36,7 @@ func TestImageSlow(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
 	k := &soaker{addr: s.Addr().String()}
-	var files [][]byte
-	for _, name := range []string{"/a", "/b"} {
-		root, err := k.mount("127.0.0.1", name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		file, err := k.create(root)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files = append(files, file)
-	}
+	files := [][]byte{k.file(t, "/a"), k.file(t, "/b")}
 	conn, err := k.dial("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +88,41 @@ func TestImageSlow(t *testing.T) {
 	if n := s.budget.Held(); n != 0 {
 		t.Errorf("%d bytes are still taken", n)
 	}
+	if n := strings.Count(log.String(), "wait in vain"); n != 1 {
+		t.Errorf("the log says %d times that calls wait in vain", n)
+	}
+}
+
+// syncBuffer is written by a server and read by a test.
+type syncBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// file makes a file in the directory of an export.
+func (k *soaker) file(t *testing.T, name string) []byte {
+	t.Helper()
+	root, err := k.mount("127.0.0.1", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := k.create(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // has reports whether there are replies to calls.

@@ -109,7 +109,7 @@ func (s *Server) open(c *Config, sets []*export.Set) error {
 	s.budget = c.budget()
 	for n, i := range s.images {
 		if l := c.Images[n].Limits; i.many || l.Waiters > 0 {
-			i.room = s.budget.NewRoom(l.Waiters)
+			i.room = s.budget.NewRoom(l.Waiters, i.crowded)
 		}
 	}
 	if err := s.watch(&c.Watching); err != nil {

@@ -1,6 +1,9 @@
 package rpc
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Room bounds what calls of one kind hold that wait at once, of what all calls share: those for one medium. Without it a medium that is slow, or
 // has stopped, would hold up all: its calls would take every seat, and of a client whose calls are for two media every place that it has.
@@ -12,6 +15,7 @@ type Room struct {
 	budget *Budget
 	seats  ration // by number
 	large  ration // bytes of large slots
+	tell   func(client netip.Addr)
 }
 
 // roomShare is what one client holds of a room.
@@ -27,12 +31,12 @@ const crowdPatience = 500 * time.Millisecond
 const RoomMax = seatsAll
 
 // NewRoom returns a room for n calls, and for half of RoomMax if n is 0. A client may have three quarters of the places that it has in all, and the
-// room three quarters of the large slots.
-func (b *Budget) NewRoom(n int) *Room {
+// room three quarters of the large slots. tell, if it is not nil, is told of a client whose calls begin to be refused; it must not wait.
+func (b *Budget) NewRoom(n int, tell func(client netip.Addr)) *Room {
 	if n <= 0 {
 		n = RoomMax / 2
 	}
-	r := &Room{budget: b}
+	r := &Room{budget: b, tell: tell}
 	r.seats.init(int64(n))
 	r.seats.most = min(seatsOne, max(b.calls.limit/2/(callBytes+smallBytes), 2)) * 3 / 4
 	r.large.init(b.large.limit / 4 * 3)
@@ -73,16 +77,26 @@ func (r *Room) take(s *roomShare, n int64) bool {
 	if n > 0 && !r.large.take(&s.large, n) {
 		return false
 	}
-	if r.seats.take(&s.seats, 1) {
-		return true
+	r.seats.mu.Lock()
+	taken := r.seats.takeLocked(&s.seats, 1)
+	if taken {
+		r.calm(s)
 	}
-	if n > 0 {
+	r.seats.mu.Unlock()
+	if !taken && n > 0 {
 		r.large.give(&s.large, n)
 	}
-	return false
+	return taken
 }
 
-// leave gives a place back. It ends the crowd of a client that has half of its places again.
+// calm ends the crowd of a client that has not more than half of its places. The mutex of seats is held.
+func (r *Room) calm(s *roomShare) {
+	if s.crowded && 2*s.seats.held <= max(min(r.seats.most, r.seats.limit/2), 2) {
+		s.crowded = false
+	}
+}
+
+// leave gives a place back.
 func (r *Room) leave(s *roomShare, n int64) {
 	if n > 0 {
 		r.large.give(&s.large, n)
@@ -90,16 +104,18 @@ func (r *Room) leave(s *roomShare, n int64) {
 	r.seats.mu.Lock()
 	defer r.seats.mu.Unlock()
 	r.seats.giveLocked(&s.seats, 1)
-	if s.crowded && 2*s.seats.held <= min(r.seats.most, r.seats.limit/2) {
-		s.crowded = false
-	}
+	r.calm(s)
 }
 
 // crowd notes that a call of a client has waited in vain.
-func (r *Room) crowd(s *roomShare) {
+func (r *Room) crowd(s *roomShare, cl *client) {
 	r.seats.mu.Lock()
-	defer r.seats.mu.Unlock()
-	s.crowded = s.seats.held > 0
+	was := s.crowded
+	s.crowded = true
+	r.seats.mu.Unlock()
+	if !was && r.tell != nil {
+		r.tell(cl.addr)
+	}
 }
 
 // isCrowded reports whether a client's calls are to be refused for now where there is no place.
@@ -129,7 +145,7 @@ func (c *conn) enterRoom(n int64) (*roomShare, error) {
 	case nil:
 		return s, nil
 	case errImpatient:
-		r.crowd(s)
+		r.crowd(s, c.client)
 		return nil, nil
 	default:
 		return nil, err
@@ -144,7 +160,7 @@ func (c *conn) standInRoom(begun int64) error {
 	start := time.Now()
 	err := c.standStill(begun)
 	if c.req.Crowded = false; time.Since(start) > crowdPatience {
-		r.crowd(s)
+		r.crowd(s, c.client)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"bytes"
+	"net/netip"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -49,7 +50,8 @@ func (m *media) serve(r *rpc.Request, e *rpc.Encoder) rpc.Result {
 // and those for which there is no place are refused for now, until there is room again.
 func TestRoom(t *testing.T) {
 	b := rpc.NewBudget(0)
-	m := &media{stopped: b.NewRoom(6), works: b.NewRoom(0), goOn: make(chan struct{})}
+	var told atomic.Int32
+	m := &media{stopped: b.NewRoom(6, func(netip.Addr) { told.Add(1) }), works: b.NewRoom(0, nil), goOn: make(chan struct{})}
 	m.stopped.Resize(4) // of which one client alone may have two
 	addr, end := serve(t, rpc.NewServer(rpc.Config{Programs: []rpc.Program{{Number: testProgram, Low: 2, High: 3, Serve: m.serve}}, Budget: b}))
 	greedy := dial(t, addr)
@@ -90,7 +92,41 @@ func TestRoom(t *testing.T) {
 	if err := end(); err != nil {
 		t.Error(err)
 	}
+	if n := told.Load(); n != 2 {
+		t.Errorf("told %d times, in two rounds", n)
+	}
 	if n := b.Held(); n != 0 {
 		t.Errorf("%d bytes are still taken", n)
+	}
+}
+
+// TestRoomOfOthers: a client that finds no place at all, as others have them, is refused for now too, and has one when there is one.
+func TestRoomOfOthers(t *testing.T) {
+	b := rpc.NewBudget(0)
+	m := &media{stopped: b.NewRoom(1, nil), works: b.NewRoom(0, nil), goOn: make(chan struct{})}
+	addr, end := serve(t, rpc.NewServer(rpc.Config{Programs: []rpc.Program{{Number: testProgram, Low: 2, High: 3, Serve: m.serve}}, Budget: b}))
+	first, second := dial(t, addr), dialFrom(t, "127.0.0.2", addr)
+	expect := func(c *client, xid uint32, want []byte) {
+		t.Helper()
+		if got, reply := c.recv(); got != xid || !bytes.HasSuffix(reply, want) {
+			t.Fatalf("reply %d, % x; want %d, % x", got, reply, xid, want)
+		}
+	}
+	first.send(testCall(0, procStopped, words(0)))
+	for m.seen.Load() != 1 {
+		runtime.Gosched()
+	}
+	second.send(testCall(1, procStopped, words(1)))
+	expect(second, 1, refusal)
+	second.send(testCall(2, procStopped, words(2)), testCall(3, procWorks, words(3)))
+	expect(second, 2, refusal)
+	expect(second, 3, words(3))
+	m.goOn <- struct{}{}
+	expect(first, 0, words(0))
+	second.send(testCall(4, procStopped, words(4)))
+	m.goOn <- struct{}{}
+	expect(second, 4, words(4))
+	if err := end(); err != nil {
+		t.Error(err)
 	}
 }
