@@ -211,4 +211,39 @@ func TestScrapeExports(t *testing.T) {
 	}
 	m := scrape(t, s.AdminAddr())
 	m.is(t, `pmemfs_client_errors_total{client="127.0.0.1"}`, 0)
+	scrapeData(t, s, nfs, root)
+}
+
+// scrapeData is TestScrapeExports for data: replies that are sent from where it lies, and calls that are answered beside others as they wait for the medium.
+func scrapeData(t *testing.T, s *server.Server, nfs *caller, root []byte) {
+	const rounds, length = 5, 256 << 10
+	image := s.Images()[0].Path()
+	d := rpc.NewDecoder(nfs.call(nfswire.ProgNFS, 3, nfswire.ProcCreate, 1, append(append(root[:len(root):len(root)], 0, 0, 0, 1, 'f', 0, 0, 0), make([]byte, 4+6*4)...)))
+	if st := d.Uint32(); st != 0 || !d.Bool() {
+		t.Fatalf("CREATE: status %d", st)
+	}
+	e := rpc.NewEncoder(nil)
+	e.Opaque(d.Opaque(nfswire.HandleMax))
+	e.Uint64(0)
+	e.Uint32(length)
+	read := e.Bytes()
+	e = rpc.NewEncoder(nil)
+	e.Raw(read)
+	e.Uint32(nfswire.FileSync)
+	e.Opaque(make([]byte, length))
+	before := scrape(t, s.AdminAddr())["pmemfs_calls_offloaded_total"]
+	for round := 1; round <= rounds; round++ {
+		for proc, args := range map[uint32][]byte{nfswire.ProcWrite: e.Bytes(), nfswire.ProcRead: read} {
+			nfs.call(nfswire.ProgNFS, 3, proc, 4, args)
+			m := scrape(t, s.AdminAddr())
+			m.is(t, fmt.Sprintf(`pmemfs_calls_total{export="/",image="%s",procedure="%s",protocol="nfs3"}`, image, traffic.NFS3.Procedure(proc)), float64(4*round))
+			m.is(t, `pmemfs_client_received_bytes_total{client="127.0.0.1"}`, float64(nfs.in))
+			m.is(t, `pmemfs_client_sent_bytes_total{client="127.0.0.1"}`, float64(nfs.out))
+		}
+	}
+	m := scrape(t, s.AdminAddr())
+	if n := m["pmemfs_calls_offloaded_total"] - before; n < 4*rounds {
+		t.Errorf("%g calls were answered beside the connection, of %d that wait for the medium", n, 4*rounds)
+	}
+	m.is(t, `pmemfs_client_errors_total{client="127.0.0.1"}`, 0)
 }
