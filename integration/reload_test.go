@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"pmemfs/integration/harness"
 	"pmemfs/integration/rawnfs"
@@ -118,4 +119,48 @@ func TestReload(t *testing.T) {
 	r.create(gone, "again", nil)
 	r.create(shown, "gone", rawnfs.Stale)
 	r.create(root, "last", nil)
+}
+
+// TestReloadAccessLog moves the access log away, as logrotate does, without a configuration file.
+func TestReloadAccessLog(t *testing.T) {
+	t.Parallel()
+	log := filepath.Join(t.TempDir(), "access.log")
+	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "64MiB", "--access-log", log)
+	client, err := rawnfs.Dial(server.Addr(), patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	has := func(path, text string) {
+		t.Helper()
+		for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(string(b), text) {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%s has no %s: %s", path, text, b)
+			}
+		}
+	}
+	root, err := client.Mount("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	has(log, `"procedure":"MNT"`)
+	if err := os.Rename(log, log+".1"); err != nil {
+		t.Fatal(err)
+	}
+	server.Signal(syscall.SIGHUP)
+	server.WaitOutput("the access log goes on in a new file", 1)
+	if _, err := client.Getattr(root); err != nil {
+		t.Fatal(err)
+	}
+	has(log, `"procedure":"GETATTR"`)
+	if said := "not reloaded"; strings.Contains(server.Output(), said) {
+		t.Errorf("the log says %q", said)
+	}
 }
