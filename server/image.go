@@ -12,6 +12,7 @@ import (
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server/export"
 	"pmemfs/server/gonfs"
+	"pmemfs/server/jobs"
 	"pmemfs/server/nfs3"
 	"pmemfs/server/nlm"
 	"pmemfs/server/rpc"
@@ -34,6 +35,7 @@ type Image struct {
 	readOnly  bool // the image cannot be written
 	unseen    bool // whether the image is still at its path could not be told; of checkIdentity
 	scrubs    *scrubPlan
+	jobs      *jobs.List // of the server
 	snapshots *schedule.Runner
 	traffic   *traffic.Table // of the server
 	native    *nfs3.Server   // nil for another stack
@@ -43,7 +45,7 @@ type Image struct {
 //
 // Errors: that there is none, and that a new one would be of no use.
 func (s *Server) newImage(c *ImageConfig, exports *export.Set) (*Image, error) {
-	i := &Image{path: c.Path, log: s.log, scrubs: newScrubPlan(c.Scrub), traffic: s.traffic}
+	i := &Image{path: c.Path, log: s.log, scrubs: newScrubPlan(c.Scrub), jobs: &s.jobs, traffic: s.traffic}
 	if len(s.config.Images) > 1 {
 		i.log, i.many = s.log.With("image", c.Path), true
 	}

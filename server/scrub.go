@@ -9,6 +9,8 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/safego"
+	"pmemfs/server/control"
+	"pmemfs/server/jobs"
 )
 
 // Scrubbing says how the image is scrubbed while it is served.
@@ -126,21 +128,58 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// scrubOnce makes one pass, or what is left of one.
+// errScrubEnded is why a pass is not complete that somebody has cancelled.
+var errScrubEnded = errors.New("it was cancelled")
+
+// scrubOnce makes one pass, or what is left of one, or waits for the one that somebody has asked for.
 func (i *Image) scrubOnce(ctx context.Context, c Scrubbing, resume bool) error {
+	job, fresh, err := i.startScrub(c.Rate, resume)
+	if err != nil {
+		return err
+	}
+	ended, err := i.jobs.Wait(ctx, job.ID)
+	if err != nil {
+		if fresh {
+			_, cerr := i.jobs.Cancel(context.WithoutCancel(ctx), job.ID) // it notes how far it is
+			err = errors.Join(err, cerr)
+		}
+		return err
+	}
+	switch ended.State {
+	case jobs.Cancelled:
+		return errScrubEnded
+	case jobs.Failed:
+		return errors.New(ended.Message)
+	}
+	return nil
+}
+
+// startScrub begins a pass as a job.
+func (i *Image) startScrub(rate int64, resume bool) (job jobs.Job, fresh bool, err error) {
+	return i.jobs.Start(control.JobScrub, i.path, "", func(ctx context.Context, progress func(done, total int64)) (any, error) {
+		r, err := i.scrubPass(ctx, rate, resume, progress)
+		if r == nil {
+			return nil, err
+		}
+		return r, err
+	})
+}
+
+// scrubPass makes a pass, and logs what it finds.
+func (i *Image) scrubPass(ctx context.Context, rate int64, resume bool, progress func(done, total int64)) (*pmemfs.ScrubReport, error) {
 	start := time.Now()
-	i.log.Info("scrub begins", "resumed", resume, "rate", c.Rate)
-	r, err := i.eng.Scrub(ctx, pmemfs.ScrubOptions{Rate: c.Rate, Resume: resume, Found: func(f pmemfs.ScrubFinding) {
+	i.log.Info("scrub begins", "resumed", resume, "rate", rate)
+	r, err := i.eng.Scrub(ctx, pmemfs.ScrubOptions{Rate: rate, Resume: resume, Progress: progress, Found: func(f pmemfs.ScrubFinding) {
 		i.log.Warn("scrub found damage", "object", f.Object, "offset", f.Offset, "inode", f.Ino, "problem", f.Problem, "repaired", f.Repaired)
 	}})
 	switch {
 	case errors.Is(err, context.Canceled):
 		i.log.Info("scrub stopped; it goes on at the next start, or by another schedule", "bytes", r.Bytes)
-		return err
+		return r, err
 	case err != nil:
-		return err
+		return r, err
 	}
 	i.log.Info("scrub complete", "findings", uint64(len(r.Findings)+r.Suppressed)+r.Earlier, "inodes", r.Inodes, "nodes", r.Nodes,
 		"data_blocks", r.DataBlocks, "bytes", r.Bytes, "took", time.Since(start).Round(time.Millisecond))
-	return nil
+	return r, nil
 }

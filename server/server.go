@@ -27,6 +27,7 @@ import (
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server/events"
 	"pmemfs/server/export"
+	"pmemfs/server/jobs"
 	"pmemfs/server/mount3"
 	"pmemfs/server/nfs3"
 	"pmemfs/server/nlm"
@@ -49,6 +50,7 @@ type Server struct {
 	started   time.Time
 	log       *slog.Logger
 	admin     *adminPort
+	jobs      jobs.List
 	budget    *rpc.Budget // of all listeners
 	traffic   *traffic.Table
 	events    *events.Log
@@ -279,6 +281,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		i.closePrograms()
 	}
 	wg.Wait() // it notes how far it is
+	s.jobs.Close()
 	err = errors.Join(err, s.closeAdmin())
 	s.watchers.close()
 	return errors.Join(err, s.endImages())
@@ -297,6 +300,7 @@ func (s *Server) servePortmap(ctx context.Context) error {
 //
 // Errors: those of the sockets and of pmemfs.FS.Close, joined.
 func (s *Server) Close() error {
+	s.jobs.Close()
 	err := errors.Join(s.unlisten(), s.closeAdmin(), s.closeImages())
 	s.watchers.close()
 	return err

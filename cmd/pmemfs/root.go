@@ -29,7 +29,7 @@ file into a POSIX filesystem and serves it over NFSv3 and 9P2000.L. It needs no 
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(newServe(), newMkfs(), newInfo(), newGrow(), newCheck(), newScrub(), newSnapshot(), newQuota(),
-		newConfig(), newReload(), newStatus(), newClients(), newLocks(), newTop(), newHealth(), newBench())
+		newConfig(), newReload(), newStatus(), newClients(), newLocks(), newTop(), newJobs(), newHealth(), newBench())
 	return root
 }
 

@@ -12,11 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/control"
 )
 
 func newScrub() *cobra.Command {
 	var asJSON, resume bool
 	var rate size
+	var reach controlFlags
 	couldNot := func(err error) error {
 		if err == nil {
 			return nil
@@ -25,12 +27,13 @@ func newScrub() *cobra.Command {
 	}
 	cmd := &cobra.Command{
 		Use:   "scrub IMAGE",
-		Short: "Read everything in an image that is not in use, in search of damage",
+		Short: "Read everything in an image in search of damage, also while it is served",
 		Long: `Read all metadata and all file data of an image and verify their checksums; file data without checksums is read
 all the same, which finds memory that cannot be read. What check does it does not: compare things with each other. A damaged
 superblock or journal head is written anew from the other copy; nothing else is changed but the note of how far it is.
 
-A server scrubs its image itself, in the background (serve --scrub-every, --scrub-rate).
+If the image is served, the server does it, beside its clients. A server also scrubs its image itself (serve --scrub-every, --scrub-rate): a pass
+that is under way already is the one whose end is waited for.
 
 When interrupted it notes where it is; --resume goes on there. Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not
 run or was interrupted.`,
@@ -42,7 +45,7 @@ run or was interrupted.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			o := pmemfs.ScrubOptions{Rate: int64(rate), Resume: resume, Progress: progress(cmd.ErrOrStderr(), "scrubbing")}
-			report, err := pmemfs.ScrubImage(ctx, args[0], o)
+			report, err := scrubAnywhere(ctx, reach, args[0], o)
 			if report == nil {
 				return couldNot(err)
 			}
@@ -63,8 +66,27 @@ run or was interrupted.`,
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return couldNot(err) })
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&resume, "resume", false, "go on with the pass that was interrupted, if there is one")
+	reach.add(cmd.Flags())
 	cmd.Flags().Var(&rate, "rate", "bytes to read in a second at most (default no limit)")
 	return cmd
+}
+
+// scrubAnywhere scrubs an image that nobody has in use, or has its server do it.
+func scrubAnywhere(ctx context.Context, reach controlFlags, image string, o pmemfs.ScrubOptions) (*pmemfs.ScrubReport, error) {
+	report, err := pmemfs.ScrubImage(ctx, image, o)
+	if !errors.Is(err, pmemfs.ErrLocked) {
+		return report, err
+	}
+	client, err := control.Dial(ctx, image, reach.place)
+	if err != nil {
+		return nil, err
+	}
+	job, err := control.StartScrub.Call(ctx, client, control.ScrubRequest{RateBytes: o.Rate, Resume: o.Resume})
+	if err != nil {
+		return nil, err
+	}
+	report = new(pmemfs.ScrubReport)
+	return report, follow(ctx, client, job, o.Progress, report)
 }
 
 // scrubStatus is the error, with its exit status, of a report that is not clean.

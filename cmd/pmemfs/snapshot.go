@@ -31,7 +31,7 @@ find it in .snapshots/NAME below what they have mounted. Older programs refuse a
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSnapshotCreate(), newSnapshotList(), newSnapshotDelete(), newSnapshotDiff(), newSnapshotRollback(),
+	cmd.AddCommand(newSnapshotCreate(), newSnapshotList(), newSnapshotDelete(), newSnapshotDiff(), newSnapshotCheck(), newSnapshotRollback(),
 		newSnapshotHold(), newSnapshotRelease())
 	return cmd
 }

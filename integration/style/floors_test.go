@@ -21,7 +21,7 @@ const floors = `
 	server/config  server/nfs3  server/ninep  server/nlm  server/mount3  server/rquota  server/portmap  server/gonfs  server/control  server/admin  server/page
 	server/nsm  server/probe
 	server/nfswire  server/peer  server/filedata  server/calllog  server/tracing  server/quotas
-	server/rpc  server/export  server/handle  server/metrics  server/ninetest  server/schedule
+	server/rpc  server/export  server/handle  server/metrics  server/ninetest  server/schedule  server/jobs
 	server/share  server/ownsocket  server/traffic  server/events
 	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest
 	pmemfs

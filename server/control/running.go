@@ -11,6 +11,7 @@ import (
 // Running is the server that an operation reaches: what it knows beyond the image that the operation is about. Its methods may be called
 // by any number of goroutines.
 type Running interface {
+	Worker
 	Status() Status
 	Locks(most int) LocksReply
 	Clients(most int) ClientsReply
