@@ -6,7 +6,8 @@
 // # Concurrency and durability
 //
 // A List may be used by any number of goroutines. Nothing here is on the medium: after a restart there are no jobs. What was under way
-// then is as after a crash, and each kind says what that means. Lock order: List.mu is a leaf.
+// then is as after a crash, and each kind says what that means. List.mu
+// is a leaf: nothing is called under it.
 package jobs
 
 import (
