@@ -52,7 +52,7 @@ Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 			if fix {
 				return runRepair(cmd, args[0], asJSON, couldNot)
 			}
-			report, err := pmemfs.Check(args[0], pmemfs.CheckOptions{Progress: progress(cmd.ErrOrStderr(), "checking"), Data: data})
+			report, err := pmemfs.Check(args[0], pmemfs.CheckOptions{Progress: progress(cmd, "checking"), Data: data})
 			if err != nil {
 				return couldNot(err)
 			}

@@ -122,7 +122,7 @@ func checked(path string) (*config.InForce, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := serverConfig(f, io.Discard)
+	c, err := serverConfig(f, silent)
 	if err == nil {
 		err = c.Vet()
 	}

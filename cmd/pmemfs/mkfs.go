@@ -13,11 +13,12 @@ import (
 
 func newMkfs() *cobra.Command {
 	var (
-		bytes size
-		owner ownerFlags
-		force bool
-		sums  bool
-		label string
+		bytes  size
+		owner  ownerFlags
+		force  bool
+		sums   bool
+		asJSON bool
+		label  string
 	)
 	cmd := &cobra.Command{
 		Use:   "mkfs IMAGE --size SIZE",
@@ -50,7 +51,7 @@ The checksums take a thousandth of the space, and time: docs/damage.md has figur
 			if err != nil {
 				return err
 			}
-			format := server.NewImage{Size: int64(bytes), Owner: o, Progress: progress(cmd.ErrOrStderr(), "allocating")}.FormatOptions()
+			format := server.NewImage{Size: int64(bytes), Owner: o, Progress: progress(cmd, "allocating")}.FormatOptions()
 			format.Force, format.Label, format.DataChecksums = force, label, sums
 			if err := pmemfs.Format(path, format); errors.Is(err, pmemfs.ErrExist) {
 				return fmt.Errorf("%w: --force replaces it", err)
@@ -61,6 +62,9 @@ The checksums take a thousandth of the space, and time: docs/damage.md has figur
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), info)
+			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s free, %s (%s)\n", path, formatBytes(info.SizeBytes), formatBytes(info.FreeBytes),
 				info.Domain, info.DomainReason)
 			return nil
@@ -69,6 +73,7 @@ The checksums take a thousandth of the space, and time: docs/damage.md has figur
 	cmd.Flags().Var(&bytes, "size", "size of the image, such as 64GiB, 512MiB or a number of bytes; not needed for a device")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite what is there")
 	cmd.Flags().BoolVar(&sums, "data-checksums", false, "keep a checksum of each block of file data and verify it on every read")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print what info --json prints")
 	cmd.Flags().StringVar(&label, "label", "", "a name to recognise the filesystem by")
 	owner.add(cmd.Flags())
 	return cmd

@@ -157,6 +157,7 @@ across the border of such a tree from then on. A directory below that has a quot
 
 func newQuotaRemove() *cobra.Command {
 	var who whose
+	var said echo
 	var reach controlFlags
 	cmd := &cobra.Command{
 		Use:   "remove IMAGE",
@@ -171,10 +172,14 @@ it from then on, if that has a quota.`,
 				return err
 			}
 			_, err = perform(cmd.Context(), reach, args[0], pmemfs.Options{}, control.QuotaRemove, w)
-			return err
+			if err != nil {
+				return err
+			}
+			return said.done(cmd, w)
 		},
 	}
 	who.add(cmd.Flags())
+	said.add(cmd)
 	reach.add(cmd.Flags())
 	return cmd
 }
@@ -182,6 +187,7 @@ it from then on, if that has a quota.`,
 func newQuotaGrace() *cobra.Command {
 	var kind string
 	var bytes, files time.Duration
+	var said echo
 	var reach controlFlags
 	cmd := &cobra.Command{
 		Use:   "grace IMAGE",
@@ -199,12 +205,16 @@ otherwise. Both times are set. Those that have begun stay.`,
 			}
 			req := control.QuotaGrace{Kind: kind, BytesNS: int64(bytes), FilesNS: int64(files)}
 			_, err := perform(cmd.Context(), reach, args[0], pmemfs.Options{}, control.QuotaSetGrace, req)
-			return err
+			if err != nil {
+				return err
+			}
+			return said.done(cmd, req)
 		},
 	}
 	cmd.Flags().StringVar(&kind, "kind", "", "user, group or tree")
 	cmd.Flags().DurationVar(&bytes, "bytes", 0, "for soft limits of bytes")
 	cmd.Flags().DurationVar(&files, "files", 0, "for soft limits of files")
+	said.add(cmd)
 	reach.add(cmd.Flags())
 	return cmd
 }
@@ -243,6 +253,7 @@ Exit status: 0 all are right, 4 some are wrong, 8 could not run.`,
 }
 
 func newQuotaRecount() *cobra.Command {
+	var said echo
 	var reach controlFlags
 	cmd := &cobra.Command{
 		Use:   "recount IMAGE",
@@ -253,9 +264,13 @@ goes on. Nothing is limited for the first part of that time.`,
 		Args:    oneImage,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, err := perform(cmd.Context(), reach, args[0], pmemfs.Options{}, control.QuotaRecount, control.None{})
-			return err
+			if err != nil {
+				return err
+			}
+			return said.done(cmd, control.None{})
 		},
 	}
+	said.add(cmd)
 	reach.add(cmd.Flags())
 	return cmd
 }

@@ -11,7 +11,7 @@ import (
 
 // runRepair is check --repair.
 func runRepair(cmd *cobra.Command, path string, asJSON bool, couldNot func(error) error) error {
-	r, err := pmemfs.Repair(path, pmemfs.RepairOptions{Progress: progress(cmd.ErrOrStderr(), "checking")})
+	r, err := pmemfs.Repair(path, pmemfs.RepairOptions{Progress: progress(cmd, "checking")})
 	if r == nil {
 		return couldNot(err)
 	}

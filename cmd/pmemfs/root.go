@@ -26,6 +26,7 @@ file into a POSIX filesystem and serves it over NFSv3 and 9P2000.L. It needs no 
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.PersistentFlags().BoolP(quietFlag, "q", false, "do not say how far something is")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(newServe(), newMkfs(), newInfo(), newGrow(), newCheck(), newScrub(), newSnapshot(), newQuota(),

@@ -44,7 +44,7 @@ run or was interrupted.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			o := pmemfs.ScrubOptions{Rate: int64(rate), Resume: resume, Progress: progress(cmd.ErrOrStderr(), "scrubbing")}
+			o := pmemfs.ScrubOptions{Rate: int64(rate), Resume: resume, Progress: progress(cmd, "scrubbing")}
 			report, err := scrubAnywhere(ctx, reach, args[0], o)
 			if report == nil {
 				return couldNot(err)

@@ -71,7 +71,7 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	defer steered.log.close()
 	// Whoever reads the log, or what is printed at the start, may go away: that is no reason to end.
 	signal.Ignore(syscall.SIGPIPE)
-	c, err := serverConfig(steered.now, cmd.ErrOrStderr())
+	c, err := serverConfig(steered.now, func(what string) func(done, total int64) { return progress(cmd, what) })
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"time"
 
 	"pmemfs/pmemfs"
@@ -11,10 +10,10 @@ import (
 	"pmemfs/server/quotas"
 )
 
-// serverConfig makes a server's configuration of what is in force. Progress goes to w.
+// serverConfig makes a server's configuration of what is in force. tell makes what is told of progress.
 //
 // Errors: a name of a user that this machine does not have.
-func serverConfig(f *config.InForce, w io.Writer) (server.Config, error) {
+func serverConfig(f *config.InForce, tell progressOf) (server.Config, error) {
 	s := f.Server
 	c := server.Config{
 		NFS:        config.Get[string](s, "nfs"),
@@ -35,7 +34,7 @@ func serverConfig(f *config.InForce, w io.Writer) (server.Config, error) {
 		return c, err
 	}
 	for n := range f.Images {
-		i, err := imageConfig(&f.Images[n], w)
+		i, err := imageConfig(&f.Images[n], tell)
 		if err != nil {
 			return c, err
 		}
@@ -60,7 +59,7 @@ func adminConfig(s config.Settings) (a server.Admin, err error) {
 }
 
 // imageConfig is one image as a server needs it.
-func imageConfig(i *config.Image, w io.Writer) (c server.ImageConfig, err error) {
+func imageConfig(i *config.Image, tell progressOf) (c server.ImageConfig, err error) {
 	s := i.Settings
 	c = server.ImageConfig{
 		Path:     config.Get[string](s, "path"),
@@ -70,7 +69,7 @@ func imageConfig(i *config.Image, w io.Writer) (c server.ImageConfig, err error)
 		Limits:   server.ImageLimits{Waiters: int(config.Get[int64](i.Limits, "waiters"))},
 		Scrub:    server.Scrubbing{Every: config.Get[time.Duration](s, "scrub_every"), Rate: config.Get[int64](s, "scrub_rate")},
 	}
-	c.New = server.NewImage{Size: config.Get[int64](s, "size"), Owner: ownerOf(s), Progress: progress(w, "making "+c.Path)}
+	c.New = server.NewImage{Size: config.Get[int64](s, "size"), Owner: ownerOf(s), Progress: tell("making " + c.Path)}
 	if c.Durability, err = pmemfs.ParseDurability(config.Get[string](s, "durability")); err != nil {
 		return c, err
 	}

@@ -74,7 +74,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := serverConfig(f, os.Stderr)
+	c, err := serverConfig(f, silent)
 	if err != nil {
 		t.Fatal(err)
 	}

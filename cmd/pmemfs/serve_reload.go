@@ -133,7 +133,7 @@ func (s *steering) apply() (reply control.ReloadReply, err error) {
 			}
 		}
 	}
-	c, err := serverConfig(next, io.Discard)
+	c, err := serverConfig(next, silent)
 	if err != nil {
 		return reply, err
 	}

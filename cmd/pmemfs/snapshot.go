@@ -147,6 +147,7 @@ func printSnapshots(w io.Writer, list *control.SnapshotListReply) error {
 }
 
 func newSnapshotDelete() *cobra.Command {
+	var said echo
 	var reach controlFlags
 	cmd := &cobra.Command{
 		Use:   "delete IMAGE NAME...",
@@ -161,15 +162,17 @@ background while the image is served. It works on a full image too.`,
 					return snapshotError(name, err)
 				}
 			}
-			return nil
+			return said.done(cmd, map[string][]string{"deleted": args[1:]})
 		},
 	}
+	said.add(cmd)
 	reach.add(cmd.Flags())
 	return cmd
 }
 
 func newSnapshotRollback() *cobra.Command {
 	var force bool
+	var said echo
 	var reach controlFlags
 	cmd := &cobra.Command{
 		Use:   "rollback IMAGE NAME",
@@ -187,10 +190,11 @@ go on: files that existed then are the same files, those that were made since ar
 			if err != nil {
 				return snapshotError(args[1], err)
 			}
-			return nil
+			return said.done(cmd, req)
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "delete newer snapshots")
+	said.add(cmd)
 	reach.add(cmd.Flags())
 	return cmd
 }
@@ -208,6 +212,7 @@ func newSnapshotRelease() *cobra.Command {
 
 func holdCommand(verb, short, long string, op control.Operation[control.SnapshotHold, control.None]) *cobra.Command {
 	var tag string
+	var said echo
 	var reach controlFlags
 	cmd := &cobra.Command{
 		Use:     verb + " IMAGE NAME",
@@ -216,7 +221,8 @@ func holdCommand(verb, short, long string, op control.Operation[control.Snapshot
 		Example: "  pmemfs snapshot " + verb + " fs.img before-upgrade --tag audit",
 		Args:    imageAnd(1, 1, "a name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, err := perform(cmd.Context(), reach, args[0], pmemfs.Options{}, op, control.SnapshotHold{Name: args[1], Tag: tag})
+			req := control.SnapshotHold{Name: args[1], Tag: tag}
+			_, err := perform(cmd.Context(), reach, args[0], pmemfs.Options{}, op, req)
 			switch {
 			case errors.Is(err, pmemfs.ErrInvalid):
 				return fmt.Errorf("%q: a tag has 1 to 32 bytes, and else is like the name of a snapshot: pmemfs help snapshot create", tag)
@@ -227,10 +233,11 @@ func holdCommand(verb, short, long string, op control.Operation[control.Snapshot
 			case err != nil:
 				return snapshotError(args[1], err)
 			}
-			return nil
+			return said.done(cmd, req)
 		},
 	}
 	cmd.Flags().StringVar(&tag, "tag", defaultTag, "name of the hold, up to 32 bytes")
+	said.add(cmd)
 	reach.add(cmd.Flags())
 	return cmd
 }

@@ -38,7 +38,7 @@ Exit status: 0 clean, 4 damage, 8 could not run or was interrupted.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			o := pmemfs.SnapshotCheckOptions{Rate: int64(rate), Progress: progress(cmd.ErrOrStderr(), "checking")}
+			o := pmemfs.SnapshotCheckOptions{Rate: int64(rate), Progress: progress(cmd, "checking")}
 			report, err := checkSnapshot(ctx, reach, args[0], args[1], o)
 			if report == nil {
 				return couldNot(snapshotError(args[1], err))
