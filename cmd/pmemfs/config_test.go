@@ -128,6 +128,10 @@ func TestReload(t *testing.T) {
 			t.Errorf("show lacks %s:\n%s", text, stdout)
 		}
 	}
+	if stdout, _ := want(t, 0, "reload", "--control", "fs.img.sock"); !strings.Contains(stdout, "at the next start: grace is 9s; it was 45s\n") {
+		t.Errorf("%s", stdout)
+	}
+	want(t, 1, "reload", "--control", "none.sock")
 	write(t, "f.toml", file+"squash = 'nobody'\n")
 	if _, stderr := want(t, 1, "reload", "fs.img"); !strings.Contains(stderr, "f.toml:3: export.squash: squash is root, all or none") {
 		t.Errorf("%s", stderr)

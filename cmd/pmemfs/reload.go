@@ -18,6 +18,7 @@ what has come of it. Either everything is applied that can be, or nothing: then 
 
 Clients stay connected. What counts at the next start only is named.`,
 		Example: `  pmemfs reload fs.img
+  pmemfs reload --control /run/pmemfs.sock
   pmemfs reload --admin 127.0.0.1:9049 --admin-token token`,
 	}
 	var f watchFlags

@@ -34,6 +34,9 @@ func (f *watchFlags) client(ctx context.Context, args []string) (*control.Client
 		if f.token != "" {
 			return nil, errors.New("--admin-token is for the port that --admin names")
 		}
+		if len(args) == 0 && f.reach.place != "" {
+			return control.DialAt(ctx, f.reach.place)
+		}
 		image := defaultImage
 		if len(args) == 1 {
 			image = args[0]

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 	"syscall"
@@ -93,6 +94,17 @@ func Dial(ctx context.Context, image, place string) (*Client, error) {
 		}
 	}
 	return nil, first
+}
+
+// DialAt is Dial where the socket is known and the image is not.
+//
+// Errors: an *UnreachableError.
+func DialAt(ctx context.Context, place string) (*Client, error) {
+	conn, err := ownsocket.Dial(ctx, place, os.Geteuid())
+	if err != nil {
+		return nil, &UnreachableError{"", place, err}
+	}
+	return newClient("", "", place, os.Geteuid()), conn.Close()
 }
 
 func newClient(image, id, place string, owner int) *Client {
