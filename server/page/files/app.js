@@ -58,6 +58,16 @@ const tables = {
     { name: 'Owner', text: (l) => holder(l.owner) },
     { name: 'State', text: (l) => (l.waiting ? `waits for ${holder(l.for)}` : 'held'), class: (l) => (l.waiting ? 'warn' : '') },
   ], 'No file is locked.'),
+  jobs: new Table(place('jobs'), 'What the server does that takes long, and the last of what it did', [
+    { name: 'Number', number: true, text: (j) => j.id || '–', value: (j) => j.id || Infinity },
+    { name: 'Kind', text: text('kind') },
+    { name: 'Image', text: text('image') },
+    { name: 'Of', text: text('subject') },
+    { name: 'State', text: text('state'), class: (j) => (j.state === 'failed' ? 'error' : '') },
+    { name: 'Done', number: true, text: (j) => (j.total ? `${Math.floor((100 * j.done) / j.total)} % of ${bytes(j.total)}` : '–'), value: (j) => j.done },
+    { name: 'Began', text: (j) => (j.began_ns ? ago(j.began_ns) : '–'), value: (j) => -j.began_ns },
+    { name: 'Message', text: text('message'), wide: true },
+  ], 'Nothing is under way.', 0, true),
   events: new Table(place('events'), 'The last warnings and errors of the server’s log', [
     { name: 'Last (UTC)', text: (e) => time(e.last_ns), value: (e) => e.last_ns },
     { name: 'Level', text: text('level'), class: (e) => (e.level === 'error' ? 'error' : 'warn') },
@@ -92,7 +102,7 @@ async function get(path, signal) {
 async function read() {
   const signal = AbortSignal.timeout(patience);
   const at = performance.now();
-  const names = ['status', 'traffic', 'clients', 'locks', 'events', 'config'];
+  const names = ['status', 'traffic', 'clients', 'locks', 'jobs', 'events', 'config'];
   const replies = await Promise.all(names.map((name) => get(name, signal)));
   return { at, ...Object.fromEntries(names.map((name, i) => [name, replies[i]])) };
 }
@@ -123,6 +133,7 @@ function show(now, before) {
   tables.procedures.show(r ? r.rows : now.traffic.rows);
   tables.clients.show(rates.clients(now, rates.restarted(now, before) ? null : before));
   tables.locks.show(now.locks.locks);
+  tables.jobs.show(now.jobs.jobs);
   tables.events.show(now.events.events);
   tables.config.show(now.config?.values ?? []);
 }
