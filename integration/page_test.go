@@ -272,11 +272,11 @@ func TestPagePictures(t *testing.T) {
 	}{{360, false, "page-360-light"}, {360, true, "page-360-dark"}, {2560, false, "page-2560-light"}, {2560, true, "page-2560-dark"}} {
 		b.look(url, p.width, p.dark)
 		b.until("document.querySelector('#state').textContent === 'serving' && performance.now() > 30000") // curves, not points
-		picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(85))
+		picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(folder, p.name+".jpg"), picture, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(folder, p.name+".png"), picture, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
