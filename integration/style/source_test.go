@@ -54,7 +54,7 @@ func textFiles(t *testing.T) []string {
 			return nil
 		}
 		switch filepath.Ext(name) {
-		case ".img", ".prof", ".test":
+		case ".img", ".prof", ".test", ".png":
 			return nil
 		}
 		files = append(files, name)
