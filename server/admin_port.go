@@ -99,7 +99,7 @@ func (s *Server) listenAdmin(a *Admin) error {
 	}
 	l, err := net.Listen(family("tcp", a.Address), a.Address)
 	if err != nil && a.Optional {
-		s.log.Warn("there is no admin port: metrics and health cannot be asked for; --admin names another address", "addr", a.Address, "err", err)
+		s.log.Warn("there is no admin port: metrics and health cannot be asked for; --admin names another address", "addr", a.Address, "error", err)
 		return nil
 	}
 	if err != nil {
@@ -113,7 +113,7 @@ func (s *Server) listenAdmin(a *Admin) error {
 	p.wg.Go("admin", func() {
 		err := p.srv.Serve(ctx, l)
 		if err != nil {
-			s.log.Error("the admin port has failed; files are served all the same", "err", err)
+			s.log.Error("the admin port has failed; files are served all the same", "error", err)
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()

@@ -56,7 +56,7 @@ func (i *Image) listenControl(s *Server, c *ImageConfig) error {
 	default:
 		i.control.why = err.Error()
 		i.log.Warn("commands such as grow cannot reach this server: nothing can listen beside the image; --control names another place",
-			"path", path, "err", err)
+			"path", path, "error", err)
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func (i *Image) warnSparse(c *ImageConfig) {
 func (i *Image) show(set *export.Set) (missing []*export.MissingError) {
 	missing = i.exports.Store(set)
 	for _, m := range missing {
-		i.log.Warn("an export has no directory and cannot be mounted until it is made", "export", m.Export, "directory", m.Subtree, "err", m.Err)
+		i.log.Warn("an export has no directory and cannot be mounted until it is made", "export", m.Export, "directory", m.Subtree, "error", m.Err)
 	}
 	return missing
 }
@@ -146,7 +146,7 @@ func (i *Image) apart(what string, f func(context.Context) error) func(context.C
 		err := errPanicked // unless it returns
 		safego.Run(what, func() { err = f(ctx) })
 		if ctx.Err() == nil {
-			i.log.Error("a part of the server has ended: files are served without it", "part", what, "err", err)
+			i.log.Error("a part of the server has ended: files are served without it", "part", what, "error", err)
 			<-ctx.Done()
 			return nil
 		}
@@ -187,7 +187,7 @@ func (i *Image) watchIdentity(ctx context.Context) {
 func (i *Image) checkIdentity() {
 	err := i.eng.LookForImage()
 	if err != nil && !i.unseen {
-		i.log.Warn("cannot tell whether the image is still at its path", "err", err)
+		i.log.Warn("cannot tell whether the image is still at its path", "error", err)
 	}
 	i.unseen = err != nil
 }

@@ -224,6 +224,6 @@ func (s *Server) withdraw() {
 	ctx, cancel := context.WithTimeout(context.Background(), rpcbindTimeout)
 	defer cancel()
 	if err := s.registrar.Withdraw(ctx); err != nil {
-		s.log.Warn("rpcbind still lists this server", "err", err)
+		s.log.Warn("rpcbind still lists this server", "error", err)
 	}
 }

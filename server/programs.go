@@ -45,7 +45,7 @@ func (s *Server) lockPrograms(c *Locking) []rpc.Program {
 	}
 	name, err := os.Hostname()
 	if err != nil {
-		s.log.Warn("this machine has no name to tell clients of a restart", "err", err)
+		s.log.Warn("this machine has no name to tell clients of a restart", "error", err)
 	}
 	state := s.nextState()
 	var servers []*nlm.Server
@@ -57,7 +57,7 @@ func (s *Server) lockPrograms(c *Locking) []rpc.Program {
 				i.locks, servers = locks, append(servers, locks)
 				continue
 			}
-			i.log.Error("clients cannot lock files", "err", err)
+			i.log.Error("clients cannot lock files", "error", err)
 		}
 		codec := handle.New(i.eng)
 		without = append(without, codec.FSID())

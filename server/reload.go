@@ -107,7 +107,7 @@ func (i *Image) reschedule(list []schedule.Schedule) {
 	}
 	added, removed, changed := i.snapshots.Difference(list)
 	if err := i.snapshots.Set(list); err != nil {
-		i.log.Error("schedules of snapshots stay as they were", "err", err)
+		i.log.Error("schedules of snapshots stay as they were", "error", err)
 		return
 	}
 	if len(added)+len(removed)+len(changed) > 0 {
@@ -129,7 +129,7 @@ func (i *Image) limit(list []quotas.Quota) {
 		if f.Missing() {
 			i.log.Warn("a quota is not set: its directory is not there", "directory", f.Quota.Path)
 		} else {
-			i.log.Error("a quota is not set", "quota", f.Quota.String(), "err", f.Err)
+			i.log.Error("a quota is not set", "quota", f.Quota.String(), "error", f.Err)
 		}
 	}
 	if set > 0 {

@@ -82,7 +82,7 @@ func (s *steering) reopened() bool {
 	case errors.Is(err, server.ErrNoAccessLog):
 		return false
 	case err != nil:
-		s.log.Error("the access log stays in its old file", "err", err)
+		s.log.Error("the access log stays in its old file", "error", err)
 	default:
 		s.log.Info("the access log goes on in a new file")
 	}
@@ -100,7 +100,7 @@ func (s *steering) reload() (control.ReloadReply, error) {
 		return reply, nil
 	}
 	if err != nil {
-		s.log.Error("not reloaded: everything stays as it was", "err", err)
+		s.log.Error("not reloaded: everything stays as it was", "error", err)
 		return reply, err
 	}
 	for _, c := range reply.Restart {

@@ -196,7 +196,7 @@ func (l *Log) write() {
 func (l *Log) closeFile(w io.Writer) {
 	if f, ok := w.(*os.File); ok && f != os.Stdout {
 		if err := f.Close(); err != nil {
-			l.log.Warn("closing the access log", "err", err)
+			l.log.Warn("closing the access log", "error", err)
 		}
 	}
 }

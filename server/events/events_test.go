@@ -23,9 +23,9 @@ func TestKeeps(t *testing.T) {
 	log.With("client", "10.0.0.1:77").Warn("mount refused", "path", "/a")
 	log.Warn("mount refused", "client", "10.0.0.1:78", "path", "/b\xff"+strings.Repeat("x", 1000))
 	log.Warn("mount refused", "client", "10.0.0.2:78")
-	log.WithGroup("g").Error("broken", "err", errors.New("no more"), "stack", "long")
+	log.WithGroup("g").Error("broken", "error", errors.New("no more"), "stack", "long")
 	list := l.Events()
-	if len(list) != 3 || list[0].Message != "broken" || list[0].Level != "error" || list[0].Details[0] != (Detail{"err", "no more"}) || len(list[0].Details) != 1 {
+	if len(list) != 3 || list[0].Message != "broken" || list[0].Level != "error" || list[0].Details[0] != (Detail{"error", "no more"}) || len(list[0].Details) != 1 {
 		t.Fatalf("%+v", list)
 	}
 	first := list[2]

@@ -89,7 +89,7 @@ func (d *Reader) send(q *Read) (sent bool, err error) {
 	d.r, d.e = nil, nil
 	switch {
 	case sent && err != nil:
-		d.Logger.Error("bad memory in the middle of a reply: the connection is closed", "client", q.Request.Remote.String(), "inode", q.File.Ino, "err", err)
+		d.Logger.Error("bad memory in the middle of a reply: the connection is closed", "client", q.Request.Remote.String(), "inode", q.File.Ino, "error", err)
 		return true, nil
 	case errors.Is(err, pmemfs.ErrIO):
 		return sent, nil

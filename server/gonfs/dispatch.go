@@ -186,7 +186,7 @@ func (s *Server) attrOf(h pmemfs.Handle) *pmemfs.Attr {
 func (s *Server) viaGoNFS(r *request, p *procedure, e *rpc.Encoder) rpc.Result {
 	raw, err := s.workers.do(r)
 	if err != nil {
-		s.log.Error("go-nfs did not answer", "err", err, "prog", r.call.Prog, "proc", r.call.Proc)
+		s.log.Error("go-nfs did not answer", "error", err, "prog", r.call.Prog, "proc", r.call.Proc)
 		return rpc.SystemErr
 	}
 	body, ok := replyBody(raw, r.call.XID)

@@ -87,7 +87,7 @@ func newWorker(srv *Server) *worker {
 	safego.Go("go-nfs server", func() {
 		defer w.conn.shut() // whoever waits for an answer learns that there will be none
 		if err := server.Serve(&oneConn{conn: w.conn}); !errors.Is(err, net.ErrClosed) {
-			srv.log.Error("go-nfs server ended", "err", err)
+			srv.log.Error("go-nfs server ended", "error", err)
 		}
 	})
 	return w

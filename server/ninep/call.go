@@ -52,7 +52,7 @@ func (c *call) begin(s *session, p *pending, r *rpc.Request, e *rpc.Encoder, m *
 func (c *call) end() {
 	for i := range c.n {
 		if err := c.s.srv.unuse(c.used[i]); err != nil {
-			c.s.srv.log.Error("an open file could not be closed", "client", c.s.client, "err", err)
+			c.s.srv.log.Error("an open file could not be closed", "client", c.s.client, "error", err)
 		}
 		c.used[i] = nil
 	}

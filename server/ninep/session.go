@@ -250,7 +250,7 @@ func (s *session) reset() {
 	s.srv.fids.Give(s.remote.Addr(), taken)
 	for _, f := range all {
 		if err := s.srv.unuse(f); err != nil {
-			s.srv.log.Error("an open file could not be closed", "client", s.client, "inode", f.h.Ino, "err", err)
+			s.srv.log.Error("an open file could not be closed", "client", s.client, "inode", f.h.Ino, "error", err)
 		}
 	}
 	s.mu.Lock()

@@ -71,7 +71,7 @@ func (f *fileUsers) Groups(uid uint32) (gid uint32, others []uint32, known bool)
 // failed says what could not be read. Who cannot be looked up is in no groups.
 func (f *fileUsers) failed(err error) bool {
 	if err != nil {
-		f.log.Error("the users of 9P cannot be read", "err", err)
+		f.log.Error("the users of 9P cannot be read", "error", err)
 	}
 	return false
 }

@@ -238,7 +238,7 @@ func (s *Server) unknown(h nsm.Host, err error) status {
 	if errors.Is(err, nsm.ErrFull) {
 		level = slog.LevelDebug // it may be one that asks for many
 	}
-	s.log.Log(s.ctx, level, "no lock for a client that cannot be remembered", "client", h.String(), "err", err)
+	s.log.Log(s.ctx, level, "no lock for a client that cannot be remembered", "client", h.String(), "error", err)
 	return deniedNoLock
 }
 

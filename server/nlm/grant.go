@@ -94,7 +94,7 @@ func (g *grant) call(context.Context) {
 			g.withdraw("the client does not want it")
 			return
 		}
-		g.s.log.Debug("grant not answered", "client", g.host.String(), "status", st, "err", err)
+		g.s.log.Debug("grant not answered", "client", g.host.String(), "status", st, "error", err)
 	}
 	g.withdraw("the client does not answer")
 }
@@ -174,7 +174,7 @@ func (g *grant) withdraw(why string) {
 	g.cancel()
 	g.s.log.Info("a lock is withdrawn", "client", g.host.String(), "why", why)
 	if err := g.s.eng.Unlock(g.key.h, g.key.owner, g.key.start, g.key.end); err != nil {
-		g.s.log.Debug("withdrawing a lock", "err", err) // the file is gone, or the owner has cut the lock itself
+		g.s.log.Debug("withdrawing a lock", "error", err) // the file is gone, or the owner has cut the lock itself
 	}
 }
 
@@ -206,7 +206,7 @@ func (s *Server) giveUp(k grantKey) bool {
 	}
 	g.cancel()
 	if err := s.eng.Unlock(k.h, k.owner, k.start, k.end); err != nil {
-		s.log.Debug("giving up a lock", "err", err)
+		s.log.Debug("giving up a lock", "error", err)
 	}
 	return true
 }

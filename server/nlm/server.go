@@ -174,7 +174,7 @@ func (c *call) msg() {
 		ctx, cancel := context.WithTimeout(ctx, c.s.answer) // then the client asks again
 		defer cancel()
 		if err := c.s.peers.Send(ctx, route, out); err != nil {
-			c.s.log.Debug("result not sent", "client", route.Host.String(), "err", err)
+			c.s.log.Debug("result not sent", "client", route.Host.String(), "error", err)
 		}
 	})
 }

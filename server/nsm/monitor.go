@@ -140,7 +140,7 @@ func Open(c Config) (*Monitor, error) {
 	m.writing.Lock()
 	defer m.writing.Unlock()
 	if err := m.saveState(); err != nil {
-		m.log.Warn("no locks are given out until the image takes a new state number", "err", err)
+		m.log.Warn("no locks are given out until the image takes a new state number", "error", err)
 	}
 	return m, nil
 }

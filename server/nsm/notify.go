@@ -69,7 +69,7 @@ func (m *Monitor) tryState() bool {
 	defer m.writing.Unlock()
 	err := m.saveState()
 	if err != nil {
-		m.log.Debug("the image does not take a new state number", "err", err)
+		m.log.Debug("the image does not take a new state number", "error", err)
 	}
 	return err == nil
 }
@@ -116,11 +116,11 @@ func (m *Monitor) toldOnce(h Host, answered bool, err error) {
 		m.log.Info("a client knows of the restart", "client", h.String())
 	case now.Sub(m.start) > m.c.Timing.GiveUp:
 		x.told = true
-		m.log.Warn("a client that had locks does not answer, and is given up", "client", h.String(), "err", err)
+		m.log.Warn("a client that had locks does not answer, and is given up", "client", h.String(), "error", err)
 	default:
 		x.next = now.Add(min(m.c.Timing.Retry<<min(x.tries, 16), retryLongest))
 		x.tries++
-		m.log.Debug("a client that had locks does not answer", "client", h.String(), "err", err)
+		m.log.Debug("a client that had locks does not answer", "client", h.String(), "error", err)
 	}
 }
 
@@ -143,7 +143,7 @@ func (m *Monitor) sweep(since time.Time) {
 			m.resume(h, false)
 		default:
 			if err := m.drop(h, true); err != nil {
-				m.log.Warn("a client without locks cannot be forgotten", "client", h.String(), "err", err)
+				m.log.Warn("a client without locks cannot be forgotten", "client", h.String(), "error", err)
 				m.resume(h, true) // not again at once
 			}
 		}

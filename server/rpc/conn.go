@@ -138,7 +138,7 @@ func (c *conn) end() {
 	}
 	c.link.close()
 	if err := c.nc.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		c.log.Debug("close", "err", err)
+		c.log.Debug("close", "error", err)
 	}
 }
 

@@ -84,7 +84,7 @@ func (d *Datagrams) Addr() netip.AddrPort { return d.local }
 func (d *Datagrams) Serve(ctx context.Context) error {
 	stop := safego.OnEnd(ctx, "stopping a socket", func() {
 		if err := d.uc.SetReadDeadline(time.Unix(1, 0)); err != nil {
-			d.log.Debug("read deadline", "err", err)
+			d.log.Debug("read deadline", "error", err)
 		}
 	})
 	defer stop()
@@ -100,7 +100,7 @@ func (d *Datagrams) Serve(ctx context.Context) error {
 		unfinished = fmt.Errorf("%w: those of UDP", ErrUnfinished)
 	}
 	if cerr := d.uc.Close(); cerr != nil && !errors.Is(cerr, net.ErrClosed) {
-		d.log.Warn("closing the socket", "err", cerr)
+		d.log.Warn("closing the socket", "error", cerr)
 	}
 	if ctx.Err() != nil {
 		err = nil
@@ -125,7 +125,7 @@ func (d *Datagrams) read(ctx context.Context) error {
 		case ctx.Err() != nil, errors.Is(err, net.ErrClosed):
 			return err
 		case err != nil:
-			d.log.Debug("read", "err", err) // such as that an earlier reply found nobody
+			d.log.Debug("read", "error", err) // such as that an earlier reply found nobody
 			if !passing(err) {
 				time.Sleep(50 * time.Millisecond)
 			}
@@ -240,7 +240,7 @@ func (d *Datagrams) send(p *packet, req *Request, out *Encoder) {
 		return
 	}
 	if err := d.write(reply, p.to, p.from); err != nil {
-		d.log.Debug("reply not sent", "client", req.Remote.String(), "err", err)
+		d.log.Debug("reply not sent", "client", req.Remote.String(), "error", err)
 	}
 }
 

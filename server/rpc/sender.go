@@ -126,7 +126,7 @@ func (s *sender) writePiled() {
 	for a != nil {
 		s.c.link.stampAll(a.stamps)
 		if err := s.write(a.out.Bytes()); err != nil {
-			s.c.log.Debug("reply not sent", "err", err)
+			s.c.log.Debug("reply not sent", "error", err)
 		}
 		for range a.calls {
 			<-s.c.slots

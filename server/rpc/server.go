@@ -128,7 +128,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 
 func (s *Server) closeListener(l net.Listener) {
 	if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		s.log.Warn("closing the listener", "err", err)
+		s.log.Warn("closing the listener", "error", err)
 	}
 }
 
@@ -143,7 +143,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 			}
 			return err
 		case err != nil:
-			s.log.Warn("accept", "err", err)
+			s.log.Warn("accept", "error", err)
 			time.Sleep(50 * time.Millisecond)
 			continue
 		}
@@ -187,7 +187,7 @@ func (s *Server) refuse(nc net.Conn, why string) {
 	s.tally.refused.Add(1)
 	s.log.Debug("connection refused", "client", nc.RemoteAddr().String(), "why", why)
 	if err := nc.Close(); err != nil {
-		s.log.Debug("close", "err", err)
+		s.log.Debug("close", "error", err)
 	}
 }
 

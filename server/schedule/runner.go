@@ -218,7 +218,7 @@ func (r *Runner) failed(j *job, steady time.Duration, err error) {
 		j.untold++
 		return
 	}
-	r.log.Error("a schedule cannot make or delete its snapshots; it tries again at its next time", "prefix", j.Prefix, "every", j.Every, "err", err,
+	r.log.Error("a schedule cannot make or delete its snapshots; it tries again at its next time", "prefix", j.Prefix, "every", j.Every, "error", err,
 		"errors_not_logged", j.untold)
 	j.said, j.saidAt, j.untold = err.Error(), steady, 0
 }

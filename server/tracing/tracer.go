@@ -173,7 +173,7 @@ func (t *Tracer) run(ctx context.Context) {
 		}
 		err := t.send(ctx)
 		if lost := t.lost.Load(); lost != told && time.Since(toldAt) >= tellEvery {
-			t.log.Warn("traces of calls were lost: the collector does not take them, or not as fast", "calls", lost-told, "err", err)
+			t.log.Warn("traces of calls were lost: the collector does not take them, or not as fast", "calls", lost-told, "error", err)
 			told, toldAt = lost, time.Now()
 		}
 	}

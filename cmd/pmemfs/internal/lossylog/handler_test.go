@@ -107,7 +107,7 @@ func TestRates(t *testing.T) {
 func TestStrings(t *testing.T) {
 	s := new(sink)
 	h, log, _ := newLog(s)
-	log.Warn("refused", "path", strings.Repeat("\x01", 1024), "err", errors.New(strings.Repeat("e", 5000)))
+	log.Warn("refused", "path", strings.Repeat("\x01", 1024), "error", errors.New(strings.Repeat("e", 5000)))
 	h.Close()
 	if n := len(s.String()); n > 64*4+1024+200 {
 		t.Errorf("a line of %d bytes: %.400s", n, s.String())
