@@ -209,10 +209,10 @@ func (s *Server) health(ctx context.Context) admin.Report {
 }
 
 // own lets a connection of the server itself in.
-func (s *Server) own(at netip.AddrPort) (done func()) {
+func (s *Server) own(from, to netip.AddrPort) (done func()) {
 	var all []func()
 	for _, i := range s.images {
-		all = append(all, i.exports.Own(at))
+		all = append(all, i.exports.Own(from, to))
 	}
 	return func() {
 		for _, f := range all {

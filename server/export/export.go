@@ -141,19 +141,7 @@ const securePorts = 1024
 
 // Allows reports whether a client at addr may use the export. An IPv4 address inside an IPv6 one counts as IPv4, and a zone
 // does not count. A client without an address is in no network and has no port.
-func (e *Export) Allows(addr netip.AddrPort) bool { return e.admits(addr) || e.isOwn(addr) }
-
-// isOwn reports whether the server itself is asking.
-func (e *Export) isOwn(addr netip.AddrPort) bool {
-	if e.root == nil || e.root.table == nil {
-		return false
-	}
-	_, own := e.root.table.own.Load(unmapped(addr))
-	return own
-}
-
-// admits reports whether an address is one of those that the export is for.
-func (e *Export) admits(addr netip.AddrPort) bool {
+func (e *Export) Allows(addr netip.AddrPort) bool {
 	if e.SecurePort && (!addr.IsValid() || addr.Port() >= securePorts) {
 		return false
 	}
@@ -167,4 +155,18 @@ func (e *Export) admits(addr netip.AddrPort) bool {
 		}
 	}
 	return false
+}
+
+// AllowsOn is Allows for a call that came over TCP from one address to another: there the server may ask itself too (Table.Own).
+func (e *Export) AllowsOn(from, to netip.AddrPort) bool {
+	return e.Allows(from) || e.isOwn(link{from, to})
+}
+
+// isOwn reports whether a connection is one of the server itself.
+func (e *Export) isOwn(l link) bool {
+	if e.root == nil || e.root.table == nil {
+		return false
+	}
+	_, own := e.root.table.own.Load(link{unmapped(l.from), unmapped(l.to)})
+	return own
 }

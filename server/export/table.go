@@ -16,7 +16,7 @@ import (
 type Table struct {
 	eng *pmemfs.FS
 	set atomic.Pointer[Set]
-	own sync.Map // of netip.AddrPort: this process's own connections
+	own sync.Map // of link: this process's own connections
 
 	counted func(name string) traffic.Export // nil if nobody counts
 }
@@ -59,12 +59,16 @@ func (e *Export) Counted() traffic.Export { return e.root.counted }
 // Load returns what is served now. It never returns nil.
 func (t *Table) Load() *Set { return t.set.Load() }
 
-// Own lets a connection of this process itself, which has that address at its end, use all exports, from whatever network and port, until
-// the function that it returns is called: so the server can ask itself as a client does.
-func (t *Table) Own(at netip.AddrPort) (done func()) {
-	at = unmapped(at)
-	t.own.Store(at, nil)
-	return func() { t.own.Delete(at) }
+// link is a TCP connection, by the addresses of both ends. One end would not do: another program's connection, to another of the server's
+// addresses, may come from the same port.
+type link struct{ from, to netip.AddrPort }
+
+// Own lets a connection of this process itself use all exports, from whatever network and port, until the function that it returns is called: so
+// the server can ask itself as a client does.
+func (t *Table) Own(from, to netip.AddrPort) (done func()) {
+	own := link{unmapped(from), unmapped(to)}
+	t.own.Store(own, nil)
+	return func() { t.own.Delete(own) }
 }
 
 // unmapped is an address in the one form that it is compared in.

@@ -62,20 +62,30 @@ func sub(name, subtree string) export.Export {
 	return e
 }
 
-// TestOwn lets the server's own connection use an export of other networks, as long as it says, and no other one.
+// TestOwn lets the server's own connection use an export of other networks, as long as it says, and no other one: nor one that another program has from
+// the same port to another address, as the system allows, or that is none of TCP.
 func TestOwn(t *testing.T) {
 	e := sub("/", "/")
 	e.Clients, e.SecurePort = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, true
 	table := export.NewTable(engine(t))
 	table.Store(set(t, e))
-	own, other := netip.MustParseAddrPort("[::ffff:127.0.0.1]:5000"), netip.MustParseAddrPort("127.0.0.1:5001")
-	allows := func(at netip.AddrPort) bool { return table.Load().All()[0].Allows(at) }
-	done := table.Own(own)
-	if !allows(own) || !allows(netip.MustParseAddrPort("127.0.0.1:5000")) || allows(other) || table.Admits(other.Addr()) {
-		t.Error("the server's own connection is not the one that is allowed")
+	at := netip.MustParseAddrPort
+	from, to := at("127.0.0.1:5000"), at("127.0.0.1:2049")
+	allows := func(from, to netip.AddrPort) bool { return table.Load().All()[0].AllowsOn(from, to) }
+	done := table.Own(at("[::ffff:127.0.0.1]:5000"), to)
+	if !allows(from, to) || !allows(at("[::ffff:127.0.0.1]:5000"), at("[::ffff:127.0.0.1]:2049")) {
+		t.Error("the server's own connection is not allowed")
+	}
+	for _, other := range [][2]netip.AddrPort{{at("127.0.0.1:5001"), to}, {from, at("127.0.0.2:2049")}, {from, at("127.0.0.1:564")}, {to, from}, {from, {}}} {
+		if allows(other[0], other[1]) {
+			t.Errorf("a connection from %v to %v is allowed", other[0], other[1])
+		}
+	}
+	if table.Load().All()[0].Allows(from) || table.Admits(from.Addr()) {
+		t.Error("whatever comes from the address is allowed")
 	}
 	done()
-	if allows(own) {
+	if allows(from, to) {
 		t.Error("an address is allowed when the connection has ended")
 	}
 }

@@ -57,7 +57,7 @@ func (s *Server) serve(req *rpc.Request, e *rpc.Encoder) rpc.Result {
 	if req.Proc >= uint32(len(procedures)) {
 		return rpc.ProcUnavail
 	}
-	r := &request{call: req.Call, remote: req.Remote, at: e.Len(), record: append(make([]byte, markBytes, markBytes+len(req.Record)), req.Record...)}
+	r := &request{call: req.Call, remote: req.Remote, local: req.Local, at: e.Len(), record: append(make([]byte, markBytes, markBytes+len(req.Record)), req.Record...)}
 	p := &procedures[req.Proc]
 	if !r.args.decode(p.args, req.Args) {
 		return rpc.GarbageArgs
@@ -110,7 +110,7 @@ func (s *Server) admit(r *request, p *procedure, sys *rpc.SysCred) status {
 		}
 		a.handles[i], r.exp = h, exp
 	}
-	if !r.exp.Allows(r.remote) {
+	if !r.exp.AllowsOn(r.remote, r.local) {
 		return nfswire.ErrAcces
 	}
 	r.cred = credential(r, sys)

@@ -22,6 +22,7 @@ type request struct {
 	call   rpc.Call
 	record []byte // four bytes for a record mark, then the call
 	remote netip.AddrPort
+	local  netip.AddrPort
 	args   args
 	at     int // where in the encoder its results begin
 	exp    *export.Export

@@ -90,7 +90,7 @@ func (c *call) admit(n int) nfswire.Status {
 		switch {
 		case i > 0 && exp != c.exp:
 			return nfswire.ErrXDev // RFC 1813 sections 3.3.14 and 3.3.15
-		case !exp.Allows(c.r.Remote):
+		case !exp.AllowsOn(c.r.Remote, c.r.Local):
 			return nfswire.ErrAcces
 		case !exp.Offers(h):
 			return nfswire.ErrStale

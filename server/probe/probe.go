@@ -40,8 +40,9 @@ type Target struct {
 	NFS   netip.AddrPort
 	Roots []Root
 	NineP []string // addresses of TCP, or paths of sockets
-	// Own is told the address of this side of each connection before anything is sent, and calls the function that it returns when the connection is closed.
-	Own func(netip.AddrPort) (done func())
+	// Own is told the addresses of both sides of each connection before anything is sent, this side's first; the function that it returns is called
+	// before the connection is closed.
+	Own func(from, to netip.AddrPort) (done func())
 }
 
 // The program that is asked (RFC 1813 section 3).
@@ -102,8 +103,9 @@ func (t *Target) call(ctx context.Context, proc uint32, args []byte) ([]byte, er
 		return nil, err
 	}
 	defer conn.Close() // nothing is lost with it
-	if here, perr := netip.ParseAddrPort(conn.LocalAddr().String()); perr == nil && t.Own != nil {
-		defer t.Own(here)()
+	if here, ok := conn.(*net.TCPConn); ok && t.Own != nil {
+		from, to := here.LocalAddr().(*net.TCPAddr).AddrPort(), here.RemoteAddr().(*net.TCPAddr).AddrPort()
+		defer t.Own(from, to)()
 	}
 	return rpc.CallStream(ctx, conn, &rpc.OutCall{Prog: nfsProgram, Vers: nfsVersion, Proc: proc, Args: args})
 }
