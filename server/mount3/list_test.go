@@ -86,7 +86,9 @@ func TestExportList(t *testing.T) {
 	far.Name, far.Clients = "/far", []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("fd00::/8")}
 	only := export.Default()
 	only.Name, only.Clients = "/only", []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/24")}
-	s := newSite(t, far, only)
+	missing := export.Default()
+	missing.Name, missing.Subtree = "/missing", "/missing"
+	s := newSite(t, far, only, missing)
 	for _, version := range []uint32{1, 2, 3} {
 		r := call(5, nil)
 		r.Vers = version

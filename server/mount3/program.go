@@ -149,12 +149,16 @@ func credential(r *rpc.Request) (export.Caller, rpc.Result) {
 }
 
 // encodeExports writes exports (RFC 1813 section 5.2.5): those that a host may mount from some port, with the networks among their clients' that it is in as
-// groups. Which others there are, and for whom, is not its business.
+// groups. Which others there are, and for whom, is not its business. An export whose directory is missing is left out: some clients mount all that is
+// listed below what they were told to, and give up at the first that they cannot.
 func (s *Server) encodeExports(remote netip.AddrPort, e *rpc.Encoder) {
 	host := remote.Addr().Unmap().WithZone("")
 	for _, table := range s.exports {
 		for _, x := range table.Load().All() {
-			if x.Allows(netip.AddrPortFrom(remote.Addr(), 1)) {
+			if !x.Allows(netip.AddrPortFrom(remote.Addr(), 1)) {
+				continue
+			}
+			if _, err := table.Root(&x); err == nil {
 				encodeExport(&x, host, e)
 			}
 		}
