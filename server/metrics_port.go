@@ -2,8 +2,10 @@ package server
 
 import (
 	"net/http"
+	"time"
 
 	"pmemfs/pmemfs"
+	"pmemfs/pmemfs/safego"
 	"pmemfs/server/metrics"
 	"pmemfs/server/rpc"
 )
@@ -16,7 +18,7 @@ func (s *Server) metrics() http.Handler {
 // measure is how the server is.
 func (s *Server) measure() metrics.Server {
 	u := s.budget.Usage()
-	m := metrics.Server{State: s.stage().String(), MemoryLimit: s.budget.Bytes(), Waiting: u.Waiting, Working: u.Working, Certificates: s.config.Admin.certificates()}
+	m := metrics.Server{State: s.stage().String(), MemoryLimit: s.budget.Bytes(), Waiting: u.Waiting, Working: u.Working, Panics: safego.Panics(), Certificates: s.config.Admin.certificates()}
 	for _, p := range u.Parts {
 		m.Memory = append(m.Memory, metrics.Part(p))
 	}
@@ -73,8 +75,10 @@ func (i *Image) measure() metrics.Image {
 		m.Hits, m.Misses, m.Entries = i.native.Duplicates()
 	}
 	for _, st := range i.snapshots.States() {
-		m.Schedules = append(m.Schedules, metrics.Schedule{Name: st.Prefix, Last: st.Last, Failing: st.Failing})
+		m.Schedules = append(m.Schedules, metrics.Schedule{Name: st.Prefix, Every: st.Every, Last: st.Last, Failing: st.Failing})
 	}
+	scrubs, _ := i.scrubs.get()
+	m.ScrubDue = scrubs.due(m.Info.Scrub, time.Unix(0, m.Info.Created))
 	m.Quotas = i.limited()
 	return m
 }

@@ -106,14 +106,27 @@ func (i *Image) scrubBy(ctx context.Context, c Scrubbing) bool {
 // future. A clock that was wrong then, or is now, costs a pass too many, not that there is none; and once it is known how long, no clock that is set
 // changes that.
 func (c Scrubbing) dueIn(st pmemfs.ScrubStatus, made, now time.Time) time.Duration {
-	last := made
-	if st.Passes > 0 {
-		last = time.Unix(0, st.Ended)
-	}
+	last := lastPass(st, made)
 	if st.Partial || last.After(now) {
 		return 0
 	}
 	return last.Add(c.Every).Sub(now)
+}
+
+// due is when the next complete pass is to begin, or should have begun; zero for never.
+func (c Scrubbing) due(st pmemfs.ScrubStatus, made time.Time) time.Time {
+	if c.Every <= 0 {
+		return time.Time{}
+	}
+	return lastPass(st, made).Add(c.Every)
+}
+
+// lastPass is from when the time to the next pass counts.
+func lastPass(st pmemfs.ScrubStatus, made time.Time) time.Time {
+	if st.Passes > 0 {
+		return time.Unix(0, st.Ended)
+	}
+	return made
 }
 
 // sleep waits and returns true, or false when ctx ends first.

@@ -33,3 +33,24 @@ func TestScrubDue(t *testing.T) {
 		}
 	}
 }
+
+// TestScrubDueShown: what is shown is when the next complete pass is to begin, also while one that was stopped goes on; nothing where none is to come.
+func TestScrubDueShown(t *testing.T) {
+	made, ended := time.Unix(1_000, 0), time.Unix(5_000, 0)
+	c := Scrubbing{Every: time.Minute}
+	for _, test := range []struct {
+		name string
+		plan Scrubbing
+		st   pmemfs.ScrubStatus
+		want time.Time
+	}{
+		{"new", c, pmemfs.ScrubStatus{}, made.Add(time.Minute)},
+		{"scrubbed", c, pmemfs.ScrubStatus{Passes: 1, Ended: ended.UnixNano()}, ended.Add(time.Minute)},
+		{"not complete", c, pmemfs.ScrubStatus{Passes: 1, Ended: ended.UnixNano(), Partial: true}, ended.Add(time.Minute)},
+		{"never", Scrubbing{}, pmemfs.ScrubStatus{Passes: 1, Ended: ended.UnixNano()}, time.Time{}},
+	} {
+		if got := test.plan.due(test.st, made); !got.Equal(test.want) {
+			t.Errorf("%s: due at %v, want %v", test.name, got, test.want)
+		}
+	}
+}

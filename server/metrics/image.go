@@ -74,9 +74,11 @@ var (
 	media    = counter("pmemfs_media_errors_total", "What bad memory and the host have done: data and metadata that were refused, checksums that were wrong, "+
 		"accesses that the host refused, looks that did not find the image at its path.", "image", "kind")
 	scrubbed = gauge("pmemfs_scrub_last_complete_timestamp_seconds", "When the last complete pass ended.", "image")
+	scrubDue = gauge("pmemfs_scrub_due_timestamp_seconds", "When the next complete pass is to begin, or should have begun; missing if never.", "image")
 	repeated = counter("pmemfs_duplicate_requests_total", "Calls that the duplicate request cache has looked up: hit for retransmissions, else miss.", "image", "result")
 
 	scheduleLast = gauge("pmemfs_snapshot_schedule_last_success_timestamp_seconds", "When a schedule last made a snapshot.", "image", "schedule")
+	scheduleStep = gauge("pmemfs_snapshot_schedule_interval_seconds", "How often a schedule makes a snapshot.", "image", "schedule")
 	scheduleBad  = gauge("pmemfs_snapshot_schedule_failing", "1 if a schedule's last turn failed.", "image", "schedule")
 
 	quotaLabels    = []string{"image", "kind", "id"}
@@ -123,10 +125,12 @@ func collectImage(s sink, i *Image) {
 	if i.Info.Scrub.Passes > 0 {
 		s.putTime(scrubbed, time.Unix(0, i.Info.Scrub.Ended), i.Name)
 	}
+	s.putTime(scrubDue, i.ScrubDue, i.Name)
 	s.put(repeated, float64(i.Hits), i.Name, "hit")
 	s.put(repeated, float64(i.Misses), i.Name, "miss")
 	for _, x := range i.Schedules {
 		s.putTime(scheduleLast, x.Last, i.Name, x.Name)
+		s.put(scheduleStep, x.Every.Seconds(), i.Name, x.Name)
 		s.put(scheduleBad, number(x.Failing), i.Name, x.Name)
 	}
 	s.collectQuotas(i)

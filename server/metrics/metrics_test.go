@@ -21,9 +21,9 @@ import (
 // full is a Metrics in which everything has a value.
 func full(table *traffic.Table) *Metrics {
 	image := Image{
-		Name: "/srv/image", Failure: strings.Repeat("broken ", 100), Grace: true, Schedules: []Schedule{{"hourly", time.Unix(1, 0), true}},
+		Name: "/srv/image", Failure: strings.Repeat("broken ", 100), Grace: true, Schedules: []Schedule{{"hourly", time.Hour, time.Unix(1, 0), true}},
 		Info: pmemfs.Info{SizeBytes: 1 << 30, FreeBytes: 1 << 20, UUID: "u", Scrub: pmemfs.ScrubStatus{Passes: 1, Ended: 1e9}},
-		Held: pmemfs.SnapshotSpace{Data: 4096},
+		Held: pmemfs.SnapshotSpace{Data: 4096}, ScrubDue: time.Unix(2, 0),
 	}
 	image.Activity.Groups[0], image.Activity.Groups[3], image.Activity.GroupChanges = 2, 1, 7
 	for id := range 2 * QuotasShown {
@@ -83,6 +83,7 @@ func TestShown(t *testing.T) {
 		`pmemfs_commit_group_size_bucket{image="/srv/image",le="8"} 3`, `pmemfs_commit_group_size_sum{image="/srv/image"} 7`,
 		`pmemfs_image_space_bytes{image="/srv/image",use="live"} ` + fmt.Sprintf("%g", float64(1<<30-1<<20-4096)),
 		`pmemfs_image_read_only{image="/srv/image"} 1`, `pmemfs_scrub_last_complete_timestamp_seconds{image="/srv/image"} 1`,
+		`pmemfs_scrub_due_timestamp_seconds{image="/srv/image"} 2`, `pmemfs_snapshot_schedule_interval_seconds{image="/srv/image",schedule="hourly"} 3600`,
 		`pmemfs_server_state{state="serving"} 1`, `pmemfs_server_state{state="stopping"} 0`, `go_goroutines `, `process_open_fds `,
 	} {
 		if !strings.Contains(body, want) {

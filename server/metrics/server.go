@@ -10,6 +10,7 @@ var (
 		"evicted (idle, for another client), refused (too many).", "how")
 	waiting = gauge("pmemfs_calls_waiting", "Calls that are being answered beside their connection's others.")
 	working = gauge("pmemfs_connections_working", "Connections at work. While there is one client only they are not counted.")
+	panics  = counter("pmemfs_panics_total", "Faults of the program that were recovered. The log says where.")
 
 	memoryLimit = gauge("pmemfs_request_memory_limit_bytes", "The most that requests of all clients take.")
 	memoryPart  = gauge("pmemfs_request_memory_part_limit_bytes", "The most that one part of the memory for requests has.", "part")
@@ -38,6 +39,7 @@ func (m *Metrics) collectServer(s sink, v *Server) {
 	}
 	s.put(waiting, float64(v.Waiting))
 	s.put(working, float64(v.Working))
+	s.put(panics, float64(v.Panics))
 	s.put(memoryLimit, float64(v.MemoryLimit))
 	for _, p := range v.Memory {
 		s.put(memoryPart, float64(p.Limit), p.Name)

@@ -13,6 +13,7 @@ type Server struct {
 	Waiting     int64 // calls that are answered beside their connection's others
 	Working     int64 // connections that are at work, while there is more than one client
 	MemoryLimit int64 // bytes of requests
+	Panics      uint64
 	Memory      []Part
 	Holders     []Holder // those who hold most of it
 
@@ -60,12 +61,14 @@ type Image struct {
 	Failure   string         // why nothing is acknowledged any more; empty while it is
 	Grace     bool           // clients claim their locks
 	Hosts     int            // that are told of a restart
+	ScrubDue  time.Time      // when the next complete pass is to begin, or should have begun; zero for never
 	Duplicates
 }
 
 // Schedule is how a schedule of snapshots does.
 type Schedule struct {
 	Name    string
+	Every   time.Duration
 	Last    time.Time // when it last made one; zero for never
 	Failing bool
 }

@@ -226,6 +226,7 @@ func (r *Runner) failed(j *job, steady time.Duration, err error) {
 // State is how a schedule does.
 type State struct {
 	Prefix  string
+	Every   time.Duration
 	Last    time.Time // when it last made a snapshot, this time or before the start; zero for never
 	Failing bool      // its last turn failed
 }
@@ -237,7 +238,7 @@ func (r *Runner) States() (list []State) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, j := range r.jobs {
-		st := State{Prefix: j.Prefix, Last: j.worked, Failing: j.failing}
+		st := State{Prefix: j.Prefix, Every: j.Every, Last: j.worked, Failing: j.failing}
 		if own := j.own(all, now); st.Last.IsZero() && len(own) > 0 {
 			st.Last = own[0].at
 		}
