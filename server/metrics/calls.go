@@ -1,10 +1,6 @@
 package metrics
 
-import (
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-)
+import "time"
 
 var callLabels = []string{"protocol", "procedure", "image", "export"}
 
@@ -36,7 +32,7 @@ func (m *Metrics) collectCalls(s sink) {
 		for _, d := range within {
 			buckets[d.Seconds()] = c.Within(d)
 		}
-		s <- prometheus.MustNewConstHistogram(took.desc, c.Calls, c.Seconds, buckets, of...)
+		s.putHistogram(took, c.Calls, c.Seconds, buckets, of...)
 		for _, e := range c.Errors {
 			s.put(errs, float64(e.Calls), append(of, c.Protocol.StatusName(e.Status))...)
 		}

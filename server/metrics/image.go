@@ -2,9 +2,8 @@ package metrics
 
 import (
 	"strconv"
+	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"pmemfs/pmemfs"
 )
@@ -94,7 +93,7 @@ var (
 func (i *Image) readOnly() string {
 	switch {
 	case i.Failure != "":
-		return i.Failure[:min(len(i.Failure), reasonMax)]
+		return strings.ToValidUTF8(i.Failure[:min(len(i.Failure), reasonMax)], "") // of which the last character may be half
 	case i.Info.ReadOnly:
 		return "opened for reading only"
 	}
@@ -146,7 +145,7 @@ func (s sink) collectGroups(i *Image) {
 			buckets[float64(uint64(1)<<k)] = n
 		}
 	}
-	s <- prometheus.MustNewConstHistogram(group.desc, n, float64(i.Activity.GroupChanges), buckets, i.Name)
+	s.putHistogram(group, n, float64(i.Activity.GroupChanges), buckets, i.Name)
 }
 
 // quotaKinds are what accounts are of.

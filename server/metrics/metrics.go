@@ -1,8 +1,12 @@
 package metrics
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -90,7 +94,35 @@ type sink chan<- prometheus.Metric
 
 // put adds a value.
 func (s sink) put(m *metric, v float64, labels ...string) {
-	s <- prometheus.MustNewConstMetric(m.desc, m.kind, v, labels...)
+	s <- prometheus.MustNewConstMetric(m.desc, m.kind, v, texts(labels)...)
+}
+
+// putHistogram adds a histogram.
+func (s sink) putHistogram(m *metric, n uint64, sum float64, buckets map[float64]uint64, labels ...string) {
+	s <- prometheus.MustNewConstHistogram(m.desc, n, sum, buckets, texts(labels)...)
+}
+
+// texts are values of labels as Prometheus takes them: text in UTF-8, which a path need not be. Other bytes are written in hexadecimal.
+func texts(labels []string) []string {
+	for i, l := range labels {
+		if !utf8.ValidString(l) {
+			labels = slices.Clone(labels)
+			labels[i] = text(l)
+		}
+	}
+	return labels
+}
+
+func text(label string) string {
+	var b strings.Builder
+	for i, r := range label {
+		if _, size := utf8.DecodeRuneInString(label[i:]); r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&b, `\x%02x`, label[i])
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // putTime adds a time, unless there is none.
