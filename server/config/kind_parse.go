@@ -106,12 +106,21 @@ func parseURL(text string) (any, error) {
 	return text, nil
 }
 
-// redact takes a password out of a URL.
+// redact takes out of a URL what may be a secret: a password, a user without one, and the query. Collectors take tokens as each of them.
 func redact(text string) string {
 	u, err := url.Parse(text)
-	if err != nil {
+	if err != nil || u.Opaque != "" {
 		return "it"
 	}
+	if u.User != nil {
+		if _, has := u.User.Password(); !has { // then the name may be a token
+			u.User = url.User("xxxxx")
+		}
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = "xxxxx"
+	}
+	u.Fragment, u.RawFragment = "", ""
 	return u.Redacted()
 }
 

@@ -117,6 +117,7 @@ var valuesMistakes = []mistake{
 	{"trace_sample = 2", "f:1: trace_sample: it is a part above 0 and up to 1, such as 0.01, not \"2\""},
 	{"trace_sample = nan", "f:1: trace_sample: it is a part above 0 and up to 1, such as 0.01, not \"nan\""},
 	{"trace_endpoint = 'ftp://x'", "f:1: trace_endpoint: \"ftp://x\" is no URL that begins with http:// or https://"},
+	{"trace_endpoint = 'secret://secret@h/p?key=secret#secret'", "f:1: trace_endpoint: \"secret://xxxxx@h/p?xxxxx\" is no URL that begins with http:// or https://"},
 	{"trace_endpoint = 'http://u:secret@'", "f:1: trace_endpoint: \"http://u:xxxxx@\" is no URL that begins with http:// or https://"},
 	{"admin = 'of'", "f:1: admin: \"of\" is no address; did you mean off?"},
 	{"admin_hosts = ['https://x/']", "f:1: admin_hosts: \"https://x/\" is no name of a host: it has neither scheme nor path"},

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -212,7 +213,7 @@ func (t *Tracer) post(ctx context.Context, calls []call) error {
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := t.client.Do(req)
 	if err != nil {
-		return err
+		return withoutURL(err)
 	}
 	defer resp.Body.Close()
 	// It is read so that the connection can be used again.
@@ -223,4 +224,13 @@ func (t *Tracer) post(ctx context.Context, calls []call) error {
 		return fmt.Errorf("the collector answers %s", resp.Status)
 	}
 	return nil
+}
+
+// withoutURL is an error without the URL that was asked, which may have a secret in it.
+func withoutURL(err error) error {
+	var of *url.Error
+	if errors.As(err, &of) {
+		return of.Err
+	}
+	return err
 }

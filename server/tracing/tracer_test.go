@@ -139,3 +139,14 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("%s, %v", got, err)
 	}
 }
+
+// TestSecret does not tell of the URL, which may have a token in it, when the collector is not there.
+func TestSecret(t *testing.T) {
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	tracer := &Tracer{endpoint: gone.URL + "/v1/traces?token=secret", client: http.DefaultClient}
+	err := tracer.post(t.Context(), nil)
+	if err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("the error is %v", err)
+	}
+}
