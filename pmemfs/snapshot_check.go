@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
 // snapshotFindingsMax is how many findings a report keeps.
 const snapshotFindingsMax = 1000
+
+// snapshotPathMax bounds the path of a finding, in bytes: clients make trees as deep as they like.
+const snapshotPathMax = 4096
 
 // SnapshotCheckOptions are the options of CheckSnapshot.
 type SnapshotCheckOptions struct {
@@ -18,7 +23,7 @@ type SnapshotCheckOptions struct {
 
 // SnapshotFinding is a file of a snapshot, or a part of it, that cannot be read as it was.
 type SnapshotFinding struct {
-	Path    string `json:"path" doc:"path in the snapshot"`
+	Path    string `json:"path" doc:"path in the snapshot; of one that is longer than 4,096 bytes the end, behind ..."`
 	Problem string `json:"problem" doc:"what reading says"`
 }
 
@@ -68,7 +73,7 @@ type snapshotWalk struct {
 // walkedDir is a directory that is being read, and how far.
 type walkedDir struct {
 	handle Handle
-	path   string
+	name   string // in the directory above; empty for the root
 	cookie uint64
 }
 
@@ -77,7 +82,7 @@ var walkCred = Cred{}
 
 // run walks from the root.
 func (w *snapshotWalk) run(root Handle) error {
-	w.stack = []walkedDir{{handle: root, path: ""}}
+	w.stack = []walkedDir{{handle: root}}
 	for len(w.stack) > 0 {
 		if err := w.ctx.Err(); err != nil {
 			return err
@@ -113,31 +118,43 @@ func (w *snapshotWalk) step(d *walkedDir) (done bool, err error) {
 		return len(names) < stepNames
 	})
 	if err != nil {
-		return true, w.found(d.path+"/", err)
+		return true, w.found("", err)
 	}
 	for _, n := range names {
 		d.cookie = n.cookie
-		path := d.path + "/" + n.name
 		attr, err := w.fs.Lookup(&walkCred, nil, d.handle, []byte(n.name))
 		if err != nil {
-			if err := w.found(path, err); err != nil {
+			if err := w.found(n.name, err); err != nil {
 				return false, err
 			}
 			continue
 		}
 		if attr.Type == TypeDir {
-			w.stack = append(w.stack, walkedDir{handle: attr.Handle, path: path})
+			w.stack = append(w.stack, walkedDir{handle: attr.Handle, name: n.name})
 			return false, nil
 		}
-		if err := w.found(path, w.file(&attr)); err != nil {
+		if err := w.found(n.name, w.file(&attr)); err != nil {
 			return false, err
 		}
 	}
 	return len(names) < stepNames, nil
 }
 
-// found notes what reading said. It returns what ends the walk.
-func (w *snapshotWalk) found(path string, err error) error {
+// path is the path of a name in the directory that is being read.
+func (w *snapshotWalk) path(name string) string {
+	parts := []string{name}
+	size := len(name)
+	for i := len(w.stack) - 1; i > 0; i-- {
+		if size += len(w.stack[i].name) + 1; size >= snapshotPathMax {
+			return ".../" + strings.Join(parts, "/")
+		}
+		parts = slices.Insert(parts, 0, w.stack[i].name)
+	}
+	return "/" + strings.Join(parts, "/")
+}
+
+// found notes what reading a name of the directory that is being read, or that itself if there is none, said. It returns what ends the walk.
+func (w *snapshotWalk) found(name string, err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -148,7 +165,7 @@ func (w *snapshotWalk) found(path string, err error) error {
 	case len(w.r.Findings) == snapshotFindingsMax:
 		w.r.Suppressed++
 	default:
-		w.r.Findings = append(w.r.Findings, SnapshotFinding{path, err.Error()})
+		w.r.Findings = append(w.r.Findings, SnapshotFinding{w.path(name), err.Error()})
 	}
 	return nil
 }

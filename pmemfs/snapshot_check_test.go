@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 )
 
@@ -104,5 +105,47 @@ func TestCheckSnapshotEnds(t *testing.T) {
 	}
 	if err := fs.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestCheckSnapshotDeep checks a tree that a client has made very deep, with names as long as can be: what it takes grows with the depth, and not with its
+// square.
+func TestCheckSnapshotDeep(t *testing.T) {
+	fs := checkedTree(t)
+	defer fs.Close()
+	const depth = 1000
+	dir := fs.Root()
+	for range depth {
+		d, err := fs.Mkdir(&Cred{}, nil, dir, bytes.Repeat([]byte{'n'}, NameMax), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir = d.Handle
+	}
+	a, err := fs.Create(&Cred{}, nil, dir, []byte("file"), &CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := fs.Write(&Cred{}, nil, a.Handle, []byte("deep content"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fs.CreateSnapshot("deep", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := fs.SyncAll(); err != nil {
+		t.Fatal(err)
+	}
+	fs.region.Bytes()[bytes.LastIndex(fs.region.Bytes(), []byte("deep content"))] ^= 1
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r, err := fs.CheckSnapshot(t.Context(), "deep", SnapshotCheckOptions{})
+	runtime.ReadMemStats(&after)
+	taken := after.TotalAlloc - before.TotalAlloc
+	if err != nil || len(r.Findings) != 1 || len(r.Findings[0].Path) > snapshotPathMax+len(".../") || !bytes.HasPrefix([]byte(r.Findings[0].Path), []byte(".../nnn")) ||
+		!bytes.HasSuffix([]byte(r.Findings[0].Path), []byte("n/file")) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if taken > depth*depth*NameMax/8 {
+		t.Errorf("%d bytes are taken for a tree of %d directories", taken, depth)
 	}
 }
