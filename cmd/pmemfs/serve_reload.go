@@ -20,6 +20,9 @@ var errNoExports = errors.New("the file names no export any more")
 // errNoFile is why nothing is reloaded where the environment and the command line say all.
 var errNoFile = errors.New("there is no --config to read anew")
 
+// errStarting is why nothing is reloaded while the server starts.
+var errStarting = errors.New("the server is starting: it has read its configuration a moment ago")
+
 // steering has a server go by its configuration.
 type steering struct {
 	sources
@@ -94,6 +97,9 @@ func (s *steering) reopened() bool {
 func (s *steering) reload() (control.ReloadReply, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.server == nil { // the admin port answers a moment before
+		return control.ReloadReply{}, errStarting
+	}
 	reopened := s.reopened()
 	reply, err := s.apply()
 	if errors.Is(err, errNoFile) && reopened {

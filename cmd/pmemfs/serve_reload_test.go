@@ -173,3 +173,11 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 }
+
+// TestReloadEarly asks for a reload when the admin port answers and the server is not known yet: it is refused in order.
+func TestReloadEarly(t *testing.T) {
+	s := &steering{}
+	if _, err := s.reload(); err != errStarting {
+		t.Errorf("reloaded: %v", err)
+	}
+}
