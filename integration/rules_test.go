@@ -133,7 +133,7 @@ func (r *ruleTests) fires(t *testing.T, alert string) (labels []string) {
 				t.Errorf("the test of %s asks %s, not for all that fire", alert, e.Expr)
 			}
 		}
-		if fired[0] != "" || fired[1] == "" || at[1] <= at[0] || at[1]-at[0] > 3*time.Minute {
+		if fired[0] != "" || fired[1] == "" || at[1] <= at[0] || at[1]-at[0] > time.Minute {
 			t.Errorf("in its test %s does not fire from %v on, or does at %v", alert, at[1], at[0])
 		}
 		for _, m := range labelGiven.FindAllStringSubmatch(fired[1], -1) {
