@@ -197,11 +197,21 @@ func (s *Server) health(ctx context.Context) admin.Report {
 		}
 	}
 	r := admin.Report{OK: true, State: at.String()}
-	for _, i := range s.images {
+	looks := make([]func() ([]probe.Root, error), len(s.images))
+	looking, cancel := context.WithTimeout(ctx, admin.HealthTime/4) // the rest is for the others
+	defer cancel()
+	for n, i := range s.images {
 		r.Grace = r.Grace || i.inGrace()
-		t.Roots = append(t.Roots, i.roots()...)
+		looks[n] = i.lookForRoots(looking)
 	}
-	r.Checks = probe.Run(ctx, t)
+	for n, i := range s.images {
+		roots, err := looks[n]()
+		if err != nil {
+			r.Checks = append(r.Checks, probe.Check{Name: "image " + i.path, Message: err.Error()})
+		}
+		t.Roots = append(t.Roots, roots...)
+	}
+	r.Checks = append(r.Checks, probe.Run(ctx, t)...)
 	for _, c := range r.Checks {
 		r.OK = r.OK && c.OK
 	}
@@ -230,6 +240,38 @@ func reachable(at netip.AddrPort) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
 	}
 	return netip.AddrPortFrom(netip.IPv6Loopback(), at.Port())
+}
+
+// errNoRoots is why an image is not well.
+var errNoRoots = errors.New("the directories of its exports cannot be looked up in time: its medium is slow, or has stopped")
+
+// lookForRoots begins to look for the roots of an image whose medium may have stopped, and returns what waits for them until ctx ends. A look that does not
+// end is not begun again.
+func (i *Image) lookForRoots(ctx context.Context) (wait func() ([]probe.Root, error)) {
+	found := make(chan []probe.Root, 1)
+	if i.looking.CompareAndSwap(false, true) {
+		safego.Go("roots", func() {
+			var list []probe.Root
+			defer func() {
+				i.looking.Store(false)
+				found <- list // which has room
+			}()
+			list = i.roots()
+		})
+	}
+	return func() ([]probe.Root, error) {
+		select {
+		case list := <-found:
+			return list, nil
+		case <-ctx.Done():
+		}
+		select {
+		case list := <-found: // while others were waited for
+			return list, nil
+		default:
+			return nil, errNoRoots
+		}
+	}
 }
 
 // roots are the directories that the image's exports show, and their handles.

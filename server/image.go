@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"pmemfs/pmemfs"
@@ -32,8 +33,9 @@ type Image struct {
 	control   controlSocket
 	log       *slog.Logger
 	created   bool
-	readOnly  bool // the image cannot be written
-	unseen    bool // whether the image is still at its path could not be told; of checkIdentity
+	readOnly  bool        // the image cannot be written
+	looking   atomic.Bool // for the roots of its exports, for a health check
+	unseen    bool        // whether the image is still at its path could not be told; of checkIdentity
 	scrubs    *scrubPlan
 	jobs      *jobs.List // of the server
 	snapshots *schedule.Runner
