@@ -8,7 +8,8 @@
 // # Bounds
 //
 // So many connections are answered at once; a newcomer takes the place of the one that has been idle or slow the longest, of the address
-// that has most. Of what costs much, metrics and health, one answer is made at a time.
+// that has most. Of health one answer is made at a time, of metrics two, and of what the
+// control interface tells everybody so many as readsMost says.
 //
 // # Concurrency and durability
 //

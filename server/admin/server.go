@@ -23,6 +23,9 @@ const (
 	patience  = 10 * time.Second // for a request, an answer, or the next request
 	profiling = 2 * time.Minute  // for an answer that takes as long as it was asked to
 	drain     = 5 * time.Second  // for answers under way when the server stops
+	// readsMost is how many readings of those without the token are answered at once. Where a medium has stopped none of them ends, though who
+	// has asked is gone.
+	readsMost = 32
 )
 
 // Config is what a Server needs to know before there is an image.
@@ -123,11 +126,23 @@ func readOnly(h http.Handler) http.Handler {
 
 // control answers what everybody may read, and the rest to those who have the token.
 func (s *Server) control(r Routes) http.Handler {
+	reads := make(chan struct{}, readsMost)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if !(req.Method == http.MethodGet && r.Public(req.URL.Path)) && !s.authorized(req) {
+		switch {
+		case s.authorized(req):
+		case req.Method != http.MethodGet || !r.Public(req.URL.Path):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="pmemfs"`)
 			http.Error(w, "this needs the token of the admin port (--admin-token), as \"Authorization: Bearer TOKEN\"", http.StatusUnauthorized)
 			return
+		default:
+			select {
+			case reads <- struct{}{}:
+				defer func() { <-reads }()
+			default:
+				w.Header().Set("Retry-After", "1")
+				http.Error(w, "as many as can be are being answered: a medium may have stopped", http.StatusServiceUnavailable)
+				return
+			}
 		}
 		r.API.ServeHTTP(w, req)
 	})
