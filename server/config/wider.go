@@ -44,6 +44,7 @@ func wider(before, next *export.Export) (all []widening) {
 	add(before.ReadOnly && !next.ReadOnly, "read_only", "false")
 	add(before.SecurePort && !next.SecurePort, "secure_port", "false")
 	add(before.Squash == export.SquashAll && next.Squash != export.SquashAll, "squash", fmt.Sprintf("%q", next.Squash))
+	add(before.Snapshots == export.SnapshotsDisabled && next.Snapshots != export.SnapshotsDisabled, "snapdir", fmt.Sprintf("%q", next.Snapshots))
 	add(before.Subtree != next.Subtree, "subtree", fmt.Sprintf("%q", next.Subtree))
 	return all
 }

@@ -25,8 +25,8 @@ func TestWider(t *testing.T) {
 		}
 		return list
 	}
-	before := plain(parse("[[export]]\nname = '/d'\nclients = ['10.0.0.0/8']\nread_only = true\nsecure_port = true\nsquash = 'all'\nsubtree = '/d/e'\n"))
-	all := []string{"clients = ['10.0.0.0/8', '::/0']", "read_only = false", "secure_port = false", "squash = 'none'", "subtree = '/d'"}
+	before := plain(parse("[[export]]\nname = '/d'\nclients = ['10.0.0.0/8']\nread_only = true\nsecure_port = true\nsquash = 'all'\nsubtree = '/d/e'\nsnapdir = 'disabled'\n"))
+	all := []string{"clients = ['10.0.0.0/8', '::/0']", "read_only = false", "secure_port = false", "squash = 'none'", "subtree = '/d'", "snapdir = 'hidden'"}
 	whole := "[[export]]\nname = '/d'\n" + strings.Join(all, "\n")
 	if err := parse(whole).Wider(before); err != nil {
 		t.Errorf("all is said: %v", err)
@@ -49,7 +49,7 @@ func TestWider(t *testing.T) {
 			t.Errorf("%q, as it was: %v", cut, err)
 		}
 	}
-	if err := parse("[[export]]\nname = '/d'\nclients = ['10.0.0.0/8']\nread_only = true\nsecure_port = true\nsquash = 'all'\nsubtree = '/d/e'\n").Wider(before); err != nil {
+	if err := parse("[[export]]\nname = '/d'\nclients = ['10.0.0.0/8']\nread_only = true\nsecure_port = true\nsquash = 'all'\nsubtree = '/d/e'\nsnapdir = 'disabled'\n").Wider(before); err != nil {
 		t.Errorf("the same: %v", err)
 	}
 }
