@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 
@@ -50,7 +52,23 @@ func (f *watchFlags) client(ctx context.Context, args []string) (*control.Client
 	if err != nil {
 		return nil, err
 	}
+	if token != "" && inTheClear(f.admin) {
+		return nil, fmt.Errorf("the token would go to %s in the clear: name it as https://HOST:PORT, or use an address of this machine", f.admin)
+	}
 	return control.At(f.admin, token), nil
+}
+
+// inTheClear reports whether what is sent to an admin port can be read by others on the way: it is not HTTPS, and not this machine.
+func inTheClear(admin string) bool {
+	if !strings.Contains(admin, "://") {
+		admin = "http://" + admin
+	}
+	u, err := url.Parse(admin)
+	if err != nil || u.Scheme == "https" || u.Hostname() == "localhost" {
+		return err != nil
+	}
+	at, err := netip.ParseAddr(u.Hostname())
+	return err != nil || !at.IsLoopback()
 }
 
 // dialServer reaches the server of an image, and says what is the matter if there is none.
