@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -32,9 +33,18 @@ type Runner struct {
 	image Image
 	log   *slog.Logger
 
-	mu   sync.Mutex
-	jobs []*job
+	jobs []*job        // of the goroutine that runs
 	wake chan struct{} // the schedules are others
+
+	mu   sync.Mutex // a leaf: a snapshot of a medium that has stopped keeps nobody else waiting
+	set  []Schedule
+	past map[string]outcome // of the schedules of set, by prefix
+}
+
+// outcome is what has come of the last turn of a schedule.
+type outcome struct {
+	worked  time.Time // when a turn last came to its end, at the wall clock
+	failing bool      // the last turn failed
 }
 
 // job is one schedule under way.
@@ -48,7 +58,6 @@ type job struct {
 	// repeats is how often that has been said since a turn came to its end.
 	repeats int
 
-	worked  time.Time     // when a turn last came to its end, at the wall clock
 	failing bool          // the last turn failed
 	said    string        // the error that the log has
 	saidAt  time.Duration // when
@@ -57,7 +66,7 @@ type job struct {
 
 // NewRunner returns a Runner without schedules.
 func NewRunner(image Image, log *slog.Logger) *Runner {
-	return &Runner{image: image, log: log, wake: make(chan struct{}, 1)}
+	return &Runner{image: image, log: log, wake: make(chan struct{}, 1), past: map[string]outcome{}}
 }
 
 // Set replaces the schedules. One whose prefix is known goes on where it was.
@@ -69,15 +78,10 @@ func (r *Runner) Set(list []Schedule) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next := make([]*job, len(list))
-	for i, s := range list {
-		next[i] = &job{Schedule: s}
-		if k := slices.IndexFunc(r.jobs, func(j *job) bool { return j.Prefix == s.Prefix }); k >= 0 {
-			next[i] = r.jobs[k]
-			next[i].Schedule = s
-		}
-	}
-	r.jobs = next
+	r.set = slices.Clone(list)
+	maps.DeleteFunc(r.past, func(prefix string, _ outcome) bool {
+		return !slices.ContainsFunc(list, func(s Schedule) bool { return s.Prefix == prefix })
+	})
 	select {
 	case r.wake <- struct{}{}:
 	default: // it has been woken
@@ -102,10 +106,13 @@ func (r *Runner) Run(ctx context.Context) {
 // turn does what is due, and returns how long to wait until it is called again. wall is the time as it is told, steady a time that nobody sets.
 func (r *Runner) turn(wall time.Time, steady time.Duration) time.Duration {
 	wall = wall.UTC().Round(0)
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	set := r.now()
+	r.jobs = jobsOf(set, r.jobs)
 	wait := lookEvery
 	for _, j := range r.jobs {
+		if !slices.Equal(r.now(), set) {
+			return lookMin // to go by the others
+		}
 		if !j.begun {
 			r.begin(j, wall)
 		}
@@ -119,6 +126,35 @@ func (r *Runner) turn(wall time.Time, steady time.Duration) time.Duration {
 		}
 	}
 	return max(wait, lookMin)
+}
+
+// now returns the schedules.
+func (r *Runner) now() []Schedule {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.set
+}
+
+// jobsOf are the jobs of schedules, of which those that are known by their prefix go on.
+func jobsOf(set []Schedule, known []*job) []*job {
+	next := make([]*job, len(set))
+	for i, s := range set {
+		next[i] = &job{}
+		if k := slices.IndexFunc(known, func(j *job) bool { return j.Prefix == s.Prefix }); k >= 0 {
+			next[i] = known[k]
+		}
+		next[i].Schedule = s
+	}
+	return next
+}
+
+// note has those who ask know what has come of a turn.
+func (r *Runner) note(j *job, o outcome) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if slices.ContainsFunc(r.set, func(s Schedule) bool { return s.Prefix == j.Prefix }) {
+		r.past[j.Prefix] = o
+	}
 }
 
 // begin finds out which slot has had its turn before the server was started.
@@ -208,12 +244,13 @@ func (r *Runner) worked(j *job, name string, deleted int) {
 		r.log.Info("the schedule makes snapshots again", "prefix", j.Prefix, "name", name, "errors_not_logged", j.untold)
 	}
 	j.failing, j.said, j.untold, j.repeats = false, "", 0, 0
-	j.worked = time.Now()
+	r.note(j, outcome{worked: time.Now()})
 }
 
 // failed notes that a schedule does not work: in the log when that begins, when it has another reason, and from time to time.
 func (r *Runner) failed(j *job, steady time.Duration, err error) {
 	j.failing, j.repeats = true, 0
+	r.note(j, outcome{r.last(j), true})
 	if err.Error() == j.said && steady-j.saidAt < sayEvery {
 		j.untold++
 		return
@@ -231,14 +268,23 @@ type State struct {
 	Failing bool      // its last turn failed
 }
 
-// States returns how the schedules do.
+// last is when a turn last came to its end.
+func (r *Runner) last(j *job) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.past[j.Prefix].worked
+}
+
+// States returns how the schedules do. It does not wait for a turn under way.
 func (r *Runner) States() (list []State) {
 	all, _ := r.image.SnapshotIndex()
 	now := time.Now().UTC().Round(0)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, j := range r.jobs {
-		st := State{Prefix: j.Prefix, Every: j.Every, Last: j.worked, Failing: j.failing}
+	for _, s := range r.set {
+		o := r.past[s.Prefix]
+		st := State{Prefix: s.Prefix, Every: s.Every, Last: o.worked, Failing: o.failing}
+		j := job{Schedule: s}
 		if own := j.own(all, now); st.Last.IsZero() && len(own) > 0 {
 			st.Last = own[0].at
 		}
@@ -252,16 +298,16 @@ func (r *Runner) Difference(next []Schedule) (added, removed, changed []string) 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range next {
-		k := slices.IndexFunc(r.jobs, func(j *job) bool { return j.Prefix == s.Prefix })
+		k := slices.IndexFunc(r.set, func(o Schedule) bool { return o.Prefix == s.Prefix })
 		if k < 0 {
 			added = append(added, s.Prefix)
-		} else if r.jobs[k].Schedule != s {
+		} else if r.set[k] != s {
 			changed = append(changed, s.Prefix)
 		}
 	}
-	for _, j := range r.jobs {
-		if !slices.ContainsFunc(next, func(s Schedule) bool { return s.Prefix == j.Prefix }) {
-			removed = append(removed, j.Prefix)
+	for _, o := range r.set {
+		if !slices.ContainsFunc(next, func(s Schedule) bool { return s.Prefix == o.Prefix }) {
+			removed = append(removed, o.Prefix)
 		}
 	}
 	return added, removed, changed

@@ -16,7 +16,7 @@
 //
 // # Concurrency and durability
 //
-// A Runner runs in one goroutine; Set may be called by any. A snapshot is as durable as pmemfs.FS.CreateSnapshot says.
+// A Runner runs in one goroutine; Set, States and Difference may be called by any, and wait for no snapshot. A snapshot is as durable as pmemfs.FS.CreateSnapshot says.
 package schedule
 
 import (
