@@ -76,3 +76,30 @@ func TestWait(t *testing.T) {
 	}
 	s.Close()
 }
+
+// TestWaitRoom has what gives an open file up wait in the room of the file's image, as what changes a file does: it may wait for the same medium.
+func TestWaitRoom(t *testing.T) {
+	target := newFuzzTarget(t)
+	s, e := target.session(t, 0)
+	defer s.Close()
+	image := target.srv.images[0]
+	target.srv.cheap, target.srv.costly, image.cheap = false, false, false
+	image.room = rpc.NewBudget(rpc.BudgetMin).NewRoom(0, nil)
+	for n, m := range [][]byte{
+		ninetest.Message(ninetest.Write, 2, ninetest.Args(uint32(1), uint64(0), uint32(0))),
+		ninetest.Message(ninetest.Clunk, 3, ninetest.Args(uint32(1))),
+	} {
+		r := &rpc.Request{Record: m[lengthBytes:]}
+		e.Truncate(0)
+		e.Extend(lengthBytes)
+		if result := s.Serve(r, e); result != rpc.Wait || r.Room != image.room {
+			t.Errorf("request %d: result %d in the room %p, want %p", n, result, r.Room, image.room)
+		}
+		e.Truncate(0)
+		e.Extend(lengthBytes)
+		if r.MayWait = true; s.Serve(r, e) != rpc.Success {
+			t.Errorf("request %d is not answered", n)
+		}
+		s.Sent(r)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"pmemfs/pmemfs"
+	"pmemfs/server/rpc"
 )
 
 // owner is whom a client says that a fid is used by.
@@ -136,12 +137,15 @@ func (t *table) get(id uint32) *fid {
 	return f
 }
 
-// costly reports whether to give up a fid may change something on the medium.
-func (t *table) costly(id uint32) bool {
+// costly reports whether to give up a fid may change something on the medium, and returns the room of calls for that.
+func (t *table) costly(id uint32) (room *rpc.Room, yes bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f := t.fids[id]
-	return f != nil && !f.img.cheap && (f.open || f.xattr != nil)
+	if f == nil || f.img.cheap || !f.open && f.xattr == nil {
+		return nil, false
+	}
+	return f.img.room, true
 }
 
 // has reports whether a number is taken.

@@ -80,7 +80,7 @@ func (s *session) Serve(r *rpc.Request, e *rpc.Encoder) (result rpc.Result) {
 		answerError(e, tag, eInval) // two requests cannot have one tag
 		r.Counted.Status = traffic.Status(eInval)
 		return rpc.Success
-	case m.waits, m.changes && s.srv.costly, k == tClunk && s.costly(r.Record):
+	case m.waits, m.changes && s.srv.costly, k == tClunk && s.costly(r):
 		s.later(r)
 		return rpc.Wait
 	case k == tFlush && s.laterFlush(r):
@@ -111,10 +111,13 @@ func (s *session) serveBeside(r *rpc.Request, e *rpc.Encoder, m *message) rpc.Re
 	return result
 }
 
-// costly reports whether a Tclunk is one for which others would have to wait, if it were answered in place.
-func (s *session) costly(b []byte) bool {
-	d := decoder{b: b[headBytes:]}
-	return !s.srv.cheap && s.table.costly(d.u32())
+// costly reports whether a Tclunk is one for which others would have to wait, if it were answered in place, and says in which room it waits.
+func (s *session) costly(r *rpc.Request) (yes bool) {
+	d := decoder{b: r.Record[headBytes:]}
+	if !s.srv.cheap {
+		r.Room, yes = s.table.costly(d.u32())
+	}
+	return yes
 }
 
 // taken reports whether a tag is that of a request that is to be answered beside the others. If that has been answered, the tag is a new
