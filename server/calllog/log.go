@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"pmemfs/pmemfs/safego"
@@ -78,9 +79,9 @@ func Open(c Config) (*Log, error) {
 	return l, nil
 }
 
-// open opens the file of a log. What it says of users is not everybody's business.
+// open opens the file of a log. What it says of users is not everybody's business. It does not wait for a pipe to be read: that is an error.
 func open(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o640)
 	if err != nil {
 		return nil, fmt.Errorf("access log: %w", err)
 	}
