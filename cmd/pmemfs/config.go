@@ -235,13 +235,13 @@ func printConfiguration(w io.Writer, reply control.ConfigurationReply) error {
 	for _, v := range reply.Values {
 		if v.Image != image {
 			image = v.Image
-			fmt.Fprintf(t, "image %s\t\t\n", image)
+			fmt.Fprintf(t, "image %s\t\t\n", printable(image))
 		}
 		key := v.Key
 		if v.Of != "" {
 			key = v.Table + " " + v.Of + " " + v.Key
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", key, v.Value, v.From)
+		fmt.Fprintf(t, "%s\t%s\t%s\n", printable(key), printable(v.Value), printable(v.From))
 	}
 	return t.Flush()
 }

@@ -44,19 +44,19 @@ Clients stay connected. What counts at the next start only is named.`,
 	return cmd
 }
 
-// printReload says what has come of a reload.
+// printReload says what has come of a reload, without what a terminal would take for a command.
 func printReload(w io.Writer, r control.ReloadReply) {
 	if len(r.Applied)+len(r.Restart) == 0 {
 		fmt.Fprintln(w, "reloaded: nothing has changed")
 	}
 	for _, c := range r.Applied {
-		fmt.Fprintf(w, "applied: %s\n", changeLine(c))
+		fmt.Fprintf(w, "applied: %s\n", printable(changeLine(c)))
 	}
 	for _, c := range r.Restart {
-		fmt.Fprintf(w, "at the next start: %s\n", changeLine(c))
+		fmt.Fprintf(w, "at the next start: %s\n", printable(changeLine(c)))
 	}
 	for _, over := range r.Overridden {
-		fmt.Fprintf(w, "overridden: %s\n", over)
+		fmt.Fprintf(w, "overridden: %s\n", printable(over))
 	}
 }
 
