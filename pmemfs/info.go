@@ -38,8 +38,17 @@ type Info struct {
 	Scrub ScrubStatus `json:"scrub"`
 }
 
-// Info describes the open filesystem.
+// Info describes the open filesystem. It asks the host which blocks the image has, which takes a system call for some dozens of them.
 func (fs *FS) Info() Info {
+	i := fs.Glance()
+	if m, err := fs.region.Missing(); err == nil { // else nobody can tell
+		i.SparseBytes, i.SharedBytes = m.Holes, m.Shared
+	}
+	return i
+}
+
+// Glance is Info without what the host is asked for, so that it can be had every second: SparseBytes and SharedBytes are 0.
+func (fs *FS) Glance() Info {
 	i := describe(fs.super())
 	c := fs.j.Counts()
 	i.Path, i.FreeBytes, i.UsedInodes = fs.region.Path(), uint64(c.Free)<<layout.BlockShift, uint64(c.Inodes)
@@ -48,9 +57,6 @@ func (fs *FS) Info() Info {
 	i.Epoch, i.InUse, i.ReadOnly = fs.j.Epoch(), true, fs.readOnly
 	i.Domain, i.DomainReason = fs.region.Domain().String(), fs.region.DomainReason()
 	i.Durability = fs.region.Durability().String()
-	if m, err := fs.region.Missing(); err == nil { // else nobody can tell
-		i.SparseBytes, i.SharedBytes = m.Holes, m.Shared
-	}
 	if st, err := fs.ScrubStatus(); err == nil { // a closed filesystem has none
 		i.Scrub = st
 	}

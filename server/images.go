@@ -9,19 +9,17 @@ import (
 
 	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/safego"
+	"pmemfs/server/config"
 	"pmemfs/server/export"
 )
-
-// imagesMax bounds the images of one server: a call looks for its image among all.
-const imagesMax = 64
 
 // vetImages refuses images that could not be served, or not together. It returns the exports of each.
 func vetImages(images []ImageConfig) (sets []*export.Set, err error) {
 	switch {
 	case len(images) == 0:
 		return nil, errors.New("no image is named")
-	case len(images) > imagesMax:
-		return nil, fmt.Errorf("%d images are too many: %d is the limit", len(images), imagesMax)
+	case len(images) > config.ImagesMax:
+		return nil, fmt.Errorf("%d images are too many: %d is the limit", len(images), config.ImagesMax)
 	}
 	owner, sockets := map[string]string{}, map[string]string{}
 	for n := range images {

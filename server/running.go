@@ -48,7 +48,7 @@ func (r running) Status() control.Status {
 
 // status describes an image.
 func (i *Image) status() control.ImageStatus {
-	info, c, did, locks, marks := i.eng.Info(), i.eng.Counters(), i.eng.Activity(), i.eng.LockUsage(), i.eng.MediaErrors()
+	info, c, did, locks, marks := i.eng.Glance(), i.eng.Counters(), i.eng.Activity(), i.eng.LockUsage(), i.eng.MediaErrors()
 	st := control.ImageStatus{
 		Path: i.path, UUID: info.UUID, State: "ok", Domain: info.Domain, Grace: i.inGrace(), Inodes: info.UsedInodes,
 		Engine:  control.EngineStatus{Changes: did.Changes, Fences: c.Fences, Lines: c.Lines, NTLines: c.NTLines, Syncs: c.Syncs, Checkpoints: c.Checkpoints},

@@ -92,7 +92,11 @@ func (i *Image) scrubBy(ctx context.Context, c Scrubbing) bool {
 			if ctx.Err() != nil {
 				return true
 			}
-			i.log.Error("scrub failed", "error", err)
+			if errors.Is(err, errScrubEnded) {
+				i.log.Info("scrub ended before its end; it goes on when the next one is due", "error", err)
+			} else {
+				i.log.Error("scrub failed", "error", err)
+			}
 			if !sleep(ctx, c.Every) {
 				return true
 			}

@@ -43,7 +43,7 @@ func TestJobs(t *testing.T) {
 		}
 		return list
 	}
-	if l := list(); len(l.Jobs) != 2 || l.Jobs[0].Kind != control.JobSnapshotCheck || l.Jobs[1].Kind != control.JobScrub || l.Jobs[1].State != jobs.Done || len(l.Jobs[1].Result) == 0 {
+	if l := list(); len(l.Jobs) != 2 || l.Jobs[0].Kind != control.JobSnapshotCheck || l.Jobs[1].Kind != control.JobScrub || l.Jobs[1].State != jobs.Done || len(l.Jobs[1].Result) != 0 {
 		t.Errorf("jobs: %+v", l)
 	}
 	ended := make(chan int)

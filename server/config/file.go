@@ -24,8 +24,8 @@ import (
 // fileBytesMax bounds a configuration file.
 const fileBytesMax = 1 << 20
 
-// imagesMax bounds the images of one server.
-const imagesMax = 64
+// ImagesMax bounds the images of one server: a call looks for its image among all.
+const ImagesMax = 64
 
 // stackGoNFS is the NFS stack that serves one image alone.
 const stackGoNFS = "go-nfs"
@@ -136,8 +136,8 @@ func (r *reader) file(root *node) *File {
 	}
 	f.Server = r.settings(root, "", []string{TableServer}, below...)
 	list := r.tables(root, "", "image")
-	if len(list) > imagesMax {
-		r.wrong(e.line, "image", "%d images: a server has at most %d", len(list), imagesMax)
+	if len(list) > ImagesMax {
+		r.wrong(e.line, "image", "%d images: a server has at most %d", len(list), ImagesMax)
 		return f
 	}
 	for _, t := range list {

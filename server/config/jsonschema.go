@@ -37,7 +37,7 @@ func JSONSchema() ([]byte, error) {
 	for name, t := range tables {
 		top[name] = t
 	}
-	several := object{"type": "array", "minItems": 1, "maxItems": imagesMax, "items": object{
+	several := object{"type": "array", "minItems": 1, "maxItems": ImagesMax, "items": object{
 		"type": "object", "properties": image, "required": []string{"path"}, "additionalProperties": false,
 	}}
 	top["image"] = object{"description": top["image"].(object)["description"], "anyOf": []any{top["image"], several}}

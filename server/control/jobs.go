@@ -67,7 +67,7 @@ var StartSnapshotCheck = Operation[SnapshotCheckRequest, jobs.Job]{
 
 // JobsRequest says which jobs.
 type JobsRequest struct {
-	ID uint64 `json:"id,omitempty" doc:"of one job; without it all are listed"`
+	ID uint64 `json:"id,omitempty" doc:"of one job, with what it found; without it all are listed, without that"`
 }
 
 // JobsReply is jobs.
@@ -84,9 +84,13 @@ var GetJobs = Operation[JobsRequest, JobsReply]{
 		}
 		reply := JobsReply{Jobs: []jobs.Job{}}
 		for _, j := range i.Running.Jobs() {
-			if req.ID == 0 || j.ID == req.ID {
-				reply.Jobs = append(reply.Jobs, j)
+			switch {
+			case req.ID == 0:
+				j.Result = nil // which may be long, and the list is asked for again and again
+			case j.ID != req.ID:
+				continue
 			}
+			reply.Jobs = append(reply.Jobs, j)
 		}
 		if req.ID != 0 && len(reply.Jobs) == 0 {
 			return reply, pmemfs.ErrNotExist

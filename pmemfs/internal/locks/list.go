@@ -11,8 +11,8 @@ type Entry struct {
 // listSteps bounds the search for those who are waited for, in locks looked at.
 const listSteps = 1 << 16
 
-// List returns up to so many locks and requests, in no order of files, and how many there are in all. It looks at no more than that, so
-// that others wait little.
+// List returns up to so many locks and requests, in no order of files, and how many there are in all. It goes over all files to
+// count, and copies no more than it lists.
 func (t *Table) List(most int) (list []Entry, all int) {
 	t.lock()
 	defer t.unlock()
