@@ -59,6 +59,7 @@ var Configuration = Operation[None, ConfigurationReply]{
 // Reload reads the configuration anew.
 var Reload = Operation[None, ReloadReply]{
 	Method: http.MethodPost, Path: "/v1/reload", Summary: "Reads the configuration file anew and applies what can be applied, or nothing.", Whole: true,
+	Again: "the file is read once more, and there is nothing left to apply.",
 	Do: func(ctx context.Context, i Image, _ None) (ReloadReply, error) {
 		if i.Steering == nil {
 			return ReloadReply{}, errNotServed

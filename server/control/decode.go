@@ -21,14 +21,23 @@ func badRequest(format string, args ...any) error {
 	return &Error{codeRequest, fmt.Sprintf(format, args...)}
 }
 
-// decode reads a request into what v points to, and takes nothing for granted: what it does not know, it refuses.
-func decode(r *http.Request, v any) error {
+// readBody reads what there may be of a body.
+func readBody(r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, bodyMax+1))
 	switch {
 	case err != nil:
-		return badRequest("the body did not arrive: %v", err)
+		return nil, badRequest("the body did not arrive: %v", err)
 	case len(body) > bodyMax:
-		return badRequest("the body is longer than %d bytes", bodyMax)
+		return nil, badRequest("the body is longer than %d bytes", bodyMax)
+	}
+	return body, nil
+}
+
+// decode reads a request into what v points to, and takes nothing for granted: what it does not know, it refuses.
+func decode(r *http.Request, v any) error {
+	body, err := readBody(r)
+	if err != nil {
+		return err
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {

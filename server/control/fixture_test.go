@@ -33,6 +33,7 @@ func shortDir(t *testing.T) string {
 // served is an image with a server of its own.
 type served struct {
 	path, socket string
+	srv          *Server
 	fs           *pmemfs.FS
 	stop         func()
 }
@@ -49,11 +50,11 @@ func serve(t *testing.T) *served {
 	must(t, err)
 	l, err := ownsocket.Listen(s.socket)
 	must(t, err)
-	srv, err := NewServer(Config{Path: s.path, Image: Image{FS: s.fs, Serving: func() Serving { return Serving{PID: 7} }}})
+	s.srv, err = NewServer(Config{Path: s.path, Image: Image{FS: s.fs, Serving: func() Serving { return Serving{PID: 7} }}})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- srv.Serve(ctx, l) }()
+	go func() { ended <- s.srv.Serve(ctx, l) }()
 	stopped := false
 	s.stop = func() {
 		if stopped {

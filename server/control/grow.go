@@ -15,6 +15,7 @@ type GrowRequest struct {
 // Grow makes the image larger.
 var Grow = Operation[GrowRequest, pmemfs.GrowResult]{
 	Method: http.MethodPost, Path: "/v1/grow", Summary: "Makes the image larger, beside its clients.",
+	Again: "nothing is left to do: old_bytes and new_bytes are equal.",
 	Do: func(ctx context.Context, i Image, req GrowRequest) (pmemfs.GrowResult, error) {
 		return i.FS.Grow(ctx, req.SizeBytes, pmemfs.GrowOptions{})
 	},

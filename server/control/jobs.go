@@ -33,6 +33,7 @@ type ScrubRequest struct {
 var StartScrub = Operation[ScrubRequest, jobs.Job]{
 	Method: http.MethodPost, Path: "/v1/scrub",
 	Summary: "Begins to read everything in the image in search of damage, or returns the pass that is under way.",
+	Again:   "the answer is the pass that is under way; if that has ended, another one begins.",
 	Do: func(_ context.Context, i Image, req ScrubRequest) (jobs.Job, error) {
 		switch {
 		case i.Running == nil:
@@ -54,6 +55,7 @@ type SnapshotCheckRequest struct {
 var StartSnapshotCheck = Operation[SnapshotCheckRequest, jobs.Job]{
 	Method: http.MethodPost, Path: "/v1/snapshots/check",
 	Summary: "Begins to read a snapshot whole, as a restore would, or returns the check that is under way.",
+	Again:   "the answer is the check that is under way; if that has ended, another one begins.",
 	Do: func(_ context.Context, i Image, req SnapshotCheckRequest) (jobs.Job, error) {
 		switch {
 		case i.Running == nil:
@@ -107,6 +109,7 @@ type JobID struct {
 // CancelJob ends a job.
 var CancelJob = Operation[JobID, jobs.Job]{
 	Method: http.MethodDelete, Path: "/v1/jobs", Summary: "Ends a job and waits until it has ended; one that has ended stays as it is.", Whole: true,
+	Again: "the answer is the job, as it has ended.",
 	Do: func(ctx context.Context, i Image, req JobID) (jobs.Job, error) {
 		if i.Running == nil {
 			return jobs.Job{}, errNotServed

@@ -185,6 +185,7 @@ func directory(fs *pmemfs.FS, path string) (pmemfs.Handle, error) {
 var QuotaSet = Operation[QuotaSetRequest, QuotaAccount]{
 	Method: http.MethodPost, Path: "/v1/quota",
 	Summary: "Limits what a user, a group, or a directory tree may use; the first quota of an image turns accounting on.",
+	Again:   "it sets the same limits, and the answer is the account as it is then.",
 	Do: func(_ context.Context, i Image, req QuotaSetRequest) (QuotaAccount, error) {
 		q, dir, err := find(i.FS, QuotaWhose{req.Kind, req.ID, req.Path})
 		if err != nil && !errors.Is(err, pmemfs.ErrNotExist) {
@@ -237,6 +238,7 @@ func find(fs *pmemfs.FS, w QuotaWhose) (q pmemfs.Quota, dir pmemfs.Handle, err e
 var QuotaRemove = Operation[QuotaWhose, None]{
 	Method: http.MethodDelete, Path: "/v1/quota",
 	Summary: "Takes the limits of a user or a group away, or the quota of a directory tree.",
+	Again:   "it is answered not_found for a tree, and as the first time for a user or a group.",
 	Do: func(_ context.Context, i Image, req QuotaWhose) (None, error) {
 		q, _, err := find(i.FS, req)
 		switch {
@@ -254,6 +256,7 @@ var QuotaRemove = Operation[QuotaWhose, None]{
 // QuotaSetGrace sets grace times.
 var QuotaSetGrace = Operation[QuotaGrace, None]{
 	Method: http.MethodPost, Path: "/v1/quota/grace", Summary: "Sets how long soft limits of users, groups or directory trees may be exceeded.",
+	Again: "it sets the same times.",
 	Do: func(_ context.Context, i Image, req QuotaGrace) (None, error) {
 		kind, err := kindNamed(req.Kind)
 		if err != nil {
@@ -289,6 +292,7 @@ var QuotaCheck = Operation[None, QuotaCheckReply]{
 var QuotaRecount = Operation[None, None]{
 	Method: http.MethodPost, Path: "/v1/quota/recount",
 	Summary: "Counts anew what all files take, in the background; nothing is limited until that is under way.",
+	Again:   "it counts anew once more.",
 	Do: func(_ context.Context, i Image, _ None) (None, error) {
 		err := i.FS.RecountQuotas()
 		if errors.Is(err, pmemfs.ErrNotExist) {

@@ -33,6 +33,9 @@ func makeSchema() schema {
 		if request.NumField() > 0 {
 			one["request"] = typeSchema(request)
 		}
+		if text := o.again(); text != "" {
+			one["again"] = text
+		}
 		if paths[path] == nil {
 			paths[path] = schema{}
 		}

@@ -59,6 +59,9 @@ func TestDocument(t *testing.T) {
 		if !strings.Contains(strings.ReplaceAll(section, "\n", " "), summary) {
 			t.Errorf("%s %s: the document does not say %q", method, path, summary)
 		}
+		if text := o.again(); text != "" && !strings.Contains(strings.ReplaceAll(strings.ReplaceAll(section, "`", ""), "\n", " "), "Sent again: "+text) {
+			t.Errorf("%s %s: the document does not say \"Sent again: %s\"", method, path, text)
+		}
 		request, reply := o.types()
 		for _, s := range []schema{typeSchema(request), typeSchema(reply)} {
 			for _, name := range names(s) {

@@ -38,6 +38,7 @@ type Server struct {
 	identity string
 	log      *slog.Logger
 	http     http.Server
+	again    again
 	stop     context.CancelFunc // ends the operations under way
 }
 
@@ -105,34 +106,56 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, o route) {
 		s.refuse(w, &Error{codeImage, "the server that listens here serves another image, which was at this path before"})
 		return
 	}
-	var reply any
-	err := error(&Error{codeInternal, "the server has a fault, and its log says where"})
-	safego.Run("control", func() { reply, err = o.answer(r.Context(), s.image, r) })
+	key, what, err := keyed(r)
 	if err != nil {
 		s.refuse(w, err)
 		return
 	}
-	s.send(w, http.StatusOK, reply)
+	var text []byte
+	if key == "" || o.again() == "" {
+		text, err = s.carryOut(r, o)
+	} else {
+		text, err = s.again.do(r.Context(), key, what, func() ([]byte, error) { return s.carryOut(r, o) })
+	}
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	s.write(w, http.StatusOK, text)
+}
+
+// carryOut does what a request asks for, and returns the text of the reply.
+func (s *Server) carryOut(r *http.Request, o route) (text []byte, err error) {
+	err = &Error{codeInternal, "the server has a fault, and its log says where"}
+	safego.Run("control", func() {
+		var reply any
+		if reply, err = o.answer(r.Context(), s.image, r); err == nil {
+			text, err = json.Marshal(reply)
+		}
+	})
+	return text, err
 }
 
 // refuse answers with an error.
 func (s *Server) refuse(w http.ResponseWriter, err error) {
 	status, e := explain(err)
-	s.send(w, status, failure{e})
-}
-
-// send answers. A client that does not take its answer is left alone.
-func (s *Server) send(w http.ResponseWriter, status int, reply any) {
-	text, err := json.Marshal(reply)
+	text, err := json.Marshal(failure{e})
 	if err != nil {
 		s.log.Error("a reply cannot be made", "error", err)
 		status, text = http.StatusInternalServerError, []byte(`{"error":{"code":"`+codeInternal+`","message":"the reply cannot be made"}}`)
 	}
+	s.write(w, status, text)
+}
+
+// write answers. A client that does not take its answer is left alone.
+func (s *Server) write(w http.ResponseWriter, status int, text []byte) {
 	w.Header().Set("Content-Type", mediaType)
 	w.WriteHeader(status)
 	// Of whoever is gone, or does not read, nothing depends on it.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience))
-	_, _ = w.Write(append(text, '\n'))
+	if _, err := w.Write(text); err == nil {
+		_, _ = w.Write([]byte{'\n'})
+	}
 }
 
 // bounded accepts so many connections at once.

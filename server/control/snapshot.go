@@ -88,6 +88,7 @@ var SnapshotList = Operation[None, SnapshotListReply]{
 // SnapshotCreate makes a snapshot.
 var SnapshotCreate = Operation[SnapshotCreateRequest, Snapshot]{
 	Method: http.MethodPost, Path: "/v1/snapshots", Summary: "Makes a snapshot of all files as they are at this instant.",
+	Again: "it is answered exists.",
 	Do: func(_ context.Context, i Image, req SnapshotCreateRequest) (Snapshot, error) {
 		s, err := i.FS.CreateSnapshot(req.Name, req.Description)
 		return snapshotOf(&s), err
@@ -97,6 +98,7 @@ var SnapshotCreate = Operation[SnapshotCreateRequest, Snapshot]{
 // SnapshotDelete deletes a snapshot.
 var SnapshotDelete = Operation[SnapshotName, None]{
 	Method: http.MethodDelete, Path: "/v1/snapshots", Summary: "Deletes a snapshot; its space is freed in the background.",
+	Again: "it is answered not_found.",
 	Do: func(_ context.Context, i Image, req SnapshotName) (None, error) {
 		return None{}, i.FS.DeleteSnapshot(req.Name)
 	},
@@ -105,6 +107,7 @@ var SnapshotDelete = Operation[SnapshotName, None]{
 // SnapshotKeep holds a snapshot.
 var SnapshotKeep = Operation[SnapshotHold, None]{
 	Method: http.MethodPost, Path: "/v1/snapshots/hold", Summary: "Keeps a snapshot from being deleted.",
+	Again: "the tag holds it as before.",
 	Do: func(_ context.Context, i Image, req SnapshotHold) (None, error) {
 		return None{}, i.FS.HoldSnapshot(req.Name, req.Tag)
 	},
@@ -113,6 +116,7 @@ var SnapshotKeep = Operation[SnapshotHold, None]{
 // SnapshotRelease ends a hold.
 var SnapshotRelease = Operation[SnapshotHold, None]{
 	Method: http.MethodDelete, Path: "/v1/snapshots/hold", Summary: "Ends a hold.",
+	Again: "it is answered not_found.",
 	Do: func(_ context.Context, i Image, req SnapshotHold) (None, error) {
 		return None{}, i.FS.ReleaseSnapshot(req.Name, req.Tag)
 	},
@@ -121,6 +125,7 @@ var SnapshotRelease = Operation[SnapshotHold, None]{
 // SnapshotRollback rolls back.
 var SnapshotRollback = Operation[SnapshotRollbackRequest, None]{
 	Method: http.MethodPost, Path: "/v1/snapshots/rollback", Summary: "Makes all files what they were in a snapshot.",
+	Again: "it goes back again, and what clients have changed since the first time is gone: use a key.",
 	Do: func(_ context.Context, i Image, req SnapshotRollbackRequest) (None, error) {
 		return None{}, i.FS.RollbackSnapshot(req.Name, req.Force)
 	},
