@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -55,6 +56,15 @@ func routes() Routes {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, name) })
 	}
 	return Routes{Metrics: named("metrics"), API: named("api"), Page: named("page"), Public: func(path string) bool { return path == "/v1/status" }}
+}
+
+func mustAddr(t *testing.T, text string) netip.Addr {
+	t.Helper()
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
 // request sends one request, with headers as "Name: value", and returns its status and body.

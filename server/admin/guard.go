@@ -57,6 +57,9 @@ func (s *Server) knows(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
+	if host == "" {
+		return true // of HTTP/1.0, as some balancers speak it and no browser does
+	}
 	host = strings.TrimSuffix(strings.ToLower(strings.Trim(host, "[]")), ".")
 	if _, err := netip.ParseAddr(host); err == nil || host == "localhost" {
 		return true

@@ -10,16 +10,21 @@ import (
 	"time"
 )
 
-// connections is how many are answered at once.
-const connections = 64
+const (
+	// connections is how many are answered at once.
+	connections = 64
+	// unreadMost is how many bytes of answers wait to be read, of all connections together.
+	unreadMost = 16 << 20
+)
 
 // bounded is a listener that has at most so many connections open: a newcomer takes the place of another.
 type bounded struct {
 	net.Listener
 	most int
 
-	mu   sync.Mutex // comes last: nothing waits under it
-	open map[*conn]struct{}
+	mu     sync.Mutex // comes last: nothing waits under it
+	open   map[*conn]struct{}
+	unread int // of all connections
 }
 
 // conn is a connection, and what it is doing.
@@ -30,6 +35,8 @@ type conn struct {
 	once  sync.Once
 	stage stage     // of l.mu
 	since time.Time // of l.mu: when the stage began
+	// unread is, of l.mu, how many bytes of an answer wait to be read.
+	unread int
 }
 
 // stage is how soon a connection gives way: the lowest first.
@@ -67,7 +74,7 @@ func (b *bounded) add(c *conn) (victim *conn) {
 	defer b.mu.Unlock()
 	if len(b.open) >= b.most {
 		victim = b.victim()
-		delete(b.open, victim)
+		b.forget(victim)
 	}
 	b.open[c] = struct{}{}
 	return victim
@@ -82,6 +89,47 @@ func (b *bounded) victim() (worst *conn) {
 	for c := range b.open {
 		if worst == nil || b.before(c, worst, hosts) {
 			worst = c
+		}
+	}
+	return worst
+}
+
+// forget counts a connection out. mu is held.
+func (b *bounded) forget(c *conn) {
+	b.unread -= c.unread
+	c.unread = 0
+	delete(b.open, c)
+}
+
+// hold notes how many bytes a connection has to be sent, and returns those that have to give way: of the host that has not read most, the oldest.
+func (b *bounded) hold(c *conn, n int) (victims []*conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := b.open[c]; !ok {
+		return nil // it has given way itself
+	}
+	b.unread += n - c.unread
+	c.unread = n
+	for b.unread > unreadMost && b.unread > c.unread {
+		victim := b.slowest(c)
+		b.forget(victim)
+		victims = append(victims, victim)
+	}
+	return victims
+}
+
+// slowest is the connection, other than c, that gives way to c's answer. mu is held, and another one has bytes that are unread.
+func (b *bounded) slowest(c *conn) (worst *conn) {
+	hosts := make(map[netip.Addr]int)
+	for o := range b.open {
+		hosts[o.host] += o.unread
+	}
+	for o := range b.open {
+		if o == c || o.unread == 0 {
+			continue
+		}
+		if worst == nil || hosts[o.host] > hosts[worst.host] || hosts[o.host] == hosts[worst.host] && o.since.Before(worst.since) {
+			worst = o
 		}
 	}
 	return worst
@@ -103,7 +151,7 @@ func (c *conn) Close() (err error) {
 	err = net.ErrClosed
 	c.once.Do(func() {
 		c.l.mu.Lock()
-		delete(c.l.open, c)
+		c.l.forget(c)
 		c.l.mu.Unlock()
 		err = c.Conn.Close()
 	})
@@ -128,10 +176,16 @@ func withConn(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, nc)
 }
 
+// connOf is the connection of a request; nil if the server's listener has not made it.
+func connOf(r *http.Request) *conn {
+	c, _ := r.Context().Value(connKey{}).(*conn)
+	return c
+}
+
 // answering marks the request's connection as one that is being answered, until the function that it returns is called.
 func answering(r *http.Request) (done func()) {
-	c, ok := r.Context().Value(connKey{}).(*conn)
-	if !ok {
+	c := connOf(r)
+	if c == nil {
 		return func() {}
 	}
 	c.at(answered)

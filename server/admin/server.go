@@ -54,6 +54,7 @@ type Server struct {
 	token  [sha256.Size]byte
 	routes atomic.Pointer[http.Handler]
 	health flight
+	wrong  guesses
 	http   http.Server
 	stop   context.CancelFunc
 }
@@ -105,7 +106,7 @@ func addPprof(mux *http.ServeMux) {
 // Answer begins to answer everything else.
 func (s *Server) Answer(r Routes) {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", r.Metrics)
+	mux.Handle("GET /metrics", looking(r.Metrics, scrapesMost))
 	mux.Handle("/v1/", s.control(r))
 	mux.Handle("/", readOnly(r.Page))
 	var h http.Handler = mux
@@ -126,23 +127,18 @@ func readOnly(h http.Handler) http.Handler {
 
 // control answers what everybody may read, and the rest to those who have the token.
 func (s *Server) control(r Routes) http.Handler {
-	reads := make(chan struct{}, readsMost)
+	public := looking(r.API, readsMost)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch {
 		case s.authorized(req):
 		case req.Method != http.MethodGet || !r.Public(req.URL.Path):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="pmemfs"`)
+			s.wrong.note(s.c, req)
 			http.Error(w, "this needs the token of the admin port (--admin-token), as \"Authorization: Bearer TOKEN\"", http.StatusUnauthorized)
 			return
 		default:
-			select {
-			case reads <- struct{}{}:
-				defer func() { <-reads }()
-			default:
-				w.Header().Set("Retry-After", "1")
-				http.Error(w, "as many as can be are being answered: a medium may have stopped", http.StatusServiceUnavailable)
-				return
-			}
+			public.ServeHTTP(w, req)
+			return
 		}
 		r.API.ServeHTTP(w, req)
 	})
