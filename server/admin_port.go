@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 
 	"pmemfs/pmemfs/safego"
@@ -25,7 +27,9 @@ type Admin struct {
 	Optional bool     // if the address cannot be had, the server does without
 	Hosts    []string // names by which it may be called, besides addresses and localhost
 	Token    string   // for the control interface; empty for what can be looked at alone
-	// Cert and Key are files in PEM; empty for HTTP without TLS. They are read again for each connection, so that they can be renewed.
+	// TokenFile is where the token comes from; empty if that is no file.
+	TokenFile string
+	// Cert and Key are files in PEM; empty for HTTP without TLS. They are read again when they have changed.
 	Cert, Key string
 	Pprof     bool // Go's profiles
 }
@@ -59,32 +63,18 @@ func loopback(address string) bool {
 	return err == nil && at.IP.IsLoopback()
 }
 
-// tls is how the port speaks TLS; nil for not.
-func (a *Admin) tls() *tls.Config {
-	if a.Cert == "" {
-		return nil
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		pair, err := tls.LoadX509KeyPair(a.Cert, a.Key)
-		return &pair, err
-	}}
-}
-
 // certificates are those that the port shows.
-func (a *Admin) certificates() []metrics.Certificate {
-	if a.Cert == "" {
+func (s *Server) certificates() []metrics.Certificate {
+	if s.admin == nil || s.admin.cert == nil {
 		return nil
 	}
-	pair, err := tls.LoadX509KeyPair(a.Cert, a.Key)
-	if err != nil || pair.Leaf == nil {
-		return nil // whoever connects is told
-	}
-	return []metrics.Certificate{{Of: "admin", Until: pair.Leaf.NotAfter}}
+	return []metrics.Certificate{{Of: "admin", Until: s.admin.cert.current().Leaf.NotAfter}}
 }
 
 // adminPort is the admin port of a server; nil for none.
 type adminPort struct {
 	at   net.Addr
+	cert *certificate // nil for HTTP
 	srv  *admin.Server
 	stop context.CancelFunc
 	wg   safego.Group
@@ -105,9 +95,16 @@ func (s *Server) listenAdmin(a *Admin) error {
 	if err != nil {
 		return fmt.Errorf("cannot have the admin port: %w", wayOut(err, "--admin"))
 	}
-	p := &adminPort{at: l.Addr(), srv: admin.New(admin.Config{
-		Hosts: a.Hosts, Token: a.Token, TLS: a.tls(), Pprof: a.Pprof, Logger: s.log, Health: s.health, Ready: s.ready,
-	})}
+	c := admin.Config{Hosts: a.Hosts, Token: a.Token, Pprof: a.Pprof, Logger: s.log, Health: s.health, Ready: s.ready}
+	p := &adminPort{at: l.Addr()}
+	if a.Cert != "" {
+		if p.cert, err = newCertificate(a, s.log); err != nil {
+			return errors.Join(err, l.Close())
+		}
+		c.TLS = p.cert.tls()
+	}
+	p.srv = admin.New(c)
+	a.warnToken(s.log)
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	p.wg.Go("admin", func() {
@@ -121,6 +118,16 @@ func (s *Server) listenAdmin(a *Admin) error {
 	})
 	s.admin = p
 	return nil
+}
+
+// warnToken warns of a token that others can read or write. It is not refused: containers are given their secrets so, and have no others.
+func (a *Admin) warnToken(log *slog.Logger) {
+	if a.TokenFile == "" {
+		return
+	}
+	if st, err := os.Stat(a.TokenFile); err == nil && st.Mode().Perm()&0o007 != 0 {
+		log.Warn("other users of this machine have access to the token of the admin port: chmod o= takes it from them", "file", a.TokenFile, "mode", st.Mode().Perm().String())
+	}
 }
 
 // answerAdmin makes the admin port answer everything else, when there are images.

@@ -3,12 +3,14 @@ package server_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"path/filepath"
 	"testing"
 
 	"pmemfs/pmemfs"
 	"pmemfs/server"
+	"pmemfs/server/admin"
 	"pmemfs/server/export"
 	"pmemfs/server/handle"
 	"pmemfs/server/nlm"
@@ -40,11 +42,28 @@ func lock(t *testing.T, addr netip.AddrPort, fh []byte, exclusive, reclaim bool)
 	return d.Uint32()
 }
 
+// readyInGrace demands that a server is ready, and in its grace time or not; whoever waits for the end of that is told.
+func readyInGrace(t *testing.T, s *server.Server, grace bool) {
+	t.Helper()
+	code := 0
+	var body []byte
+	for code != http.StatusOK { // until Serve has begun
+		code, body = ask(t, s, "GET", "/readyz")
+	}
+	if r := reading[admin.Report](t, code, body); r.Grace != grace {
+		t.Errorf("grace: %s", body)
+	}
+	if code, body = ask(t, s, "GET", "/readyz?grace=wait"); (code == http.StatusOK) == grace {
+		t.Errorf("behind grace: %d %s", code, body)
+	}
+}
+
 // TestLocking: locks outlive a restart of the server as far as their clients claim them, and can be left out.
 func TestLocking(t *testing.T) {
 	const granted, deniedGrace = 0, 4
 	c := config(filepath.Join(t.TempDir(), "image"))
 	c.Locking.Grace = server.DefaultGrace
+	c.Admin.Address = "127.0.0.1:0"
 	s, err := server.Open(c)
 	must(t, err)
 	must(t, s.Close())
@@ -61,6 +80,7 @@ func TestLocking(t *testing.T) {
 			s, err := server.Open(c)
 			must(t, err)
 			stop := run(t, s)
+			readyInGrace(t, s, again || stack == server.StackGoNFS)
 			if again {
 				if st := lock(t, s.Addr(), fh, true, false); st != deniedGrace {
 					t.Errorf("%s: a new lock in grace: status %d", stack, st)

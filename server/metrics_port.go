@@ -18,7 +18,7 @@ func (s *Server) metrics() http.Handler {
 // measure is how the server is.
 func (s *Server) measure() metrics.Server {
 	u := s.budget.Usage()
-	m := metrics.Server{State: s.stage().String(), MemoryLimit: s.budget.Bytes(), Waiting: u.Waiting, Working: u.Working, Panics: safego.Panics(), Certificates: s.config.Admin.certificates()}
+	m := metrics.Server{State: s.stage().String(), MemoryLimit: s.budget.Bytes(), Waiting: u.Waiting, Working: u.Working, Panics: safego.Panics(), Certificates: s.certificates()}
 	for _, p := range u.Parts {
 		m.Memory = append(m.Memory, metrics.Part(p))
 	}

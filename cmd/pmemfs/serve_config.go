@@ -54,7 +54,8 @@ func adminConfig(s config.Settings) (a server.Admin, err error) {
 	a.Hosts = config.List[string](s, "admin_hosts")
 	a.Cert, a.Key = config.Get[string](s, "admin_cert"), config.Get[string](s, "admin_key")
 	a.Pprof = config.Get[bool](s, "debug_pprof")
-	a.Token, err = readToken(config.Get[string](s, "admin_token"))
+	a.TokenFile = config.Get[string](s, "admin_token")
+	a.Token, err = readToken(a.TokenFile)
 	return a, err
 }
 

@@ -81,6 +81,9 @@ func dialServer(ctx context.Context, image, place string) (*control.Client, erro
 	return c, err
 }
 
+// tokenMin is how long a token is at least. How often somebody may guess is not bounded, as that would keep others out.
+const tokenMin = 16
+
 // readToken reads a token from a file; none if no file is named.
 func readToken(path string) (string, error) {
 	if path == "" {
@@ -91,8 +94,8 @@ func readToken(path string) (string, error) {
 		return "", err
 	}
 	token := strings.TrimSpace(string(text))
-	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", fmt.Errorf("%s: a token is one word of printable ASCII", path)
+	if len(token) < tokenMin || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", fmt.Errorf("%s: a token is one word of printable ASCII, of at least %d characters that nobody guesses", path, tokenMin)
 	}
 	return token, nil
 }

@@ -8,5 +8,5 @@
 //
 // # Concurrency
 //
-// A Metrics is for any number of goroutines. It answers scrapesMost requests at once, and refuses further ones.
+// A Metrics is for any number of goroutines. How many requests are answered at once is up to whoever has the port.
 package metrics

@@ -16,10 +16,6 @@ import (
 )
 
 const (
-	// scrapesMost is how many requests are answered at once.
-	scrapesMost = 2
-	// patience is how long a request may take.
-	patience = 10 * time.Second
 	// ClientsShown is how many clients have metrics of their own.
 	ClientsShown = 100
 	// HoldersShown is of how many clients it is shown how much memory they hold.
@@ -49,11 +45,10 @@ func New(c Config) *Metrics {
 	return m
 }
 
-// Handler answers GET /metrics.
+// Handler answers GET /metrics. It has no bounds of its own: whoever has the port makes answers in turn. A bound of the library's would refuse those who
+// come while one is being made, and count one whose client is gone.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.InstrumentMetricHandler(m.registry, promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
-		MaxRequestsInFlight: scrapesMost, Timeout: patience, EnableOpenMetrics: true, ErrorHandling: promhttp.HTTPErrorOnError,
-	}))
+	return promhttp.InstrumentMetricHandler(m.registry, promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true, ErrorHandling: promhttp.HTTPErrorOnError}))
 }
 
 // Registry is what the handler shows.

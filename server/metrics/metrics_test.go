@@ -126,38 +126,3 @@ func TestDocument(t *testing.T) {
 		t.Errorf("%s is no metric", name)
 	}
 }
-
-// TestScrapesAtOnce asks from more than may ask.
-func TestScrapesAtOnce(t *testing.T) {
-	table := traffic.New()
-	m := full(table)
-	begun, goOn := make(chan struct{}), make(chan struct{})
-	m.c.Server = func() Server {
-		begun <- struct{}{}
-		<-goOn
-		return Server{}
-	}
-	h := m.Handler()
-	codes := make(chan int)
-	for range scrapesMost {
-		go func() {
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-			codes <- w.Code
-		}()
-	}
-	for range scrapesMost {
-		<-begun
-	}
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	if w.Code != http.StatusServiceUnavailable {
-		t.Errorf("one more is answered with status %d", w.Code)
-	}
-	close(goOn)
-	for range scrapesMost {
-		if code := <-codes; code != http.StatusOK {
-			t.Errorf("status %d", code)
-		}
-	}
-}
