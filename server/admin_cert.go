@@ -43,7 +43,7 @@ func newCertificate(a *Admin, log *slog.Logger) (*certificate, error) {
 func (c *certificate) take(pair *tls.Certificate) {
 	c.pair = pair
 	if time.Now().After(pair.Leaf.NotAfter) {
-		c.log.Warn("the certificate of the admin port has expired: clients refuse it", "file", c.cert, "until", pair.Leaf.NotAfter)
+		c.log.Warn("the certificate of the admin port has expired: clients refuse it", "path", c.cert)
 	}
 }
 
@@ -68,11 +68,11 @@ func (c *certificate) current() *tls.Certificate {
 	c.seen = seen
 	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
 	if err != nil {
-		c.log.Warn("the new certificate of the admin port cannot be read: the old one goes on", "file", c.cert, "err", err)
+		c.log.Warn("the new certificate of the admin port cannot be read: the old one goes on", "path", c.cert, "error", err)
 		return c.pair
 	}
 	c.take(&pair)
-	c.log.Info("the admin port has a new certificate", "file", c.cert)
+	c.log.Info("the admin port has a new certificate", "path", c.cert)
 	return c.pair
 }
 

@@ -126,7 +126,7 @@ func (a *Admin) warnToken(log *slog.Logger) {
 		return
 	}
 	if st, err := os.Stat(a.TokenFile); err == nil && st.Mode().Perm()&0o007 != 0 {
-		log.Warn("other users of this machine have access to the token of the admin port: chmod o= takes it from them", "file", a.TokenFile, "mode", st.Mode().Perm().String())
+		log.Warn("other users of this machine have access to the token of the admin port: chmod o= takes it from them", "path", a.TokenFile)
 	}
 }
 

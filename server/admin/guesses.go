@@ -22,7 +22,7 @@ func (g *guesses) note(c Config, r *http.Request) {
 		return
 	}
 	if n, tell := g.count(time.Now()); tell {
-		c.Logger.Warn("the admin port was asked with a wrong token", "client", r.RemoteAddr, "since_start", n)
+		c.Logger.Warn("the admin port was asked with a wrong token", "client", r.RemoteAddr, "count", n)
 	}
 }
 
