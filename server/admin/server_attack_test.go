@@ -152,7 +152,7 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if most.Load() > atOnce {
+	if most.Load() > scrapesMost {
 		t.Errorf("%d were made at once", most.Load())
 	}
 }
