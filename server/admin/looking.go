@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"time"
 )
@@ -9,13 +10,13 @@ import (
 const (
 	// scrapesMost is how many answers to scrapes are made at once.
 	scrapesMost = 2
-	// turn is how long a request waits for its turn, of which a medium that has stopped may keep it.
+	// turn is how long a scrape waits for its turn, of which a medium that has stopped may keep it.
 	turn = 2 * time.Second
 )
 
 // looking makes the answers of a handler a few at a time, in the order in which they were asked for. Whoever reads slowly holds an answer that has been
-// made, and no place of those who wait.
-func looking(h http.Handler, most int) http.Handler {
+// made, and no place of those who wait. Who has waited so long is to come again.
+func looking(h http.Handler, most int, wait time.Duration) http.Handler {
 	places := make(chan struct{}, most)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
@@ -23,11 +24,7 @@ func looking(h http.Handler, most int) http.Handler {
 			http.Error(w, "a request that changes nothing has no body", http.StatusBadRequest)
 			return
 		}
-		select {
-		case places <- struct{}{}:
-		case <-r.Context().Done():
-			return // nobody is there any more
-		case <-time.After(turn):
+		if !enter(r.Context(), places, wait) {
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "as many as can be are being answered: a medium may have stopped", http.StatusServiceUnavailable)
 			return
@@ -39,6 +36,27 @@ func looking(h http.Handler, most int) http.Handler {
 		}()
 		a.send(w, r)
 	})
+}
+
+// enter takes a place, and reports whether there was one in time.
+func enter(ctx context.Context, places chan struct{}, wait time.Duration) bool {
+	select {
+	case places <- struct{}{}:
+		return true
+	default:
+	}
+	if wait == 0 {
+		return false
+	}
+	late := time.NewTimer(wait)
+	defer late.Stop()
+	select {
+	case places <- struct{}{}:
+		return true
+	case <-late.C:
+	case <-ctx.Done(): // nobody is there any more
+	}
+	return false
 }
 
 // made is an answer that nobody has read yet.

@@ -106,7 +106,7 @@ func addPprof(mux *http.ServeMux) {
 // Answer begins to answer everything else.
 func (s *Server) Answer(r Routes) {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", looking(r.Metrics, scrapesMost))
+	mux.Handle("GET /metrics", looking(r.Metrics, scrapesMost, turn))
 	mux.Handle("/v1/", s.control(r))
 	mux.Handle("/", readOnly(r.Page))
 	var h http.Handler = mux
@@ -127,7 +127,7 @@ func readOnly(h http.Handler) http.Handler {
 
 // control answers what everybody may read, and the rest to those who have the token.
 func (s *Server) control(r Routes) http.Handler {
-	public := looking(r.API, readsMost)
+	public := looking(r.API, readsMost, 0)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		switch {
 		case s.authorized(req):
