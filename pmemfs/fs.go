@@ -193,6 +193,9 @@ func mount(region *pmem.Region, o Options) (fs *FS, err error) {
 	}
 	built = true
 	fs.openTook = time.Since(start)
+	if fs.replayed > 0 {
+		fs.log.Info("the image was not closed in order: what its journal says was replayed", "records", fs.replayed)
+	}
 	fs.log.Info("filesystem open", "domain", region.Domain().String(), "why", region.DomainReason(),
 		"durability", region.Durability().String(), "epoch", st.Head.Epoch, "took", fs.openTook.Round(time.Microsecond))
 	return fs, nil

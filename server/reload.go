@@ -94,6 +94,9 @@ func (c *Config) clash(next *Config, place []int) error {
 func (i *Image) reload(next *export.Set) {
 	added, removed, changed := i.exports.Load().Difference(next)
 	i.show(next)
+	if len(added)+len(removed)+len(changed) == 0 {
+		return
+	}
 	i.log.Info("exports reloaded", "added", added, "removed", removed, "changed", changed)
 }
 

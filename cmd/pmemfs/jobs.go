@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"pmemfs/pmemfs"
 	"pmemfs/server/control"
 	"pmemfs/server/jobs"
 )
@@ -69,10 +71,13 @@ func newJobsCancel() *cobra.Command {
 				return err
 			}
 			job, err := control.CancelJob.Call(cmd.Context(), client, control.JobID{ID: id})
+			if errors.Is(err, pmemfs.ErrNotExist) {
+				return fmt.Errorf("there is no job %d: jobs list shows those that there are", id)
+			}
 			if err != nil {
 				return err
 			}
-			return f.form.print(cmd.OutOrStdout(), job, tableOf(func(t *tabular) { t.row(fmt.Sprintf("job %d: %s", job.ID, job.State)) }))
+			return f.form.print(cmd.OutOrStdout(), job, tableOf(func(t *tabular) { t.row(fmt.Sprintf("job %d, %s of %s: %s", job.ID, job.Kind, job.Image, job.State)) }))
 		},
 	}
 	f.add(cmd.Flags())

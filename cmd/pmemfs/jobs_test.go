@@ -57,7 +57,7 @@ func TestJobs(t *testing.T) {
 		}
 	}
 	for range 2 { // it has the same outcome again
-		if out, _ := want(t, 0, "jobs", "cancel", image, "3"); out != "job 3: cancelled\n" {
+		if out, _ := want(t, 0, "jobs", "cancel", image, "3"); out != "job 3, scrub of "+image+": cancelled\n" {
 			t.Errorf("cancelled: %q", out)
 		}
 	}

@@ -8,10 +8,12 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"pmemfs/pmemfs"
 	"pmemfs/server/control"
 )
 
@@ -75,10 +77,22 @@ func inTheClear(admin string) bool {
 func dialServer(ctx context.Context, image, place string) (*control.Client, error) {
 	c, err := control.Dial(ctx, image, place)
 	var unreachable *control.UnreachableError
-	if errors.As(err, &unreachable) && errors.Is(err, os.ErrNotExist) {
+	switch {
+	case err == nil:
+		return c, nil
+	case !errors.As(err, &unreachable):
+		if errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("%w: name the image, or the server's admin port with --admin", err)
+		}
+		return nil, err
+	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("no server serves %s: there is no socket %s (a server elsewhere is named by --admin or --control)", image, unreachable.Place)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		if info, ierr := pmemfs.ReadInfo(image); ierr == nil && !info.InUse {
+			return nil, fmt.Errorf("no server serves %s: the last one did not stop in order, and the next start replays what it left", image)
+		}
 	}
-	return c, err
+	return nil, err
 }
 
 // tokenMin is how long a token is at least. How often somebody may guess is not bounded, as that would keep others out.

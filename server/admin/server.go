@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -125,6 +126,9 @@ func readOnly(h http.Handler) http.Handler {
 	})
 }
 
+// unauthorized is the answer to who has no token, in the form of the control interface's errors.
+const unauthorized = `{"error":{"code":"unauthorized","message":"this needs the token of the admin port (--admin-token), as \"Authorization: Bearer TOKEN\""}}` + "\n"
+
 // control answers what everybody may read, and the rest to those who have the token.
 func (s *Server) control(r Routes) http.Handler {
 	public := looking(r.API, readsMost, 0)
@@ -134,7 +138,9 @@ func (s *Server) control(r Routes) http.Handler {
 		case req.Method != http.MethodGet || !r.Public(req.URL.Path):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="pmemfs"`)
 			s.wrong.note(s.c, req)
-			http.Error(w, "this needs the token of the admin port (--admin-token), as \"Authorization: Bearer TOKEN\"", http.StatusUnauthorized)
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, unauthorized) // whoever is gone is not told
 			return
 		default:
 			public.ServeHTTP(w, req)

@@ -11,6 +11,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -90,6 +91,7 @@ func parse(r *reader, text []byte) (*File, error) {
 		r.wrong(0, "", "larger than %d bytes", fileBytesMax)
 		return nil, r.mistakes.err()
 	}
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // which some editors begin a file with
 	root := r.tree(text)
 	f := r.file(root)
 	if len(r.mistakes) == 0 {

@@ -72,7 +72,7 @@ func (r *reader) tree(text []byte) *node {
 		if err == nil {
 			break
 		}
-		r.wrong(line, keyOn(text, line), "%s", strings.TrimPrefix(err.Error(), "toml: "))
+		r.wrong(line, keyOn(text, line), "%s", syntaxText(text, line, err))
 		if !blank(text, line, &skipped) {
 			break
 		}
@@ -160,6 +160,24 @@ func lineAt(starts []int, offset int) int {
 	return max(i, 1)
 }
 
+// bareValue is a line whose value is neither in quotes or brackets nor true or false, and where it begins.
+var bareValue = regexp.MustCompile(`^[^=]*=\s*([A-Za-z0-9/~:$.*][^"'#]*)`)
+
+// syntaxText says what is wrong with a line that is no TOML: most often somebody has left out the quotes.
+func syntaxText(text []byte, line int, err error) string {
+	lines := strings.Split(string(text), "\n")
+	if line >= 1 && line <= len(lines) {
+		if m := bareValue.FindStringSubmatch(lines[line-1]); m != nil {
+			switch strings.ToLower(strings.TrimSpace(m[1])) {
+			case "yes", "no", "on", "off":
+				return "it is true or false"
+			}
+			return "text stands in quotes"
+		}
+	}
+	return strings.TrimPrefix(err.Error(), "toml: ")
+}
+
 // bareKey is a key, which may be dotted, that needs no quotes.
 var bareKey = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 
@@ -169,7 +187,10 @@ func keyOn(text []byte, line int) string {
 	if line < 1 || line > len(lines) {
 		return "end of file"
 	}
-	key, _, _ := strings.Cut(lines[line-1], "=")
+	key, _, assigned := strings.Cut(lines[line-1], "=")
+	if word := strings.TrimSpace(key); !assigned && !strings.ContainsAny(word, " \t[") {
+		return "syntax" // of another kind of file, which may be a secret
+	}
 	key = strings.Trim(strings.TrimSpace(key), "[] ")
 	const longest = 40
 	if len(key) > longest {

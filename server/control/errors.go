@@ -52,6 +52,7 @@ var codes = []struct {
 	{codeRoute, http.StatusNotFound, nil, "there is no such operation"},
 	{codeMethod, http.StatusMethodNotAllowed, nil, "the operation has another method"},
 	{codeImage, http.StatusConflict, nil, "this server serves another image"},
+	{"unauthorized", http.StatusUnauthorized, nil, "over TCP: the request has no token, or another one"},
 	{codeNotServed, http.StatusConflict, nil, "the operation is about a server, and none serves the image"},
 	{codeInternal, http.StatusInternalServerError, nil, "a fault of pmemfs; the server's log says more"},
 	{"invalid", http.StatusBadRequest, pmemfs.ErrInvalid, "a value makes no sense here"},

@@ -130,9 +130,11 @@ func (l *List) end(e *entry, result any, err error) {
 	defer l.mu.Unlock()
 	e.job.EndedNS, e.job.State = time.Now().UnixNano(), Done
 	switch {
-	case err != nil && e.cancelled:
+	case err == nil:
+		e.job.Done = e.job.Total // which was an estimate
+	case e.cancelled:
 		e.job.State = Cancelled
-	case err != nil:
+	default:
 		e.job.State, e.job.Message = Failed, err.Error()
 	}
 	if result != nil && jerr == nil {
