@@ -131,7 +131,7 @@ func (l *List) end(e *entry, result any, err error) {
 	e.job.EndedNS, e.job.State = time.Now().UnixNano(), Done
 	switch {
 	case err == nil:
-		e.job.Done = e.job.Total // which was an estimate
+		e.job.Done = max(e.job.Done, e.job.Total) // the total was an estimate
 	case e.cancelled:
 		e.job.State = Cancelled
 	default:
