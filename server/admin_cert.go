@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -21,8 +22,11 @@ type certificate struct {
 
 // stamp tells a file from what was there before.
 type stamp struct {
-	size int64
-	at   time.Time
+	size     int64
+	modified time.Time
+	mode     os.FileMode // which may be why it could not be read
+	uid, gid uint32
+	ino      uint64
 }
 
 // newCertificate reads a certificate.
@@ -51,7 +55,10 @@ func (c *certificate) take(pair *tls.Certificate) {
 func (c *certificate) look() (seen [2]stamp) {
 	for n, path := range []string{c.cert, c.key} {
 		if st, err := os.Stat(path); err == nil {
-			seen[n] = stamp{st.Size(), st.ModTime()}
+			seen[n] = stamp{size: st.Size(), modified: st.ModTime(), mode: st.Mode()}
+			if own, ok := st.Sys().(*syscall.Stat_t); ok {
+				seen[n].uid, seen[n].gid, seen[n].ino = own.Uid, own.Gid, own.Ino
+			}
 		}
 	}
 	return seen

@@ -80,8 +80,12 @@ func New(c Config) *Server {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "the server is starting", http.StatusServiceUnavailable)
 	})
+	// HTTP/2 has many answers on one connection, and all bounds here are by connection.
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
 	s.http = http.Server{
-		Handler: s.guard(mux), TLSConfig: c.TLS, ReadHeaderTimeout: patience, ReadTimeout: patience, IdleTimeout: patience, MaxHeaderBytes: headerMax,
+		Protocols: protocols,
+		Handler:   s.guard(mux), TLSConfig: c.TLS, ReadHeaderTimeout: patience, ReadTimeout: patience, IdleTimeout: patience, MaxHeaderBytes: headerMax,
 		ErrorLog:    slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // of clients that are gone
 		BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: withConn,
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -160,6 +159,9 @@ func lineAt(starts []int, offset int) int {
 	return max(i, 1)
 }
 
+// plainKey is a key as ours are, which may be dotted.
+var plainKey = regexp.MustCompile(`^[a-z0-9_.-]+$`)
+
 // bareValue is a line whose value is neither in quotes or brackets nor true or false, and where it begins.
 var bareValue = regexp.MustCompile(`^[^=]*=\s*([A-Za-z0-9/~:$.*][^"'#]*)`)
 
@@ -178,29 +180,24 @@ func syntaxText(text []byte, line int, err error) string {
 	return strings.TrimPrefix(err.Error(), "toml: ")
 }
 
-// bareKey is a key, which may be dotted, that needs no quotes.
-var bareKey = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
-
-// keyOn returns the key of a line, or all of it if it has none.
+// keyOn returns the key of a line, or of a header. Of what looks like neither nothing is told: it may be a file of another kind, and a secret.
 func keyOn(text []byte, line int) string {
 	lines := strings.Split(string(text), "\n")
 	if line < 1 || line > len(lines) {
 		return "end of file"
 	}
-	key, _, assigned := strings.Cut(lines[line-1], "=")
-	if word := strings.TrimSpace(key); !assigned && !strings.ContainsAny(word, " \t[") {
-		return "syntax" // of another kind of file, which may be a secret
+	said := strings.TrimSpace(lines[line-1])
+	key, value, assigned := strings.Cut(said, "=")
+	key = strings.TrimSpace(key)
+	if !assigned {
+		if !strings.HasPrefix(said, "[") {
+			return "syntax"
+		}
+		key = strings.Trim(key, "[] ")
 	}
-	key = strings.Trim(strings.TrimSpace(key), "[] ")
 	const longest = 40
-	if len(key) > longest {
-		key = key[:longest]
-	}
-	switch {
-	case key == "":
+	if len(key) > longest || !plainKey.MatchString(key) || assigned && strings.Trim(value, "= \t") == "" {
 		return "syntax"
-	case bareKey.MatchString(key):
-		return key
 	}
-	return strconv.Quote(key)
+	return key
 }
