@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"pmemfs/server/control"
@@ -16,12 +17,17 @@ const (
 	followLast  = time.Second
 )
 
-// follow waits until a job of a server has ended, and says how far it is meanwhile. If ctx ends the job is cancelled. What it has found is read
+// follow waits until a job of a server has ended, and says how far it is meanwhile. If ctx ends the job is cancelled, unless it was under way
+// before. What it has found is read
 // into result.
-func follow(ctx context.Context, client *control.Client, job jobs.Job, progress func(done, total int64), result any) error {
+func follow(ctx context.Context, client *control.Client, job jobs.Job, before []jobs.Job, progress func(done, total int64), result any) error {
+	others := slices.ContainsFunc(before, func(j jobs.Job) bool { return j.ID == job.ID })
 	for wait := followFirst; job.State == jobs.Running; wait = min(2*wait, followLast) {
 		select {
 		case <-ctx.Done():
+			if others {
+				return fmt.Errorf("interrupted; job %d, which was under way before, goes on in the server", job.ID)
+			}
 			return cancelJob(context.WithoutCancel(ctx), client, job.ID, result)
 		case <-time.After(wait):
 		}
@@ -46,7 +52,7 @@ func cancelJob(ctx context.Context, client *control.Client, id uint64, result an
 	if err != nil {
 		return fmt.Errorf("interrupted; job %d goes on in the server, as far as is known: %w", id, err)
 	}
-	return errors.Join(context.Canceled, jobOutcome(&job, result))
+	return jobOutcome(&job, result)
 }
 
 // jobOutcome is what a job that has ended has come to.

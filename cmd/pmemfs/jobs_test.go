@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"path/filepath"
 	"strings"
@@ -55,6 +56,14 @@ func TestJobs(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the scrub does not begin")
 		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := scrubAnywhere(ctx, controlFlags{}, image, pmemfs.ScrubOptions{Progress: silent("")}); err == nil || !strings.Contains(err.Error(), "goes on") {
+		t.Errorf("interrupted while somebody else's scrub is under way: %v", err)
+	}
+	if l := list(); l.Jobs[2].State != jobs.Running {
+		t.Errorf("somebody else's scrub is %s", l.Jobs[2].State)
 	}
 	for range 2 { // it has the same outcome again
 		if out, _ := want(t, 0, "jobs", "cancel", image, "3"); out != "job 3, scrub of "+image+": cancelled\n" {

@@ -81,12 +81,16 @@ func scrubAnywhere(ctx context.Context, reach controlFlags, image string, o pmem
 	if err != nil {
 		return nil, err
 	}
+	before, err := control.GetJobs.Call(ctx, client, control.JobsRequest{})
+	if err != nil {
+		return nil, err
+	}
 	job, err := control.StartScrub.Call(ctx, client, control.ScrubRequest{RateBytes: o.Rate, Resume: o.Resume})
 	if err != nil {
 		return nil, err
 	}
 	report = new(pmemfs.ScrubReport)
-	return report, follow(ctx, client, job, o.Progress, report)
+	return report, follow(ctx, client, job, before.Jobs, o.Progress, report)
 }
 
 // scrubStatus is the error, with its exit status, of a report that is not clean.

@@ -48,6 +48,9 @@ Exit status: 0 clean, 4 damage, 8 could not run or was interrupted.`,
 			} else {
 				err = errors.Join(err, printSnapshotCheck(cmd.OutOrStdout(), args[1], report))
 			}
+			if errors.Is(err, context.Canceled) {
+				err = fmt.Errorf("snapshot %s: interrupted", args[1])
+			}
 			if err != nil {
 				return couldNot(err)
 			}
@@ -78,12 +81,16 @@ func checkSnapshot(ctx context.Context, reach controlFlags, image, name string, 
 	if err != nil {
 		return nil, err
 	}
+	before, err := control.GetJobs.Call(ctx, client, control.JobsRequest{})
+	if err != nil {
+		return nil, err
+	}
 	job, err := control.StartSnapshotCheck.Call(ctx, client, control.SnapshotCheckRequest{Name: name, RateBytes: o.Rate})
 	if err != nil {
 		return nil, err
 	}
 	report := new(pmemfs.SnapshotCheckReport)
-	return report, follow(ctx, client, job, o.Progress, report)
+	return report, follow(ctx, client, job, before.Jobs, o.Progress, report)
 }
 
 func printSnapshotCheck(w io.Writer, name string, r *pmemfs.SnapshotCheckReport) error {
