@@ -89,6 +89,9 @@ func (fs *FS) rollbackFrozen(sn *snapshot.Snapshot) (done bool, err error) {
 	if err := fs.dirty.FlushAll(); err != nil {
 		return false, err
 	}
+	if err := fs.vetRoot(sn.Epoch); err != nil {
+		return false, err
+	}
 	if err := fs.snaps.SetRollback(sn.Epoch); err != nil {
 		return false, err
 	}
@@ -97,6 +100,22 @@ func (fs *FS) rollbackFrozen(sn *snapshot.Snapshot) (done bool, err error) {
 		return true, err
 	}
 	return true, nil
+}
+
+// vetRoot returns an error if the root directory as a snapshot has it is not there: a rollback to that would leave no files.
+func (fs *FS) vetRoot(epoch uint64) error {
+	return fs.guarded(func() error {
+		in, err := fs.inodes.View(nil, layout.RootIno)
+		if err != nil || in.BirthEpoch() <= epoch {
+			return err
+		}
+		var was [layout.InodeSize]byte
+		ok, err := fs.snaps.Kept(layout.RootIno, epoch, true, &was)
+		if err == nil && !ok {
+			err = fmt.Errorf("%w: the snapshot of epoch %d has no root directory", layout.ErrDamaged, epoch)
+		}
+		return err
+	})
 }
 
 // vetRollback returns an error if a rollback is under way, which an open for reading cannot finish.

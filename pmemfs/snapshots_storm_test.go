@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"pmemfs/pmemfs/internal/layout"
+	"pmemfs/pmemfs/internal/pmem"
+	"pmemfs/pmemfs/internal/snapshot"
 )
 
 // TestSnapshotInstant writes one counter to two files in turn, in many goroutines, while snapshots are made, read and deleted: in each
@@ -230,6 +232,64 @@ func TestRollbackBeside(t *testing.T) {
 	r, err := fs.Check()
 	if err != nil || !r.Clean() {
 		t.Errorf("check: %v, %+v", err, r)
+	}
+	if err := fs.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFirstSnapshotSetup looks at what a first snapshot holds when its record has its place in the ring, and operations go on: the table that
+// they keep things in is not in place yet, and must not come over what they store there.
+func TestFirstSnapshotSetup(t *testing.T) {
+	fs, err := OpenMemory(16<<20, DomainCacheFlush, Options{NoBackground: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := false
+	fs.region.SetPersistHook(func(pmem.Failpoint, pmem.Range) error {
+		if fs.snaps.Shards() == 0 || seen {
+			return nil
+		}
+		seen = true
+		var was [layout.InodeSize]byte
+		if ok, err := fs.snaps.Kept(layout.RootIno, 1, false, &was); err != snapshot.ErrBusy {
+			t.Errorf("the table can be used before it is in place: %v, %v", ok, err)
+		}
+		return nil
+	})
+	if _, err := fs.CreateSnapshot("one", ""); err != nil {
+		t.Fatal(err)
+	}
+	fs.region.SetPersistHook(nil)
+	var was [layout.InodeSize]byte
+	if ok, err := fs.snaps.Kept(layout.RootIno, 1, false, &was); ok || err != nil || !seen {
+		t.Errorf("afterwards: %v, %v, %v", ok, err, seen)
+	}
+	if err := fs.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRollbackRootless rolls back to a snapshot of which the root directory is lost.
+func TestRollbackRootless(t *testing.T) {
+	fs, err := OpenMemory(16<<20, DomainVolatile, Options{NoBackground: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fs.CreateSnapshot("one", ""); err != nil {
+		t.Fatal(err)
+	}
+	in, err := fs.inodes.View(nil, layout.RootIno)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.SetBirthEpoch(2) // as if it had been changed, and not kept
+	in.Seal()
+	if err := fs.RollbackSnapshot("one", false); !errors.Is(err, ErrIO) {
+		t.Errorf("rolled back: %v", err)
+	}
+	if _, err := fs.Create(&Cred{}, nil, fs.Root(), []byte("f"), &CreateOptions{}); err != nil {
+		t.Errorf("it works no more: %v", err)
 	}
 	if err := fs.Close(); err != nil {
 		t.Fatal(err)

@@ -66,10 +66,15 @@ func (s *Set) record(x *layout.Snapshot, list []*Snapshot) error {
 	}
 	table := s.table
 	return s.change(a.BeginPaused(), func(op *alloc.Op, in layout.Inode, t *tree.Tree) error {
+		var shards []shard
 		if table.Epoch == 0 {
 			var err error
 			if table, err = s.setup(op, in); err != nil {
 				return err
+			}
+			shards = newShards(table)
+			for i := range shards {
+				op.HoldUntilDone(&shards[i].Latch) // others wait for the shard table until it is in place: else it would overwrite their lines
 			}
 			if err := t.Insert(0, layout.EncodeTable(&table)); err != nil {
 				return err
@@ -81,8 +86,8 @@ func (s *Set) record(x *layout.Snapshot, list []*Snapshot) error {
 			return err
 		}
 		op.Tx.OnAppended(func() { // what is committed from here on is behind the record, and durable only with it
-			if s.table.Epoch == 0 {
-				s.setShards(table)
+			if shards != nil {
+				s.setShards(table.Shards, shards)
 			}
 			s.table = table
 			s.publish(append(slices.Clone(list), s.fresh(*x)))

@@ -199,17 +199,23 @@ func (s *Set) openShards(t layout.Table) error {
 		return nil
 	})
 	if err == nil {
-		s.setShards(t)
+		s.setShards(t.Shards, newShards(t))
 	}
 	return err
 }
 
-func (s *Set) setShards(t layout.Table) {
+// newShards returns as many shards as the table has.
+func newShards(t layout.Table) []shard {
 	shards := make([]shard, t.Count)
 	for i := range shards {
 		shards[i].Name("kept for snapshots", int(t.Count))
 	}
-	s.table0.Store(t.Shards)
+	return shards
+}
+
+// setShards makes shards, whose table is in a block, those of the set.
+func (s *Set) setShards(table uint64, shards []shard) {
+	s.table0.Store(table)
 	s.shards.Store(&shards)
 }
 
