@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build test bench bench-guest bench-docs bench-locks bench-server pictures crash fuzz soak fmt lint clean
+.PHONY: all build test bench bench-guest bench-docs bench-locks bench-server pictures crash fuzz soak soak-wild fmt lint clean
 
 all: build
 
@@ -90,12 +90,17 @@ fuzz:
 		go test $${target%:*} -run '^$$' -fuzz "^$${target#*:}\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x -parallel 1 || exit 1; \
 	done
 
-# Clients of NFS with its companions, and of 9P, that send what they like and go at any moment, each for SOAKTIME under the race detector;
-# and a database of two clients under a snapshot a second, for a minute.
-SOAKTIME ?= 10m
+# A server for SOAKTIME under mixed clients and an operator, with kills: what it takes stays what it was, and nothing is lost.
+SOAKTIME ?= 1h
 soak:
-	PMEMFS_SOAK=$(SOAKTIME) go test -race ./server -count=1 -timeout=0 -run '^TestSoak$$' -v
-	PMEMFS_SOAK=$(SOAKTIME) go test -race ./server/ninep -count=1 -timeout=0 -run '^TestSoak$$' -v
+	PMEMFS_SOAK=$(SOAKTIME) go test ./integration -count=1 -timeout=0 -run '^TestSoak$$' -v
+
+# Clients of NFS with its companions, and of 9P, that send what they like and go at any moment, each for WILDTIME under the race detector;
+# and a database of two clients under a snapshot a second, for a minute.
+WILDTIME ?= 10m
+soak-wild:
+	PMEMFS_SOAK=$(WILDTIME) go test -race ./server -count=1 -timeout=0 -run '^TestSoak$$' -v
+	PMEMFS_SOAK=$(WILDTIME) go test -race ./server/ninep -count=1 -timeout=0 -run '^TestSoak$$' -v
 	PMEMFS_SNAPSHOT_COUNT=60 go test ./integration -count=1 -timeout=0 -run '^TestSnapshotSQLite$$' -v
 
 fmt:

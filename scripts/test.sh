@@ -82,14 +82,16 @@ part_integration() {
 		echo "the processor has no AMX: User-mode Linux sets its registers by itself"
 	fi
 	# A kernel keeps half a processor busy.
-	go_test integration -p=1 -parallel=3 -count=1 ./integration ./integration/harness ./integration/rawnfs ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
+	go_test integration -p=1 -parallel=3 -count=1 -skip='^TestSoak$' ./integration ./integration/harness ./integration/rawnfs ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
 }
+# Five minutes of mixed clients, an operator and kills.
+part_soak() { go_test soak -count=1 -run='^TestSoak$' ./integration; }
 
 # count NAME PATTERN: how many events of a part match.
 count() { grep -c "$2" "$results/$1.json" 2>/dev/null || true; }
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(packages build cross style unit invariants locktimes race integration crash mutation crashrace)
+[ ${#parts[@]} -gt 0 ] || parts=(packages build cross style unit invariants locktimes race integration soak crash mutation crashrace)
 
 # run PART: runs it, and leaves its line of the summary and its counts in $results.
 run() {
@@ -122,11 +124,12 @@ run() {
 	echo "$passed $failed" >"$results/$part.counts"
 }
 
-# Integration waits for guests and timers half of its time. What only computes runs beside it, at a low priority, and is shown when it ends.
+# Integration waits for guests and timers half of its time. What only computes, and what has time, runs beside it, at a low priority, and is
+# shown when it ends.
 beside=() alone=()
 for part in "${parts[@]}"; do
 	case $part in
-	crash | mutation | crashrace) beside+=("$part") ;;
+	soak | crash | mutation | crashrace) beside+=("$part") ;;
 	*) alone+=("$part") ;;
 	esac
 done

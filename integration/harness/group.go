@@ -54,7 +54,7 @@ func (c *Confined) Watch() (stop func() int64) {
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		for {
-			if n, err := anonymous(c.cmd.Process.Pid); err == nil {
+			if n, err := c.Anonymous(); err == nil {
 				c.most = max(c.most, n)
 			}
 			select {
@@ -71,9 +71,9 @@ func (c *Confined) Watch() (stop func() int64) {
 	}
 }
 
-// anonymous is how much memory a process has that is in no file.
-func anonymous(pid int) (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+// Anonymous is how much memory the server has that is in no file, in bytes.
+func (s *Server) Anonymous() (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
@@ -84,6 +84,12 @@ func anonymous(pid int) (int64, error) {
 		}
 	}
 	return 0, errors.New("no RssAnon")
+}
+
+// Descriptors is how many files and sockets the server has open.
+func (s *Server) Descriptors() (int, error) {
+	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
+	return len(list), err
 }
 
 // groups are the folders in which control groups are made, of version 2 and 1, and the file with the limit.
