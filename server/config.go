@@ -34,8 +34,9 @@ type Config struct {
 	Admin    Admin    // for those who watch
 	Watching Watching // who is told of single calls
 
-	Version string       // of the program, for those who ask
-	Logger  *slog.Logger // nil for none
+	Version  string       // of the program, for those who ask
+	Revision string       // of its source; empty if that is not known
+	Logger   *slog.Logger // nil for none
 	// Steering is what commands reload the configuration with, and see where it comes from; nil for neither.
 	Steering *control.Steering
 	Limits   rpc.Limits

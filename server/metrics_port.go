@@ -12,7 +12,7 @@ import (
 
 // metrics is what Prometheus asks.
 func (s *Server) metrics() http.Handler {
-	return metrics.New(metrics.Config{Version: s.config.Version, Traffic: s.traffic, Server: s.measure, Images: s.measureImages}).Handler()
+	return metrics.New(metrics.Config{Version: s.config.Version, Revision: s.config.Revision, Traffic: s.traffic, Server: s.measure, Images: s.measureImages}).Handler()
 }
 
 // measure is how the server is.

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,7 +19,7 @@ file into a POSIX filesystem and serves it over NFSv3 and 9P2000.L. It needs no 
   pmemfs grow fs.img --size 1TiB        make it larger, also while it is served
   pmemfs check fs.img                   look for damage
   pmemfs scrub fs.img                   read everything, file data too`,
-		Version:       version(),
+		Version:       readBuild().line(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -30,7 +29,7 @@ file into a POSIX filesystem and serves it over NFSv3 and 9P2000.L. It needs no 
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
 	root.AddCommand(newServe(), newMkfs(), newInfo(), newGrow(), newCheck(), newScrub(), newSnapshot(), newQuota(),
-		newConfig(), newReload(), newStatus(), newClients(), newLocks(), newTop(), newJobs(), newHealth(), newBench())
+		newConfig(), newReload(), newStatus(), newClients(), newLocks(), newTop(), newJobs(), newHealth(), newBench(), newVersion())
 	return root
 }
 
@@ -59,19 +58,4 @@ func oneImage(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("%s takes one image, not %d: %s", cmd.Name(), len(args), cmd.UseLine())
 	}
 	return nil
-}
-
-// version is what the toolchain recorded of the source.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	revision := ""
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			revision = " " + s.Value
-		}
-	}
-	return fmt.Sprintf("%s%s %s", info.Main.Version, revision, info.GoVersion)
 }

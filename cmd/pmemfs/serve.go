@@ -75,7 +75,7 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	c.Version, c.Logger, c.Steering = version(), steered.log.Logger, steered.control()
+	c.Logger, c.Steering = steered.log.Logger, steered.control()
 	// Before anything can be reached, or be registered with rpcbind: who connects may already want it stopped in order.
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

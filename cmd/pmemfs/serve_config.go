@@ -14,7 +14,7 @@ import (
 //
 // Errors: a name of a user that this machine does not have.
 func serverConfig(f *config.InForce, tell progressOf) (server.Config, error) {
-	s := f.Server
+	s, made := f.Server, readBuild()
 	c := server.Config{
 		NFS:        config.Get[string](s, "nfs"),
 		NFSStack:   config.Get[string](s, "nfs_stack"),
@@ -23,7 +23,8 @@ func serverConfig(f *config.InForce, tell progressOf) (server.Config, error) {
 		Finding:    server.Finding{Portmap: config.Get[string](s, "portmap"), Register: config.Get[bool](s, "register")},
 		Locking:    server.Locking{Off: config.Get[bool](s, "no_locks"), Grace: config.Get[time.Duration](s, "grace")},
 		Memory:     config.Get[int64](s, "memory"),
-		Version:    version(),
+		Version:    made.Version,
+		Revision:   made.revision(),
 		Watching: server.Watching{
 			AccessLog: config.Get[string](s, "access_log"), AccessLogSample: uint64(config.Get[int64](s, "access_log_sample")),
 			TraceEndpoint: config.Get[string](s, "trace_endpoint"), TraceSample: config.Get[float64](s, "trace_sample"),

@@ -26,10 +26,11 @@ const (
 
 // Config says where to read.
 type Config struct {
-	Version string
-	Traffic *traffic.Table
-	Server  func() Server
-	Images  func() []Image
+	Version  string // of the program
+	Revision string // of its source; empty if that is not known
+	Traffic  *traffic.Table
+	Server   func() Server
+	Images   func() []Image
 }
 
 // Metrics answers Prometheus.

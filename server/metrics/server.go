@@ -3,7 +3,7 @@ package metrics
 import "runtime"
 
 var (
-	build = gauge("pmemfs_build_info", "The program; always 1.", "version", "goversion")
+	build = gauge("pmemfs_build_info", "The program; always 1.", "version", "revision", "goversion")
 	state = gauge("pmemfs_server_state", "1 for the state that the server is in: starting, recovering, serving or stopping.", "state")
 
 	ended = counter("pmemfs_connections_ended_total", "Connections that have ended: ended in order, lost, junk (what came was no call), cut (too slow), "+
@@ -29,7 +29,7 @@ var states = []string{"starting", "recovering", "serving", "stopping"}
 
 // collectServer shows the server as a whole.
 func (m *Metrics) collectServer(s sink, v *Server) {
-	s.put(build, 1, m.c.Version, runtime.Version())
+	s.put(build, 1, m.c.Version, m.c.Revision, runtime.Version())
 	for _, name := range states {
 		s.put(state, number(name == v.State), name)
 	}
