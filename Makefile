@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build test bench bench-guest bench-docs bench-locks bench-server pictures crash fuzz soak soak-wild fmt lint clean
+.PHONY: all build reference test bench bench-guest bench-docs bench-locks bench-server pictures crash fuzz soak soak-wild fmt lint clean
 
 all: build
 
@@ -59,6 +59,10 @@ bench-locks:
 bench-server: build
 	CGO_ENABLED=0 go build -trimpath -o bin/benchserver ./cmd/benchserver
 	bin/benchserver $(BENCHFLAGS)
+
+# Writes docs/reference.md, the pages of the manual in deploy/man and the completions in deploy/completions as the command line is now.
+reference:
+	go test ./cmd/pmemfs -count=1 -run '^TestReference$$' -args -make-reference
 
 # The pictures of the status page in docs, narrow and wide, light and dark. It needs Chromium.
 pictures:
