@@ -76,12 +76,11 @@ var ourCommand = regexp.MustCompile(`^(sudo )?(go run \./cmd/pmemfs|(\./)?(bin/)
 
 // shownElsewhere are commands that a test of their own runs.
 var shownElsewhere = map[string]string{
-	"buildah bud -t pmemfs .":                             "TestContainer",
-	"podman run -d --network host -v pmemfs:/data pmemfs": "TestContainer",
-	"rpcinfo -p 127.0.0.1":                                "TestPortmapTools",
-	"showmount -e 127.0.0.1":                              "TestPortmapTools",
-	"make test":                                           "this run",
-	"scripts/test.sh":                                     "this run",
+	"buildah bud --format docker -t pmemfs .": "TestContainer",
+	"rpcinfo -p 127.0.0.1":                    "TestPortmapTools",
+	"showmount -e 127.0.0.1":                  "TestPortmapTools",
+	"make test":                               "this run",
+	"scripts/test.sh":                         "this run",
 }
 
 // runDocumented runs one command in dir.
@@ -118,6 +117,8 @@ func runDocumented(t *testing.T, dir, command string) {
 		if out, err := cmd.CombinedOutput(); err != nil || !json.Valid(out) {
 			t.Errorf("%s: %v\n%s", command, err, out)
 		}
+	case strings.HasPrefix(command, "podman run -d "):
+		runDocumentedContainer(t, dir, strings.Fields(command)[3:])
 	case strings.HasPrefix(command, "sudo mount_nfs "):
 		// macOS alone has this program.
 	case strings.HasPrefix(command, "sudo umount "):

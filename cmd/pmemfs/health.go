@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -25,7 +27,7 @@ func newHealth() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "health [ADDR]",
 		Short: "Ask a server whether it answers; for probes without a shell",
-		Long: `Ask the admin port of a server (default ` + defaultAdmin + `) whether it answers. The server then calls itself as clients do: NFS with NULL and
+		Long: `Ask the admin port of a server (default: PMEMFS_ADMIN, else ` + defaultAdmin + `) whether it answers. The server then calls itself as clients do: NFS with NULL and
 with GETATTR of each export's root, and 9P. With --ready the question is whether clients are served: not while the image is being
 recovered, or the server is stopping.
 
@@ -35,10 +37,7 @@ Exit status: 0 yes, 1 no, or no answer in time.`,
   pmemfs health --ready --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			address := defaultAdmin
-			if len(args) == 1 {
-				address = args[0]
-			}
+			address := probed(args)
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			path := "/healthz"
@@ -65,6 +64,14 @@ Exit status: 0 yes, 1 no, or no answer in time.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&insecure, "insecure", false, "with an address of https: take any certificate, as a probe on the same machine may")
 	return cmd
+}
+
+// probed is the address to ask: a probe in a container has the server's environment, and often no other word of it.
+func probed(args []string) string {
+	if len(args) == 1 {
+		return args[0]
+	}
+	return cmp.Or(os.Getenv("PMEMFS_ADMIN"), defaultAdmin)
 }
 
 // askHealth asks the admin port at an address, host:port or a URL.

@@ -34,6 +34,10 @@ func TestHealth(t *testing.T) {
 	if out, _ := want(t, 0, "health", "--ready", addr, "--json"); !strings.Contains(out, `"ok": true`) {
 		t.Error(out)
 	}
+	t.Setenv("PMEMFS_ADMIN", addr)
+	if out, _ := want(t, 0, "health", "--ready"); !strings.Contains(out, "serving") {
+		t.Errorf("the server of the environment: %s", out)
+	}
 	if _, stderr := want(t, 1, "health", srv.URL+"/slow", "--timeout", "50ms"); !strings.Contains(stderr, "does not answer in time") {
 		t.Error(stderr)
 	}

@@ -7,6 +7,7 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -52,10 +53,11 @@ func BenchServer(t testing.TB) string {
 func Cleanup() error {
 	builds.Lock()
 	defer builds.Unlock()
-	if builds.dir == "" {
-		return nil
+	err := removeShared()
+	if builds.dir != "" {
+		err = errors.Join(err, os.RemoveAll(builds.dir))
 	}
-	return os.RemoveAll(builds.dir)
+	return err
 }
 
 func build(t testing.TB, name, pkg string) string {

@@ -1,10 +1,12 @@
 package harness
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -19,22 +21,53 @@ type Containers struct {
 	dir string
 }
 
-// NewContainers makes an empty store that goes away with the test.
-func NewContainers(t testing.TB) *Containers {
+// newContainers makes an empty store.
+func newContainers(t testing.TB) *Containers {
 	t.Helper()
 	for _, tool := range []string{"buildah", "podman", "/usr/sbin/runc", "/bin/busybox"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Fatalf("%v; %s", err, containersAptLine)
 		}
 	}
-	dir, err := os.MkdirTemp("", "pmemfs-containers-")
+	dir, err := os.MkdirTemp("", "pmemfs-c-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Containers{t: t, dir: dir}
-	// Not t.TempDir: what lies there belongs to other users in part.
-	t.Cleanup(func() { c.host("rm", "-rf", dir) })
-	return c
+	return &Containers{t: t, dir: dir}
+}
+
+// shared is the store with the module's image that ContainersWithImage makes once per process.
+var shared struct {
+	sync.Mutex
+	dir string
+}
+
+// ContainersWithImage returns a store that has the module's image under the name pmemfs. All tests share it, so each has container and volume
+// names of its own. Cleanup removes it.
+func ContainersWithImage(t testing.TB) *Containers {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.dir == "" {
+		c := newContainers(t)
+		c.BuildImage("pmemfs")
+		shared.dir = c.dir
+	}
+	return &Containers{t: t, dir: shared.dir}
+}
+
+// removeShared removes the store that tests share.
+func removeShared() error {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.dir == "" {
+		return nil
+	}
+	out, err := asRoot("rm", "-rf", shared.dir).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
 }
 
 // Buildah runs buildah on the store and returns its standard output, trimmed.
@@ -47,7 +80,8 @@ func (c *Containers) Buildah(args ...string) string {
 func (c *Containers) Podman(args ...string) string {
 	c.t.Helper()
 	global := append(c.store(), "--cgroup-manager=cgroupfs", "--runtime", "/usr/sbin/runc")
-	return c.host("podman", append(global, args...)...)
+	// Where systemd does not run, podman has nobody to call health checks from time to time; a test does it.
+	return c.host("env", append(append([]string{"DISABLE_HC_SYSTEMD=true", "podman"}, global...), args...)...)
 }
 
 func (c *Containers) store() []string {
@@ -57,16 +91,20 @@ func (c *Containers) store() []string {
 // host runs a command as root and fails the test with what it said.
 func (c *Containers) host(name string, args ...string) string {
 	c.t.Helper()
-	if os.Geteuid() != 0 {
-		name, args = "sudo", append([]string{"-n", name}, args...)
-	}
 	var stdout, stderr strings.Builder
-	cmd := exec.Command(name, args...)
+	cmd := asRoot(name, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		c.t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, stdout.String(), stderr.String())
 	}
 	return strings.TrimSpace(stdout.String())
+}
+
+func asRoot(name string, args ...string) *exec.Cmd {
+	if os.Geteuid() != 0 {
+		name, args = "sudo", append([]string{"-n", name}, args...)
+	}
+	return exec.Command(name, args...)
 }
 
 // BuildImage builds the module's Dockerfile under the name tag and downloads
@@ -82,7 +120,7 @@ func (c *Containers) BuildImage(tag string) {
 		c.t.Fatalf("go mod download: %v\n%s", err, out)
 	}
 	c.makeBase()
-	c.Buildah("bud", "--isolation", "chroot", "--pull=never",
+	c.Buildah("bud", "--format", "docker", "--isolation", "chroot", "--pull=never",
 		"--volume", goEnv(c.t, "GOROOT")+":/usr/local/go:ro",
 		"--volume", filepath.Join(goEnv(c.t, "GOMODCACHE"), "cache", "download")+":/modules:ro",
 		"--volume", goEnv(c.t, "GOCACHE")+":/cache:rw",
