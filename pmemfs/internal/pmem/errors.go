@@ -18,6 +18,9 @@ var (
 	// devdax character device: directories, block devices, pipes.
 	ErrFileType = errors.New("neither a regular file nor a devdax device")
 
+	// ErrMode is returned by Open for a DAX device that is not in the mode devdax.
+	ErrMode = errors.New("the DAX device is not in the mode devdax")
+
 	// ErrSize is returned by Open for an empty file or one too large for the address space, and by
 	// CreateFile and NewMemory for a size that is not positive or that is too large.
 	ErrSize = errors.New("unusable size")

@@ -1,6 +1,7 @@
 package pmem
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -66,7 +67,7 @@ type Region struct {
 // advisory flock and belongs to the region: exclusive for a region that can be written, shared for
 // ReadOnly and Private, none for NoLock; it is never waited for. Nothing is written.
 //
-// Errors: ErrLocked, ErrFileType, ErrSize, ErrDomain, ErrOptions, or what the system said; all of them
+// Errors: ErrLocked, ErrFileType, ErrMode, ErrSize, ErrDomain, ErrOptions, or what the system said; all of them
 // name the path. On an error nothing stays open.
 //
 // A private region is in the volatile domain. A private mapping of a devdax device does not exist: the
@@ -97,14 +98,15 @@ func open(path string, o Options) (*Region, error) {
 		flag = os.O_RDONLY
 	}
 	// The type is looked at before the open as well: opening a pipe or a tape has effects.
-	if st, err := os.Stat(path); err != nil {
+	st, err := os.Stat(path)
+	if err != nil {
 		return nil, err
 	} else if !st.Mode().IsRegular() && st.Mode()&os.ModeCharDevice == 0 {
 		return nil, ErrFileType
 	}
 	f, err := os.OpenFile(path, flag, 0)
 	if err != nil {
-		return nil, err
+		return nil, errOfMode(st, cmp.Or(o.Sysfs, "/sys"), err)
 	}
 	r, err := mapFile(f, path, o)
 	if err != nil {
