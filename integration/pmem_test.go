@@ -2,10 +2,12 @@ package integration
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"pmemfs/integration/harness"
 	"pmemfs/integration/qemu"
 )
 
@@ -99,4 +101,35 @@ func serveInGuest(t *testing.T, c client, image string) {
 	c.unmount(t, "/mnt")
 	end("TERM", "0")
 	c.sh(t, "pmemfs check %s", image)
+}
+
+// TestNDCTL carries out docs/persistent-memory.md in a guest with an NVDIMM that has another mode, command by command.
+func TestNDCTL(t *testing.T) {
+	t.Parallel()
+	memory, err := qemu.NewBlankFSDAX(filepath.Join(t.TempDir(), "nvdimm"), qemu.MemoryController, 256<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(harness.Root(t), "docs", "persistent-memory.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guest := bootEmulatedForward(t, memory, nil, harness.HostPrograms(t, "ndctl", "mkfs.ext4"))
+	guest.sh(t, "mkdir -p /pmem /etc /run; : >/etc/mtab")
+	said := ""
+	for _, commands := range consoleBlocks(string(text)) {
+		for _, command := range commands {
+			said += guest.sh(t, "%s", strings.TrimPrefix(command, "sudo ")) + "\n"
+		}
+	}
+	for _, want := range []string{`"mode":"devdax"`, `"mode":"fsdax"`, "cache-flush (devdax device", "cache-flush (MAP_SYNC accepted"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("none of the commands says %s:\n%s", want, said)
+		}
+	}
+	// The device that the block device now is, and what is not in a mode for programs.
+	guest.fails(t, "neither a regular file nor a devdax device", "pmemfs info /dev/pmem0")
+	guest.sh(t, "umount /pmem; ndctl create-namespace --force --reconfig=namespace0.0 --mode=devdax >/dev/null")
+	guest.sh(t, "echo dax0.0 >/sys/bus/dax/drivers/device_dax/unbind")
+	guest.fails(t, "", "pmemfs info /dev/dax0.0")
 }

@@ -112,7 +112,7 @@ func (s *soak) run(whole time.Duration) {
 	for life := range soakLives {
 		for n := range soakSlices {
 			took := s.work(slice)
-			s.rests(life, n, took)
+			s.rests(life, n, slice, took)
 		}
 		for range soakKills {
 			s.killed()

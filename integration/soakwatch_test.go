@@ -16,8 +16,8 @@ const (
 	soakMemorySlack     = 24 << 20
 	soakGoroutinesSlack = 4
 	soakDescriptorSlack = 2
-	soakLatencyTimes    = 10 // a median may be so many times that of the first slice, on a machine that others use too
-	soakLogMax          = 64 << 10
+	soakLatencyTimes    = 10      // a median may be so many times that of the first slice, on a machine that others use too
+	soakLogMax          = 1 << 10 // bytes a second
 )
 
 // sample is how the server is after a slice of work, when nobody uses it.
@@ -29,13 +29,14 @@ type sample struct {
 	descriptors int
 	goroutines  int
 	logged      int // bytes that the server has logged in the slice
+	seconds     int // that the slice has had
 }
 
 // rests waits until the server is as it was after the first slice of its life, and fails if it does not become so.
-func (s *soak) rests(life, slice int, took []time.Duration) {
+func (s *soak) rests(life, slice int, whole time.Duration, took []time.Duration) {
 	s.t.Helper()
 	logged := len(s.server.Output())
-	now := sample{life: life, slice: slice, steps: len(took), logged: logged - s.loggedBefore}
+	now := sample{life: life, slice: slice, steps: len(took), logged: logged - s.loggedBefore, seconds: int(whole / time.Second)}
 	slices.Sort(took)
 	if len(took) > 0 {
 		now.median, now.p99 = took[len(took)/2], took[len(took)*99/100]
@@ -100,8 +101,8 @@ func (now *sample) compare(before []sample) error {
 		return fmt.Errorf("descriptors have become more: %d, and were %d", now.descriptors, first.descriptors)
 	case now.goroutines > first.goroutines+soakGoroutinesSlack:
 		return fmt.Errorf("goroutines have become more: %d, and were %d", now.goroutines, first.goroutines)
-	case now.logged > soakLogMax:
-		return fmt.Errorf("%d bytes were logged", now.logged)
+	case now.logged > soakLogMax*(16+now.seconds): // a start takes more
+		return fmt.Errorf("%d bytes were logged in %d seconds", now.logged, now.seconds)
 	case now.median > soakLatencyTimes*before[0].median:
 		return fmt.Errorf("a call takes %v, and took %v", now.median, before[0].median)
 	}
