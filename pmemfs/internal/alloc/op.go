@@ -65,7 +65,8 @@ type Charge struct {
 	Change  layout.Usage
 	Held    layout.Usage // of that, what was added to the account before the commit
 	Prepaid int64        // of that, the blocks that had been added before the operation
-	Audited layout.Usage // of that, what is of inodes that somebody has counted already
+	Audited layout.Usage // of that, what is of inodes that Auditor has counted already
+	Auditor any          // nil for none
 	Capped  bool         // the account's limits count
 }
 

@@ -21,7 +21,7 @@ func (q *Quotas) Charge(op *alloc.Op) error {
 			break
 		}
 		i = next
-		compare(op, in, before, audit.follows(in.Ino()))
+		compare(op, in, before, audit)
 	}
 	for i := range op.Charges {
 		if err := q.charge(op, &op.Charges[i]); err != nil {
@@ -31,23 +31,26 @@ func (q *Quotas) Charge(op *alloc.Op) error {
 	return nil
 }
 
-// compare notes what an operation changes with one inode. before is nil for a slot that held nothing; audited says that somebody has counted
-// the inode already.
-func compare(op *alloc.Op, in, before layout.Inode, audited bool) {
+// compare notes what an operation changes with one inode. before is nil for a slot that held nothing; audit is nil, or may have counted the
+// inode already.
+func compare(op *alloc.Op, in, before layout.Inode, audit *Audit) {
+	if !audit.follows(in.Ino()) {
+		audit = nil
+	}
 	had := before != nil && before.Counted() && !before.Free()
 	has := in.Counted() && !in.Free()
 	capped := !op.Uncapped && !op.Frees
 	if had && has && before.UID() == in.UID() && before.GID() == in.GID() && before.Project() == in.Project() {
 		if d := int64(in.Blocks() - before.Blocks()); d != 0 {
-			note(op, in, layout.Usage{Blocks: d}, capped, audited)
+			note(op, in, layout.Usage{Blocks: d}, capped, audit)
 		}
 		return
 	}
 	if had {
-		note(op, before, layout.Usage{Blocks: -int64(before.Blocks()), Inodes: -1}, capped, audited)
+		note(op, before, layout.Usage{Blocks: -int64(before.Blocks()), Inodes: -1}, capped, audit)
 	}
 	if has {
-		note(op, in, layout.Usage{Blocks: int64(in.Blocks()), Inodes: 1}, !op.Uncapped, audited)
+		note(op, in, layout.Usage{Blocks: int64(in.Blocks()), Inodes: 1}, !op.Uncapped, audit)
 	}
 }
 
@@ -63,7 +66,7 @@ func keys(in layout.Inode) (list [3]uint64, n int) {
 }
 
 // note adds d to what an operation changes of the accounts of an inode.
-func note(op *alloc.Op, in layout.Inode, d layout.Usage, capped, audited bool) {
+func note(op *alloc.Op, in layout.Inode, d layout.Usage, capped bool, audit *Audit) {
 	list, n := keys(in)
 	for _, key := range list[:n] {
 		at := 0
@@ -76,8 +79,9 @@ func note(op *alloc.Op, in layout.Inode, d layout.Usage, capped, audited bool) {
 		c := &op.Charges[at]
 		c.Change.Add(d)
 		c.Capped = c.Capped || capped
-		if audited {
+		if audit != nil { // the same for all inodes of an operation that it has counted
 			c.Audited.Add(d)
+			c.Auditor = audit
 		}
 	}
 }
@@ -123,10 +127,9 @@ func (q *Quotas) charge(op *alloc.Op, c *alloc.Charge) error {
 // Charged is told whether an operation has happened. What it freed may be used from now on, or what it was charged for in vain.
 func (q *Quotas) Charged(op *alloc.Op, happened bool) {
 	spent := int64(0)
-	audit := q.audit.Load()
 	for i := range op.Charges {
 		c := &op.Charges[i]
-		if happened && audit != nil && c.Audited != (layout.Usage{}) {
+		if audit, _ := c.Auditor.(*Audit); happened && audit != nil { // it may have ended, and another one begun
 			audit.add(c.Key, c.Audited)
 		}
 		a, _ := c.Account.(*account)
