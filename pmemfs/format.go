@@ -31,6 +31,9 @@ type FormatOptions struct {
 	// of the space; programs that do not know it cannot write to the image.
 	DataChecksums bool
 	Progress      func(done, total int64) // told of the allocation of blocks, in bytes; nil for none
+	// Fill puts the first files into the filesystem; nil for none. When it fails, so does Format. In a new file what it does is durable with
+	// all of the image, and costs no fence.
+	Fill func(*FS) error
 }
 
 // MinSize is the smallest filesystem in bytes.
@@ -56,7 +59,10 @@ func Format(path string, o FormatOptions) error {
 		return err
 	}
 	if device {
-		return mapOpenErr(path, formatAt(path, &o))
+		if err := formatAt(path, &o); err != nil {
+			return mapOpenErr(path, err)
+		}
+		return o.fill(path, false)
 	}
 	if o.Size < MinSize {
 		return fmt.Errorf("%s: size %d: %w: at least %d bytes are needed", path, o.Size, ErrInvalid, MinSize)
@@ -68,7 +74,22 @@ func Format(path string, o FormatOptions) error {
 	if err := formatAt(draft.Path(), &o); err != nil {
 		return mapOpenErr(path, errors.Join(err, draft.Discard()))
 	}
+	if err := o.fill(draft.Path(), true); err != nil {
+		return errors.Join(err, draft.Discard())
+	}
 	return mapOpenErr(path, draft.Publish())
+}
+
+// fill has Fill put files into what was made at path. draft says that all of it is made durable afterwards.
+func (o *FormatOptions) fill(path string, draft bool) error {
+	if o.Fill == nil {
+		return nil
+	}
+	fs, err := Open(path, Options{Volatile: draft, NoBackground: true})
+	if err != nil {
+		return err
+	}
+	return errors.Join(o.Fill(fs), fs.Close())
 }
 
 // formatAt makes an empty filesystem in what is at path.

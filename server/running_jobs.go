@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"pmemfs/pmemfs"
@@ -68,4 +69,28 @@ func (r running) image(fs *pmemfs.FS) (*Image, error) {
 		}
 	}
 	return nil, pmemfs.ErrNotExist
+}
+
+// Carry does what a client waits for, as a job that is listed and can be ended; it ends when the client goes.
+func (r running) Carry(ctx context.Context, image, kind, subject string, work jobs.Work) error {
+	var failed error
+	job, _, err := r.s.jobs.Start(kind, image, subject, func(ctx context.Context, progress func(done, total int64)) (any, error) {
+		result, err := work(ctx, progress)
+		failed = err
+		return result, err
+	})
+	if err != nil {
+		return err
+	}
+	ended, err := r.s.jobs.Wait(ctx, job.ID)
+	if err != nil { // its client has gone
+		ended, err = r.s.jobs.Cancel(context.WithoutCancel(ctx), job.ID)
+	}
+	if err != nil {
+		return err
+	}
+	if failed == nil && ended.State != jobs.Done {
+		return errors.New(ended.Message)
+	}
+	return failed
 }

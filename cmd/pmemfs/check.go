@@ -10,13 +10,8 @@ import (
 	"pmemfs/pmemfs"
 )
 
-// Exit statuses of check, as fsck has them.
-const (
-	checkRepaired  = 1
-	checkDamage    = 4
-	checkCouldNot  = 8
-	checkFaultRows = 1000 // printed; --json has all that were kept
-)
+// checkFaultRows is how many faults are printed; --json has all that were kept.
+const checkFaultRows = 1000
 
 func newCheck() *cobra.Command {
 	var asJSON, data, fix bool
@@ -24,11 +19,12 @@ func newCheck() *cobra.Command {
 		if err == nil {
 			return nil
 		}
-		return &statusError{checkCouldNot, err}
+		return &statusError{exitCouldNot, err}
 	}
 	cmd := &cobra.Command{
-		Use:   "check IMAGE",
-		Short: "Look for damage in an image that is not in use, and repair it",
+		Use:     "check IMAGE",
+		Aliases: []string{"fsck"},
+		Short:   "Look for damage in an image that is not in use, and repair it",
 		Long: `Check everything in an image against everything else: superblocks, journal, inodes, directories, link
 counts, free space. Each fault is reported with its offset, the object, what was expected and what was found. Without
 --repair the image is never changed.
@@ -62,7 +58,7 @@ Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 				printReport(cmd.OutOrStdout(), args[0], report)
 			}
 			if err == nil && !report.Clean() {
-				err = &statusError{checkDamage, fmt.Errorf("%s is damaged: %d faults", args[0], len(report.Faults)+report.Suppressed)}
+				err = &statusError{exitDamage, fmt.Errorf("%s is damaged: %d faults", args[0], len(report.Faults)+report.Suppressed)}
 			}
 			return err
 		},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -29,28 +28,8 @@ const (
 // perform carries out an operation on an image, and it makes no difference to the result who does: the server that serves the image, or
 // else this process, which opens it as o says (for reading only, if the operation changes nothing).
 func perform[Req, Resp any](ctx context.Context, f controlFlags, image string, o pmemfs.Options, op control.Operation[Req, Resp], req Req) (resp Resp, err error) {
-	o.ReadOnly, o.NoBackground = op.Reads(), true
-	for began := time.Now(); ; {
-		fs, err := pmemfs.Open(image, o)
-		if err == nil {
-			resp, err = op.Do(ctx, control.Image{FS: fs}, req)
-			return resp, errors.Join(err, fs.Close())
-		}
-		if !errors.Is(err, pmemfs.ErrLocked) {
-			return resp, err
-		}
-		client, err := control.Dial(ctx, image, f.place)
-		if err == nil {
-			resp, err = op.Call(ctx, client, req)
-			return resp, err
-		}
-		if time.Since(began) > lookFor {
-			return resp, err
-		}
-		select {
-		case <-ctx.Done():
-			return resp, ctx.Err()
-		case <-time.After(lookEvery):
-		}
-	}
+	o.ReadOnly = op.Reads()
+	return anywhere(ctx, f, image, o,
+		func(fs *pmemfs.FS) (Resp, error) { return op.Do(ctx, control.Image{FS: fs}, req) },
+		func(client *control.Client) (Resp, error) { return op.Call(ctx, client, req) })
 }

@@ -70,7 +70,7 @@ func TestJobs(t *testing.T) {
 			t.Errorf("cancelled: %q", out)
 		}
 	}
-	if status := <-ended; status != checkCouldNot {
+	if status := <-ended; status != exitCouldNot {
 		t.Errorf("a scrub that was cancelled: status %d", status)
 	}
 	if out, _ := want(t, 0, "jobs", "list", image); !strings.Contains(out, "cancelled") {

@@ -2,8 +2,7 @@
 //
 // # Exit status
 //
-// 0 for success and 1 for failure, except check and scrub: 0 clean, 1 repaired, 4 damage left, 8 could not run. On failure
-// one line on standard error says why.
+// The constants of exit.go. On failure one line on standard error says why.
 package main
 
 import (
@@ -36,9 +35,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		return 0
+		return exitOK
 	}
-	status := 1
+	status := exitFailed
 	var withStatus *statusError
 	if errors.As(err, &withStatus) {
 		status = withStatus.status

@@ -149,7 +149,7 @@ func TestServe(t *testing.T) {
 			t.Errorf("pmemfs %q on an image in use: %s", args, stderr)
 		}
 	}
-	want(t, checkCouldNot, "check", "pmemfs.img")
+	want(t, exitCouldNot, "check", "pmemfs.img")
 	if stdout, _ := want(t, 0, "info", "pmemfs.img"); !strings.Contains(stdout, "served by process") {
 		t.Errorf("info of an image in use:\n%s", stdout)
 	}
@@ -218,12 +218,12 @@ func TestCheckDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 		status, stdout, _ := command("check", image)
-		if status == checkDamage {
+		if status == exitDamage {
 			damaged++
 			if !strings.Contains(stdout, "DAMAGED") || !strings.Contains(stdout, "expected") {
 				t.Errorf("check of a damaged image:\n%s", stdout)
 			}
-			if stdout, _ := want(t, checkDamage, "check", image, "--json"); !json.Valid([]byte(stdout)) {
+			if stdout, _ := want(t, exitDamage, "check", image, "--json"); !json.Valid([]byte(stdout)) {
 				t.Errorf("check --json:\n%s", stdout)
 			}
 			repairDamage(t, image)
@@ -238,7 +238,7 @@ func TestCheckDamage(t *testing.T) {
 // repairDamage repairs an image: status 1, then 0 with nothing written.
 func repairDamage(t *testing.T, image string) {
 	t.Helper()
-	if stdout, stderr := want(t, checkRepaired, "check", "--repair", image); !strings.Contains(stdout, ": repaired (") || !strings.Contains(stderr, "repaired") {
+	if stdout, stderr := want(t, exitRepaired, "check", "--repair", image); !strings.Contains(stdout, ": repaired (") || !strings.Contains(stderr, "repaired") {
 		t.Errorf("check --repair:\n%s%s", stdout, stderr)
 	}
 	stdout, _ := want(t, 0, "check", "--repair", image, "--json")
@@ -256,17 +256,17 @@ func TestRepairCannot(t *testing.T) {
 	if err := os.Truncate(image, 60<<20); err != nil {
 		t.Fatal(err)
 	}
-	if stdout, _ := want(t, checkDamage, "check", "--repair", image); !strings.Contains(stdout, "NOT REPAIRED") || !strings.Contains(stdout, "lost: image") {
+	if stdout, _ := want(t, exitDamage, "check", "--repair", image); !strings.Contains(stdout, "NOT REPAIRED") || !strings.Contains(stdout, "lost: image") {
 		t.Errorf("an image that is cut off:\n%s", stdout)
 	}
-	want(t, checkCouldNot, "check", "--repair", filepath.Join(t.TempDir(), "missing"))
+	want(t, exitCouldNot, "check", "--repair", filepath.Join(t.TempDir(), "missing"))
 	whole := filepath.Join(t.TempDir(), "whole")
 	want(t, 0, "mkfs", whole, "--size", "64MiB")
 	fs, err := pmemfs.Open(whole, pmemfs.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, stderr := want(t, checkCouldNot, "check", "--repair", whole); !strings.Contains(stderr, "in use") {
+	if _, stderr := want(t, exitCouldNot, "check", "--repair", whole); !strings.Contains(stderr, "in use") {
 		t.Errorf("an image in use: %s", stderr)
 	}
 	if err := fs.Close(); err != nil {

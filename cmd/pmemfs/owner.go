@@ -5,8 +5,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"pmemfs/pmemfs"
 	"pmemfs/server"
 )
 
@@ -18,6 +20,21 @@ type ownerFlags struct {
 func (f *ownerFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.owner, "root-owner", "", "owner of a new filesystem's root directory as UID:GID (default: whoever runs this)")
 	flags.StringVar(&f.mode, "root-mode", "", "mode of a new filesystem's root directory in octal (default: 0755, or 1777 if root runs this, since clients' root is squashed)")
+}
+
+// change is what the options, those that were given, make of a root directory that has come with files; nil for nothing.
+func (f *ownerFlags) change(cmd *cobra.Command, o *server.Owner) *pmemfs.SetAttr {
+	s := pmemfs.SetAttr{UID: o.UID, GID: o.GID, Mode: o.Mode}
+	if cmd.Flags().Changed("root-owner") {
+		s.Mask |= pmemfs.SetUID | pmemfs.SetGID
+	}
+	if cmd.Flags().Changed("root-mode") {
+		s.Mask |= pmemfs.SetMode
+	}
+	if s.Mask == 0 {
+		return nil
+	}
+	return &s
 }
 
 // parse returns the owner of a new root directory.

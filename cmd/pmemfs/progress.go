@@ -41,10 +41,14 @@ func lines(w io.Writer, what string) func(done, total int64) {
 	next := time.Now().Add(progressAfter)
 	return func(done, total int64) {
 		now := time.Now()
-		if total <= 0 || now.Before(next) {
+		if now.Before(next) {
 			return
 		}
 		next = now.Add(progressAfter)
+		if total <= 0 {
+			fmt.Fprintf(w, "%s: %s\n", what, formatBytes(uint64(done)))
+			return
+		}
 		fmt.Fprintf(w, "%s: %d%%\n", what, done*100/total)
 	}
 }
@@ -54,8 +58,11 @@ func bar(w io.Writer, what string) func(done, total int64) {
 	var b *progressbar.ProgressBar
 	begin := time.Now().Add(progressAfter)
 	return func(done, total int64) {
-		if total <= 0 || b == nil && time.Now().Before(begin) {
+		if b == nil && time.Now().Before(begin) {
 			return
+		}
+		if total <= 0 {
+			total = -1 // not known: what is shown is a sign of life and how much it is
 		}
 		if b == nil {
 			b = progressbar.NewOptions64(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what), progressbar.OptionShowBytes(true),
@@ -65,6 +72,9 @@ func bar(w io.Writer, what string) func(done, total int64) {
 		if b.GetMax64() != total {
 			b.ChangeMax64(total)
 		}
-		_ = b.Set64(min(done, total))
+		if total > 0 {
+			done = min(done, total)
+		}
+		_ = b.Set64(done)
 	}
 }

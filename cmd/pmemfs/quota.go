@@ -234,7 +234,7 @@ Exit status: 0 all are right, 4 some are wrong, 8 could not run.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			reply, err := perform(cmd.Context(), reach, args[0], pmemfs.Options{}, control.QuotaCheck, control.None{})
 			if err != nil {
-				return &statusError{checkCouldNot, err}
+				return &statusError{exitCouldNot, err}
 			}
 			if asJSON {
 				err = printJSON(cmd.OutOrStdout(), reply)
@@ -242,7 +242,7 @@ Exit status: 0 all are right, 4 some are wrong, 8 could not run.`,
 				err = printDifferences(cmd.OutOrStdout(), &reply)
 			}
 			if n := len(reply.Differences); err == nil && n > 0 {
-				err = &statusError{checkDamage, fmt.Errorf("%s: %d accounts are wrong", args[0], n)}
+				err = &statusError{exitDamage, fmt.Errorf("%s: %d accounts are wrong", args[0], n)}
 			}
 			return err
 		},

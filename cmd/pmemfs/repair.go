@@ -26,9 +26,9 @@ func runRepair(cmd *cobra.Command, path string, asJSON bool, couldNot func(error
 		return couldNot(failed)
 	case err != nil:
 	case !r.After.Clean():
-		err = &statusError{checkDamage, fmt.Errorf("%s is still damaged: %d faults", path, len(r.After.Faults)+r.After.Suppressed)}
+		err = &statusError{exitDamage, fmt.Errorf("%s is still damaged: %d faults", path, len(r.After.Faults)+r.After.Suppressed)}
 	case !r.Before.Clean():
-		err = &statusError{checkRepaired, fmt.Errorf("%s was damaged and is repaired", path)}
+		err = &statusError{exitRepaired, fmt.Errorf("%s was damaged and is repaired", path)}
 	}
 	return err
 }

@@ -28,8 +28,9 @@ file into a POSIX filesystem and serves it over NFSv3 and 9P2000.L. It needs no 
 	root.PersistentFlags().BoolP(quietFlag, "q", false, "do not say how far something is")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpCommand(newHelp())
-	root.AddCommand(newServe(), newMkfs(), newInfo(), newGrow(), newCheck(), newScrub(), newSnapshot(), newQuota(),
-		newConfig(), newReload(), newStatus(), newClients(), newLocks(), newTop(), newJobs(), newHealth(), newBench(), newVersion())
+	root.AddCommand(newServe(), newMkfs(), newInfo(), newGrow(), newCheck(), newScrub(), newLs(), newTree(), newStat(), newCat(), newGet(), newPut(),
+		newRm(), newTar(), newSnapshot(), newQuota(), newConfig(), newReload(), newStatus(), newClients(), newLocks(), newTop(), newJobs(),
+		newHealth(), newBench(), newVersion())
 	return root
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // textOnly are the commands whose output has one form.
-var textOnly = []string{"pmemfs serve", "pmemfs config init", "pmemfs config schema", "pmemfs bench locks", "pmemfs help", "pmemfs completion"}
+var textOnly = []string{"pmemfs serve", "pmemfs config init", "pmemfs config schema", "pmemfs bench locks", "pmemfs help", "pmemfs cat", "pmemfs completion"}
 
 // TestForms demands of every command that prints what it did, or found, that it prints JSON too.
 func TestForms(t *testing.T) {

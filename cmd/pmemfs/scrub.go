@@ -23,7 +23,7 @@ func newScrub() *cobra.Command {
 		if err == nil {
 			return nil
 		}
-		return &statusError{checkCouldNot, err}
+		return &statusError{exitCouldNot, err}
 	}
 	cmd := &cobra.Command{
 		Use:   "scrub IMAGE",
@@ -105,9 +105,9 @@ func scrubStatus(path string, r *pmemfs.ScrubReport) error {
 		}
 	}
 	if left == 0 {
-		return &statusError{checkRepaired, fmt.Errorf("%s was damaged: %d objects, all repaired", path, len(r.Findings))}
+		return &statusError{exitRepaired, fmt.Errorf("%s was damaged: %d objects, all repaired", path, len(r.Findings))}
 	}
-	return &statusError{checkDamage, fmt.Errorf("%s is damaged: %d objects", path, left)}
+	return &statusError{exitDamage, fmt.Errorf("%s is damaged: %d objects", path, left)}
 }
 
 func printScrub(w io.Writer, path string, r *pmemfs.ScrubReport) {

@@ -23,7 +23,7 @@ func newSnapshotCheck() *cobra.Command {
 		if err == nil {
 			return nil
 		}
-		return &statusError{checkCouldNot, err}
+		return &statusError{exitCouldNot, err}
 	}
 	cmd := &cobra.Command{
 		Use:   "check IMAGE NAME",
@@ -55,7 +55,7 @@ Exit status: 0 clean, 4 damage, 8 could not run or was interrupted.`,
 				return couldNot(err)
 			}
 			if !report.Clean() {
-				return &statusError{checkDamage, fmt.Errorf("snapshot %s is damaged: %d findings", args[1], len(report.Findings)+report.Suppressed)}
+				return &statusError{exitDamage, fmt.Errorf("snapshot %s is damaged: %d findings", args[1], len(report.Findings)+report.Suppressed)}
 			}
 			return nil
 		},

@@ -10,7 +10,8 @@ import (
 // wallClock lists the files that tell clients what time it is, or keep times on the medium, or compare them with such times.
 var wallClock = []string{"server/portmap/rpcb.go", "pmemfs/clock.go", "pmemfs/crashtest/trace.go", "billyadapter/change.go",
 	"pmemfs/internal/scrub/pass.go", "server/control_socket.go", "server/running.go", "server/jobs/jobs.go", "server/schedule/keep.go",
-	"server/metrics/metrics.go", "server/traffic/snapshot.go", "server/events/events.go", "server/tracing/otlp.go"}
+	"server/metrics/metrics.go", "server/traffic/snapshot.go", "server/events/events.go", "server/tracing/otlp.go",
+	"cmd/pmemfs/put.go"}
 
 // timed are the folders that must not count on the wall clock.
 func timed(folder string) bool {

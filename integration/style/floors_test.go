@@ -23,8 +23,8 @@ const floors = `
 	server/nfswire  server/peer  server/filedata  server/calllog  server/tracing  server/quotas
 	server/rpc  server/export  server/handle  server/metrics  server/ninetest  server/schedule  server/jobs
 	server/share  server/ownsocket  server/traffic  server/events
-	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest
-	pmemfs
+	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest  archive  archive/hostdir
+	pmemfs  archive/tarball
 	pmemfs/internal/writeback  pmemfs/internal/scrub  pmemfs/internal/kvstore
 	pmemfs/internal/quota  pmemfs/internal/snapshot
 	pmemfs/internal/media  pmemfs/internal/recovery  pmemfs/internal/volumetest

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"pmemfs/archive/tarball"
 	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server/jobs"
@@ -41,6 +43,22 @@ func (w *worker) CheckSnapshot(*pmemfs.FS, string, int64) (jobs.Job, error) {
 
 func (w *worker) CancelJob(ctx context.Context, id uint64) (jobs.Job, error) {
 	return w.list.Cancel(ctx, id)
+}
+
+// Carry carries out what is a stream at once.
+func (w *worker) Carry(ctx context.Context, _, _, _ string, work jobs.Work) error {
+	_, err := work(ctx, func(int64, int64) {})
+	return err
+}
+
+// archiveOf is an archive with a symbolic link.
+func archiveOf(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := tarball.NewWriter(&b)
+	must(t, w.Begin(&tarball.Entry{Name: "./inarchive", Type: tarball.Symlink, Target: "x", Mode: 0o777}))
+	must(t, w.Close())
+	return b.String()
 }
 
 // makeDir makes a directory in the root.
@@ -85,6 +103,8 @@ func TestAgain(t *testing.T) {
 			{"POST", "/v1/snapshots/check", `{"name":"b"}`, ""},
 			{"DELETE", "/v1/jobs?id=1", "", ""},
 			{"POST", "/v1/grow", `{"size_bytes":33554432}`, `"old_bytes":33554432`},
+			{"POST", "/v1/files/archive?path=/", archiveOf(t), ""},
+			{"DELETE", "/v1/files?path=/inarchive", "", `"not_found"`},
 			{"POST", "/v1/reload", `{}`, `"overridden":["2"]`},
 		} {
 			kind, header := "", []string(nil)

@@ -110,7 +110,8 @@ func DialAt(ctx context.Context, place string) (*Client, error) {
 func newClient(image, id, place string, owner int) *Client {
 	c := &Client{base: "http://pmemfs", image: image, identity: id, place: place}
 	c.http.Transport = &http.Transport{
-		DisableKeepAlives: true, // the server has few connections, and a command few requests
+		ReadBufferSize:    trailerMax, // a trailer has to fit
+		DisableKeepAlives: true,       // the server has few connections, and a command few requests
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return ownsocket.Dial(ctx, place, owner)
 		},

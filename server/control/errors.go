@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"pmemfs/archive/tarball"
 	"pmemfs/pmemfs"
 )
 
@@ -39,6 +40,8 @@ const (
 	codeImage     = "other_image"
 	codeNotServed = "not_served"
 	codeInternal  = "internal"
+	codeLocal     = "socket_only"
+	codeArchive   = "bad_archive"
 )
 
 // codes are all codes. Of several that fit an error the first counts. They are part of the interface: none changes its meaning.
@@ -54,7 +57,9 @@ var codes = []struct {
 	{codeImage, http.StatusConflict, nil, "this server serves another image"},
 	{"unauthorized", http.StatusUnauthorized, nil, "over TCP: the request has no token, or another one"},
 	{codeNotServed, http.StatusConflict, nil, "the operation is about a server, and none serves the image"},
+	{codeLocal, http.StatusForbidden, nil, "the operation is for the socket alone, not for TCP"},
 	{codeInternal, http.StatusInternalServerError, nil, "a fault of pmemfs; the server's log says more"},
+	{codeArchive, http.StatusBadRequest, nil, "the archive is damaged, or has what no file can be"},
 	{"invalid", http.StatusBadRequest, pmemfs.ErrInvalid, "a value makes no sense here"},
 	{"not_found", http.StatusNotFound, pmemfs.ErrNotExist, "what is named does not exist"},
 	{"exists", http.StatusConflict, pmemfs.ErrExist, "what is named exists already"},
@@ -84,6 +89,10 @@ func explain(err error) (status int, e *Error) {
 		if k.cause != nil && errors.Is(err, k.cause) {
 			return k.status, &Error{k.code, err.Error()}
 		}
+	}
+	var archive *tarball.Error
+	if errors.As(err, &archive) {
+		return http.StatusBadRequest, &Error{codeArchive, err.Error()}
 	}
 	return http.StatusInternalServerError, &Error{codeInternal, err.Error()}
 }

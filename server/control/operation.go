@@ -42,6 +42,7 @@ type Operation[Req, Resp any] struct {
 	Summary string
 	Public  bool // whoever may look at the admin port may know the reply
 	Whole   bool // it is about the server as a whole, whatever image it serves
+	Local   bool // it is for the socket alone, and nobody reaches it over TCP
 	// Again says what becomes of a request that is sent twice, for clients to which the answer has not come. Empty: it changes nothing.
 	Again string
 	// Do does it. It stops when ctx ends, where it can. Its errors are the engine's, or an *Error.
@@ -56,6 +57,7 @@ type route interface {
 	about() (method, path, summary string)
 	public() bool
 	ofServer() bool
+	local() bool
 	again() string
 	types() (request, reply reflect.Type)
 	answer(ctx context.Context, i Image, r *http.Request) (any, error)
@@ -68,6 +70,8 @@ func (o Operation[Req, Resp]) about() (method, path, summary string) {
 func (o Operation[Req, Resp]) public() bool { return o.Public && o.Reads() }
 
 func (o Operation[Req, Resp]) ofServer() bool { return o.Whole }
+
+func (o Operation[Req, Resp]) local() bool { return o.Local }
 
 func (o Operation[Req, Resp]) again() string { return o.Again }
 
@@ -110,6 +114,10 @@ var operations = []route{
 	GetJobs,
 	CancelJob,
 	Grow,
+	FilesList,
+	FilesRemove,
+	FilesRead,
+	FilesWrite,
 	Configuration,
 	Reload,
 }

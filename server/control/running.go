@@ -12,6 +12,7 @@ import (
 // by any number of goroutines.
 type Running interface {
 	Worker
+	Carrier
 	Status() Status
 	Locks(most int) LocksReply
 	Clients(most int) ClientsReply

@@ -71,7 +71,7 @@ func NewServer(c Config) (*Server, error) {
 	s.http = http.Server{
 		Handler: mux, ReadHeaderTimeout: patience, ReadTimeout: patience, IdleTimeout: patience, MaxHeaderBytes: headerMax,
 		ErrorLog:    slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // of clients that are gone
-		BaseContext: func(net.Listener) context.Context { return ctx },
+		BaseContext: func(net.Listener) context.Context { return context.WithValue(ctx, bySocket{}, true) },
 	}
 	return s, nil
 }
@@ -100,10 +100,21 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return err
 }
 
+// bySocket is the key of a value that contexts of requests have which came by the socket.
+type bySocket struct{}
+
 // answer carries out one operation. Its panic costs the client its answer, and nobody else anything.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, o route) {
 	if id := r.Header.Get(imageHeader); id != "" && id != s.identity {
 		s.refuse(w, &Error{codeImage, "the server that listens here serves another image, which was at this path before"})
+		return
+	}
+	if o.local() && r.Context().Value(bySocket{}) == nil {
+		s.refuse(w, &Error{codeLocal, "files are read and written through the socket beside the image alone"})
+		return
+	}
+	if st, ok := o.(streams); ok {
+		st.serve(s, w, r)
 		return
 	}
 	key, what, err := keyed(r)
