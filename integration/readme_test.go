@@ -97,6 +97,12 @@ func runDocumented(t *testing.T, dir, command string) {
 	t.Log(command)
 	ours := ourCommand.FindString(command)
 	switch {
+	case strings.Contains(command, " | ") || strings.HasPrefix(command, "mkdir ") || strings.HasPrefix(command, "cp ") || strings.HasPrefix(command, "tar "):
+		cmd := exec.Command("sh", "-ec", "pmemfs() { "+harness.Binary(t)+" \"$@\"; }; "+command)
+		cmd.Dir = dir
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", command, err, out)
+		}
 	case ours != "":
 		args := strings.Fields(strings.TrimPrefix(command, ours))
 		if args[0] == "serve" {

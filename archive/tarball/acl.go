@@ -1,10 +1,13 @@
 package tarball
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -76,10 +79,10 @@ func parseACL(text string) ([]byte, error) {
 	if len(list) > aclMax {
 		return nil, fmt.Errorf("an access control list of %d entries", len(list))
 	}
-	b := binary.LittleEndian.AppendUint32(nil, aclVersion)
+	var entries [][]byte
 	for _, item := range list {
 		item, _, _ = strings.Cut(item, "#")
-		item = strings.TrimSpace(item)
+		item = strings.TrimPrefix(strings.TrimSpace(item), "default:")
 		if item == "" {
 			continue
 		}
@@ -87,9 +90,13 @@ func parseACL(text string) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("access control list: %.100q: %w", item, err)
 		}
-		b = append(b, entry...)
+		entries = append(entries, entry)
 	}
-	return b, nil
+	// As Linux wants them: by tag, and then by number.
+	slices.SortStableFunc(entries, func(a, b []byte) int {
+		return cmp.Or(cmp.Compare(binary.LittleEndian.Uint16(a), binary.LittleEndian.Uint16(b)), cmp.Compare(binary.LittleEndian.Uint32(a[4:]), binary.LittleEndian.Uint32(b[4:])))
+	})
+	return append(binary.LittleEndian.AppendUint32(nil, aclVersion), bytes.Join(entries, nil)...), nil
 }
 
 // aclShort are the words that may be written as one letter.

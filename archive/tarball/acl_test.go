@@ -13,6 +13,8 @@ func TestACLText(t *testing.T) {
 	}
 	for _, text := range []string{
 		"user::rwx\nuser:root:r--\ngroup::r-x\nmask::r-x\nother::---\n",
+		"other::---,group::r-x,user::rwx,user:root:r--:0,mask::r-x",
+		"default:user::rwx,default:user:0:r--,default:group::r-x,default:mask::r-x,default:other::---",
 		"u::rwx,u:root:r--:0,g::r-x,m::r-x,o::---",
 		"user::rwx # owner\nuser:nobodyknows:r--:0\ngroup::rx\nmask:rx\nother:",
 	} {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -63,6 +64,9 @@ func (w *Writer) Begin(e *Entry) error {
 	w.pad = padding(size)
 	if fits := fieldSize.put(b[:], int64(size)); !fits {
 		records = append(records, record("size", strconv.FormatUint(size, 10)))
+	}
+	if !utf8.ValidString(e.Name) || !utf8.ValidString(e.Target) {
+		records = append(records, record("hdrcharset", "BINARY"))
 	}
 	if err := w.extension(e, records); err != nil {
 		return err
