@@ -83,7 +83,7 @@ crash:
 # Each fuzz target for FUZZTIME, on one core, with the number of executions. A
 # normal test run has their seeds only.
 FUZZTIME ?= 60s
-FUZZ = ./pmemfs:FuzzOpen ./pmemfs:FuzzCheck ./pmemfs:FuzzRepair ./pmemfs:FuzzScrub ./pmemfs:FuzzSnapshotImages ./pmemfs/internal/recovery:FuzzRecord \
+FUZZ = ./archive/tarball:FuzzReader ./archive:FuzzImport ./pmemfs:FuzzOpen ./pmemfs:FuzzCheck ./pmemfs:FuzzRepair ./pmemfs:FuzzScrub ./pmemfs:FuzzSnapshotImages ./pmemfs/internal/recovery:FuzzRecord \
 	./pmemfs/internal/layout:FuzzNextEntry ./pmemfs/internal/layout:FuzzNode ./pmemfs/internal/layout:FuzzSuperblock ./pmemfs/internal/layout:FuzzAccounts ./pmemfs/internal/layout:FuzzSnapshot \
 	./server/rpc:FuzzRecords ./server/rpc:FuzzReply ./server/rpc:FuzzXDR ./server/rpc:FuzzParseCall ./server/nfs3:FuzzArguments \
 	./server/nfs3:FuzzACL ./server/mount3:FuzzServe ./server/handle:FuzzDecode ./server/config:FuzzParse \

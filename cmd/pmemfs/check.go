@@ -50,7 +50,7 @@ Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 			}
 			report, err := pmemfs.Check(args[0], pmemfs.CheckOptions{Progress: progress(cmd, "checking"), Data: data})
 			if err != nil {
-				return couldNot(err)
+				return couldNot(whileServed(err))
 			}
 			if asJSON {
 				err = printJSON(cmd.OutOrStdout(), report)
@@ -58,7 +58,7 @@ Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 				printReport(cmd.OutOrStdout(), args[0], report)
 			}
 			if err == nil && !report.Clean() {
-				err = &statusError{exitDamage, fmt.Errorf("%s is damaged: %d faults", args[0], len(report.Faults)+report.Suppressed)}
+				err = &statusError{exitDamage, fmt.Errorf("%s is damaged: %s", args[0], count(len(report.Faults)+report.Suppressed, "fault"))}
 			}
 			return err
 		},
@@ -70,6 +70,14 @@ Exit status: 0 clean, 1 repaired, 4 damage left, 8 could not run.`,
 	return cmd
 }
 
+// whileServed says of an image that somebody serves what can be done.
+func whileServed(err error) error {
+	if !errors.Is(err, pmemfs.ErrLocked) {
+		return err
+	}
+	return fmt.Errorf("%w: stop the server, or use pmemfs scrub, which works while the image is served", err)
+}
+
 func printReport(w io.Writer, path string, r *pmemfs.CheckReport) {
 	for i, f := range r.Faults {
 		if i == checkFaultRows {
@@ -79,7 +87,7 @@ func printReport(w io.Writer, path string, r *pmemfs.CheckReport) {
 		fmt.Fprintf(w, "offset %#x: %s: expected %s, found %s\n", f.Offset, f.Object, f.Expected, f.Found)
 	}
 	if r.Suppressed > 0 {
-		fmt.Fprintf(w, "%d further faults were not kept\n", r.Suppressed)
+		fmt.Fprintf(w, "not kept: %s\n", count(r.Suppressed, "further fault"))
 	}
 	if r.Stopped != "" {
 		fmt.Fprintf(w, "the check could not go on to the end: %s\n", r.Stopped)
@@ -88,6 +96,6 @@ func printReport(w io.Writer, path string, r *pmemfs.CheckReport) {
 	if !r.Clean() {
 		verdict = "DAMAGED"
 	}
-	fmt.Fprintf(w, "%s: %s: %d files, %d directories, %d links, %d others, %d of %d blocks used, %d records to replay\n", path, verdict,
-		r.Files, r.Dirs, r.Symlinks, r.Others, r.UsedBlocks, r.TotalBlocks, r.ReplayedRecords)
+	fmt.Fprintf(w, "%s: %s: %s, %s, %s, %s, %d of %s used, %s to replay\n", path, verdict, count(r.Files, "file"), count(r.Dirs, "directory"),
+		count(r.Symlinks, "link"), count(r.Others, "other"), r.UsedBlocks, count(r.TotalBlocks, "block"), count(r.ReplayedRecords, "record"))
 }

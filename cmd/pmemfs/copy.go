@@ -85,7 +85,7 @@ func problems(cmd *cobra.Command, t target, r archive.Report) error {
 	if r.Damaged == 0 {
 		return nil
 	}
-	return &statusError{exitDamage, fmt.Errorf("%s: %s could not be copied as they are", t, count(int(r.Damaged), "file", "files"))}
+	return &statusError{exitDamage, fmt.Errorf("%s: not everything could be read; affected: %s", t, count(r.Damaged, "file"))}
 }
 
 // plainSink writes the data of one file, with zeros for holes.

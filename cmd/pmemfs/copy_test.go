@@ -39,7 +39,7 @@ func TestRescue(t *testing.T) {
 	rescued := append(append(bytes.Repeat([]byte("a"), 4096), make([]byte, 4096)...), []byte("end")...)
 	out := filepath.Join(dir, "out")
 	_, said := wantSaid(t, exitDamage, "get", "-r", image+":/", out)
-	if !strings.Contains(said, "./bad: 4096 bytes from byte 4096 on cannot be read") || !strings.Contains(said, "1 file could not") {
+	if !strings.Contains(said, "./bad: 4096 bytes from byte 4096 on cannot be read") || !strings.Contains(said, "affected: 1 file") {
 		t.Error(said)
 	}
 	for name, want := range map[string][]byte{"bad": rescued, "good": []byte("whole")} {

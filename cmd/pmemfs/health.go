@@ -23,6 +23,7 @@ const defaultAdmin = "127.0.0.1:9049"
 
 func newHealth() *cobra.Command {
 	var ready, asJSON, insecure bool
+	var address string
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "health [ADDR]",
@@ -34,10 +35,17 @@ recovered, or the server is stopping.
 Exit status: 0 yes, 1 no, or no answer in time.`,
 		Example: `  pmemfs health
   pmemfs health 10.0.0.5:9049 --timeout 2s
+  pmemfs health --admin https://10.0.0.5:9049 --insecure
   pmemfs health --ready --json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			address := probed(args)
+			switch {
+			case cmd.Flags().Changed("admin") && address == "":
+				return errors.New("--admin is empty: leave it out for the default")
+			case address != "" && len(args) > 0:
+				return errors.New("--admin and an argument name two addresses: choose one")
+			}
+			address := cmp.Or(address, probed(args))
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			path := "/healthz"
@@ -59,6 +67,7 @@ Exit status: 0 yes, 1 no, or no answer in time.`,
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&address, "admin", "", "address of the admin port, in place of the argument")
 	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether clients are served")
 	cmd.Flags().DurationVar(&timeout, "timeout", admin.HealthTime+time.Second, "how long to wait for the answer")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -66,12 +66,12 @@ func printJSON(w io.Writer, v any) error {
 // scrubLine says when the image was scrubbed and what was found.
 func scrubLine(s pmemfs.ScrubStatus) string {
 	if s.Partial {
-		return fmt.Sprintf("begun %s, %s read, %d findings so far", time.Unix(0, s.Began).Format(time.RFC3339), formatBytes(s.Bytes), s.Findings)
+		return fmt.Sprintf("begun %s, %s read, %s so far", time.Unix(0, s.Began).Format(time.RFC3339), formatBytes(s.Bytes), count(s.Findings, "finding"))
 	}
 	if s.Passes == 0 {
 		return "never"
 	}
-	return fmt.Sprintf("%s, %d findings", time.Unix(0, s.Ended).Format(time.RFC3339), s.Findings)
+	return fmt.Sprintf("%s, %s", time.Unix(0, s.Ended).Format(time.RFC3339), count(s.Findings, "finding"))
 }
 
 func yesNo(b bool) string {
@@ -125,7 +125,7 @@ func printInfo(w io.Writer, i control.InfoReply, why error) error {
 	case i.InUse:
 		state = "in use"
 	case !i.Clean:
-		state = fmt.Sprintf("not closed in order: the next start replays %d records", i.ReplayRecords)
+		state = fmt.Sprintf("not closed in order: the next start replays %s", count(i.ReplayRecords, "record"))
 	}
 	rows := [][2]string{
 		{"image", i.Path},

@@ -19,7 +19,7 @@ func TestJobs(t *testing.T) {
 	want(t, 0, "mkfs", image, "--size", "16MiB", "--data-checksums")
 	want(t, 0, "snapshot", "create", image, "one")
 	offline, _ := want(t, 0, "snapshot", "check", image, "one")
-	if offline != "one: clean: 1 directories, 0 files, 0 others, 0 B read\n" {
+	if offline != "one: clean: 1 directory, 0 files, 0 others, 0 B read\n" {
 		t.Errorf("by this process: %q", offline)
 	}
 	for _, args := range [][]string{{"snapshot", "check", image, "none"}, {"snapshot", "check", image}, {"snapshot", "check", image + ".none", "one"}} {

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"pmemfs/archive"
@@ -20,7 +18,7 @@ import (
 
 // showName is a name as it is printed: with quotes where a terminal would take it for a command, and as it is for a program.
 func showName(w io.Writer, name string) string {
-	if f, ok := w.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+	if onTerminal(w) {
 		return printable(name)
 	}
 	return name

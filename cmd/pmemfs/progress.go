@@ -30,10 +30,16 @@ func progress(cmd *cobra.Command, what string) func(done, total int64) {
 		return silent(what)
 	}
 	w := cmd.ErrOrStderr()
-	if f, ok := w.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+	if onTerminal(w) {
 		return bar(w, what)
 	}
 	return lines(w, what)
+}
+
+// onTerminal reports whether somebody looks at what is written.
+func onTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
 }
 
 // lines reports first when it has taken a while and then every second, one line each, so that it reads well in a log too.

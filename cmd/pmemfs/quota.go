@@ -119,6 +119,9 @@ across the border of such a tree from then on. A directory below that has a quot
 			if err != nil {
 				return err
 			}
+			if w.Path == "" && w.ID == 0 {
+				return fmt.Errorf("--%s 0: quotas do not bind root, so root has none", w.Kind)
+			}
 			req := control.QuotaSetRequest{Kind: w.Kind, ID: w.ID, Path: w.Path}
 			for name, x := range map[string]struct {
 				to   **uint64
@@ -242,7 +245,7 @@ Exit status: 0 all are right, 4 some are wrong, 8 could not run.`,
 				err = printDifferences(cmd.OutOrStdout(), &reply)
 			}
 			if n := len(reply.Differences); err == nil && n > 0 {
-				err = &statusError{exitDamage, fmt.Errorf("%s: %d accounts are wrong", args[0], n)}
+				err = &statusError{exitDamage, fmt.Errorf("%s: not right: %s", args[0], count(n, "account"))}
 			}
 			return err
 		},

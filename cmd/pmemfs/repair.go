@@ -13,7 +13,7 @@ import (
 func runRepair(cmd *cobra.Command, path string, asJSON bool, couldNot func(error) error) error {
 	r, err := pmemfs.Repair(path, pmemfs.RepairOptions{Progress: progress(cmd, "checking")})
 	if r == nil {
-		return couldNot(err)
+		return couldNot(whileServed(err))
 	}
 	failed := err
 	if asJSON {
@@ -26,7 +26,7 @@ func runRepair(cmd *cobra.Command, path string, asJSON bool, couldNot func(error
 		return couldNot(failed)
 	case err != nil:
 	case !r.After.Clean():
-		err = &statusError{exitDamage, fmt.Errorf("%s is still damaged: %d faults", path, len(r.After.Faults)+r.After.Suppressed)}
+		err = &statusError{exitDamage, fmt.Errorf("%s is still damaged: %s", path, count(len(r.After.Faults)+r.After.Suppressed, "fault"))}
 	case !r.Before.Clean():
 		err = &statusError{exitRepaired, fmt.Errorf("%s was damaged and is repaired", path)}
 	}
@@ -59,10 +59,10 @@ func printRepair(w io.Writer, path string, r *pmemfs.RepairReport) {
 		fmt.Fprintf(w, "%s: %s: %s\n", kind, n.Object, n.Text)
 	}
 	if r.Skipped > 0 {
-		fmt.Fprintf(w, "%d further notes were not kept\n", r.Skipped)
+		fmt.Fprintf(w, "not kept: %s\n", count(r.Skipped, "further note"))
 	}
 	if r.Written > 0 {
-		fmt.Fprintf(w, "%s: %d blocks written\n", path, r.Written)
+		fmt.Fprintf(w, "%s: %s written\n", path, count(r.Written, "block"))
 	}
 	printReport(w, path, r.After)
 }

@@ -105,9 +105,9 @@ func scrubStatus(path string, r *pmemfs.ScrubReport) error {
 		}
 	}
 	if left == 0 {
-		return &statusError{exitRepaired, fmt.Errorf("%s was damaged: %d objects, all repaired", path, len(r.Findings))}
+		return &statusError{exitRepaired, fmt.Errorf("%s was damaged: %s, all repaired", path, count(len(r.Findings), "object"))}
 	}
-	return &statusError{exitDamage, fmt.Errorf("%s is damaged: %d objects", path, left)}
+	return &statusError{exitDamage, fmt.Errorf("%s is damaged: %s", path, count(left, "object"))}
 }
 
 func printScrub(w io.Writer, path string, r *pmemfs.ScrubReport) {
@@ -115,10 +115,10 @@ func printScrub(w io.Writer, path string, r *pmemfs.ScrubReport) {
 		fmt.Fprintln(w, f)
 	}
 	if r.Suppressed > 0 {
-		fmt.Fprintf(w, "%d further findings were not kept\n", r.Suppressed)
+		fmt.Fprintf(w, "not kept: %s\n", count(r.Suppressed, "further finding"))
 	}
 	if r.Earlier > 0 {
-		fmt.Fprintf(w, "%d findings before this pass was interrupted\n", r.Earlier)
+		fmt.Fprintf(w, "%s before this pass was interrupted\n", count(r.Earlier, "finding"))
 	}
 	verdict := "clean"
 	switch {
@@ -127,5 +127,5 @@ func printScrub(w io.Writer, path string, r *pmemfs.ScrubReport) {
 	case !r.Complete:
 		verdict = "clean so far"
 	}
-	fmt.Fprintf(w, "%s: %s: %d inodes, %d nodes, %d blocks of data, %s read\n", path, verdict, r.Inodes, r.Nodes, r.DataBlocks, formatBytes(r.Bytes))
+	fmt.Fprintf(w, "%s: %s: %s, %s, %s of data, %s read\n", path, verdict, count(r.Inodes, "inode"), count(r.Nodes, "node"), count(r.DataBlocks, "block"), formatBytes(r.Bytes))
 }

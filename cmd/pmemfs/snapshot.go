@@ -71,7 +71,7 @@ bytes of UTF-8, without spaces, control characters, "/", "@" and ":", and begins
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), s)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %d files, %s\n", s.Name, s.Files, formatBytes(s.ReferencedBytes))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s\n", s.Name, count(s.Files, "file"), formatBytes(s.ReferencedBytes))
 			return err
 		},
 	}

@@ -55,7 +55,7 @@ Exit status: 0 clean, 4 damage, 8 could not run or was interrupted.`,
 				return couldNot(err)
 			}
 			if !report.Clean() {
-				return &statusError{exitDamage, fmt.Errorf("snapshot %s is damaged: %d findings", args[1], len(report.Findings)+report.Suppressed)}
+				return &statusError{exitDamage, fmt.Errorf("snapshot %s is damaged: %s", args[1], count(len(report.Findings)+report.Suppressed, "finding"))}
 			}
 			return nil
 		},
@@ -99,7 +99,7 @@ func printSnapshotCheck(w io.Writer, name string, r *pmemfs.SnapshotCheckReport)
 			t.row(f.Path + ": " + f.Problem)
 		}
 		if r.Suppressed > 0 {
-			t.row(fmt.Sprintf("%d further findings were not kept", r.Suppressed))
+			t.row("not kept: " + count(r.Suppressed, "further finding"))
 		}
 		verdict := "clean"
 		switch {
@@ -108,6 +108,6 @@ func printSnapshotCheck(w io.Writer, name string, r *pmemfs.SnapshotCheckReport)
 		case !r.Complete:
 			verdict = "clean so far"
 		}
-		t.row(fmt.Sprintf("%s: %s: %d directories, %d files, %d others, %s read", name, verdict, r.Dirs, r.Files, r.Others, formatBytes(r.Bytes)))
+		t.row(fmt.Sprintf("%s: %s: %s, %s, %s, %s read", name, verdict, count(r.Dirs, "directory"), count(r.Files, "file"), count(r.Others, "other"), formatBytes(r.Bytes)))
 	})(w)
 }

@@ -40,7 +40,7 @@ func TestSnapshotCommands(t *testing.T) {
 		bad  bool
 	}{
 		{args: "snapshot list", want: "no snapshots"},
-		{args: "snapshot create one --description first", want: "one: 1 files"},
+		{args: "snapshot create one --description first", want: "one: 1 file,"},
 		{args: "snapshot create one", want: "already", bad: true},
 		{args: "snapshot create a/b", want: "without spaces", bad: true},
 		{args: "snapshot create a\xff", want: "UTF-8 without spaces", bad: true},

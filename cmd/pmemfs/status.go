@@ -66,9 +66,9 @@ func printImage(t *tabular, i *control.ImageStatus, now time.Time) {
 	}
 	t.row("  snapshots", snaps)
 	t.row("  quotas", yesNo(i.Quotas))
-	t.row("  locks", fmt.Sprintf("%d held in %d files by %d clients, %d waited for", i.Locks.Held, i.Locks.Files, i.Locks.Clients, i.Locks.Waiting))
+	t.row("  locks", fmt.Sprintf("%d held in %s by %s, %d waited for", i.Locks.Held, count(i.Locks.Files, "file"), count(i.Locks.Clients, "client"), i.Locks.Waiting))
 	t.row("  engine", fmt.Sprintf("%d fences, %d lines flushed, %d past the cache, %d checkpoints", i.Engine.Fences, i.Engine.Lines, i.Engine.NTLines, i.Engine.Checkpoints))
-	t.row("  start", fmt.Sprintf("%d records of the journal replayed, open in %.1f ms", i.Recovery.Records, i.Recovery.Seconds*1e3))
+	t.row("  start", fmt.Sprintf("%s of the journal replayed, open in %.1f ms", count(i.Recovery.Records, "record"), i.Recovery.Seconds*1e3))
 	t.row("  scrub", scrubLine(pmemfs.ScrubStatus{Running: i.Scrub.Running, Partial: i.Scrub.Running, Passes: i.Scrub.Passes, Began: i.Scrub.BeganNS,
 		Ended: i.Scrub.EndedNS, Bytes: i.Scrub.Bytes, Findings: i.Scrub.Findings}))
 	t.row("  damage", fmt.Sprintf("%d bad blocks, %d lost", i.Damage.BadBlocks, i.Damage.LostBlocks))

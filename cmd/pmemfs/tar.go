@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"pmemfs/archive"
@@ -82,7 +81,7 @@ type outputFile struct {
 func openOutput(cmd *cobra.Command, path string) (*outputFile, error) {
 	if path == "" || path == "-" {
 		w := cmd.OutOrStdout()
-		if f, ok := w.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+		if onTerminal(w) {
 			return nil, errors.New("an archive is nothing for a terminal: use --output FILE, or a pipe")
 		}
 		return &outputFile{Writer: w}, nil

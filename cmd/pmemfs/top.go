@@ -42,6 +42,9 @@ prints what happened meanwhile.`,
 			if !once && f.form.form != "table" {
 				return errors.New("a screen has one form: with --json or --output give --once")
 			}
+			if !once && !onTerminal(cmd.OutOrStdout()) {
+				return errors.New("standard output is no terminal: --once prints what happens in a while, and ends")
+			}
 			client, err := f.client(cmd.Context(), args)
 			if err != nil {
 				return err

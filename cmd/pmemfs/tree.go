@@ -67,7 +67,7 @@ func newTree() *cobra.Command {
 			if x.asJSON {
 				err = printJSON(x.w, x.report)
 			} else {
-				_, err = fmt.Fprintf(x.w, "\n%s, %s\n", count(x.report.Dirs, "directory", "directories"), count(x.report.Other, "file", "files"))
+				_, err = fmt.Fprintf(x.w, "\n%s, %s\n", count(x.report.Dirs, "directory"), count(x.report.Other, "file"))
 			}
 			return errors.Join(x.err, err)
 		},
@@ -76,14 +76,6 @@ func newTree() *cobra.Command {
 	cmd.Flags().BoolVar(&x.asJSON, "json", false, "print JSON")
 	reach.add(cmd.Flags())
 	return cmd
-}
-
-// count is a number and what of.
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 // walk shows what is in a directory. Its error ends the walk; what cannot be read does not.

@@ -103,7 +103,7 @@ var silent = []string{"internal/check", "crashtest", "pmemfstest", "alloctest", 
 
 // speaks reports whether a package is part of the program.
 func speaks(folder string) bool {
-	for _, root := range []string{"cmd/pmemfs", "pmemfs", "server", "billyadapter"} {
+	for _, root := range []string{"cmd/pmemfs", "pmemfs", "server", "billyadapter", "archive"} {
 		if folder == root || strings.HasPrefix(folder, root+"/") {
 			return !slices.ContainsFunc(silent, func(s string) bool { return strings.Contains(folder, "/"+s) })
 		}
