@@ -33,7 +33,8 @@ type frame struct {
 type Packer struct {
 	todo   []frame
 	links  map[inode]string
-	except inode // is left out: the image that is being made
+	except inode  // is left out: the image that is being made
+	path   string // of the present file
 	file   *os.File
 	parts  []tarball.Extent // of its data that are still to be read
 }
@@ -117,7 +118,7 @@ func (p *Packer) entry(path, name string) (*tarball.Entry, error) {
 		err = p.push(path, name)
 	case unix.S_IFREG:
 		e.Type = tarball.Regular
-		err = p.open(path, e, &st)
+		err = p.regular(path, e, &st)
 	case unix.S_IFLNK:
 		e.Type = tarball.Symlink
 		e.Target, err = os.Readlink(path)
@@ -154,16 +155,14 @@ func (p *Packer) push(path, name string) error {
 	return nil
 }
 
-// open opens a file and finds out where it has data.
-func (p *Packer) open(path string, e *tarball.Entry, st *unix.Stat_t) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	p.file = f
-	e.Size = uint64(st.Size)
+// regular finds out where a file has data. One without holes is opened when it is read: who only counts opens few.
+func (p *Packer) regular(path string, e *tarball.Entry, st *unix.Stat_t) error {
+	p.path, e.Size = path, uint64(st.Size)
 	if st.Blocks*512 < st.Size {
-		if list, ok := holes(f, e.Size); ok {
+		if err := p.open(); err != nil {
+			return err
+		}
+		if list, ok := holes(p.file, e.Size); ok {
 			e.Sparse, e.Data = true, list
 		}
 	}
@@ -171,10 +170,21 @@ func (p *Packer) open(path string, e *tarball.Entry, st *unix.Stat_t) error {
 	return nil
 }
 
+// open opens the present file, unless it is open.
+func (p *Packer) open() (err error) {
+	if p.file == nil {
+		p.file, err = os.OpenFile(p.path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	}
+	return err
+}
+
 // Read reads data of the file. One that has become shorter meanwhile ends in zeros, as tar does it.
 func (p *Packer) Read(b []byte) (int, error) {
 	if len(p.parts) == 0 {
 		return 0, io.EOF
+	}
+	if err := p.open(); err != nil {
+		return 0, err
 	}
 	x := &p.parts[0]
 	b = b[:min(uint64(len(b)), x.Len)]
