@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build reference test bench bench-guest bench-docs bench-locks bench-server pictures crash fuzz soak soak-wild fmt lint clean
+.PHONY: all build chart-schemas reference test bench bench-guest bench-docs bench-locks bench-server pictures crash fuzz soak soak-wild fmt lint clean
 
 all: build
 
@@ -59,6 +59,15 @@ bench-locks:
 bench-server: build
 	CGO_ENABLED=0 go build -trimpath -o bin/benchserver ./cmd/benchserver
 	bin/benchserver $(BENCHFLAGS)
+
+# Cuts the schemas by which the chart's manifests are checked out of what Kubernetes and the operator of Prometheus publish.
+kubernetes := k8s.io/kubernetes@v1.37.2
+operator := github.com/prometheus-operator/prometheus-operator@v0.85.0
+chart-schemas:
+	go mod download $(kubernetes) $(operator)
+	modules=$$(go env GOMODCACHE) && crds=$$modules/$(operator)/example/prometheus-operator-crd/monitoring.coreos.com && \
+		go run ./integration/chart/cut $$modules/$(kubernetes)/api/openapi-spec/swagger.json integration/chart/schemas \
+		$${crds}_servicemonitors.yaml $${crds}_prometheusrules.yaml
 
 # Writes docs/reference.md, the pages of the manual in deploy/man and the completions in deploy/completions as the command line is now.
 reference:

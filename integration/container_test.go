@@ -23,7 +23,7 @@ func startContainer(t *testing.T, containers *harness.Containers, name string, p
 	t.Helper()
 	containers.Podman(slices.Concat([]string{"run", "--detach", "--name", name}, small, args)...)
 	t.Cleanup(func() { containers.Podman("rm", "--force", "--ignore", "--volumes", name) })
-	waitForPort(t, port, func() string { return containers.Podman("logs", name) })
+	waitForPort(t, port, func() string { return containers.Logs(name) })
 }
 
 // stopContainer stops a container, which has to end by itself, and in order.
@@ -31,7 +31,7 @@ func stopContainer(t *testing.T, containers *harness.Containers, name string) {
 	t.Helper()
 	containers.Podman("stop", "--time", "20", name)
 	if state := containers.Podman("inspect", "--format", "{{.State.ExitCode}} {{.State.OOMKilled}}", name); state != "0 false" {
-		t.Errorf("the stopped container has exit status and lack of memory %s\n%s", state, containers.Podman("logs", name))
+		t.Errorf("the stopped container has exit status and lack of memory %s\n%s", state, containers.Logs(name))
 	}
 	containers.Podman("rm", name)
 }
@@ -122,11 +122,7 @@ func runDocumentedContainer(t *testing.T, dir string, args []string) {
 	}
 	containers.Podman(slices.Concat([]string{"run", "--detach", "--name", name}, small, args)...)
 	t.Cleanup(func() { containers.Podman("rm", "--force", "--volumes", "--time", "20", name) })
-	for deadline := time.Now().Add(harness.Patience); !strings.Contains(containers.Podman("logs", name), "Ctrl-C stops"); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("podman run %q does not serve: %s", args, containers.Podman("logs", name))
-		}
-	}
+	waitForLog(t, containers, name)
 	containers.Podman("healthcheck", "run", name)
 }
 

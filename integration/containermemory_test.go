@@ -49,7 +49,7 @@ func TestContainerMemory(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Log(containers.Podman("logs", "memory"))
+		t.Log(containers.Logs("memory"))
 	}
 	group := filepath.Join("/sys/fs/cgroup/memory", containers.Podman("inspect", "--format", "{{.State.CgroupPath}}", "memory"))
 	for _, figure := range []string{"memory.limit_in_bytes", "memory.max_usage_in_bytes", "memory.failcnt", "memory.oom_control"} {

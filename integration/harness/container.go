@@ -84,6 +84,16 @@ func (c *Containers) Podman(args ...string) string {
 	return c.host("env", append(append([]string{"DISABLE_HC_SYSTEMD=true", "podman"}, global...), args...)...)
 }
 
+// Logs returns what a container has said, on standard output and standard error.
+func (c *Containers) Logs(name string) string {
+	c.t.Helper()
+	out, err := asRoot("podman", append(c.store(), "logs", name)...).CombinedOutput()
+	if err != nil {
+		c.t.Fatalf("podman logs %s: %v\n%s", name, err, out)
+	}
+	return string(out)
+}
+
 func (c *Containers) store() []string {
 	return []string{"--storage-driver", "vfs", "--root", filepath.Join(c.dir, "root"), "--runroot", filepath.Join(c.dir, "run")}
 }

@@ -12,7 +12,7 @@ import (
 // Test files are free to look down on any floor, and sideways.
 const floors = `
 	integration  integration/style
-	integration/harness  integration/uml  integration/qemu  integration/guest  integration/rawnfs  integration/attack
+	integration/harness  integration/uml  integration/qemu  integration/guest  integration/rawnfs  integration/attack  integration/chart/cut
 	integration/vm  integration/lan  integration/conformance/engine
 	integration/conformance
 	cmd/pmemfs  cmd/benchserver
