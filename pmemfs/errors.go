@@ -126,7 +126,9 @@ var (
 	ErrLocked = &Error{syscall.EBUSY, "image is in use by another process"}
 	// ErrNotImage is returned by Open when the file is not a pmemfs image.
 	ErrNotImage = &Error{syscall.EINVAL, "not a pmemfs image"}
-	// ErrDamaged is returned by Open when the image is damaged or truncated, or of a format that this program does not know.
+	// ErrVersion is returned by Open for an image of a format, or with a feature, that this program does not know.
+	ErrVersion = &Error{syscall.EOPNOTSUPP, "the image needs another version of pmemfs"}
+	// ErrDamaged is returned by Open when the image is damaged or truncated.
 	ErrDamaged = &Error{syscall.EIO, "image is damaged"}
 )
 
@@ -243,7 +245,9 @@ func mapOpenErr(path string, err error) error {
 		return fmt.Errorf("%s: %w", path, ErrExist)
 	case errors.Is(err, layout.ErrNotImage), errors.Is(err, pmem.ErrSize), errors.Is(err, pmem.ErrFileType):
 		base = ErrNotImage
-	case errors.Is(err, layout.ErrDamaged), errors.Is(err, layout.ErrVersion), errors.Is(err, recovery.ErrTruncated):
+	case errors.Is(err, layout.ErrVersion):
+		base = ErrVersion
+	case errors.Is(err, layout.ErrDamaged), errors.Is(err, recovery.ErrTruncated):
 		base = ErrDamaged
 	}
 	return &openError{path, base, err}

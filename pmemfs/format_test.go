@@ -163,9 +163,9 @@ func TestOpenRefuses(t *testing.T) {
 		{"both heads damaged", func(b []byte) []byte { b[2*4096+9]++; b[3*4096+9]++; return b }, ErrDamaged},
 		{"no root directory", func(b []byte) []byte { clear(b[rootOffset(t, b):][:256]); return b }, ErrNotImage},
 		{"root directory damaged", func(b []byte) []byte { b[rootOffset(t, b)+50]++; return b }, ErrDamaged},
-		{"another version", func(b []byte) []byte { b[4]++; layout.Seal(b); return b }, ErrDamaged},
-		{"an unknown feature", super(func(s *layout.Superblock) { s.Incompat = 1 << 40 }), ErrDamaged},
-		{"an unknown feature for writing", super(func(s *layout.Superblock) { s.ROCompat = 1 << 40 }), ErrDamaged},
+		{"another version", func(b []byte) []byte { b[4]++; layout.Seal(b); return b }, ErrVersion},
+		{"an unknown feature", super(func(s *layout.Superblock) { s.Incompat = 1 << 40 }), ErrVersion},
+		{"an unknown feature for writing", super(func(s *layout.Superblock) { s.ROCompat = 1 << 40 }), ErrVersion},
 	} {
 		path := filepath.Join(t.TempDir(), "img")
 		b := c.edit(bytes.Clone(good))
