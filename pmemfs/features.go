@@ -29,5 +29,20 @@ func KnownFormat() Known {
 	}}
 }
 
+// featuresOf are the names of the features that an image has, in the order of KnownFormat.
+func featuresOf(sb *layout.Superblock) []string {
+	list := []string{}
+	for _, f := range KnownFormat().Features {
+		set := sb.ROCompat
+		if f.Class == "incompat" {
+			set = sb.Incompat
+		}
+		if set>>f.Bit&1 != 0 {
+			list = append(list, f.Name)
+		}
+	}
+	return list
+}
+
 // bit is the number of the only bit that is set.
 func bit(mask uint64) int { return bits.TrailingZeros64(mask) }

@@ -23,22 +23,41 @@ import (
 // image that has been released stays as it is.
 var makeGolden = flag.Bool("make-golden", false, "make the golden images and their listings")
 
-// goldens are the images that every version must open, below testdata, and whether they have checksums of data. What is in them is the
-// same, and golden-1.txt lists it.
-var goldens = map[string]bool{"golden-1": false, "golden-1-sums": true}
+// golden is an image that every version must open, below testdata, with the features that it has. What is in the first two is the same, and
+// golden-1.txt lists it; others have more, and a listing of their own.
+type golden struct {
+	name     string
+	features []string
+	more     func(t *testing.T, fs *FS)
+}
+
+var goldens = []golden{
+	{"golden-1", nil, nil},
+	{"golden-1-sums", []string{"data-checksums"}, nil},
+	{"golden-1-snapshots", []string{"snapshots"}, snapGolden},
+	{"golden-1-quotas", []string{"quotas", "journal-entries"}, limitGolden},
+}
+
+// listing is the file with what is in the image.
+func (g *golden) listing() string {
+	if g.more == nil {
+		return filepath.Join("testdata", "golden-1.txt")
+	}
+	return filepath.Join("testdata", g.name+".txt")
+}
 
 // TestGolden opens each golden image as it was when the power went: it checks, replays its window, frees its orphan, and has every file,
 // attribute and byte of its listing. Read-only it has the same, and changes nothing.
 func TestGolden(t *testing.T) {
-	for name, sums := range goldens {
-		t.Run(name, func(t *testing.T) {
+	for _, g := range goldens {
+		t.Run(g.name, func(t *testing.T) {
 			if *makeGolden {
-				writeGolden(t, name, sums)
+				g.write(t)
 			}
-			want, err := os.ReadFile(filepath.Join("testdata", "golden-1.txt"))
+			want, err := os.ReadFile(g.listing())
 			must(t, err)
 			path := filepath.Join(t.TempDir(), "image")
-			medium := unpackGolden(t, name)
+			medium := unpackGolden(t, g.name)
 			must(t, os.WriteFile(path, medium, 0o600))
 			compareGolden(t, path, Options{ReadOnly: true}, want)
 			after, err := os.ReadFile(path)
@@ -47,7 +66,7 @@ func TestGolden(t *testing.T) {
 				t.Error("the image has changed though it was open for reading only")
 			}
 			info, err := ReadInfo(path)
-			if err != nil || info.Clean || info.ReplayRecords == 0 || info.DataChecksums != sums {
+			if err != nil || info.Clean || info.ReplayRecords == 0 || !slices.Equal(info.Features, g.features) {
 				t.Errorf("info %+v, %v", info, err)
 			}
 			checkPath(t, path)
@@ -56,8 +75,47 @@ func TestGolden(t *testing.T) {
 			if r, err := ScrubImage(context.Background(), path, ScrubOptions{}); err != nil || !r.Clean() {
 				t.Errorf("scrub: %+v, %v", r, err)
 			}
+			g.changed(t, path)
 		})
 	}
+}
+
+// changed changes an image as a new version does, and finds that it has no feature more: an older version still opens it.
+func (g *golden) changed(t *testing.T, path string) {
+	t.Helper()
+	fs, err := Open(path, Options{NoBackground: true})
+	must(t, err)
+	b := builder{t: t, fs: fs}
+	b.write(b.file(b.dir(fs.Root(), "new"), "file", 10), 1<<20, 100_000)
+	must(t, fs.Unlink(root, nil, fs.Root(), []byte("large")))
+	closeFS(t, fs)
+	checkPath(t, path)
+	if info, err := ReadInfo(path); err != nil || !slices.Equal(info.Features, g.features) {
+		t.Errorf("features %q, %v, expected %q", info.Features, err, g.features)
+	}
+}
+
+// snapGolden makes two snapshots, with changes after each.
+func snapGolden(t *testing.T, fs *FS) {
+	_, err := fs.CreateSnapshot("first", "of a golden image")
+	must(t, err)
+	must(t, fs.Unlink(root, nil, fs.Root(), []byte("small")))
+	must(t, fs.HoldSnapshot("first", "tag"))
+	_, err = fs.CreateSnapshot("second", "")
+	must(t, err)
+	b := builder{t: t, fs: fs}
+	b.file(fs.Root(), "later", 20_000)
+}
+
+// limitGolden limits a user, a group and a directory, and has them use some of it.
+func limitGolden(t *testing.T, fs *FS) {
+	must(t, fs.SetQuota(QuotaUser, 1000, QuotaLimits{HardBytes: 1 << 20, SoftFiles: 10}))
+	must(t, fs.SetQuota(QuotaGroup, 100, QuotaLimits{HardFiles: 100}))
+	b := builder{t: t, fs: fs}
+	dir := b.dir(fs.Root(), "limited")
+	_, err := fs.SetTreeQuota(dir, QuotaLimits{HardBytes: 1 << 20})
+	must(t, err)
+	b.file(dir, "inside", 10_000)
 }
 
 // unpackGolden returns the bytes of a golden image.
@@ -124,6 +182,22 @@ func listing(t *testing.T, fs *FS) string {
 	}
 	for _, n := range fs.RequestNotes() {
 		fmt.Fprintf(&b, "request %x made {%d %d}\n", n.Key, n.Made.Ino, n.Made.Gen)
+	}
+	snapshots, _, err := fs.Snapshots()
+	must(t, err)
+	for _, x := range snapshots {
+		fmt.Fprintf(&b, "snapshot %s text %q holds %q\n", x.Name, x.Text, x.Holds)
+		clear(first)
+		walkAll(t, fs, "/", fs.Root().In(x.Epoch), func(path string, a Attr) { b.WriteString(describeFile(t, fs, path, a)) })
+	}
+	if slices.Contains(fs.Info().Features, "quotas") {
+		must(t, fs.Quotas(0, func(q Quota) bool {
+			if q.QuotaLimits == (QuotaLimits{}) {
+				return true // of root, whose removed file is there or not
+			}
+			fmt.Fprintf(&b, "quota of %v %d: %+v, %d bytes, %d files\n", q.Kind, q.ID, q.QuotaLimits, q.UsedBytes, q.UsedFiles)
+			return true
+		}))
 	}
 	fmt.Fprintf(&b, "uuid %x label %q\n", fs.UUID(), fs.Info().Label)
 	return b.String()
@@ -209,10 +283,13 @@ func fixedFS(t *testing.T, size int64, o FormatOptions) *FS {
 	return fs
 }
 
-// writeGolden makes a golden image and its listing.
-func writeGolden(t *testing.T, name string, sums bool) {
-	fs := fixedFS(t, 4<<20, FormatOptions{Label: "golden", RootMode: 0o755, DataChecksums: sums})
+// write makes a golden image and its listing.
+func (g *golden) write(t *testing.T) {
+	fs := fixedFS(t, 4<<20, FormatOptions{Label: "golden", RootMode: 0o755, DataChecksums: slices.Contains(g.features, "data-checksums")})
 	fillGolden(t, fs)
+	if g.more != nil {
+		g.more(t, fs)
+	}
 	medium := bytes.Clone(fs.region.Bytes()) // as a power cut would leave it
 	var packed bytes.Buffer
 	z, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
@@ -220,13 +297,13 @@ func writeGolden(t *testing.T, name string, sums bool) {
 	_, err = z.Write(medium)
 	must(t, err)
 	must(t, z.Close())
-	must(t, os.WriteFile(filepath.Join("testdata", name+".img.gz"), packed.Bytes(), 0o644))
+	must(t, os.WriteFile(filepath.Join("testdata", g.name+".img.gz"), packed.Bytes(), 0o644))
 	closeFS(t, fs)
 	path := filepath.Join(t.TempDir(), "image")
 	must(t, os.WriteFile(path, medium, 0o600))
 	opened, err := Open(path, Options{NoBackground: true})
 	must(t, err)
-	must(t, os.WriteFile(filepath.Join("testdata", "golden-1.txt"), []byte(listing(t, opened)), 0o644))
+	must(t, os.WriteFile(g.listing(), []byte(listing(t, opened)), 0o644))
 	closeFS(t, opened)
 }
 

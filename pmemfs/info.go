@@ -12,28 +12,29 @@ import (
 
 // Info describes an image, for people and as JSON. Sizes are bytes.
 type Info struct {
-	Path          string `json:"path"`
-	UUID          string `json:"uuid"`
-	Label         string `json:"label"`
-	FormatVersion int    `json:"format_version"`
-	SizeBytes     uint64 `json:"size_bytes"`
-	FreeBytes     uint64 `json:"free_bytes"`
-	JournalBytes  uint64 `json:"journal_bytes"`
-	UsedInodes    uint64 `json:"used_inodes"`
-	Epoch         uint64 `json:"epoch"`
-	Clean         bool   `json:"clean"`     // closed properly: the next open replays nothing
-	ReadOnly      bool   `json:"read_only"` // this process has it open for reading only
-	InUse         bool   `json:"in_use"`    // another process has it open; the figures may be a moment old
-	ReplayRecords uint64 `json:"to_replay"` // records that the next open replays
-	Created       int64  `json:"created_ns"`
-	BadBlocks     uint64 `json:"bad_blocks"`  // taken out of use since their memory is bad
-	LostBlocks    uint64 `json:"lost_blocks"` // in use, and refused: their memory did not take what was stored
-	Domain        string `json:"domain"`
-	DomainReason  string `json:"domain_reason"`
-	Durability    string `json:"durability"`
-	DataChecksums bool   `json:"data_checksums"`
-	SparseBytes   int64  `json:"sparse_bytes"` // have no blocks on the host's disk
-	SharedBytes   int64  `json:"shared_bytes"` // have blocks there that other files have too
+	Path          string   `json:"path"`
+	UUID          string   `json:"uuid"`
+	Label         string   `json:"label"`
+	FormatVersion int      `json:"format_version"`
+	Features      []string `json:"features"` // that it has, and that older programs may not know
+	SizeBytes     uint64   `json:"size_bytes"`
+	FreeBytes     uint64   `json:"free_bytes"`
+	JournalBytes  uint64   `json:"journal_bytes"`
+	UsedInodes    uint64   `json:"used_inodes"`
+	Epoch         uint64   `json:"epoch"`
+	Clean         bool     `json:"clean"`     // closed properly: the next open replays nothing
+	ReadOnly      bool     `json:"read_only"` // this process has it open for reading only
+	InUse         bool     `json:"in_use"`    // another process has it open; the figures may be a moment old
+	ReplayRecords uint64   `json:"to_replay"` // records that the next open replays
+	Created       int64    `json:"created_ns"`
+	BadBlocks     uint64   `json:"bad_blocks"`  // taken out of use since their memory is bad
+	LostBlocks    uint64   `json:"lost_blocks"` // in use, and refused: their memory did not take what was stored
+	Domain        string   `json:"domain"`
+	DomainReason  string   `json:"domain_reason"`
+	Durability    string   `json:"durability"`
+	DataChecksums bool     `json:"data_checksums"`
+	SparseBytes   int64    `json:"sparse_bytes"` // have no blocks on the host's disk
+	SharedBytes   int64    `json:"shared_bytes"` // have blocks there that other files have too
 
 	Scrub ScrubStatus `json:"scrub"`
 }
@@ -65,7 +66,7 @@ func (fs *FS) Glance() Info {
 
 func describe(sb *layout.Superblock) Info {
 	return Info{
-		UUID: hex.EncodeToString(sb.UUID[:]), Label: sb.Label, FormatVersion: layout.FormatVersion,
+		UUID: hex.EncodeToString(sb.UUID[:]), Label: sb.Label, FormatVersion: layout.FormatVersion, Features: featuresOf(sb),
 		SizeBytes: sb.Blocks << layout.BlockShift, JournalBytes: uint64(sb.RingBytes()), Created: sb.Created,
 		DataChecksums: sb.Sums().On(),
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -146,6 +147,7 @@ func printInfo(w io.Writer, i control.InfoReply, why error) error {
 		{"starts", fmt.Sprint(i.Epoch)},
 		{"domain", fmt.Sprintf("%s (%s)", i.Domain, i.DomainReason)},
 		{"durability", i.Durability},
+		{"features", features(i.Features)},
 		{"data checksums", yesNo(i.DataChecksums)},
 		{"last scrub", scrubLine(i.Scrub)},
 	}
@@ -157,4 +159,12 @@ func printInfo(w io.Writer, i control.InfoReply, why error) error {
 		}
 	}
 	return t.Flush()
+}
+
+// features says which features an image has that older programs may not know.
+func features(list []string) string {
+	if len(list) == 0 {
+		return "none: every version can use it"
+	}
+	return strings.Join(list, ", ")
 }
