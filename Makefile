@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: all build chart-schemas reference test bench bench-guest bench-docs bench-locks bench-server pictures crash fuzz soak soak-wild fmt lint clean
+.PHONY: all build chart-schemas reference test bench bench-guest bench-docs bench-locks bench-server pictures crash fuzz soak soak-wild release release-check fmt lint clean
 
 all: build
 
@@ -115,6 +115,14 @@ soak-wild:
 	PMEMFS_SOAK=$(WILDTIME) go test -race ./server -count=1 -timeout=0 -run '^TestSoak$$' -v
 	PMEMFS_SOAK=$(WILDTIME) go test -race ./server/ninep -count=1 -timeout=0 -run '^TestSoak$$' -v
 	PMEMFS_SNAPSHOT_COUNT=60 go test ./integration -count=1 -timeout=0 -run '^TestSnapshotSQLite$$' -v
+
+# The archives, packages, SBOMs and checksums of a release, in dist: make release VERSION=0.1.0
+release:
+	scripts/release.sh "$(VERSION)"
+
+# The same made twice from two checkouts, which must be equal; and the ten minutes of a stranger with each.
+release-check:
+	go test ./integration -count=1 -timeout=0 -run '^TestRelease$$' -v
 
 fmt:
 	gofmt -w $$(git ls-files '*.go')

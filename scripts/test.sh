@@ -48,7 +48,7 @@ part_cross() {
 	local target status=0
 	for target in linux/arm64 linux/riscv64 darwin/arm64; do
 		echo "building for $target"
-		CGO_ENABLED=0 GOOS=${target%/*} GOARCH=${target#*/} go build -o /dev/null ./cmd/pmemfs || status=1
+		CGO_ENABLED=0 GOOS=${target%/*} GOARCH=${target#*/} go build -trimpath -o /dev/null ./cmd/pmemfs || status=1
 	done
 	return $status
 }
@@ -82,16 +82,18 @@ part_integration() {
 		echo "the processor has no AMX: User-mode Linux sets its registers by itself"
 	fi
 	# A kernel keeps half a processor busy.
-	go_test integration -p=1 -parallel=3 -count=1 -skip='^TestSoak$' ./integration ./integration/harness ./integration/rawnfs ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
+	go_test integration -p=1 -parallel=3 -count=1 -skip='^(TestSoak|TestRelease)$' ./integration ./integration/harness ./integration/rawnfs ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
 }
 # Five minutes of mixed clients, an operator and kills.
 part_soak() { go_test soak -count=1 -run='^TestSoak$' ./integration; }
+# The release, twice, and what strangers do with it.
+part_release() { go_test release -count=1 -run='^TestRelease$' ./integration; }
 
 # count NAME PATTERN: how many events of a part match.
 count() { grep -c "$2" "$results/$1.json" 2>/dev/null || true; }
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(packages build cross style unit invariants locktimes race integration soak crash mutation crashrace)
+[ ${#parts[@]} -gt 0 ] || parts=(packages build cross style unit invariants locktimes race integration release soak crash mutation crashrace)
 
 # run PART: runs it, and leaves its line of the summary and its counts in $results.
 run() {
@@ -129,7 +131,7 @@ run() {
 beside=() alone=()
 for part in "${parts[@]}"; do
 	case $part in
-	soak | crash | mutation | crashrace) beside+=("$part") ;;
+	release | soak | crash | mutation | crashrace) beside+=("$part") ;;
 	*) alone+=("$part") ;;
 	esac
 done

@@ -1,0 +1,63 @@
+# What the ten-minute paths share: a server that is started, a file that goes there and comes back by libnfs, and the time each step takes.
+# Sourced, not run.
+set -euo pipefail
+
+begun=$(date +%s%N)
+
+# step TEXT COMMAND...: runs a command and says how long it took.
+step() {
+	local text=$1 from
+	from=$(date +%s%N)
+	shift
+	"$@" || {
+		echo "FAILED: $text: $*" >&2
+		exit 1
+	}
+	printf '%6d ms  %s\n' $((($(date +%s%N) - from) / 1000000)) "$text"
+}
+
+# free_port: a port of this machine on which nothing listens.
+free_port() {
+	local port
+	for port in $(shuf -i 20000-60000 -n 100); do
+		if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+			echo "$port"
+			return
+		fi
+	done
+	return 1
+}
+
+# answers PORT: waits until something listens there.
+answers() {
+	local try
+	for try in $(seq 300); do
+		(exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
+		sleep 0.1
+	done
+	echo "nothing listens on port $1" >&2
+	return 1
+}
+
+# there_and_back PORT FOLDER: copies a file to the server and back, and compares.
+there_and_back() {
+	local options="version=3&nfsport=$1&mountport=$1"
+	head -c 1000000 /dev/urandom >"$2/sent"
+	nfs-cp "$2/sent" "nfs://127.0.0.1//hello?$options" >/dev/null
+	nfs-cp "nfs://127.0.0.1//hello?$options" "$2/back" >/dev/null
+	cmp "$2/sent" "$2/back"
+}
+
+# stop PID: ends a server as an operator does, and waits until it has.
+stop() {
+	kill -TERM "$1"
+	local status=0
+	wait "$1" || status=$?
+	[ "$status" -eq 0 ] || {
+		echo "the server ended with status $status" >&2
+		return 1
+	}
+}
+
+# done_with TEXT: the last line.
+done_with() { printf '%6d ms  in all: %s\n' $((($(date +%s%N) - begun) / 1000000)) "$1"; }
