@@ -82,10 +82,13 @@ part_integration() {
 		echo "the processor has no AMX: User-mode Linux sets its registers by itself"
 	fi
 	# A kernel keeps half a processor busy.
-	go_test integration -p=1 -parallel=3 -count=1 -skip='^(TestSoak|TestRelease)$' ./integration ./integration/harness ./integration/rawnfs ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
+	go_test integration -p=1 -parallel=3 -count=1 -skip='^(TestSoak|TestRelease|TestChart)$' ./integration ./integration/harness ./integration/rawnfs ./integration/uml ./integration/qemu ./integration/vm ./integration/guest
 }
 # Five minutes of mixed clients, an operator and kills.
 part_soak() { go_test soak -count=1 -run='^TestSoak$' ./integration; }
+# The Helm chart, by helm, which has to be built first.
+part_chart() { go_test chart -count=1 -run='^TestChart$' ./integration; }
+
 # The release, twice, and what strangers do with it.
 part_release() { go_test release -count=1 -run='^TestRelease$' ./integration; }
 
@@ -93,7 +96,7 @@ part_release() { go_test release -count=1 -run='^TestRelease$' ./integration; }
 count() { grep -c "$2" "$results/$1.json" 2>/dev/null || true; }
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(packages build cross style unit invariants locktimes race integration release soak crash mutation crashrace)
+[ ${#parts[@]} -gt 0 ] || parts=(packages build cross style unit invariants locktimes race integration release chart soak crash mutation crashrace)
 
 # run PART: runs it, and leaves its line of the summary and its counts in $results.
 run() {
@@ -131,7 +134,7 @@ run() {
 beside=() alone=()
 for part in "${parts[@]}"; do
 	case $part in
-	release | soak | crash | mutation | crashrace) beside+=("$part") ;;
+	release | chart | soak | crash | mutation | crashrace) beside+=("$part") ;;
 	*) alone+=("$part") ;;
 	esac
 done
