@@ -93,7 +93,10 @@ done
 
 for arch in amd64 arm64; do
 	cp "$stage/pmemfs-$version-linux-$arch/THIRD-PARTY-LICENSES" "$stage/bin-linux-$arch/"
-	"$stage/bin-linux-$(go env GOHOSTARCH)/pmemfs" config init >"$stage/bin-linux-$arch/pmemfs.toml"
+	# The example, but for where a service has its image.
+	"$stage/bin-linux-$(go env GOHOSTARCH)/pmemfs" config init | sed 's#^\#image = "pmemfs.img"$#image = "/var/lib/pmemfs/pmemfs.img"#' \
+		>"$stage/bin-linux-$arch/pmemfs.toml"
+	grep -q '^image = "/var/lib' "$stage/bin-linux-$arch/pmemfs.toml" || die "the example of a configuration names its image otherwise"
 	dated "$stage"
 	STAGE=$stage VERSION=$version ARCH=$arch MAINTAINER=$maintainer go run "$nfpm" package --config deploy/package/nfpm.yaml --packager deb \
 		--target "$out/pmemfs_${version}_$arch.deb" >/dev/null

@@ -19,6 +19,7 @@ import (
 	"pmemfs/server/metrics"
 	"pmemfs/server/page"
 	"pmemfs/server/probe"
+	"pmemfs/server/systemd"
 )
 
 // Admin says where and for whom the admin port is. The zero value: there is none.
@@ -87,7 +88,7 @@ func (s *Server) listenAdmin(a *Admin) error {
 	if a.Address == "" {
 		return nil
 	}
-	l, err := net.Listen(family("tcp", a.Address), a.Address)
+	l, err := listenOn(s.config.Sockets.Named(systemd.Admin), a.Address)
 	if err != nil && a.Optional {
 		s.log.Warn("there is no admin port: metrics and health cannot be asked for; --admin names another address", "addr", a.Address, "error", err)
 		return nil
@@ -187,6 +188,13 @@ func (s *Server) ready() admin.Report {
 		r.Checks = append(r.Checks, c)
 	}
 	return r
+}
+
+// Health asks the server as a client does. Before there is an image, and when the server is stopping, it is alive without that.
+func (s *Server) Health(ctx context.Context) admin.Report {
+	ctx, cancel := context.WithTimeout(ctx, admin.HealthTime)
+	defer cancel()
+	return s.health(ctx)
 }
 
 // health asks the server as a client does. Before there is an image, and when the server is stopping, it is alive without that.

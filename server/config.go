@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"pmemfs/server/quotas"
 	"pmemfs/server/rpc"
 	"pmemfs/server/schedule"
+	"pmemfs/server/systemd"
 )
 
 // The NFS stacks.
@@ -40,6 +42,10 @@ type Config struct {
 	// Steering is what commands reload the configuration with, and see where it comes from; nil for neither.
 	Steering *control.Steering
 	Limits   rpc.Limits
+	// Sockets are listened on in place of the addresses above. nil has none.
+	Sockets *systemd.Sockets
+	// Supervise is run while clients are served; nil for nothing.
+	Supervise func(context.Context)
 	// Memory is how much requests of all clients may take, in bytes, and at least rpc.BudgetMin; 0 for DefaultMemory. It is the worst case:
 	// beyond it clients wait.
 	Memory int64

@@ -44,7 +44,9 @@ func (i *Image) listenControl(s *Server, c *ImageConfig) error {
 		err = ensureRuntimeDir(c.Path, path)
 	}
 	var l net.Listener
-	if err == nil {
+	if given := s.config.givenControl(path); given != nil {
+		l, err = own(given), nil
+	} else if err == nil {
 		l, err = ownsocket.Listen(path)
 		err = wayOutOfPath(err, path)
 	}

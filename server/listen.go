@@ -13,6 +13,7 @@ import (
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server/portmap"
 	"pmemfs/server/rpc"
+	"pmemfs/server/systemd"
 )
 
 // Finding says how clients that have not been told the ports find them. The zero value: not at all.
@@ -97,15 +98,20 @@ func listenAt(address string, udp bool) (*endpoint, error) {
 	if !udp {
 		return p, nil
 	}
+	return p, p.listenUDP(address)
+}
+
+// listenUDP listens by UDP on the port that TCP has. After an error nothing is listened on.
+func (p *endpoint) listenUDP(address string) error {
 	host, _, err := net.SplitHostPort(address)
 	if err == nil {
 		var pc net.PacketConn
 		if pc, err = net.ListenPacket(family("udp", address), net.JoinHostPort(host, strconv.Itoa(int(p.addr().Port())))); err == nil {
 			p.uc = pc.(*net.UDPConn) // as the network asked for has no other
-			return p, nil
+			return nil
 		}
 	}
-	return nil, errors.Join(err, l.Close())
+	return errors.Join(err, p.tcp.Close())
 }
 
 // answer makes the endpoint answer calls of a server's programs.
@@ -185,7 +191,7 @@ func (c *Config) listenPortmap() (*endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := listenAt(address, true)
+	p, err := c.endpointAt(systemd.Portmap, address, true)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		err = fmt.Errorf("cannot answer as a portmapper: %w: if rpcbind has it, use --register in place of --portmap", err)

@@ -16,6 +16,7 @@ import (
 	"pmemfs/server/ninep"
 	"pmemfs/server/ownsocket"
 	"pmemfs/server/rpc"
+	"pmemfs/server/systemd"
 )
 
 // unixPrefix makes an address the path of a socket.
@@ -91,6 +92,12 @@ type nineListener struct {
 
 // listenNineP listens wherever 9P is wanted. Nobody is answered before Serve.
 func (s *Server) listenNineP(c *Config) error {
+	if given := c.Sockets.Named(systemd.NineP); len(given) > 0 {
+		for _, each := range given {
+			s.nine = append(s.nine, nineListener{l: own(each.Stream)})
+		}
+		return nil
+	}
 	for _, address := range c.NineP {
 		network, where, err := ninePAddress(address, c.NFS)
 		if err == nil {

@@ -34,6 +34,9 @@ func (s *Server) Config() Config {
 // Errors: a configuration that Open would refuse, and an export that would allow changes of an image that is open for reading only. Nothing has
 // changed then.
 func (s *Server) Reload(next Config) ([]Restart, error) {
+	if err := next.adopt(s.config.Sockets); err != nil {
+		return nil, err
+	}
 	sets, err := next.vet()
 	if err != nil {
 		return nil, err

@@ -35,6 +35,7 @@ import (
 	"pmemfs/server/portmap"
 	"pmemfs/server/rpc"
 	"pmemfs/server/rquota"
+	"pmemfs/server/systemd"
 	"pmemfs/server/traffic"
 )
 
@@ -70,6 +71,9 @@ func Open(c Config) (*Server, error) {
 	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
 	past := new(events.Log)
 	c.Logger = slog.New(past.Handler(c.Logger.Handler()))
+	if err := c.adopt(c.Sockets); err != nil {
+		return nil, err
+	}
 	sets, err := c.vet()
 	if err != nil {
 		return nil, err
@@ -130,7 +134,7 @@ func (s *Server) open(c *Config, sets []*export.Set) error {
 // listen listens wherever it is to be, and has rpcbind tell clients if that is wanted. After an error nothing is listened on.
 func (s *Server) listen(c *Config) (err error) {
 	if err = s.listenNineP(c); err == nil {
-		if s.nfs, err = listenAt(c.NFS, c.Finding.on()); err != nil {
+		if s.nfs, err = c.endpointAt(systemd.NFS, c.NFS, c.Finding.on()); err != nil {
 			err = fmt.Errorf("cannot serve NFS: %w", wayOut(err, "--nfs"))
 		}
 	}
@@ -270,6 +274,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		each = append(each, i.apart("locks", i.runLocks), i.apart("commands", i.serveControl))
 	}
 	s.enter(serving)
+	if s.config.Supervise != nil {
+		wg.Go("supervision", func() { s.config.Supervise(background) })
+	}
 	err := together(ctx, each...)
 	s.enter(stopping)
 	stop()

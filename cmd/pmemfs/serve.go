@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"pmemfs/server"
 	"pmemfs/server/config"
 	"pmemfs/server/rpc"
+	"pmemfs/server/systemd"
 )
 
 // defaultImage is what commands are about where no image is named.
@@ -60,6 +62,10 @@ are about the one export, /, that there is when neither the file nor --export na
 
 // run serves until it is interrupted.
 func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
+	sockets, foreign, err := systemd.Inherited() // before a file takes one of their numbers
+	if err != nil {
+		return err
+	}
 	from, err := f.sources(args)
 	if err != nil {
 		return err
@@ -75,7 +81,10 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	c.Logger, c.Steering = steered.log.Logger, steered.control()
+	c.Logger, c.Steering, c.Sockets = steered.log.Logger, steered.control(), sockets
+	if foreign {
+		c.Logger.Warn("the environment tells of sockets for another process: this one listens by itself")
+	}
 	// Before anything can be reached, or be registered with rpcbind: who connects may already want it stopped in order.
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -89,12 +98,17 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	s, err := server.Open(c)
+	var s *server.Server
+	supervised := &supervision{systemd.NewNotifier(), c.Logger}
+	c.Supervise = func(ctx context.Context) { supervised.serving(ctx, s) }
+	started := supervised.starting()
+	s, err = server.Open(c)
+	started()
 	if err != nil {
 		return err
 	}
 	server.LimitMemory(s.Memory())
-	steered.steer(s)
+	steered.steer(s, supervised.notifier)
 	defer steered.onHangup(hangups)()
 	var said bytes.Buffer
 	announce(&said, s)

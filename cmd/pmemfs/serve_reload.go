@@ -12,6 +12,7 @@ import (
 	"pmemfs/server"
 	"pmemfs/server/config"
 	"pmemfs/server/control"
+	"pmemfs/server/systemd"
 )
 
 // errNoExports is why a file that has lost its exports is not taken at its word.
@@ -30,7 +31,8 @@ type steering struct {
 
 	mu      sync.Mutex // one reload after the other
 	server  *server.Server
-	started *config.InForce // what keys count by that a reload does not apply
+	manager *systemd.Notifier // is told of reloads
+	started *config.InForce   // what keys count by that a reload does not apply
 	now     *config.InForce
 	exports bool // the file names exports
 }
@@ -51,11 +53,11 @@ func (s *steering) control() *control.Steering {
 	return &control.Steering{Configuration: s.configuration, Reload: func(context.Context) (control.ReloadReply, error) { return s.reload() }}
 }
 
-// steer says which server it is. Before that nothing can be reloaded.
-func (s *steering) steer(to *server.Server) {
+// steer says which server it is, and who is told of reloads. Before that nothing can be reloaded.
+func (s *steering) steer(to *server.Server, manager *systemd.Notifier) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.server = to
+	s.server, s.manager = to, manager
 }
 
 // onHangup reads the file anew with each SIGHUP, until the function that it returns has returned. Without a file the signal, which would end the
@@ -100,6 +102,8 @@ func (s *steering) reload() (control.ReloadReply, error) {
 	if s.server == nil { // the admin port answers a moment before
 		return control.ReloadReply{}, errStarting
 	}
+	s.manager.Reloading()
+	defer func() { s.manager.Ready(servingLine(s.server)) }()
 	reopened := s.reopened()
 	reply, err := s.apply()
 	if errors.Is(err, errNoFile) && reopened {

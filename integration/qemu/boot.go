@@ -45,6 +45,7 @@ type Machine struct {
 	Forward  *Forward          // nil for none
 	Link     *vm.Link          // nil for a network of its own
 	Root     string            // options to mount the root with by 9P from the host; empty for a root in memory
+	Host     bool              // the root is the host's own, with systemd; programs in add/ come over it, and nothing is written to it
 }
 
 // Forward makes a TCP port of the guest a port of the host's 127.0.0.1. QEMU
@@ -69,7 +70,11 @@ func Boot(m Machine) (*vm.VM, error) {
 	if err != nil {
 		return nil, fmt.Errorf("getting a kernel: %w", err)
 	}
-	modules, err := readModules(k, slices.Concat(guestModules, m.Modules))
+	wanted := slices.Concat(guestModules, m.Modules)
+	if m.Host {
+		wanted = append(wanted, "9pnet_virtio", "overlay")
+	}
+	modules, err := readModules(k, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +105,9 @@ func (m Machine) arguments(k kernel, image string) []string {
 	if m.Root != "" {
 		parameters += " root9p=" + m.Root
 	}
+	if m.Host {
+		parameters += " roothost=1"
+	}
 	args := []string{
 		"-machine", machine, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1",
 		"-m", fmt.Sprintf("%dM,slots=%d,maxmem=%dM", ramMiB, slots, ramMaxMiB),
@@ -108,6 +116,9 @@ func (m Machine) arguments(k kernel, image string) []string {
 		"-netdev", network, "-device", "virtio-net-pci,netdev=net,romfile=",
 		"-kernel", k.image, "-initrd", image,
 		"-append", "console=ttyS0 hostline=/dev/ttyS1 quiet loglevel=4 panic=-1 tsc=reliable" + parameters,
+	}
+	if m.Host {
+		args = append(args, "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap", "-device", "virtio-9p-pci,fsdev=host,mount_tag=host")
 	}
 	for i, n := range m.NVDIMMs {
 		args = append(args,

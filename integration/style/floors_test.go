@@ -22,7 +22,7 @@ const floors = `
 	server/nsm  server/probe
 	server/nfswire  server/peer  server/filedata  server/calllog  server/tracing  server/quotas
 	server/rpc  server/export  server/handle  server/metrics  server/ninetest  server/schedule  server/jobs
-	server/share  server/ownsocket  server/traffic  server/events
+	server/share  server/ownsocket  server/traffic  server/events  server/systemd
 	billyadapter  pmemfs/crashtest  pmemfs/pmemfstest  archive  archive/hostdir
 	pmemfs  archive/tarball
 	pmemfs/internal/writeback  pmemfs/internal/scrub  pmemfs/internal/kvstore

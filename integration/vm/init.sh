@@ -26,6 +26,20 @@ if [ -n "$root9p" ]; then
 	echo "init: no root by 9P with $root9p"
 	poweroff -f
 fi
+# Or its root is the host's own system, on which nothing is written: what changes is in memory. systemd runs it then, with what is in /add.
+if [ -n "$roothost" ]; then
+	mkdir /lower /upper
+	mount -t 9p -o trans=virtio,version=9p2000.L,msize=1048576,cache=loose,ro host /lower && mount -t tmpfs upper /upper &&
+		mkdir /upper/new /upper/work && mount -t overlay -o lowerdir=/lower,upperdir=/upper/new,workdir=/upper/work overlay /mnt || poweroff -f
+	cp -a /add/. /mnt/
+	cp /obey /mnt/obey
+	# A machine of its own, with the users and without the services, disks and network of the host.
+	rm -f /mnt/etc/fstab /mnt/etc/machine-id /mnt/etc/systemd/system/*.wants/*
+	: >/mnt/etc/machine-id
+	printf '[Unit]\nAfter=basic.target\n[Service]\nEnvironment=hostline=%s\nExecStart=/bin/busybox sh /obey\n' "$hostline" >/mnt/etc/systemd/system/obey.service
+	umount /tmp /dev /sys /proc
+	exec switch_root /mnt /lib/systemd/systemd --unit=obey.service systemd.show_status=0 systemd.mask=systemd-tmpfiles-setup.service systemd.mask=systemd-update-utmp.service systemd.mask=systemd-udevd.service systemd.mask=systemd-udev-trigger.service systemd.mask=ldconfig.service systemd.mask=systemd-hwdb-update.service systemd.mask=systemd-journal-catalog-update.service
+fi
 sh /obey
 # The host has closed the line, where a line can be closed: it is done with us.
 poweroff -f

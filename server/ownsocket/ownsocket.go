@@ -39,7 +39,7 @@ const dialTime = time.Second
 type Listener struct {
 	l    *net.UnixListener
 	path string
-	own  fs.FileInfo // of the socket
+	own  fs.FileInfo // of the socket; nil if it is another program's
 	once sync.Once
 	err  error // of Close
 }
@@ -61,6 +61,13 @@ func Listen(path string) (*Listener, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return &Listener{l: l, path: path, own: own}, nil
+}
+
+// Inherit goes on with a socket that another program, such as the manager of services, listens on. Who may connect is the same; the
+// socket stays where it is after Close.
+func Inherit(l *net.UnixListener) *Listener {
+	l.SetUnlinkOnClose(false)
+	return &Listener{l: l, path: l.Addr().String()}
 }
 
 // bind makes the socket.
@@ -150,7 +157,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 func (l *Listener) Close() error {
 	l.once.Do(func() {
 		l.err = l.l.Close()
-		if st, err := os.Lstat(l.path); err == nil && os.SameFile(st, l.own) {
+		if st, err := os.Lstat(l.path); err == nil && l.own != nil && os.SameFile(st, l.own) {
 			l.err = errors.Join(l.err, os.Remove(l.path))
 		}
 	})
