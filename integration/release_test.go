@@ -2,6 +2,7 @@ package integration
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,9 @@ import (
 
 // section is how the section of a release begins in CHANGELOG.md.
 var section = regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+) \(\d{4}-\d\d-\d\d\)$`)
+
+// timeOfStep is a line of a script that says how long a step took.
+var timeOfStep = regexp.MustCompile(`^ *\d+ ms  `)
 
 // TestRelease makes a release of what is committed twice, in two checkouts at different places, which must be equal. Then strangers take the
 // archive and the Debian package from nothing to a file on a filesystem.
@@ -46,14 +50,41 @@ func TestRelease(t *testing.T) {
 	name := filepath.Join(first+".dist", "pmemfs-"+version+"-linux-"+runtime.GOARCH)
 	t.Run("bill of materials", func(t *testing.T) { billOfMaterials(t, name+".cdx.json", version) })
 	t.Run("archive", func(t *testing.T) {
-		t.Log("\n" + command(t, dir, filepath.Join(root, "scripts/tenminutes/archive.sh"), name+".tar.gz", filepath.Join(first+".dist", "SHA256SUMS")))
+		tenMinutes(t, "archive.sh", command(t, dir, filepath.Join(root, "scripts/tenminutes/archive.sh"), name+".tar.gz", filepath.Join(first+".dist", "SHA256SUMS")))
 	})
 	t.Run("package", func(t *testing.T) {
 		deb := filepath.Join(first+".dist", "pmemfs_"+version+"_"+runtime.GOARCH+".deb")
 		command(t, dir, "lintian", "--fail-on=error,warning", "--allow-root", deb)
-		t.Log("\n" + command(t, dir, filepath.Join(root, "scripts/tenminutes/package.sh"), deb))
+		tenMinutes(t, "package.sh", command(t, dir, filepath.Join(root, "scripts/tenminutes/package.sh"), deb))
 	})
 	t.Run("refused", func(t *testing.T) { releaseRefused(t, first, version) })
+}
+
+// timesVariable names a file to which the times of the ten-minute paths are appended; the whole test run prints it.
+const timesVariable = "PMEMFS_TIMES"
+
+// tenMinutes notes the times of a script in scripts/tenminutes.
+func tenMinutes(t *testing.T, script, said string) {
+	t.Helper()
+	times := script + "\n"
+	for line := range strings.Lines(said) {
+		if timeOfStep.MatchString(line) {
+			times += line
+		}
+	}
+	t.Log("\n" + times)
+	name := os.Getenv(timesVariable)
+	if name == "" {
+		return
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = f.WriteString(times)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // command runs a command that must succeed and returns all that it says.

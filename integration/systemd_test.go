@@ -54,7 +54,7 @@ func TestSystemd(t *testing.T) {
 	t.Parallel()
 	root := harness.Root(t)
 	config := filepath.Join(t.TempDir(), "pmemfs.toml")
-	text := "image = \"/var/lib/pmemfs/files.img\"\nsize = \"64MiB\"\nnfs = \"127.0.0.1:2049\"\nadmin = \"off\"\n[[export]]\nname = \"/\"\nsquash = \"none\"\n"
+	text := "image = \"/var/lib/pmemfs/files.img\"\nsize = \"64MiB\"\nnfs = \"127.0.0.1:2049\"\nadmin = \"127.0.0.1:9049\"\nadmin_token = \"${CREDENTIALS_DIRECTORY}/token\"\n[[export]]\nname = \"/\"\nsquash = \"none\"\n"
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +75,14 @@ func TestSystemd(t *testing.T) {
 		return systemctl("show --value -p %s pmemfs.service", name)
 	}
 	c.sh(t, "/usr/bin/systemd-sysusers && chmod 755 /usr/bin/pmemfs && chmod 644 /etc/pmemfs/pmemfs.toml /etc/systemd/system/pmemfs.*")
+	c.sh(t, "(umask 077; echo the-token-of-the-admin-port >/etc/pmemfs/token); mkdir -p /etc/systemd/system/pmemfs.service.d; "+
+		"printf '[Service]\\nLoadCredential=token:/etc/pmemfs/token\\n' >/etc/systemd/system/pmemfs.service.d/token.conf; /usr/bin/systemctl daemon-reload")
 
 	systemctl("start pmemfs.service")
 	if got := property("StatusText"); !strings.Contains(got, "serving /var/lib/pmemfs/files.img on") {
 		t.Errorf("the status is %q", got)
 	}
+	c.sh(t, "/usr/bin/pmemfs status --admin 127.0.0.1:9049 --admin-token /etc/pmemfs/token")
 	c.mount(t, 2049, "/mnt", "hard")
 	c.want(t, "kept", "echo kept >/mnt/file; cat /mnt/file")
 	pid := property("MainPID")
@@ -87,7 +90,7 @@ func TestSystemd(t *testing.T) {
 	c.sh(t, "/usr/bin/journalctl -u pmemfs.service | grep -q 'configuration reloaded'")
 
 	// It hangs: systemd gets no sign of life, and starts another one.
-	c.sh(t, "mkdir -p /etc/systemd/system/pmemfs.service.d; printf '[Service]\\nWatchdogSec=4\\n' >/etc/systemd/system/pmemfs.service.d/watchdog.conf")
+	c.sh(t, "printf '[Service]\\nWatchdogSec=4\\n' >/etc/systemd/system/pmemfs.service.d/watchdog.conf")
 	systemctl("daemon-reload")
 	systemctl("restart pmemfs.service")
 	c.want(t, "kept", "cat /mnt/file")

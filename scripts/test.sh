@@ -18,6 +18,7 @@ fi
 
 gotestsum=gotest.tools/gotestsum@v1.13.0
 results=$(mktemp -d)
+export PMEMFS_TIMES=$results/times
 trap 'rm -rf "$results"' EXIT
 
 # packages lists the module's packages that match patterns, less integration and
@@ -161,6 +162,10 @@ for part in "${parts[@]}"; do
 	summary+=("$(cat "$results/$part.line")")
 done
 
+if [ -f "$PMEMFS_TIMES" ]; then
+	echo "=== the first ten minutes"
+	cat "$PMEMFS_TIMES"
+fi
 echo "=== summary"
 printf '%s\n' "${summary[@]}"
 echo "total time $SECONDS s"

@@ -34,11 +34,15 @@ if [ -n "$roothost" ]; then
 	cp -a /add/. /mnt/
 	cp /obey /mnt/obey
 	# A machine of its own, with the users and without the services, disks and network of the host.
-	rm -f /mnt/etc/fstab /mnt/etc/machine-id /mnt/etc/systemd/system/*.wants/*
+	rm -f /mnt/.dockerenv /mnt/run/.containerenv /mnt/etc/fstab /mnt/etc/machine-id /mnt/etc/systemd/system/*.wants/*
 	: >/mnt/etc/machine-id
 	printf '[Unit]\nAfter=basic.target\n[Service]\nEnvironment=hostline=%s\nExecStart=/bin/busybox sh /obey\n' "$hostline" >/mnt/etc/systemd/system/obey.service
+	# What takes long, and looks at the host's files or devices.
+	for unit in systemd-tmpfiles-setup systemd-update-utmp systemd-udevd systemd-udev-trigger ldconfig systemd-hwdb-update systemd-journal-catalog-update; do
+		ln -sf /dev/null "/mnt/etc/systemd/system/$unit.service"
+	done
 	umount /tmp /dev /sys /proc
-	exec switch_root /mnt /lib/systemd/systemd --unit=obey.service systemd.show_status=0 systemd.mask=systemd-tmpfiles-setup.service systemd.mask=systemd-update-utmp.service systemd.mask=systemd-udevd.service systemd.mask=systemd-udev-trigger.service systemd.mask=ldconfig.service systemd.mask=systemd-hwdb-update.service systemd.mask=systemd-journal-catalog-update.service
+	exec switch_root /mnt /lib/systemd/systemd --unit=obey.service --log-target=journal --show-status=no
 fi
 sh /obey
 # The host has closed the line, where a line can be closed: it is done with us.
