@@ -47,14 +47,14 @@ func TestGrow(t *testing.T) {
 		t.Errorf("info says %+v", i)
 	}
 	refused := map[string][]string{
-		"cannot become smaller":       {"--size", "100MiB"},
-		"is a multiple of 4096":       {"--size", "400000001"},
-		"the last group of blocks":    {"--size", fmt.Sprint(3*126<<20 + 4096)},
-		"give the size that":          nil,
-		"nobody has it open":          {"--size", "4EiB"},
-		"such as 64GiB":               {"--size", "much"},
-		"unknown flag: --bigger":      {"--bigger"},
-		"unknown shorthand flag: 'x'": {"-x"},
+		"cannot become smaller":                            {"--size", "100MiB"},
+		"is a multiple of 4096":                            {"--size", "400000001"},
+		"the last group of blocks":                         {"--size", fmt.Sprint(3*126<<20 + 4096)},
+		"give the size that":                               nil,
+		"nobody has it open":                               {"--size", "4EiB"},
+		"such as 64GiB":                                    {"--size", "much"},
+		"unknown flag: --bigger: pmemfs grow --help shows": {"--bigger"},
+		"unknown shorthand flag: 'x'":                      {"-x"},
 	}
 	for says, args := range refused {
 		if _, stderr := want(t, 1, append([]string{"grow", image}, args...)...); !strings.Contains(stderr, says) {

@@ -46,6 +46,9 @@ Exit status: 0 yes, 1 no, or no answer in time.`,
 				return errors.New("--admin and an argument name two addresses: choose one")
 			}
 			address := cmp.Or(address, probed(args))
+			if !strings.Contains(address, ":") {
+				return fmt.Errorf("%q is no address of an admin port: write host:port, such as %s; pmemfs status asks about an image", address, defaultAdmin)
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			path := "/healthz"

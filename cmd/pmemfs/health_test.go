@@ -27,6 +27,9 @@ func TestHealth(t *testing.T) {
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
 	addr := srv.Listener.Addr().String()
+	if _, stderr := want(t, 1, "health", "fs.img"); !strings.Contains(stderr, "is no address of an admin port") {
+		t.Errorf("of an image it says %s", stderr)
+	}
 	out, stderr := want(t, 1, "health", addr)
 	if !strings.Contains(stderr, "GETATTR of /: NFS answers with status 5") || !strings.Contains(out, "FAILED") {
 		t.Errorf("%s%s", out, stderr)

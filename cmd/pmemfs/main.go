@@ -12,6 +12,9 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // statusError is an error with an exit status of its own.
@@ -33,7 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
@@ -42,6 +45,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if errors.As(err, &withStatus) {
 		status = withStatus.status
 	}
-	fmt.Fprintf(stderr, "pmemfs: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintf(stderr, "pmemfs: %s\n", strings.ReplaceAll(withHelp(cmd, err).Error(), "\n", "; "))
 	return status
+}
+
+// withHelp adds to an error about an option or a command that there is not where those that there are can be read.
+func withHelp(cmd *cobra.Command, err error) error {
+	var option *pflag.NotExistError
+	if !errors.As(err, &option) && !strings.HasPrefix(err.Error(), "unknown command") {
+		return err
+	}
+	return fmt.Errorf("%w: %s --help shows what there is", err, cmd.CommandPath())
 }
