@@ -48,7 +48,7 @@ func textFiles(t *testing.T) []string {
 		}
 		if d.IsDir() {
 			switch name {
-			case ".git", "bin", ".cache":
+			case ".git", "bin", "dist", ".cache":
 				return filepath.SkipDir
 			}
 			return nil
