@@ -79,7 +79,7 @@ for target in linux/amd64 linux/arm64 darwin/arm64; do
 	build "$os" "$arch"
 	name=pmemfs-$version-$os-$arch
 	mkdir -p "$stage/$name/docs"
-	cp "$stage/bin-$os-$arch/pmemfs" README.md CHANGELOG.md SECURITY.md LICENSE "$stage/$name/"
+	cp "$stage/bin-$os-$arch/pmemfs" *.md LICENSE "$stage/$name/"
 	licences "$os" "$arch" >"$stage/$name/THIRD-PARTY-LICENSES"
 	cp docs/*.md docs/*.svg docs/*.png "$stage/$name/docs/"
 	cp -r deploy/man deploy/completions "$stage/$name/"
