@@ -15,7 +15,7 @@ type roff struct{ strings.Builder }
 
 // plain returns text as roff has it.
 func plain(text string) string {
-	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`).Replace(text)
+	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "^", `\(ha`, "~", `\(ti`, "[,", `\:[,`).Replace(text)
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
 		if strings.HasPrefix(line, ".") {
@@ -90,6 +90,8 @@ func pageName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.Command
 func (p *roff) title(name, section, about string) {
 	p.line(`.\" Made by: make reference`)
 	p.line(fmt.Sprintf(`.TH %s %s "" "pmemfs" "pmemfs manual"`, strings.ToUpper(plain(name)), section))
+	// Long options and addresses tear justified lines apart.
+	p.line(".ad l\n.nh")
 	p.section("NAME")
 	p.line(plain(name) + ` \- ` + plain(about))
 }
