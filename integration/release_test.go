@@ -155,3 +155,20 @@ func releaseRefused(t *testing.T, checkout, version string) {
 		})
 	}
 }
+
+// TestTenMinutes takes the paths of strangers with a checkout, and with the container image.
+func TestTenMinutes(t *testing.T) {
+	root := harness.Root(t)
+	t.Run("folder", func(t *testing.T) {
+		tenMinutes(t, "folder.sh", command(t, t.TempDir(), filepath.Join(root, "scripts/tenminutes/folder.sh"), root))
+	})
+	t.Run("image", func(t *testing.T) {
+		cmd := exec.Command(filepath.Join(root, "scripts/tenminutes/image.sh"), "localhost/pmemfs")
+		cmd.Env = append(os.Environ(), "PODMAN="+harness.ContainersWithImage(t).PodmanCommand())
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		tenMinutes(t, "image.sh", string(out))
+	})
+}

@@ -79,9 +79,20 @@ func (c *Containers) Buildah(args ...string) string {
 // Podman runs podman on the store and returns its standard output, trimmed.
 func (c *Containers) Podman(args ...string) string {
 	c.t.Helper()
-	global := append(c.store(), "--cgroup-manager=cgroupfs", "--runtime", "/usr/sbin/runc")
+	global := c.global()
 	// Where systemd does not run, podman has nobody to call health checks from time to time; a test does it.
 	return c.host("env", append(append([]string{"DISABLE_HC_SYSTEMD=true", "podman"}, global...), args...)...)
+}
+
+// global is what podman is told before its command.
+func (c *Containers) global() []string {
+	return append(c.store(), "--cgroup-manager=cgroupfs", "--runtime", "/usr/sbin/runc")
+}
+
+// PodmanCommand is the command of a shell that runs podman on the store.
+func (c *Containers) PodmanCommand() string {
+	cmd := asRoot("env", append([]string{"DISABLE_HC_SYSTEMD=true", "podman"}, c.global()...)...)
+	return strings.Join(cmd.Args, " ")
 }
 
 // Logs returns what a container has said, on standard output and standard error.
