@@ -164,7 +164,7 @@ func TestTenMinutes(t *testing.T) {
 	})
 	t.Run("image", func(t *testing.T) {
 		cmd := exec.Command(filepath.Join(root, "scripts/tenminutes/image.sh"), "localhost/pmemfs")
-		cmd.Env = append(os.Environ(), "PODMAN="+harness.ContainersWithImage(t).PodmanCommand())
+		cmd.Env = append(os.Environ(), "RUN="+strings.Join(small, " "), "PODMAN="+harness.ContainersWithImage(t).PodmanCommand())
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)

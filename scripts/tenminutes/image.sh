@@ -1,17 +1,18 @@
 #!/bin/bash
 # The first ten minutes of a stranger with the container image: scripts/tenminutes/image.sh IMAGE, which podman has. PODMAN is the command,
-# with what it needs on this machine.
+# and RUN what podman run is told besides, with what they need on this machine.
 here=$(dirname "$(realpath "$0")")
 . "$here/common.sh"
 image=$1
 read -ra podman <<<"${PODMAN:-podman}"
+read -ra more <<<"${RUN:-}"
 name=pmemfs-ten-$$
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"; "${podman[@]}" rm -f "$name" >/dev/null 2>&1; "${podman[@]}" volume rm -f "$name" >/dev/null 2>&1' EXIT
 port=$(free_port)
 
 run() {
-	"${podman[@]}" run -d --name "$name" --network host --read-only -v "$name:/data" \
+	"${podman[@]}" run -d "${more[@]}" --name "$name" --network host --read-only -v "$name:/data" \
 		-e PMEMFS_NFS="127.0.0.1:$port" -e PMEMFS_SIZE=64MiB -e PMEMFS_ADMIN=off "$image" >/dev/null
 	answers "$port"
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,16 +15,20 @@ import (
 
 	"pmemfs/archive"
 	"pmemfs/archive/tarball"
+	"pmemfs/pmemfs/safego"
 	"pmemfs/server/jobs"
 )
 
 const (
 	archiveType   = "application/x-tar"
 	reportTrailer = "Pmemfs-Report"
-	// streamPatience is how long a client of a stream may do nothing. Whoever feeds it may have to wait for something else.
+	// streamPatience is how long a client of a stream may take for streamLeast bytes. Whoever feeds it may have to wait for something else.
 	streamPatience = 5 * time.Minute
-	streamBuffer   = 256 << 10
-	trailerMax     = 64 << 10
+	streamLeast    = 64 << 10
+	// replyPatience is how long one may take for the last words about a stream.
+	replyPatience = 10 * time.Second
+	streamBuffer  = 256 << 10
+	trailerMax    = 64 << 10
 )
 
 // stream is an operation whose request or reply is an archive of any length. It is a job while it is under way: it is listed, can
@@ -74,6 +79,7 @@ func (o stream[Req]) serve(s *Server, w http.ResponseWriter, r *http.Request) {
 	subject := fmt.Sprintf("%s, stream %d", tarball.Short(o.subject(req)), streamCount.Add(1))
 	var report archive.Report
 	work := func(ctx context.Context, progress func(done, total int64)) (any, error) {
+		defer safego.OnEnd(ctx, "end of a stream", p.interrupt)()
 		var err error
 		report, err = o.do(ctx, s.image, req, bufio.NewReaderSize(p, streamBuffer), out, progress)
 		return report, err
@@ -83,6 +89,7 @@ func (o stream[Req]) serve(s *Server, w http.ResponseWriter, r *http.Request) {
 	} else {
 		err = s.image.Running.Carry(r.Context(), s.path, o.kind, subject, work)
 	}
+	p.lastWords()
 	if o.method == http.MethodGet {
 		o.endRead(s, w, p, out, report, err)
 		return
@@ -118,19 +125,59 @@ func (o stream[Req]) endRead(s *Server, w http.ResponseWriter, p *pipe, out *buf
 	w.Header().Set(reportTrailer, string(text))
 }
 
-// pipe is the body of a request and of its reply, with time for a client that waits now and then.
+// pipe is the body of a request and of its reply, with time for a client that waits now and then. It is used by one goroutine, but for
+// interrupt.
 type pipe struct {
 	w       http.ResponseWriter
 	r       io.Reader
 	control *http.ResponseController
 	begun   bool
+
+	in, out window
+	stopped atomic.Bool
+}
+
+// errInterrupted is of a stream that was ended while it waited for its client.
+var errInterrupted = errors.New("the stream was ended")
+
+// window is the time in which a direction of a stream has to move so many bytes.
+type window struct {
+	until time.Time
+	moved int
+}
+
+// deadline is when the next bytes have to be there.
+func (w *window) deadline(n int) time.Time {
+	if w.moved += n; w.until.IsZero() || w.moved >= streamLeast {
+		w.until, w.moved = time.Now().Add(streamPatience), 0
+	}
+	return w.until
+}
+
+// interrupt wakes whoever waits for the client, and keeps others from waiting.
+func (p *pipe) interrupt() {
+	p.stopped.Store(true)
+	past := time.Unix(1, 0)
+	// A connection that takes no deadline has ended.
+	_ = p.control.SetReadDeadline(past)
+	_ = p.control.SetWriteDeadline(past)
+}
+
+// lastWords gives the client time for what it is told in the end.
+func (p *pipe) lastWords() {
+	_ = p.control.SetWriteDeadline(time.Now().Add(replyPatience)) // else it has gone, and is told nothing
 }
 
 func (p *pipe) Read(b []byte) (int, error) {
-	if err := p.control.SetReadDeadline(time.Now().Add(streamPatience)); err != nil {
+	if err := p.control.SetReadDeadline(p.in.deadline(0)); err != nil {
 		return 0, err
 	}
-	return p.r.Read(b)
+	if p.stopped.Load() { // before the deadline, which would be undone
+		return 0, errInterrupted
+	}
+	n, err := p.r.Read(b)
+	p.in.deadline(n)
+	return n, err
 }
 
 func (p *pipe) Write(b []byte) (int, error) {
@@ -139,10 +186,15 @@ func (p *pipe) Write(b []byte) (int, error) {
 		p.w.Header().Set("Trailer", reportTrailer)
 		p.w.Header().Set("Content-Type", archiveType)
 	}
-	if err := p.control.SetWriteDeadline(time.Now().Add(streamPatience)); err != nil {
+	if err := p.control.SetWriteDeadline(p.out.deadline(0)); err != nil {
 		return 0, err
 	}
-	return p.w.Write(b)
+	if p.stopped.Load() {
+		return 0, errInterrupted
+	}
+	n, err := p.w.Write(b)
+	p.out.deadline(n)
+	return n, err
 }
 
 // Carrier has a server carry out what a client waits for, as a job.

@@ -212,6 +212,9 @@ func (d *Draft) Discard() (err error) {
 		err = os.Remove(d.name)
 		d.name = ""
 	}
+	if d.old != nil {
+		err = errors.Join(err, unlockFile(d.old))
+	}
 	for _, f := range []*os.File{d.f, d.old} {
 		if f != nil {
 			err = errors.Join(err, f.Close())

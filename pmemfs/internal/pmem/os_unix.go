@@ -23,6 +23,12 @@ func lockFile(f *os.File, exclusive bool) error {
 	return err
 }
 
+// unlockFile gives a lock back. To close the file is not enough: a process that another goroutine is starting has it open too, until it runs
+// its program.
+func unlockFile(f *os.File) error {
+	return retry(func() error { return unix.Flock(int(f.Fd()), unix.LOCK_UN) })
+}
+
 // protection returns the mapping's access.
 func protection(o Options) int {
 	if o.ReadOnly {

@@ -110,6 +110,9 @@ func open(path string, o Options) (*Region, error) {
 	}
 	r, err := mapFile(f, path, o)
 	if err != nil {
+		if !errors.Is(err, ErrLocked) {
+			err = errors.Join(err, unlockFile(f))
+		}
 		return nil, errors.Join(err, f.Close())
 	}
 	return r, nil
@@ -234,7 +237,7 @@ func (r *Region) Close() error {
 		err = errors.Join(err, unmap())
 	}
 	if r.file != nil {
-		err = errors.Join(err, r.file.Close())
+		err = errors.Join(err, unlockFile(r.file), r.file.Close())
 	}
 	if err != nil {
 		return fmt.Errorf("close %s: %w", r.path, err)
