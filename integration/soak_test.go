@@ -111,8 +111,8 @@ func (s *soak) run(whole time.Duration) {
 	slice := whole / (soakLives * soakSlices)
 	for life := range soakLives {
 		for n := range soakSlices {
-			took := s.work(slice)
-			s.rests(life, n, slice, took)
+			took, yard := s.work(slice)
+			s.rests(life, n, slice, took, yard)
 		}
 		for range soakKills {
 			s.killed()
@@ -131,12 +131,13 @@ func (s *soak) run(whole time.Duration) {
 	}
 }
 
-// work lets the clients and the operator work for a while. It returns how long each step of a client took.
-func (s *soak) work(slice time.Duration) (took []time.Duration) {
+// work lets the clients and the operator work for a while. It returns how long each step of a client took, and what the machine takes for a
+// durable write meanwhile.
+func (s *soak) work(slice time.Duration) (took, yard []time.Duration) {
 	s.t.Helper()
 	var mu sync.Mutex
 	var all sync.WaitGroup
-	errs := make(chan error, len(s.clients)+1)
+	errs := make(chan error, len(s.clients)+2)
 	stop := make(chan struct{})
 	for _, c := range s.clients {
 		all.Go(func() {
@@ -148,12 +149,17 @@ func (s *soak) work(slice time.Duration) (took []time.Duration) {
 		})
 	}
 	all.Go(func() { errs <- s.op.work(stop) })
+	all.Go(func() {
+		var err error
+		yard, err = yardstick(s.dir, stop)
+		errs <- err
+	})
 	time.Sleep(slice)
 	close(stop)
 	all.Wait()
-	s.noErrors(errs, len(s.clients)+1)
+	s.noErrors(errs, len(s.clients)+2)
 	s.died = false
-	return took
+	return took, yard
 }
 
 // workSoak lets one client work until it is stopped.

@@ -2,8 +2,11 @@ package integration
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +28,7 @@ type sample struct {
 	life, slice int
 	steps       int           // of all clients in the slice
 	median, p99 time.Duration // of a step
+	yard        time.Duration // of a durable write of the machine, meanwhile
 	memory      int64         // bytes that are in no file
 	descriptors int
 	goroutines  int
@@ -33,13 +37,14 @@ type sample struct {
 }
 
 // rests waits until the server is as it was after the first slice of its life, and fails if it does not become so.
-func (s *soak) rests(life, slice int, whole time.Duration, took []time.Duration) {
+func (s *soak) rests(life, slice int, whole time.Duration, took, yard []time.Duration) {
 	s.t.Helper()
 	logged := len(s.server.Output())
 	now := sample{life: life, slice: slice, steps: len(took), logged: logged - s.loggedBefore, seconds: int(whole / time.Second)}
 	slices.Sort(took)
-	if len(took) > 0 {
-		now.median, now.p99 = took[len(took)/2], took[len(took)*99/100]
+	slices.Sort(yard)
+	if len(took) > 0 && len(yard) > 0 {
+		now.median, now.p99, now.yard = took[len(took)/2], took[len(took)*99/100], yard[len(yard)/2]
 	}
 	var problem error
 	for deadline := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
@@ -103,19 +108,49 @@ func (now *sample) compare(before []sample) error {
 		return fmt.Errorf("goroutines have become more: %d, and were %d", now.goroutines, first.goroutines)
 	case now.logged > soakLogMax*(16+now.seconds): // a start takes more
 		return fmt.Errorf("%d bytes were logged in %d seconds", now.logged, now.seconds)
-	case now.median > soakLatencyTimes*before[0].median:
-		return fmt.Errorf("a call takes %v, and took %v", now.median, before[0].median)
+	case now.slower() > soakLatencyTimes*before[0].slower():
+		return fmt.Errorf("a call takes %.1f times as long as a durable write of the machine, and took %.1f times as long", now.slower(), before[0].slower())
 	}
 	return nil
+}
+
+// slower is how many times as long as a durable write of the machine itself a step takes, which is so on a busy machine too.
+func (now *sample) slower() float64 {
+	return float64(now.median) / float64(max(now.yard, 1))
+}
+
+// yardstick writes 4 KiB to a file and makes them durable, again and again, until it is stopped. It returns how long each time took.
+func yardstick(dir string, stop <-chan struct{}) (took []time.Duration, err error) {
+	f, err := os.Create(filepath.Join(dir, "yardstick"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	block := make([]byte, 4096)
+	for {
+		select {
+		case <-stop:
+			return took, nil
+		case <-time.After(10 * time.Millisecond):
+		}
+		begun := time.Now()
+		if _, err := f.WriteAt(block, 0); err != nil {
+			return took, err
+		}
+		if err := f.Sync(); err != nil {
+			return took, err
+		}
+		took = append(took, time.Since(begun))
+	}
 }
 
 // soakTable shows samples to a reader.
 func soakTable(samples []sample) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%5s %5s %8s %10s %10s %10s %5s %10s %8s\n", "life", "slice", "steps", "median", "p99", "memory", "fds", "goroutines", "logged")
+	fmt.Fprintf(&text, "%5s %5s %8s %10s %10s %10s %10s %5s %10s %8s\n", "life", "slice", "steps", "median", "p99", "yardstick", "memory", "fds", "goroutines", "logged")
 	for _, x := range samples {
-		fmt.Fprintf(&text, "%5d %5d %8d %10v %10v %7d KiB %5d %10d %8d\n",
-			x.life, x.slice, x.steps, x.median.Round(time.Microsecond), x.p99.Round(time.Microsecond), x.memory>>10, x.descriptors, x.goroutines, x.logged)
+		fmt.Fprintf(&text, "%5d %5d %8d %10v %10v %10v %7d KiB %5d %10d %8d\n",
+			x.life, x.slice, x.steps, x.median.Round(time.Microsecond), x.p99.Round(time.Microsecond), x.yard.Round(time.Microsecond), x.memory>>10, x.descriptors, x.goroutines, x.logged)
 	}
 	return text.String()
 }
