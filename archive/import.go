@@ -28,6 +28,7 @@ type importer struct {
 	levels []level // directories from the target's on, down to where the last entry is
 	chunk  []byte
 	temp   string
+	noted  pmemfs.Handle // directory of the draft, as the image remembers it
 }
 
 // Import copies a tree from a source into an image. A file that is there already is replaced when the new one is whole; so is a
@@ -48,7 +49,7 @@ func Import(ctx context.Context, fs *pmemfs.FS, req ImportRequest, fresh bool, s
 	if err == nil {
 		err = m.leave(0)
 	}
-	return report, err
+	return report, errors.Join(err, m.forget())
 }
 
 func (m *importer) all(source tarball.Source) error {
@@ -132,6 +133,9 @@ func (m *importer) entry(e *tarball.Entry, source tarball.Source) error {
 
 // replace makes a file under another name, and gives it its own when it is whole.
 func (m *importer) replace(e *tarball.Entry, dir pmemfs.Handle, name string, old pmemfs.Attr, source tarball.Source) (err error) {
+	if err := m.note(dir); err != nil {
+		return err
+	}
 	h, err := m.make(e, dir, m.temp, source)
 	if err == nil && h != old.Handle {
 		err = m.fs.Rename(&superuser, nil, dir, []byte(m.temp), dir, []byte(name), 0)

@@ -20,8 +20,11 @@ type level struct {
 	old      pmemfs.Attr // of a fresh tree: times to give it back
 }
 
-// tempName is what a file is called until it is whole. Nobody else takes it.
-func tempName() string { return ".pmemfs-put-" + rand.Text() }
+// tempPrefix begins what a file is called until it is whole.
+const tempPrefix = ".pmemfs-put-"
+
+// tempName is such a name. Nobody else takes it.
+func tempName() string { return tempPrefix + rand.Text() }
 
 // enter makes the directory of some names the one that is filled. Those that are missing are made.
 func (m *importer) enter(names []string) error {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pmemfs/archive"
 	"pmemfs/pmemfs"
 	"pmemfs/pmemfs/safego"
 	"pmemfs/server/export"
@@ -88,7 +89,13 @@ func (i *Image) openEngine(c *ImageConfig) (err error) {
 	if errors.As(err, &missing) {
 		err = fmt.Errorf("%w (--sparse serves it as it is)", err)
 	}
-	return err
+	if err != nil || i.readOnly {
+		return err
+	}
+	if err := archive.Sweep(i.eng); err != nil {
+		i.log.Warn("a file that pmemfs put has left when it was cut off could not be removed", "error", err)
+	}
+	return nil
 }
 
 // warnSparse warns of an image that is served although the disk below may become too full for it.

@@ -46,6 +46,9 @@ func importFrom(ctx context.Context, reach controlFlags, t target, source tarbal
 	var skipped []archive.Problem
 	report, err := anywhere(ctx, reach, t.image, pmemfs.Options{},
 		func(fs *pmemfs.FS) (archive.Report, error) {
+			if err := archive.Sweep(fs); err != nil {
+				return archive.NewReport(), err
+			}
 			return archive.Import(ctx, fs, req, false, &counting{Source: source, tell: tell})
 		},
 		func(client *control.Client) (archive.Report, error) {
