@@ -183,7 +183,7 @@ func TestBenchStopped(t *testing.T) {
 				t.Fatal(err)
 			}
 			go func() { ended <- cmd.Wait() }()
-			for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+			for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 				if images, err := filepath.Glob(filepath.Join(dir, "*", c.seen)); err != nil || len(images) > 0 {
 					break
 				}
@@ -196,7 +196,7 @@ func TestBenchStopped(t *testing.T) {
 			}
 			select {
 			case <-ended:
-			case <-time.After(time.Minute):
+			case <-time.After(patience):
 				t.Fatalf("%s %q goes on after %s: %v", c.program, c.args, signal, cmd.Process.Kill())
 			}
 			if status := cmd.ProcessState.ExitCode(); status != 1 {

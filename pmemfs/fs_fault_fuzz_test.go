@@ -177,6 +177,7 @@ func (s *stirrer) reopen(t *testing.T, path string) {
 // TestTruncatedBeneath takes the file away beneath a filesystem in use: every call returns, the process lives, and Close
 // ends it.
 func TestTruncatedBeneath(t *testing.T) {
+	testpart.NotRaceFault(t)
 	for seed := range uint64(4) {
 		fs, path := faulty(t, 12<<20)
 		var wg sync.WaitGroup

@@ -227,6 +227,21 @@ func TestQuotaConcurrent(t *testing.T) {
 	}
 }
 
+// TestRecountBesideCount asks for all files to be counted anew while they are being counted: the count that ends does not say that it is done.
+func TestRecountBesideCount(t *testing.T) {
+	b := newBench(t, 16<<20)
+	b.must(b.SetQuota(QuotaUser, 7, QuotaLimits{HardBytes: 1 << 20}))
+	b.must(b.quotas.SetState(func(s *layout.QuotaState) { s.Walk = layout.WalkClears }))
+	b.must(b.endCount())
+	if walk := b.quotas.State().Walk; walk != layout.WalkClears {
+		t.Fatalf("the walk is %d", walk)
+	}
+	b.must(b.countInodes())
+	if list, err := b.CheckQuotas(); err != nil || len(list) > 0 {
+		t.Errorf("%v differ, %v", list, err)
+	}
+}
+
 // TestQuotaUnstable counts what is in memory alone.
 func TestQuotaUnstable(t *testing.T) {
 	fs := lazyFS(t, 16<<20)

@@ -46,8 +46,12 @@ func (fs *FS) beginQuotaWalks() {
 		fs.runQuotaWalks()
 	case w.running.CompareAndSwap(false, true):
 		w.group.Go("quota walks", func() {
-			defer w.running.Store(false)
-			fs.runQuotaWalks()
+			for more := true; more; {
+				fs.runQuotaWalks()
+				w.running.Store(false)
+				// Who asked after the last look, and found it running, relies on it.
+				more = w.again.Load() && !w.ended.Load() && w.running.CompareAndSwap(false, true)
+			}
 		})
 	}
 }
@@ -90,12 +94,17 @@ func (fs *FS) countInodes() error {
 	}); err != nil {
 		return err
 	}
-	return fs.setWalk(layout.WalkDone)
+	return fs.endCount()
 }
 
-func (fs *FS) setWalk(walk uint8) error {
+// endCount says that all inodes are counted, unless somebody wants all of them counted anew meanwhile: what has been counted goes then.
+func (fs *FS) endCount() error {
 	return fs.quotaCall(func(q *quota.Quotas) error {
-		return q.SetState(func(s *layout.QuotaState) { s.Walk = walk })
+		return q.SetState(func(s *layout.QuotaState) {
+			if s.Walk == layout.WalkCounts {
+				s.Walk = layout.WalkDone
+			}
+		})
 	})
 }
 

@@ -18,6 +18,15 @@ func NotRace(t testing.TB) {
 	}
 }
 
+// NotRaceFault leaves a test to the builds without the race detector. It is for tests in which any load or store may fault: with the detector
+// an atomic one is made by code that is not Go's, where a fault ends the process.
+func NotRaceFault(t testing.TB) {
+	t.Helper()
+	if race {
+		t.Skip(leave + "faults where the detector cannot have them")
+	}
+}
+
 // NotInvariants leaves a test to the builds without internal invariants. It is for tests that open or repair images, which takes
 // no locks beside anybody.
 func NotInvariants(t testing.TB) {

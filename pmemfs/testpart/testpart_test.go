@@ -7,7 +7,7 @@ func TestLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		leave func(testing.TB)
 		left  bool
-	}{"race": {NotRace, race}, "invariants": {NotInvariants, invariants}} {
+	}{"race": {NotRace, race}, "race, faults": {NotRaceFault, race}, "invariants": {NotInvariants, invariants}} {
 		ran := false
 		t.Run(name, func(t *testing.T) {
 			c.leave(t)

@@ -14,7 +14,7 @@ serve() {
 	port=$(free_port)
 	./pmemfs serve --size 64MiB --nfs "127.0.0.1:$port" --admin off --squash none >log 2>&1 &
 	server=$!
-	answers "$port"
+	answers "$port" log
 }
 
 step "verify the checksum" check

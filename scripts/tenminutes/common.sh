@@ -28,14 +28,15 @@ free_port() {
 	return 1
 }
 
-# answers PORT: waits until something listens there.
+# answers PORT [LOG]: waits until something listens there, on a busy machine too. LOG is shown if nothing does.
 answers() {
 	local try
-	for try in $(seq 300); do
+	for try in $(seq 3000); do
 		(exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
 		sleep 0.1
 	done
 	echo "nothing listens on port $1" >&2
+	[ -z "${2:-}" ] || cat "$2" >&2
 	return 1
 }
 

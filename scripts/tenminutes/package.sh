@@ -40,7 +40,7 @@ example() { pmemfs config check /etc/pmemfs/pmemfs.toml; }
 serve() {
 	setpriv --reuid=pmemfs --regid=pmemfs --clear-groups pmemfs serve --config /etc/pmemfs/pmemfs.toml --root-mode 1777 >log 2>&1 &
 	server=$!
-	answers "$port"
+	answers "$port" log
 }
 purged() {
 	[ ! -e /usr/bin/pmemfs ] && [ ! -e /etc/pmemfs/pmemfs.toml ] && [ -s "$image" ]
