@@ -1,19 +1,20 @@
 # What the ten-minute paths share: a server that is started, a file that goes there and comes back by libnfs, and the time each step takes.
 # Sourced, not run.
-set -euo pipefail
+set -Eeuo pipefail
 
 begun=$(date +%s%N)
+doing="begin"
+trap 'echo "FAILED: $doing: $BASH_COMMAND" >&2' ERR
 
-# step TEXT COMMAND...: runs a command and says how long it took.
+# step TEXT COMMAND...: runs a command and says how long it took. The command stands alone: after `||` or `if`, bash would go on past
+# everything that fails in a function but its last command.
 step() {
-	local text=$1 from
+	local from
+	doing=$1
 	from=$(date +%s%N)
 	shift
-	"$@" || {
-		echo "FAILED: $text: $*" >&2
-		exit 1
-	}
-	printf '%6d ms  %s\n' $((($(date +%s%N) - from) / 1000000)) "$text"
+	"$@"
+	printf '%6d ms  %s\n' $((($(date +%s%N) - from) / 1000000)) "$doing"
 }
 
 # free_port: a port of this machine on which nothing listens.

@@ -33,6 +33,7 @@ again() {
 kept() {
 	local n options="version=3&nfsport=$port&mountport=$port"
 	for n in $(cat "$folder/acknowledged"); do
+		rm "$folder/back" # what is compared is what comes now
 		nfs-cp "nfs://127.0.0.1//busy$n?$options" "$folder/back" >/dev/null
 		cmp "$folder/sent" "$folder/back"
 	done
