@@ -49,8 +49,15 @@ func cacheExample(t *testing.T, folder, dir string, run func(says string, args .
 	}
 	run("", "cache", "ci.img", "save", "k5", folder) // again
 	run("removing k1\n", "cache", "ci.img", "save", "k6", folder)
-	run("", "cache", "ci.img", "restore", "k2", "back")
+	harness.MustRun(t, dir, "put", "-r", filepath.Join(folder, "engine"), "ci.img:/.draft-k7") // as a save leaves it that was killed
+	run("removing k2\n", "cache", "ci.img", "save", "k7", folder)
+	run("", "cache", "ci.img", "restore", "k7", "back")
 	command(t, dir, "diff", "-r", folder, "back")
+	for _, key := range []string{"", ".", "..", "a/b"} {
+		if out, err := exec.Command(filepath.Join(dir, "cache"), filepath.Join(dir, "ci.img"), "save", key, folder).CombinedOutput(); err == nil || !strings.Contains(string(out), "is no key") {
+			t.Errorf("key %q: %v: %s", key, err, out)
+		}
+	}
 	if out, err := exec.Command(filepath.Join(dir, "cache"), filepath.Join(dir, "ci.img"), "restore", "k1", filepath.Join(dir, "gone")).CombinedOutput(); err == nil {
 		t.Errorf("what was removed comes back: %s", out)
 	}
@@ -125,10 +132,37 @@ func backupExample(t *testing.T, folder, dir string) {
 	if err != nil || len(list) != 1 || list[0].Name() != second+".tar.gz" {
 		t.Errorf("backups %v, %v, expected %s alone", list, err, second)
 	}
+	failedBackup(t, folder, dir, image, second)
 	harness.MustRun(t, dir, "mkfs", "restored.img", "--from", filepath.Join(dir, "backups", second+".tar.gz"))
 	harness.MustRun(t, dir, "get", "-r", "restored.img:/examples", "restored")
 	out, err := exec.Command("diff", "-r", folder, filepath.Join(dir, "restored")).CombinedOutput()
 	if err == nil || strings.TrimSpace(string(out)) != "Only in "+folder+": engine" {
 		t.Errorf("what is restored differs: %v\n%s", err, out)
+	}
+}
+
+// failedBackup backs up while archives cannot be written whole: what was there stays, and nothing is new.
+func failedBackup(t *testing.T, folder, dir, image, kept string) {
+	t.Helper()
+	bin := t.TempDir()
+	script := "#!/bin/sh\n[ \"$1\" != tar ] || { head -c 5000 /dev/zero; exit 1; }\nexec '" + harness.Binary(t) + "' \"$@\"\n"
+	if err := os.WriteFile(filepath.Join(bin, "pmemfs"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	before := command(t, dir, harness.Binary(t), "snapshot", "list", image)
+	for kept == "backup-"+time.Now().UTC().Format("20060102T150405Z") { // a backup has its second for a name
+		time.Sleep(10 * time.Millisecond)
+	}
+	cmd := exec.Command(filepath.Join(folder, "backup.sh"), image, filepath.Join(dir, "backups"), "1")
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	if out, err := cmd.CombinedOutput(); err == nil {
+		t.Errorf("a backup without an archive succeeds: %s", out)
+	}
+	list, err := os.ReadDir(filepath.Join(dir, "backups"))
+	if err != nil || len(list) != 1 || list[0].Name() != kept+".tar.gz" {
+		t.Errorf("backups %v, %v, expected %s alone", list, err, kept)
+	}
+	if after := command(t, dir, harness.Binary(t), "snapshot", "list", image); after != before {
+		t.Errorf("snapshots:\n%s\nexpected\n%s", after, before)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/go-git/go-billy/v5/util"
 
@@ -33,6 +34,9 @@ func main() {
 }
 
 func run(image, what, key, folder string) (err error) {
+	if strings.ContainsAny(key, "/\\") || key == "" || key[0] == '.' { // the names of drafts begin with a dot
+		return fmt.Errorf("%q is no key", key)
+	}
 	if _, err := os.Stat(image); errors.Is(err, fs.ErrNotExist) {
 		if err := pmemfs.Format(image, pmemfs.FormatOptions{Size: 256 << 20}); err != nil {
 			return err
@@ -57,6 +61,9 @@ func run(image, what, key, folder string) (err error) {
 // save keeps a folder. It has its name when it is whole.
 func save(files *billyadapter.FS, key, folder string) error {
 	draft, from := ".draft-"+key, os.DirFS(folder)
+	if err := util.RemoveAll(files, draft); err != nil { // of a save that was killed
+		return err
+	}
 	err := fs.WalkDir(from, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return errors.Join(err, files.MkdirAll(path.Join(draft, path.Dir(name)), 0o755))
