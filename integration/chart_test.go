@@ -68,12 +68,37 @@ func TestChart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	documented(t, filepath.Join(dir, "documented.yaml"))
 	if out, err := chartTool(t, "go", "run", kubeconformModule, "-strict", "-schema-location", "integration/chart/schemas/{{.ResourceKind}}.json", dir); err != nil {
 		t.Errorf("kubeconform: %v\n%s", err, out)
 	}
 	t.Run("refused", func(t *testing.T) { refusedValues(t, helm) })
 	for name, text := range rendered {
 		t.Run(name, func(t *testing.T) { runManifest(t, name, text) })
+	}
+}
+
+// documented writes the manifests of docs/kubernetes.md to a file, for the same schemas.
+func documented(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(harness.Root(t), "docs/kubernetes.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for i, block := range strings.Split(string(text), "\n```") {
+		if block, isYAML := strings.CutPrefix(block, "yaml\n"); isYAML && i%2 == 1 && strings.HasPrefix(block, "apiVersion: ") {
+			found = append(found, block)
+		}
+	}
+	all := strings.Join(found, "\n---\n")
+	for _, kind := range []string{"PersistentVolume", "PersistentVolumeClaim"} {
+		if !strings.Contains(all, "kind: "+kind+"\n") {
+			t.Errorf("docs/kubernetes.md has no %s", kind)
+		}
+	}
+	if err := os.WriteFile(file, []byte(all+"\n"), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 
