@@ -4,12 +4,22 @@ here=$(dirname "$(realpath "$0")")
 . "$here/common.sh"
 archive=$(realpath "$1") sums=$(realpath "$2")
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$folder"' EXIT
 cd "$folder"
 
-check() { grep " $(basename "$archive")\$" "$sums" | (cd "$(dirname "$archive")" && sha256sum --quiet -c -); }
+check() {
+	grep " $(basename "$archive")\$" "$sums" >sum
+	(cd "$(dirname "$archive")" && sha256sum --quiet -c "$folder/sum")
+}
 unpack() { tar -xzf "$archive" --strip-components=1; }
-version() { ./pmemfs version && ./pmemfs --help >/dev/null && [ -s LICENSE ] && [ -s THIRD-PARTY-LICENSES ] && [ -s man/pmemfs.1 ]; }
+version() {
+	./pmemfs version
+	./pmemfs --help >/dev/null
+	[ -s LICENSE ]
+	[ -s THIRD-PARTY-LICENSES ]
+	[ -s man/pmemfs.1 ]
+}
 serve() {
 	port=$(free_port)
 	./pmemfs serve --size 64MiB --nfs "127.0.0.1:$port" --admin off --squash none >log 2>&1 &

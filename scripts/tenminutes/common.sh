@@ -7,7 +7,7 @@ doing="begin"
 trap 'echo "FAILED: $doing: $BASH_COMMAND" >&2' ERR
 
 # step TEXT COMMAND...: runs a command and says how long it took. The command stands alone: after `||` or `if`, bash would go on past
-# everything that fails in a function but its last command.
+# everything that fails in a function but its last command. So it does past `a && b` that is not the last: each has a line of its own.
 step() {
 	local from
 	doing=$1

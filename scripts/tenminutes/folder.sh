@@ -4,7 +4,8 @@ here=$(dirname "$(realpath "$0")")
 . "$here/common.sh"
 checkout=$(realpath "$1")
 folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$folder"' EXIT
 cd "$folder"
 
 clone() { git -c safe.directory="*" clone -q --depth 1 "file://$checkout" pmemfs; }
@@ -21,6 +22,7 @@ serve() {
 stopped() {
 	kill -TERM "$server"
 	wait "$runner" || true
+	server=
 	grep -q stopped log
 }
 
