@@ -90,7 +90,7 @@ func TestSystemd(t *testing.T) {
 	c.sh(t, "/usr/bin/journalctl -u pmemfs.service | grep -q 'configuration reloaded'")
 
 	// It hangs: systemd gets no sign of life, and starts another one.
-	c.sh(t, "printf '[Service]\\nWatchdogSec=4\\n' >/etc/systemd/system/pmemfs.service.d/watchdog.conf")
+	c.sh(t, "printf '[Service]\\nWatchdogSec=20\\n' >/etc/systemd/system/pmemfs.service.d/watchdog.conf")
 	systemctl("daemon-reload")
 	systemctl("restart pmemfs.service")
 	c.want(t, "kept", "cat /mnt/file")

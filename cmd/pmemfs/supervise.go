@@ -17,6 +17,8 @@ import (
 const (
 	startingStep = 5 * time.Second
 	startingMore = 30 * time.Second
+	// againAfter is how soon a server that did not answer itself is asked again.
+	againAfter = time.Second
 )
 
 // supervision tells the manager of services, if there is one, how the server is.
@@ -45,25 +47,37 @@ func (v *supervision) starting() (done func()) {
 	}
 }
 
-// serving says that clients are served, gives signs of life until ctx ends, and says that the server is stopping.
+// serving says that clients are served as soon as one has been, gives signs of life until ctx ends, and says that the server is stopping. A
+// look that takes too long is followed by another one at once, so that one alone is no reason for a restart.
 func (v *supervision) serving(ctx context.Context, s *server.Server) {
-	v.notifier.Ready(servingLine(s))
-	defer v.notifier.Stopping()
-	every := v.notifier.Watchdog() / 2
-	if every == 0 {
+	if v.notifier == nil {
 		<-ctx.Done()
 		return
 	}
-	for {
-		if r := s.Health(ctx); alive(&r) {
+	defer v.notifier.Stopping()
+	every := v.notifier.Watchdog() / 4
+	for ready := false; ctx.Err() == nil; {
+		wait := every
+		switch r := s.Health(ctx); {
+		case !alive(&r):
+			wait = againAfter
+			if ctx.Err() == nil {
+				v.log.Error("the server does not answer itself: the manager of services gets no sign of life", "error", whatFails(&r))
+			}
+		case !ready:
+			ready = true
+			v.notifier.Ready(servingLine(s))
+			fallthrough
+		default:
 			v.notifier.Alive()
-		} else if ctx.Err() == nil {
-			v.log.Error("the server does not answer itself: the manager of services gets no sign of life", "error", whatFails(&r))
+		}
+		if ready && every == 0 {
+			<-ctx.Done()
+			return
 		}
 		select {
 		case <-ctx.Done():
-			return
-		case <-time.After(every):
+		case <-time.After(wait):
 		}
 	}
 }
