@@ -29,6 +29,9 @@ func (fs *FS) RollbackSnapshot(name string, force bool) (err error) {
 	return fs.snaps.Work(func() error {
 		for {
 			if err := fs.SyncUnstable(); err != nil {
+				return err
+			}
+			if err := fs.still(func() error { return fs.vetRoot(name) }); err != nil {
 				return err // before anything is deleted
 			}
 			sn, err := fs.makeNewest(name, force)
@@ -66,30 +69,35 @@ func (fs *FS) makeNewest(name string, force bool) (*snapshot.Snapshot, error) {
 	return sn, fs.snaps.ReapAll()
 }
 
+// still calls f while nobody is in any gate, and the table of snapshots stays as it is.
+func (fs *FS) still(f func() error) error {
+	return fs.snaps.Frozen(func() error {
+		for i := range fs.gates {
+			fs.gates[i].Lock()
+			defer fs.gates[i].Unlock()
+		}
+		if fs.closed {
+			return ErrClosed
+		}
+		return f()
+	})
+}
+
 // rollbackTo rolls back to a snapshot while nobody is in any gate. It returns false if the snapshot is not the newest any more.
 func (fs *FS) rollbackTo(sn *snapshot.Snapshot) (done bool, err error) {
-	err = fs.snaps.Frozen(func() error {
-		done, err = fs.rollbackFrozen(sn)
+	err = fs.still(func() error {
+		done, err = fs.rollbackStill(sn)
 		return err
 	})
 	return done, err
 }
 
-func (fs *FS) rollbackFrozen(sn *snapshot.Snapshot) (done bool, err error) {
-	for i := range fs.gates {
-		fs.gates[i].Lock()
-		defer fs.gates[i].Unlock()
-	}
+func (fs *FS) rollbackStill(sn *snapshot.Snapshot) (done bool, err error) {
 	switch {
-	case fs.closed:
-		return false, ErrClosed
 	case fs.snaps.ByEpoch(sn.Epoch) == nil || len(fs.snaps.Newer(sn.Epoch)) > 0:
 		return false, nil
 	}
 	if err := fs.dirty.FlushAll(); err != nil {
-		return false, err
-	}
-	if err := fs.vetRoot(sn.Epoch); err != nil {
 		return false, err
 	}
 	if err := fs.snaps.SetRollback(sn.Epoch); err != nil {
@@ -102,8 +110,14 @@ func (fs *FS) rollbackFrozen(sn *snapshot.Snapshot) (done bool, err error) {
 	return true, nil
 }
 
-// vetRoot returns an error if the root directory as a snapshot has it is not there: a rollback to that would leave no files.
-func (fs *FS) vetRoot(epoch uint64) error {
+// vetRoot returns an error if the root directory as a snapshot has it is not there, or if the present one cannot be read, which is then not
+// rolled back: that would leave no files. What it has found stays so: what a snapshot keeps does.
+func (fs *FS) vetRoot(name string) error {
+	sn := fs.snaps.ByName(name)
+	if sn == nil {
+		return snapshot.ErrNotFound
+	}
+	epoch := sn.Epoch
 	return fs.guarded(func() error {
 		in, err := fs.inodes.View(nil, layout.RootIno)
 		if err != nil || in.BirthEpoch() <= epoch {

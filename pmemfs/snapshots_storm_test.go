@@ -283,10 +283,16 @@ func TestRollbackRootless(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in.SetBirthEpoch(2) // as if it had been changed, and not kept
+	if _, err := fs.CreateSnapshot("two", ""); err != nil {
+		t.Fatal(err)
+	}
+	in.SetBirthEpoch(3) // as if it had been changed, and not kept
 	in.Seal()
-	if err := fs.RollbackSnapshot("one", false); !errors.Is(err, ErrIO) {
+	if err := fs.RollbackSnapshot("one", true); !errors.Is(err, ErrIO) {
 		t.Errorf("rolled back: %v", err)
+	}
+	if _, err := fs.SnapshotNamed("two"); err != nil {
+		t.Errorf("what failed has deleted a newer snapshot: %v", err)
 	}
 	if _, err := fs.Create(&Cred{}, nil, fs.Root(), []byte("f"), &CreateOptions{}); err != nil {
 		t.Errorf("it works no more: %v", err)
