@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -134,7 +135,10 @@ type pipe struct {
 	begun   bool
 
 	in, out window
-	stopped atomic.Bool
+
+	mu      sync.Mutex // over what follows, and deadlines
+	stopped bool       // whoever waits for the client is to end
+	ended   bool       // nobody does any more
 }
 
 // errInterrupted is of a stream that was ended while it waited for its client.
@@ -154,9 +158,14 @@ func (w *window) deadline(n int) time.Time {
 	return w.until
 }
 
-// interrupt wakes whoever waits for the client, and keeps others from waiting.
+// interrupt wakes whoever waits for the client, and keeps others from waiting. The last words are not cut off by one that comes late.
 func (p *pipe) interrupt() {
-	p.stopped.Store(true)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return
+	}
+	p.stopped = true
 	past := time.Unix(1, 0)
 	// A connection that takes no deadline has ended.
 	_ = p.control.SetReadDeadline(past)
@@ -165,15 +174,25 @@ func (p *pipe) interrupt() {
 
 // lastWords gives the client time for what it is told in the end.
 func (p *pipe) lastWords() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended, p.stopped = true, false
 	_ = p.control.SetWriteDeadline(time.Now().Add(replyPatience)) // else it has gone, and is told nothing
 }
 
-func (p *pipe) Read(b []byte) (int, error) {
-	if err := p.control.SetReadDeadline(p.in.deadline(0)); err != nil {
-		return 0, err
+// wait sets the time in which the client has to move something in one direction.
+func (p *pipe) wait(w *window, set func(time.Time) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return errInterrupted
 	}
-	if p.stopped.Load() { // before the deadline, which would be undone
-		return 0, errInterrupted
+	return set(w.deadline(0))
+}
+
+func (p *pipe) Read(b []byte) (int, error) {
+	if err := p.wait(&p.in, p.control.SetReadDeadline); err != nil {
+		return 0, err
 	}
 	n, err := p.r.Read(b)
 	p.in.deadline(n)
@@ -186,11 +205,8 @@ func (p *pipe) Write(b []byte) (int, error) {
 		p.w.Header().Set("Trailer", reportTrailer)
 		p.w.Header().Set("Content-Type", archiveType)
 	}
-	if err := p.control.SetWriteDeadline(p.out.deadline(0)); err != nil {
+	if err := p.wait(&p.out, p.control.SetWriteDeadline); err != nil {
 		return 0, err
-	}
-	if p.stopped.Load() {
-		return 0, errInterrupted
 	}
 	n, err := p.w.Write(b)
 	p.out.deadline(n)
