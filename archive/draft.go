@@ -38,31 +38,44 @@ func (m *importer) forget() error {
 // Sweep removes the drafts of imports that a crash has ended. It is called when an image has been opened for writing, before anything is
 // imported. Durable on return.
 //
-// Errors: those of the engine.
+// Errors: those of the engine, joined: one draft that cannot be removed does not keep the others.
 func Sweep(fs *pmemfs.FS) error {
 	keys, err := fs.Keys()
 	if err != nil {
 		return err
 	}
+	var all []error
 	for _, key := range keys {
-		name, ok := strings.CutPrefix(key, draftKey)
-		if !ok {
-			continue
+		if name, ok := strings.CutPrefix(key, draftKey); ok {
+			if err := sweep(fs, key, name); err != nil {
+				all = append(all, fmt.Errorf("the draft %s: %w", name, err))
+			}
 		}
-		value, err := fs.Value(key)
-		if err != nil {
-			return err
-		}
-		if len(value) == 16 && strings.HasPrefix(name, tempPrefix) {
-			dir := pmemfs.Handle{Ino: binary.LittleEndian.Uint64(value), Gen: binary.LittleEndian.Uint64(value[8:])}
-			err = fs.Unlink(&superuser, nil, dir, []byte(name))
-		}
-		if err != nil && !errors.Is(err, pmemfs.ErrNotExist) && !errors.Is(err, pmemfs.ErrStale) {
-			return fmt.Errorf("the draft %s: %w", name, err)
-		}
-		if err := fs.DeleteValue(key); err != nil {
+	}
+	return errors.Join(all...)
+}
+
+// sweep removes a draft.
+func sweep(fs *pmemfs.FS, key, name string) error {
+	value, err := fs.Value(key)
+	if err != nil {
+		return err
+	}
+	if len(value) == 16 && strings.HasPrefix(name, tempPrefix) {
+		dir := pmemfs.Handle{Ino: binary.LittleEndian.Uint64(value), Gen: binary.LittleEndian.Uint64(value[8:])}
+		if err := fs.Unlink(&superuser, nil, dir, []byte(name)); err != nil && !gone(err) {
 			return err
 		}
 	}
-	return nil
+	return fs.DeleteValue(key)
+}
+
+// gone reports whether there is no draft any more: somebody else has removed it, or has something else there.
+func gone(err error) bool {
+	for _, other := range []error{pmemfs.ErrNotExist, pmemfs.ErrStale, pmemfs.ErrIsDir, pmemfs.ErrNotDir} {
+		if errors.Is(err, other) {
+			return true
+		}
+	}
+	return false
 }

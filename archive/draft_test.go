@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"strings"
@@ -85,5 +86,37 @@ func TestSweep(t *testing.T) {
 	}
 	if err := Sweep(fs); err != nil && !errors.Is(err, pmemfs.ErrNotExist) {
 		t.Error(err)
+	}
+}
+
+// TestSweepOthers has notes of drafts where there is something else now, and of one that cannot be removed.
+func TestSweepOthers(t *testing.T) {
+	fs := open(t)
+	me := &pmemfs.Cred{}
+	note := func(name string, dir pmemfs.Handle) {
+		must(t, fs.PutValue(draftKey+name, binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, dir.Ino), dir.Gen)))
+	}
+	folder, last := tempPrefix+"FOLDER", tempPrefix+"LAST"
+	_, err := fs.Mkdir(me, nil, fs.Root(), []byte(folder), &pmemfs.SetAttr{})
+	must(t, err)
+	file, err := fs.Create(me, nil, fs.Root(), []byte(last), &pmemfs.CreateOptions{})
+	must(t, err)
+	note(folder, fs.Root())
+	note(tempPrefix+"INFILE", file.Handle)
+	note(tempPrefix+"A/B", fs.Root()) // which no draft is called
+	note(last, fs.Root())
+	if err := Sweep(fs); !errors.Is(err, pmemfs.ErrInvalid) {
+		t.Errorf("%v", err)
+	}
+	keys, err := fs.Keys()
+	must(t, err)
+	if len(keys) != 1 || !strings.HasSuffix(keys[0], "A/B") {
+		t.Errorf("the image still remembers %q", keys)
+	}
+	if _, err := fs.Lookup(me, nil, fs.Root(), []byte(folder)); err != nil {
+		t.Errorf("what was no draft: %v", err)
+	}
+	if _, err := fs.Lookup(me, nil, fs.Root(), []byte(last)); !errors.Is(err, pmemfs.ErrNotExist) {
+		t.Errorf("a draft after one that stays: %v", err)
 	}
 }

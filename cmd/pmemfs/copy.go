@@ -46,8 +46,8 @@ func importFrom(ctx context.Context, reach controlFlags, t target, source tarbal
 	var skipped []archive.Problem
 	report, err := anywhere(ctx, reach, t.image, pmemfs.Options{},
 		func(fs *pmemfs.FS) (archive.Report, error) {
-			if err := archive.Sweep(fs); err != nil {
-				return archive.NewReport(), err
+			if err := archive.Sweep(fs); err != nil { // no reason to take nothing
+				skipped = append(skipped, archive.Problem{Path: "/", Text: "what an earlier put has left stays: " + err.Error()})
 			}
 			return archive.Import(ctx, fs, req, false, &counting{Source: source, tell: tell})
 		},
