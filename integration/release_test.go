@@ -35,15 +35,16 @@ func TestRelease(t *testing.T) {
 	version := string(m[1])
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "a"), filepath.Join(dir, "another", "place", "b")
-	for _, checkout := range []string{first, second} {
+	inside := filepath.Join(second, "made", "here") // which must not have the binaries say that the checkout was changed
+	for checkout, to := range map[string]string{first: first + ".dist", second: inside} {
 		command(t, dir, "git", "-c", "safe.directory=*", "clone", "-q", "--no-hardlinks", root, checkout)
-		t.Log(command(t, checkout, "scripts/release.sh", version, checkout+".dist"))
+		t.Log(command(t, checkout, "scripts/release.sh", version, to))
 	}
 	sums, err := os.ReadFile(filepath.Join(first+".dist", "SHA256SUMS"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := os.ReadFile(filepath.Join(second+".dist", "SHA256SUMS"))
+	again, err := os.ReadFile(filepath.Join(inside, "SHA256SUMS"))
 	if err != nil || string(again) != string(sums) {
 		t.Errorf("two checkouts make two releases: %v\n%s\n%s", err, sums, again)
 	}

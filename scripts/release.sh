@@ -23,7 +23,8 @@ version=${1:-}
 out=${2:-dist}
 # A checkout may belong to another user than the one who builds it.
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="*"
-[ -z "$(git status --porcelain)" ] || die "there are changes that are not committed, or new files: git status"
+changes=$(git status --porcelain)
+[ -z "$changes" ] || die "there are changes that are not committed, or new files: git status"
 grep -q "^## $version\b" CHANGELOG.md || die "CHANGELOG.md has no section '## $version'"
 [ ! -e "$out" ] || die "$out exists: remove it, or name another folder"
 
@@ -55,11 +56,15 @@ licences() {
 # dated FOLDER: gives everything in it the time of the commit.
 dated() { find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +; }
 
-mkdir -p "$out"
+# In the checkout, the first file would have later binaries say that they are of a changed one.
+made=$stage/made
+mkdir "$made"
+# To Debian, 1.0~rc comes before 1.0, and 1.0-rc after it.
+debian=${version/-/\~}
 gzip -9n <CHANGELOG.md >"$stage/CHANGELOG.md.gz"
 # Debian's own form of a changelog, and of a copyright.
 printf 'pmemfs (%s) stable; urgency=medium\n\n  * CHANGELOG.md.gz says what changed.\n\n -- %s  %s\n' \
-	"$version" "$maintainer" "$(date -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$stage/changelog.gz"
+	"$debian" "$maintainer" "$(date -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$stage/changelog.gz"
 cat >"$stage/copyright" <<-END
 	Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 	Upstream-Name: pmemfs
@@ -86,9 +91,9 @@ for target in linux/amd64 linux/arm64 darwin/arm64; do
 	[ "$os" != linux ] || cp -r deploy/systemd "$stage/$name/"
 	dated "$stage/$name"
 	tar -C "$stage" --sort=name --owner=0 --group=0 --numeric-owner --mode=go-w --mtime="@$SOURCE_DATE_EPOCH" \
-		--format=ustar -cf - "$name" | gzip -9n >"$out/$name.tar.gz"
-	go run "$sbom" bin -json -noserial -std -version "$version" -output "$out/$name.cdx.json" "$stage/bin-$os-$arch/pmemfs" 2>/dev/null
-	sed -i "s/^\( *\"timestamp\": \)\"[^\"]*\"/\1\"$(date -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)\"/" "$out/$name.cdx.json"
+		--format=ustar -cf - "$name" | gzip -9n >"$made/$name.tar.gz"
+	go run "$sbom" bin -json -noserial -std -version "$version" -output "$made/$name.cdx.json" "$stage/bin-$os-$arch/pmemfs" 2>/dev/null
+	sed -i "s/^\( *\"timestamp\": \)\"[^\"]*\"/\1\"$(date -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)\"/" "$made/$name.cdx.json"
 done
 
 for arch in amd64 arm64; do
@@ -99,7 +104,10 @@ for arch in amd64 arm64; do
 	grep -q '^image = "/var/lib' "$stage/bin-linux-$arch/pmemfs.toml" || die "the example of a configuration names its image otherwise"
 	dated "$stage"
 	STAGE=$stage VERSION=$version ARCH=$arch MAINTAINER=$maintainer go run "$nfpm" package --config deploy/package/nfpm.yaml --packager deb \
-		--target "$out/pmemfs_${version}_$arch.deb" >/dev/null
+		--target "$made/pmemfs_${debian}_$arch.deb" >/dev/null
 done
-(cd "$out" && sha256sum -- * >"$stage/sums" && mv "$stage/sums" SHA256SUMS)
+(cd "$made" && sha256sum -- * >"$stage/sums")
+mv "$stage/sums" "$made/SHA256SUMS"
+mkdir -p "$(dirname "$out")"
+mv "$made" "$out"
 ls -l "$out" | awk 'NR > 1 {print $5, $9}'
