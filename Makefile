@@ -28,7 +28,7 @@ bench: build
 TABLES ?= .cache/tables
 bench-guest:
 	mkdir -p $(TABLES)
-	PMEMFS_BENCH_TABLES=$(abspath $(TABLES)) go test ./integration -count=1 -timeout=0 -run '^TestBenchGuest$$'
+	TEST_PMEMFS_BENCH_TABLES=$(abspath $(TABLES)) go test ./integration -count=1 -timeout=0 -run '^TestBenchGuest$$'
 	for name in dirtest engine durable server; do echo; cat $(TABLES)/$$name.md || exit 1; done
 
 # Overwrites all tables and plots of docs/performance.md with new ones, in ten to fifteen minutes on a quiet machine. DISK is a folder on
@@ -75,7 +75,7 @@ reference:
 
 # The pictures of the status page in docs, narrow and wide, light and dark. It needs Chromium.
 pictures:
-	PMEMFS_PICTURES=$(abspath docs) go test ./integration -count=1 -run '^TestPagePictures$$'
+	TEST_PMEMFS_PICTURES=$(abspath docs) go test ./integration -count=1 -run '^TestPagePictures$$'
 
 # Crash states for CRASHTIME, then KILLS kills of a server. The time is counted over all runs: it goes on where the last one
 # ended. Remove .cache/crash.json, or set CRASHSEED, to begin anew.
@@ -84,10 +84,10 @@ CRASHSEED ?= 1
 KILLS ?= 2000
 crash:
 	mkdir -p .cache
-	PMEMFS_THOROUGH=1 go test ./pmemfs -run '^TestRepair'
+	TEST_PMEMFS_THOROUGH=1 go test ./pmemfs -run '^TestRepair'
 	go test -tags crashlong ./pmemfs/crashtest -run '^TestLong$$' -v -timeout 0 \
 		-args -crash.for=$(CRASHTIME) -crash.seed=$(CRASHSEED) -crash.progress=$(CURDIR)/.cache/crash.json
-	PMEMFS_KILLS=$(KILLS) go test ./integration -count=1 -timeout=0 -run 'TestKillLoop(NVDIMM)?$$' -v
+	TEST_PMEMFS_KILLS=$(KILLS) go test ./integration -count=1 -timeout=0 -run 'TestKillLoop(NVDIMM)?$$' -v
 
 # Each fuzz target for FUZZTIME, on one core, with the number of executions. A
 # normal test run has their seeds only.
@@ -106,15 +106,15 @@ fuzz:
 # A server for SOAKTIME under mixed clients and an operator, with kills: what it takes stays what it was, and nothing is lost.
 SOAKTIME ?= 1h
 soak:
-	PMEMFS_SOAK=$(SOAKTIME) go test ./integration -count=1 -timeout=0 -run '^TestSoak$$' -v
+	TEST_PMEMFS_SOAK=$(SOAKTIME) go test ./integration -count=1 -timeout=0 -run '^TestSoak$$' -v
 
 # Clients of NFS with its companions, and of 9P, that send what they like and go at any moment, each for WILDTIME under the race detector;
 # and a database of two clients under a snapshot a second, for a minute.
 WILDTIME ?= 10m
 soak-wild:
-	PMEMFS_SOAK=$(WILDTIME) go test -race ./server -count=1 -timeout=0 -run '^TestSoak$$' -v
-	PMEMFS_SOAK=$(WILDTIME) go test -race ./server/ninep -count=1 -timeout=0 -run '^TestSoak$$' -v
-	PMEMFS_SNAPSHOT_COUNT=60 go test ./integration -count=1 -timeout=0 -run '^TestSnapshotSQLite$$' -v
+	TEST_PMEMFS_SOAK=$(WILDTIME) go test -race ./server -count=1 -timeout=0 -run '^TestSoak$$' -v
+	TEST_PMEMFS_SOAK=$(WILDTIME) go test -race ./server/ninep -count=1 -timeout=0 -run '^TestSoak$$' -v
+	TEST_PMEMFS_SNAPSHOT_COUNT=60 go test ./integration -count=1 -timeout=0 -run '^TestSnapshotSQLite$$' -v
 
 # The archives, packages, SBOMs and checksums of a release, in dist: make release VERSION=0.1.0
 release:

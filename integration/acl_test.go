@@ -96,7 +96,7 @@ func compareCases(t *testing.T, kernel, option string, got, want []string) strin
 func TestACL(t *testing.T) {
 	t.Parallel()
 	options := []string{""}
-	if os.Getenv("PMEMFS_THOROUGH") != "" {
+	if os.Getenv("TEST_PMEMFS_THOROUGH") != "" {
 		options = append(options, "noac")
 	}
 	server := harness.Serve(t, filepath.Join(t.TempDir(), "fs.img"), "--size", "64MiB", "--squash", "none")

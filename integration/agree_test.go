@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	agreeSeedVariable  = "PMEMFS_AGREE_SEED"  // what a failed run printed
-	agreeStepsVariable = "PMEMFS_AGREE_STEPS" // how many calls
+	agreeSeedVariable  = "TEST_PMEMFS_AGREE_SEED"  // what a failed run printed
+	agreeStepsVariable = "TEST_PMEMFS_AGREE_STEPS" // how many calls
 )
 
 // TestStacksAgree makes the same random calls, by several users, on the engine, the native stack, the go-nfs stack, and the

@@ -16,7 +16,7 @@ import (
 )
 
 // tablesVariable names a folder for the tables of TestBenchGuest, which then measures for long enough to mean something.
-const tablesVariable = "PMEMFS_BENCH_TABLES"
+const tablesVariable = "TEST_PMEMFS_BENCH_TABLES"
 
 // guestLoads are how much is measured in the guest.
 type guestLoads struct{ dirtest, engine, durable, server string }

@@ -15,7 +15,7 @@ import (
 
 // thoroughVariable makes the kernels run the suite on go-nfs as well, and on their own tmpfs, which shows that the cases ask for what
 // Linux does: three times as long, which every change of the suite is worth, and not every change.
-const thoroughVariable = "PMEMFS_THOROUGH"
+const thoroughVariable = "TEST_PMEMFS_THOROUGH"
 
 // TestConformanceKernel runs the suite inside the kernel in user mode, on a mount of the server.
 func TestConformanceKernel(t *testing.T) {

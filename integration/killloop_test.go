@@ -20,8 +20,8 @@ import (
 
 // Environment variables of the kill loops.
 const (
-	killsVariable    = "PMEMFS_KILLS"     // of TestKillLoop; the emulated guest has one for each guestKillsEvery
-	killSeedVariable = "PMEMFS_KILL_SEED" // what a failed run printed
+	killsVariable    = "TEST_PMEMFS_KILLS"     // of TestKillLoop; the emulated guest has one for each guestKillsEvery
+	killSeedVariable = "TEST_PMEMFS_KILL_SEED" // what a failed run printed
 )
 
 // Kills of an ordinary run, and how many cost as much time as one of a guest.

@@ -7,8 +7,8 @@ import (
 
 // fsxSeedVariable and fsxStepsVariable repeat a run of fsx, or make it longer.
 const (
-	fsxSeedVariable  = "PMEMFS_FSX_SEED"
-	fsxStepsVariable = "PMEMFS_FSX_STEPS"
+	fsxSeedVariable  = "TEST_PMEMFS_FSX_SEED"
+	fsxStepsVariable = "TEST_PMEMFS_FSX_STEPS"
 )
 
 // TestNinePCaches has a Linux kernel with each of its caches change files while it is made to forget them: what it has not written back it

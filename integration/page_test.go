@@ -237,7 +237,7 @@ func TestPageMemory(t *testing.T) {
 	}
 }
 
-// TestPagePictures makes the pictures of the page that the documents show, where PMEMFS_PICTURES names a folder for them, as make pictures does; else it only
+// TestPagePictures makes the pictures of the page that the documents show, where TEST_PMEMFS_PICTURES names a folder for them, as make pictures does; else it only
 // loads the page, which any browser does first.
 func TestPagePictures(t *testing.T) {
 	server, url := watched(t)
@@ -249,7 +249,7 @@ func TestPagePictures(t *testing.T) {
 	if kind := resp.Header.Get("Content-Type"); !strings.HasPrefix(kind, "text/html") {
 		t.Errorf("the page is %s", kind)
 	}
-	folder := os.Getenv("PMEMFS_PICTURES")
+	folder := os.Getenv("TEST_PMEMFS_PICTURES")
 	if folder == "" {
 		return
 	}

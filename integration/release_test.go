@@ -62,7 +62,7 @@ func TestRelease(t *testing.T) {
 }
 
 // timesVariable names a file to which the times of the ten-minute paths are appended; the whole test run prints it.
-const timesVariable = "PMEMFS_TIMES"
+const timesVariable = "TEST_PMEMFS_TIMES"
 
 // tenMinutes notes the times of a script in scripts/tenminutes.
 func tenMinutes(t *testing.T, script, said string) {

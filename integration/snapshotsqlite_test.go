@@ -9,7 +9,7 @@ import (
 )
 
 // snapshotCountVariable is how many snapshots TestSnapshotSQLite makes, one a second.
-const snapshotCountVariable = "PMEMFS_SNAPSHOT_COUNT"
+const snapshotCountVariable = "TEST_PMEMFS_SNAPSHOT_COUNT"
 
 // TestSnapshotSQLite has two kernels commit transactions to one database, by 9P, which has locks without further programs, while a snapshot is
 // made every second. The database of each snapshot

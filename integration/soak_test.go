@@ -19,8 +19,8 @@ import (
 
 // Environment variables of the soak.
 const (
-	soakVariable     = "PMEMFS_SOAK"      // how long it takes, such as 1h
-	soakSeedVariable = "PMEMFS_SOAK_SEED" // what a failed run printed
+	soakVariable     = "TEST_PMEMFS_SOAK"      // how long it takes, such as 1h
+	soakSeedVariable = "TEST_PMEMFS_SOAK_SEED" // what a failed run printed
 )
 
 // A soak is a row of incarnations of the server. Each serves slices of mixed work, after which everything must be as after the first one,

@@ -17,7 +17,7 @@ import (
 	"pmemfs/pmemfs/internal/pmem"
 )
 
-const enclosedVar = "PMEMFS_TEST_ENCLOSED"
+const enclosedVar = "TEST_PMEMFS_ENCLOSED"
 
 // onSmallDisk runs the test that calls it once more, in a mount namespace of its own, and reports false when that has ended; in there it
 // returns a folder on a filesystem of so many bytes. It needs root, or namespaces of users.

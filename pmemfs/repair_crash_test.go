@@ -44,8 +44,8 @@ func cutRepair(t *testing.T, medium []byte, fence int, seen map[string]bool) (al
 	return all, none, n <= fence
 }
 
-// thorough says whether tests that go on for long are to be run whole: PMEMFS_THOROUGH is set, as "make crash" does.
-func thorough() bool { return os.Getenv("PMEMFS_THOROUGH") != "" }
+// thorough says whether tests that go on for long are to be run whole: TEST_PMEMFS_THOROUGH is set, as "make crash" does.
+func thorough() bool { return os.Getenv("TEST_PMEMFS_THOROUGH") != "" }
 
 // TestRepairInterrupted cuts the power at fences of a repair: a second repair must come to the same end. Every fence is
 // passed by the crash job "repair"; here it is many kinds of damage, and at each of them every fence if asked for, else two.

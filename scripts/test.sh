@@ -18,7 +18,7 @@ fi
 
 gotestsum=gotest.tools/gotestsum@v1.13.0
 results=$(mktemp -d)
-export PMEMFS_TIMES=$results/times
+export TEST_PMEMFS_TIMES=$results/times
 trap 'rm -rf "$results"' EXIT
 
 # packages lists the module's packages that match patterns, less integration and
@@ -162,9 +162,9 @@ for part in "${parts[@]}"; do
 	summary+=("$(cat "$results/$part.line")")
 done
 
-if [ -f "$PMEMFS_TIMES" ]; then
+if [ -f "$TEST_PMEMFS_TIMES" ]; then
 	echo "=== the first ten minutes"
-	cat "$PMEMFS_TIMES"
+	cat "$TEST_PMEMFS_TIMES"
 fi
 echo "=== summary"
 printf '%s\n' "${summary[@]}"

@@ -25,8 +25,8 @@ import (
 // TestSoak goes on for as long as one variable says, and does the same again with another's seed; which of several clients is first is up to the
 // machine.
 const (
-	soakVariable = "PMEMFS_SOAK"      // a duration; without it, each client has soakConns connections
-	seedVariable = "PMEMFS_SOAK_SEED" // what a failure prints
+	soakVariable = "TEST_PMEMFS_SOAK"      // a duration; without it, each client has soakConns connections
+	seedVariable = "TEST_PMEMFS_SOAK_SEED" // what a failure prints
 	soakClients  = 8
 	soakConns    = 40
 )

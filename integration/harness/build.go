@@ -19,7 +19,7 @@ import (
 
 // BinaryVariable names the environment variable with which a ready binary can
 // be tested in place of a fresh build, for instance a release or a -race build.
-const BinaryVariable = "PMEMFS_BINARY"
+const BinaryVariable = "TEST_PMEMFS_BINARY"
 
 // builds holds one result per program: a build is done once per process.
 var builds = struct {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Environ is the environment without variables that tests go by: serve would ask what they mean.
+// Environ is the environment without variables of the server, which whoever runs the tests may have set.
 func Environ() (list []string) {
 	for _, each := range os.Environ() {
 		if !strings.HasPrefix(each, "PMEMFS_") {

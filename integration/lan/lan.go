@@ -36,7 +36,7 @@ func GuestNetwork6(i int) string { return "fd77::" + strconv.Itoa(2+i) + "/64" }
 func Tap(i int) string { return "tap" + strconv.Itoa(i) }
 
 // enclosed names the environment variable that tells the test which runs in the namespaces that it does.
-const enclosed = "PMEMFS_ENCLOSED"
+const enclosed = "TEST_PMEMFS_ENCLOSED"
 
 // Enclosed runs the test that calls it once more, in network and mount namespaces of its own, and reports false when that has ended; in
 // there it reports true. prepare does before what needs the network of this machine. It needs root, or namespaces of users.

@@ -24,7 +24,7 @@ serve() {
 	port=$(free_port)
 	./pmemfs serve --size 64MiB --nfs "127.0.0.1:$port" --admin off --squash none >log 2>&1 &
 	server=$!
-	answers "$port" log
+	answers "$port" log "$server"
 }
 
 step "verify the checksum" check

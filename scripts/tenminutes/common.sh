@@ -29,11 +29,13 @@ free_port() {
 	return 1
 }
 
-# answers PORT [LOG]: waits until something listens there, on a busy machine too. LOG is shown if nothing does.
+# answers PORT [LOG PID]: waits until something listens there, on a busy machine too, unless the server PID has ended. LOG is shown if
+# nothing does.
 answers() {
 	local try
 	for try in $(seq 3000); do
 		(exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return
+		[ -z "${3:-}" ] || kill -0 "$3" 2>/dev/null || break
 		sleep 0.1
 	done
 	echo "nothing listens on port $1" >&2

@@ -15,7 +15,7 @@ serve() {
 	port=$(free_port)
 	(cd pmemfs && GOFLAGS=-buildvcs=false exec go run ./cmd/pmemfs serve --size 64MiB --nfs "127.0.0.1:$port" --admin off --squash none) >log 2>&1 &
 	runner=$!
-	answers "$port" log
+	answers "$port" log "$runner"
 	server=$(pgrep -P "$runner" -x pmemfs)
 }
 # go run ends with its program.

@@ -49,7 +49,7 @@ example() { pmemfs config check /etc/pmemfs/pmemfs.toml; }
 serve() {
 	setpriv --reuid=pmemfs --regid=pmemfs --clear-groups pmemfs serve --config /etc/pmemfs/pmemfs.toml --root-mode 1777 >log 2>&1 &
 	server=$!
-	answers "$port" log
+	answers "$port" log "$server"
 }
 # What the administrator has removed stays removed, and is no reason to fail.
 without() {
