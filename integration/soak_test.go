@@ -63,6 +63,7 @@ type soak struct {
 	admin   string
 	nine    string // address of 9P
 	clients []soakClient
+	young   *harness.Server // another one, which is new in each slice: what a call takes on this machine now
 	op      operator
 	killing atomic.Bool // a broken connection is our doing
 	died    bool        // no client has connected since the last kill
@@ -89,6 +90,7 @@ func newSoak(t *testing.T, seed uint64) *soak {
 	s.op = operator{t: t, dir: s.dir, image: image, file: file, admin: s.admin, nine: s.nine}
 	s.op.configure()
 	s.server = harness.ServeConfig(t, "127.0.0.1", harness.FreePort(t), file, []string{image})
+	s.young = harness.Serve(t, filepath.Join(s.dir, "young.img"), "--size", "64MiB", "--squash", "none")
 	for id := range soakNFSClients {
 		c, err := newSoakNFS(s.server.Addr(), id, seed)
 		if err != nil {
@@ -111,8 +113,7 @@ func (s *soak) run(whole time.Duration) {
 	slice := whole / (soakLives * soakSlices)
 	for life := range soakLives {
 		for n := range soakSlices {
-			took, yard := s.work(slice)
-			s.rests(life, n, slice, took, yard)
+			s.rests(life, n, slice, s.work(slice))
 		}
 		for range soakKills {
 			s.killed()
@@ -131,35 +132,56 @@ func (s *soak) run(whole time.Duration) {
 	}
 }
 
-// work lets the clients and the operator work for a while. It returns how long each step of a client took, and what the machine takes for a
-// durable write meanwhile.
-func (s *soak) work(slice time.Duration) (took, yard []time.Duration) {
+// worked is how long each step took in a slice: of all clients, of those of NFS, and of the one of NFS that has a new server.
+type worked struct{ all, nfs, young []time.Duration }
+
+// work lets the clients and the operator work for a while.
+func (s *soak) work(slice time.Duration) (w worked) {
 	s.t.Helper()
+	young := s.rejuvenate()
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	errs := make(chan error, len(s.clients)+2)
 	stop := make(chan struct{})
 	for _, c := range s.clients {
 		all.Go(func() {
-			mine, err := workSoak(c, s.died, stop)
+			took, err := workSoak(c, s.died, stop)
 			mu.Lock()
 			defer mu.Unlock()
-			took = append(took, mine...)
+			w.all = append(w.all, took...)
+			if _, ok := c.(*soakNFS); ok {
+				w.nfs = append(w.nfs, took...)
+			}
 			errs <- err
 		})
 	}
-	all.Go(func() { errs <- s.op.work(stop) })
 	all.Go(func() {
-		var err error
-		yard, err = yardstick(s.dir, stop)
+		took, err := workSoak(young, false, stop)
+		w.young = took
 		errs <- err
 	})
+	all.Go(func() { errs <- s.op.work(stop) })
 	time.Sleep(slice)
 	close(stop)
 	all.Wait()
 	s.noErrors(errs, len(s.clients)+2)
 	s.died = false
-	return took, yard
+	return w
+}
+
+// rejuvenate replaces the young server by one with a new image. It returns a client of it.
+func (s *soak) rejuvenate() soakClient {
+	s.t.Helper()
+	s.young.Stop()
+	if err := os.Remove(s.young.Image); err != nil {
+		s.t.Fatal(err)
+	}
+	s.young.Start()
+	c, err := newSoakNFS(s.young.Addr(), 0, s.rng.Uint64())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
 }
 
 // workSoak lets one client work until it is stopped.

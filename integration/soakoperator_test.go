@@ -73,7 +73,7 @@ func (o *operator) next() error {
 	case 4:
 		return o.pmemfs("status", o.image, "--json")
 	case 5:
-		return o.pmemfs("health", o.admin)
+		return o.healthy()
 	case 6:
 		return o.pmemfs("snapshot", "check", o.image, snapshot(o.made), "--quiet")
 	case 7: // the log is moved away, and begun anew
@@ -92,6 +92,15 @@ func (o *operator) next() error {
 	}
 	o.gone++
 	return o.pmemfs("snapshot", "delete", o.image, snapshot(o.gone))
+}
+
+// healthy asks whether the server answers. It is given seconds to; on a machine that others keep busy it may be asked again.
+func (o *operator) healthy() (err error) {
+	for deadline := time.Now().Add(patience); ; {
+		if err = o.pmemfs("health", o.admin); err == nil || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // cleanUp takes away what the operator has made.
