@@ -16,14 +16,30 @@ run() {
 		-e PMEMFS_NFS="127.0.0.1:$port" -e PMEMFS_SIZE=64MiB -e PMEMFS_ADMIN=off "$image" >/dev/null
 	answers "$port"
 }
+# what_of NAME: what the file NAME holds, which no other does.
+what_of() {
+	echo "$1"
+	head -c 100000 "$folder/sent"
+}
+# write_until_it_stops WRITER: files, each noted when it is acknowledged.
+write_until_it_stops() {
+	local n options="version=3&nfsport=$port&mountport=$port"
+	for n in $(seq 1000); do
+		what_of "busy-$1-$n" >"$folder/of-$1"
+		nfs-cp "$folder/of-$1" "nfs://127.0.0.1//busy-$1-$n?$options" >/dev/null 2>&1 || break
+		echo "busy-$1-$n" >>"$folder/acknowledged"
+	done
+}
 # Files are written while it stops: it ends in order all the same, and what was acknowledged is there afterwards.
 stop_busy() {
-	local n options="version=3&nfsport=$port&mountport=$port"
-	(for n in $(seq 1000); do nfs-cp "$folder/sent" "nfs://127.0.0.1//busy$n?$options" >/dev/null 2>&1 || break; echo "$n" >>"$folder/acknowledged"; done) &
-	local writer=$!
+	local writers=() writer
+	for writer in 1 2 3; do
+		write_until_it_stops "$writer" &
+		writers+=($!)
+	done
 	until [ -s "$folder/acknowledged" ]; do sleep 0.05; done
 	"${podman[@]}" stop -t 30 "$name" >/dev/null
-	kill "$writer" 2>/dev/null || true
+	kill "${writers[@]}" 2>/dev/null || true # libnfs would go on until the server is there again
 	[ "$("${podman[@]}" inspect -f '{{.State.ExitCode}}' "$name")" = 0 ]
 }
 again() {
@@ -31,12 +47,11 @@ again() {
 	answers "$port"
 }
 kept() {
-	local n options="version=3&nfsport=$port&mountport=$port"
-	for n in $(cat "$folder/acknowledged"); do
-		rm "$folder/back" # what is compared is what comes now
-		nfs-cp "nfs://127.0.0.1//busy$n?$options" "$folder/back" >/dev/null
-		cmp "$folder/sent" "$folder/back"
-	done
+	local file options="version=3&nfsport=$port&mountport=$port"
+	while read -r file; do
+		nfs-cp "nfs://127.0.0.1//$file?$options" "$folder/$file" >/dev/null
+		what_of "$file" | cmp - "$folder/$file"
+	done <"$folder/acknowledged"
 }
 
 step "run the container" run
