@@ -21,7 +21,7 @@ var section = regexp.MustCompile(`(?m)^## (\d+\.\d+\.\d+) \(\d{4}-\d\d-\d\d\)$`)
 var timeOfStep = regexp.MustCompile(`^ *\d+ ms  `)
 
 // TestRelease makes a release of what is committed twice, in two checkouts at different places, which must be equal. Then strangers take the
-// archive and the Debian package from nothing to a file on a filesystem.
+// archive and the Debian package from nothing to a file on a filesystem, and an administrator keeps the package as a service.
 func TestRelease(t *testing.T) {
 	root := harness.Root(t)
 	text, err := os.ReadFile(filepath.Join(root, "CHANGELOG.md"))
@@ -53,11 +53,12 @@ func TestRelease(t *testing.T) {
 	t.Run("archive", func(t *testing.T) {
 		tenMinutes(t, "archive.sh", command(t, dir, filepath.Join(root, "scripts/tenminutes/archive.sh"), name+".tar.gz", filepath.Join(first+".dist", "SHA256SUMS")))
 	})
+	deb := filepath.Join(first+".dist", "pmemfs_"+version+"_"+runtime.GOARCH+".deb")
 	t.Run("package", func(t *testing.T) {
-		deb := filepath.Join(first+".dist", "pmemfs_"+version+"_"+runtime.GOARCH+".deb")
 		command(t, dir, "lintian", "--fail-on=error,warning", "--allow-root", deb)
 		tenMinutes(t, "package.sh", command(t, dir, filepath.Join(root, "scripts/tenminutes/package.sh"), deb))
 	})
+	t.Run("service", func(t *testing.T) { packageService(t, deb) })
 	t.Run("refused", func(t *testing.T) { releaseRefused(t, first, version) })
 }
 

@@ -34,7 +34,7 @@ if [ -n "$roothost" ]; then
 	cp -a /add/. /mnt/
 	cp /obey /mnt/obey
 	# A machine of its own, with the users and without the services, disks and network of the host.
-	rm -f /mnt/.dockerenv /mnt/run/.containerenv /mnt/etc/fstab /mnt/etc/machine-id /mnt/etc/systemd/system/*.wants/*
+	rm -f /mnt/.dockerenv /mnt/run/.containerenv /mnt/usr/sbin/policy-rc.d /mnt/etc/fstab /mnt/etc/machine-id /mnt/etc/systemd/system/*.wants/*
 	: >/mnt/etc/machine-id
 	printf '[Unit]\nAfter=basic.target\n[Service]\nEnvironment=hostline=%s\nExecStart=/bin/busybox sh /obey\n' "$hostline" >/mnt/etc/systemd/system/obey.service
 	# What takes long, and looks at the host's files or devices.
