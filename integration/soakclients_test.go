@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -114,34 +113,54 @@ func (n *soakNine) connect(killed bool) error {
 func (n *soakNine) close()      { n.c.Close() }
 func (n *soakNine) counts() int { return n.acked }
 
-// compare reads all files. The one that was being changed may be as it was, or as it was to be.
+// compare reads all files. The one that was being changed may be as it was, or as it was to be. The server may be killed meanwhile, and then
+// it is compared again.
 func (n *soakNine) compare() error {
 	names, err := n.names()
 	if err != nil {
 		return err
 	}
 	if at := n.flight; at >= 0 {
-		before := n.files[at]
-		delete(n.files, at)
-		if slices.Contains(names, strconv.Itoa(at)) {
-			if n.files[at] = before; before == 0 || n.read(at) != nil {
-				n.files[at] = n.to
-			}
-		} else if before != 0 && n.to != 0 {
-			return fmt.Errorf("9P client %d: file %d is gone, and was only replaced", n.id, at)
+		version, err := n.outcome(at, slices.Contains(names, strconv.Itoa(at)))
+		if err != nil {
+			return fmt.Errorf("9P client %d, to make file %d of version %d one of version %d: %w", n.id, at, n.files[at], n.to, err)
+		}
+		n.know(at, version)
+	}
+	for at, version := range n.files {
+		if err := n.read(at, version); err != nil {
+			return fmt.Errorf("9P client %d: %w", n.id, err)
 		}
 	}
-	for at := range n.files {
-		if err := n.read(at); err != nil {
-			return fmt.Errorf("9P client %d, with file %d under way: %w", n.id, n.flight, err)
-		}
-	}
-	n.flight = -1
 	err = n.c.Do(ninetest.Unlinkat, uint32(soakDir), "draft", uint32(0))
 	if err != nil && !errors.Is(err, syscall.ENOENT) {
 		return err
 	}
 	return n.list()
+}
+
+// outcome returns the version that a file has which was being changed: the one of before, or the new one; 0 if it has none.
+func (n *soakNine) outcome(at int, there bool) (int, error) {
+	before := n.files[at]
+	if !there && (before == 0 || n.to == 0) {
+		return 0, nil
+	}
+	for _, version := range []int{before, n.to} {
+		if there && version != 0 {
+			if err := n.read(at, version); !errors.Is(err, errOther) {
+				return version, err
+			}
+		}
+	}
+	return 0, fmt.Errorf("there: %v; it is neither", there)
+}
+
+// know notes what is so of a file, of which no change is under way.
+func (n *soakNine) know(at, version int) {
+	if n.files[at] = version; version == 0 {
+		delete(n.files, at)
+	}
+	n.flight = -1
 }
 
 // list compares the names in the directory with those that are to be there.
@@ -200,9 +219,12 @@ func (n *soakNine) content(at, version int) []byte {
 	return record(n.id, at, version, 16+version*7919%nineSizeMax)
 }
 
+// errOther says that a file does not hold what it might.
+var errOther = errors.New("that is another content")
+
 // read compares a file with what it is to hold.
-func (n *soakNine) read(at int) error {
-	want := n.content(at, n.files[at])
+func (n *soakNine) read(at, version int) error {
+	want := n.content(at, version)
 	var got []byte
 	err := n.open(strconv.Itoa(at), 0, func() error {
 		for {
@@ -214,7 +236,7 @@ func (n *soakNine) read(at int) error {
 		}
 	})
 	if err == nil && !bytes.Equal(got, want) {
-		err = fmt.Errorf("file %d holds %d bytes that are not the %d of version %d", at, len(got), len(want), n.files[at])
+		err = fmt.Errorf("file %d holds %d bytes, and not the %d of version %d: %w", at, len(got), len(want), version, errOther)
 	}
 	return err
 }
@@ -241,7 +263,7 @@ func (n *soakNine) one(at, pick int) error {
 	case pick < 8:
 		return n.list()
 	}
-	return n.read(at)
+	return n.read(at, n.files[at])
 }
 
 // change makes a file have another version, or none.
@@ -250,11 +272,7 @@ func (n *soakNine) change(at, to int, how func() error) error {
 	if err := how(); err != nil {
 		return err
 	}
-	if n.files[at] = to; to == 0 {
-		delete(n.files, at)
-	}
-	maps.DeleteFunc(n.files, func(_, version int) bool { return version == 0 })
-	n.flight = -1
+	n.know(at, to)
 	return nil
 }
 

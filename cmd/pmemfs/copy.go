@@ -47,7 +47,7 @@ func importFrom(ctx context.Context, reach controlFlags, t target, source tarbal
 	report, err := anywhere(ctx, reach, t.image, pmemfs.Options{},
 		func(fs *pmemfs.FS) (archive.Report, error) {
 			if err := archive.Sweep(fs); err != nil { // no reason to take nothing
-				skipped = append(skipped, archive.Problem{Path: "/", Text: "what an earlier put has left stays: " + err.Error()})
+				skipped = append(skipped, archive.Problem{Path: "/", Text: fmt.Errorf("what an earlier put has left stays: %w", err).Error()})
 			}
 			return archive.Import(ctx, fs, req, false, &counting{Source: source, tell: tell})
 		},

@@ -32,6 +32,6 @@ step "unpack" unpack
 step "look at the version" version
 step "serve a new image" serve
 step "copy a file there and back" there_and_back "$port" "$folder"
-step "stop" stop "$server"
+step "stop" stop
 step "check the image" ./pmemfs check --quiet pmemfs.img
 done_with "from the archive to a file on a filesystem"

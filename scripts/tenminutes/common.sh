@@ -52,11 +52,12 @@ there_and_back() {
 	cmp "$2/sent" "$2/back"
 }
 
-# stop PID: ends a server as an operator does, and waits until it has.
+# stop: ends $server as an operator does, and waits until it has.
 stop() {
-	kill -TERM "$1"
+	kill -TERM "$server"
 	local status=0
-	wait "$1" || status=$?
+	wait "$server" || status=$?
+	server=
 	[ "$status" -eq 0 ] || {
 		echo "the server ended with status $status" >&2
 		return 1

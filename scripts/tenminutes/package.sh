@@ -74,7 +74,7 @@ step "check the configuration that comes with it" example
 step "write a configuration" configure
 step "serve" serve
 step "copy a file there and back" there_and_back "$port" /tmp/ten
-step "stop" stop "$server"
+step "stop" stop
 step "install it again, as an upgrade does" dpkg -i pmemfs.deb
 step "keep the configuration" grep -q "$port" /etc/pmemfs/pmemfs.toml
 step "upgrade without a configuration, as somebody with another one may" without
