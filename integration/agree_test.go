@@ -3,6 +3,7 @@ package integration
 import (
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,7 +46,7 @@ func TestStacksAgree(t *testing.T) {
 		})
 		fss = append(fss, fs)
 	}
-	names := []string{"engine", "native", "go-nfs", "native, unstable"}
+	names := []string{"engine", "native", "go-nfs", unstableStack}
 	for _, fs := range fss {
 		if err := fs.Setattr(".", conformance.Set{Mode: new(uint32(0o777))}); err != nil {
 			t.Fatal(err)
@@ -63,6 +64,10 @@ func TestStacksAgree(t *testing.T) {
 		kinds[kind]++
 		for j, fs := range fss[1:] {
 			got := call(fs)
+			want := want
+			if names[j+1] == unstableStack {
+				got, want = withoutUsed(got), withoutUsed(want)
+			}
 			if names[j+1] == "go-nfs" && got != want && conformance.IsError(got) && conformance.IsError(want) {
 				order[want+", go-nfs "+got]++
 				continue
@@ -74,12 +79,24 @@ func TestStacksAgree(t *testing.T) {
 	}
 	want := treeOf(t, g, fss[0])
 	for j, fs := range fss[1:] {
-		if got := treeOf(t, g, fs); got != want {
+		got, want := treeOf(t, g, fs), want
+		if names[j+1] == unstableStack {
+			got, want = withoutUsed(got), withoutUsed(want)
+		}
+		if got != want {
 			t.Errorf("%s has\n%s\nthe engine\n%s", names[j+1], got, want)
 		}
 	}
 	t.Logf("%d files and directories at the end; results: %v; other errors: %v", strings.Count(want, "\n"), kinds, order)
 }
+
+// unstableStack keeps writes in memory, and stores several at once: a file that others have written piece by piece has a tree of extents there,
+// which stays when the pieces are gone, and here none. So what a file uses may differ by nodes.
+const unstableStack = "native, unstable"
+
+var used = regexp.MustCompile(` used \d+`)
+
+func withoutUsed(text string) string { return used.ReplaceAllString(text, "") }
 
 // variable is a number of the environment.
 func variable(t *testing.T, name string, or int) int {
