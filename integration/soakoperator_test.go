@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -106,12 +105,9 @@ func (o *operator) healthy() (err error) {
 // cleanUp takes away what the operator has made.
 func (o *operator) cleanUp() {
 	o.t.Helper()
-	var list struct{ Snapshots []struct{ Name string } }
-	if err := json.Unmarshal([]byte(harness.MustRun(o.t, o.dir, "snapshot", "list", o.image, "--json").Stdout), &list); err != nil {
-		o.t.Fatal(err)
-	}
-	for _, s := range list.Snapshots[:max(len(list.Snapshots)-3, 0)] { // a schedule may take one of its last away meanwhile
-		harness.MustRun(o.t, o.dir, "snapshot", "delete", o.image, s.Name)
+	list := snapshotNames(o.t, o.dir, o.image)
+	for _, name := range list[:max(len(list)-3, 0)] { // a schedule may take one of its last away meanwhile
+		harness.MustRun(o.t, o.dir, "snapshot", "delete", o.image, name)
 	}
 	if err := o.pmemfs("quota", "check", o.image); err != nil {
 		o.t.Error(err)
