@@ -23,7 +23,8 @@ type importer struct {
 	ctx    context.Context
 	fs     *pmemfs.FS
 	fresh  bool
-	target place // of the entry "."
+	path   string
+	target place // of the entry ".", at path
 	report *Report
 	levels []level // directories from the target's on, down to where the last entry is
 	chunk  []byte
@@ -37,14 +38,15 @@ type importer struct {
 //
 // fresh says that nothing is there: then what comes twice is an error, and files have their names at once.
 //
-// When it fails, the entries before the failed one stay. Durable on return. Errors: a *tarball.Error names the entry; that of ctx.
+// When it fails, the entries before the failed one stay. Durable on return. Errors: a *tarball.Error names the entry, an *EntryError the file in the
+// image too; that of ctx.
 func Import(ctx context.Context, fs *pmemfs.FS, req ImportRequest, fresh bool, source tarball.Source) (Report, error) {
 	report := NewReport()
 	p, err := locate(fs, fs.Root(), req.Path, false)
 	if err != nil {
 		return report, err
 	}
-	m := importer{ctx: ctx, fs: fs, fresh: fresh, target: p, report: &report, chunk: make([]byte, writeSize), temp: tempName()}
+	m := importer{ctx: ctx, fs: fs, fresh: fresh, path: req.Path, target: p, report: &report, chunk: make([]byte, writeSize), temp: tempName()}
 	err = m.all(source)
 	if err == nil {
 		err = m.leave(0)
@@ -69,10 +71,42 @@ func (m *importer) all(source tarball.Source) error {
 			if errors.As(err, &placed) || m.ctx.Err() != nil {
 				return err
 			}
-			return e.Wrap(err)
+			return m.about(e, err)
 		}
 		m.report.count(e)
 	}
+}
+
+// EntryError says which file could not be written: as an entry of the archive, if it comes from one, and in the image.
+type EntryError struct {
+	Path  string // in the image
+	entry *tarball.Error
+}
+
+// Error names the entry of an archive, or else the file in the image.
+func (e *EntryError) Error() string {
+	if e.entry.Offset < 0 {
+		return e.InImage()
+	}
+	return e.entry.Error()
+}
+
+// InImage is Error for somebody who knows of no archive.
+func (e *EntryError) InImage() string {
+	return fmt.Sprintf("%q: %v", tarball.Short(e.Path), e.entry.Unwrap())
+}
+
+// Unwrap returns the error that names the entry.
+func (e *EntryError) Unwrap() error { return e.entry }
+
+// about says of an error which file it is about.
+func (m *importer) about(e *tarball.Entry, err error) error {
+	names, nerr := parts(e.Name)
+	if nerr != nil { // such a file there is not
+		return e.Wrap(err)
+	}
+	path := "/" + strings.Trim(strings.TrimRight(m.path, "/")+"/"+strings.Join(names, "/"), "/")
+	return &EntryError{path, &tarball.Error{Name: e.Name, Offset: e.Offset, Cause: err}}
 }
 
 // parts splits a name of an archive.

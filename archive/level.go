@@ -97,7 +97,7 @@ func (m *importer) leave(keep int) error {
 		m.levels = m.levels[:n]
 		if l.entry != nil {
 			if err := m.dress(l.entry, l.handle, l.created); err != nil {
-				return l.entry.Wrap(err)
+				return m.about(l.entry, err)
 			}
 			continue
 		}

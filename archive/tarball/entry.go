@@ -102,22 +102,22 @@ var ErrSocket = errors.New("a socket, which no tar archive can hold")
 type Error struct {
 	Name   string // of the entry; empty if that is not known
 	Offset int64  // of its header, in bytes; negative if there is no archive
-	cause  error
+	Cause  error
 }
 
 // Error names the entry and the offset.
 func (e *Error) Error() string {
 	if e.Offset < 0 {
-		return fmt.Sprintf("%q: %v", Short(e.Name), e.cause)
+		return fmt.Sprintf("%q: %v", Short(e.Name), e.Cause)
 	}
 	if e.Name == "" {
-		return fmt.Sprintf("archive, offset %d: %v", e.Offset, e.cause)
+		return fmt.Sprintf("archive, offset %d: %v", e.Offset, e.Cause)
 	}
-	return fmt.Sprintf("archive entry %q, offset %d: %v", Short(e.Name), e.Offset, e.cause)
+	return fmt.Sprintf("archive entry %q, offset %d: %v", Short(e.Name), e.Offset, e.Cause)
 }
 
 // Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.cause }
+func (e *Error) Unwrap() error { return e.Cause }
 
 // Wrap says of an error which entry it is about.
 func (e *Entry) Wrap(err error) error {

@@ -130,6 +130,9 @@ func spoken(n ast.Node) (texts []string) {
 	case *ast.CompositeLit:
 		if name := calledName(n.Type); name == "Error" || strings.HasSuffix(name, ".Error") {
 			for _, e := range n.Elts {
+				if field, ok := e.(*ast.KeyValueExpr); ok {
+					e = field.Value
+				}
 				if text := literalOf(e); text != "" {
 					texts = append(texts, text)
 				}

@@ -18,7 +18,7 @@ const bodyMax = 1 << 20
 
 // badRequest is an error that says what is wrong with a request.
 func badRequest(format string, args ...any) error {
-	return &Error{codeRequest, fmt.Sprintf(format, args...)}
+	return &Error{Code: codeRequest, Message: fmt.Sprintf(format, args...)}
 }
 
 // readBody reads what there may be of a body.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"pmemfs/archive"
 	"pmemfs/archive/tarball"
 	"pmemfs/pmemfs"
 )
@@ -12,6 +13,7 @@ import (
 type Error struct {
 	Code    string `json:"code" doc:"which error it is, for programs"`
 	Message string `json:"message" doc:"the same for people"`
+	InImage string `json:"in_image,omitempty" doc:"of an entry of an archive that could not be written: the message with the file in the image in its place"`
 }
 
 // Error returns the message.
@@ -85,14 +87,21 @@ func explain(err error) (status int, e *Error) {
 			}
 		}
 	}
+	e = &Error{Code: codeInternal, Message: err.Error()}
+	var entry *archive.EntryError
+	if errors.As(err, &entry) {
+		e.InImage = entry.InImage()
+	}
 	for _, k := range codes {
 		if k.cause != nil && errors.Is(err, k.cause) {
-			return k.status, &Error{k.code, err.Error()}
+			e.Code = k.code
+			return k.status, e
 		}
 	}
-	var archive *tarball.Error
-	if errors.As(err, &archive) {
-		return http.StatusBadRequest, &Error{codeArchive, err.Error()}
+	var damaged *tarball.Error
+	if errors.As(err, &damaged) {
+		e.Code = codeArchive
+		return http.StatusBadRequest, e
 	}
-	return http.StatusInternalServerError, &Error{codeInternal, err.Error()}
+	return http.StatusInternalServerError, e
 }

@@ -220,7 +220,7 @@ func find(fs *pmemfs.FS, w QuotaWhose) (q pmemfs.Quota, dir pmemfs.Handle, err e
 			return q, dir, badRequest("a path names a tree: kind and id are in place of it")
 		}
 		if dir, err = directory(fs, w.Path); err != nil {
-			return q, dir, &Error{codeRequest, w.Path + ": " + err.Error()}
+			return q, dir, &Error{Code: codeRequest, Message: w.Path + ": " + err.Error()}
 		}
 		q, err = quotas.OfTree(fs, dir)
 		return q, dir, err

@@ -21,7 +21,7 @@ type Running interface {
 }
 
 // errNotServed is the answer of an operation about a server where there is none.
-var errNotServed = &Error{codeNotServed, "no server serves the image"}
+var errNotServed = &Error{Code: codeNotServed, Message: "no server serves the image"}
 
 // Status is how a server is.
 type Status struct {

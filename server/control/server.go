@@ -60,11 +60,11 @@ func NewServer(c Config) (*Server, error) {
 	}
 	for path := range methods {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			s.refuse(w, &Error{codeMethod, r.Method + " is no method of " + r.URL.Path})
+			s.refuse(w, &Error{Code: codeMethod, Message: r.Method + " is no method of " + r.URL.Path})
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.refuse(w, &Error{codeRoute, "there is no " + r.URL.Path + " here; GET " + Schema.Path + " lists what there is"})
+		s.refuse(w, &Error{Code: codeRoute, Message: "there is no " + r.URL.Path + " here; GET " + Schema.Path + " lists what there is"})
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -106,11 +106,11 @@ type bySocket struct{}
 // answer carries out one operation. Its panic costs the client its answer, and nobody else anything.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, o route) {
 	if id := r.Header.Get(imageHeader); id != "" && id != s.identity {
-		s.refuse(w, &Error{codeImage, "the server that listens here serves another image, which was at this path before"})
+		s.refuse(w, &Error{Code: codeImage, Message: "the server that listens here serves another image, which was at this path before"})
 		return
 	}
 	if o.local() && r.Context().Value(bySocket{}) == nil {
-		s.refuse(w, &Error{codeLocal, "files are read and written through the socket beside the image alone"})
+		s.refuse(w, &Error{Code: codeLocal, Message: "files are read and written through the socket beside the image alone"})
 		return
 	}
 	if st, ok := o.(streams); ok {
@@ -137,7 +137,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, o route) {
 
 // carryOut does what a request asks for, and returns the text of the reply.
 func (s *Server) carryOut(r *http.Request, o route) (text []byte, err error) {
-	err = &Error{codeInternal, "the server has a fault, and its log says where"}
+	err = &Error{Code: codeInternal, Message: "the server has a fault, and its log says where"}
 	safego.Run("control", func() {
 		var reply any
 		if reply, err = o.answer(r.Context(), s.image, r); err == nil {

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 
 	"pmemfs/archive"
 	"pmemfs/archive/tarball"
@@ -84,7 +86,8 @@ func (c *Client) ReadFiles(ctx context.Context, req archive.ExportRequest, sink 
 
 // WriteFiles has a server copy what a source has into its image. skipped is told of what no archive can hold.
 //
-// Errors: an *Error is the operation's; the source's; all others mean that what has become of it is not known.
+// Errors: the source's, alone: what the server says of a source that has failed would only confuse; an *Error is the operation's; all others mean
+// that what has become of it is not known.
 func (c *Client) WriteFiles(ctx context.Context, req archive.ImportRequest, source tarball.Source, skipped func(*tarball.Entry), progress func(done, total int64)) (report archive.Report, err error) {
 	var done int64
 	body := &failing{r: tarball.NewEncoder(source, skipped, func(n int) {
@@ -93,11 +96,16 @@ func (c *Client) WriteFiles(ctx context.Context, req archive.ImportRequest, sour
 	})}
 	answer, err := c.request(ctx, FilesWrite.method, FilesWrite.path, req, body)
 	if err != nil {
-		return report, errors.Join(body.err, err)
+		return report, cmp.Or(body.failure(), err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return report, errors.Join(body.err, c.refusal(answer))
+		err := c.refusal(answer)
+		var failed *Error
+		if errors.As(err, &failed) && failed.InImage != "" { // of the archive, which was made here, nobody knows
+			failed.Message = failed.InImage
+		}
+		return report, cmp.Or(body.failure(), err)
 	}
 	text, err := io.ReadAll(io.LimitReader(answer.Body, replyMax))
 	if err != nil {
@@ -108,14 +116,25 @@ func (c *Client) WriteFiles(ctx context.Context, req archive.ImportRequest, sour
 
 // failing remembers why a source has failed, of which the server learns only that nothing more comes.
 type failing struct {
-	r   io.Reader
+	r  io.Reader
+	mu sync.Mutex // over err: a server may answer before everything is sent
+
 	err error
 }
 
 func (f *failing) Read(p []byte) (int, error) {
 	n, err := f.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
 		f.err = err
 	}
 	return n, err
+}
+
+// failure is why the source has failed, or nil.
+func (f *failing) failure() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
 }

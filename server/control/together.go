@@ -39,7 +39,7 @@ func choose(servers []*Server, r *http.Request) (*Server, error) {
 	if name == "" {
 		return nil, badRequest("there are several images: say with the header %s which one, of %s", imageHeader, strings.Join(paths, ", "))
 	}
-	return nil, &Error{codeImage, fmt.Sprintf("the server serves %s, and not %.200q", strings.Join(paths, ", "), name)}
+	return nil, &Error{Code: codeImage, Message: fmt.Sprintf("the server serves %s, and not %.200q", strings.Join(paths, ", "), name)}
 }
 
 // ofServer reports whether what is at a path is about the server as a whole.
