@@ -64,7 +64,7 @@ func NewPacker(path, except string) (*Packer, error) {
 //
 // Errors: io.EOF; what the system said.
 func (p *Packer) Next() (*tarball.Entry, error) {
-	if err := p.close(); err != nil {
+	if err := p.Close(); err != nil {
 		return nil, err
 	}
 	for len(p.todo) > 0 {
@@ -200,7 +200,8 @@ func (p *Packer) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (p *Packer) close() error {
+// Close closes the file that is being read.
+func (p *Packer) Close() error {
 	f := p.file
 	p.file, p.parts = nil, nil
 	if f == nil {

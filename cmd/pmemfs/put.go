@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -69,6 +70,35 @@ func (s *edited) Next() (*tarball.Entry, error) {
 		e.Mode = s.flags.bits
 	}
 	return e, nil
+}
+
+// begun is a source whose first entry has been read: what is wrong with that is known before anything is sent or changed.
+type begun struct {
+	tarball.Source
+	first *tarball.Entry
+	err   error
+}
+
+// begin reads the first entry of a source, and opens it if it has data.
+//
+// Errors: the source's. That of one that is empty comes later.
+func begin(source tarball.Source) (*begun, error) {
+	b := &begun{Source: source}
+	if b.first, b.err = source.Next(); errors.Is(b.err, io.EOF) {
+		return b, nil
+	}
+	if b.err == nil && b.first.DataSize() > 0 {
+		_, b.err = source.Read(nil)
+	}
+	return b, b.err
+}
+
+func (b *begun) Next() (*tarball.Entry, error) {
+	e, err := b.first, b.err
+	if b.first, b.err = nil, nil; e == nil && err == nil {
+		return b.Source.Next()
+	}
+	return e, err
 }
 
 // streamed is a source of one file, whose content came from standard input.
@@ -153,16 +183,19 @@ count, permissions do not: who may open the image, or reach its server, may writ
 			list := []copied{}
 			var damaged error
 			for _, from := range args[:last] {
+				p := putting{from: from, image: t.image, flags: &flags, recursive: recursive}
+				if err := p.open(); err != nil {
+					return err
+				}
 				to, err := putTarget(ctx, reach, t, from, last > 1 || strings.HasSuffix(args[last], "/"))
 				if err != nil {
+					return errors.Join(err, p.close())
+				}
+				if err := p.spool(ctx, cmd); err != nil {
 					return err
 				}
-				source, done, err := putSource(ctx, cmd, from, t.image)
-				if err != nil {
-					return err
-				}
-				r, err := importFrom(ctx, reach, to, &edited{source, &flags, recursive, from}, progress(cmd, "copying"))
-				if err := errors.Join(err, done()); err != nil {
+				r, err := importFrom(ctx, reach, to, p.source, progress(cmd, "copying"))
+				if err := errors.Join(err, p.close()); err != nil {
 					return err
 				}
 				damaged = errors.Join(damaged, problems(cmd, to, r))
@@ -182,20 +215,56 @@ count, permissions do not: who may open the image, or reach its server, may writ
 	return cmd
 }
 
-// putSource opens what is to be copied.
-func putSource(ctx context.Context, cmd *cobra.Command, from, image string) (source tarball.Source, done func() error, err error) {
-	if from != "-" {
-		source, err = hostdir.NewPacker(from, image)
-		return source, func() error { return nil }, err
+// putting is one thing that is copied.
+type putting struct {
+	from, image string
+	flags       *putFlags
+	recursive   bool
+	source      tarball.Source
+	close       func() error
+}
+
+// open opens what is to be copied, unless that is standard input.
+func (p *putting) open() error {
+	p.close = func() error { return nil }
+	if p.from == "-" {
+		return nil
+	}
+	packer, err := hostdir.NewPacker(p.from, p.image)
+	if err != nil {
+		return p.local(err)
+	}
+	p.close = packer.Close
+	if p.source, err = begin(&edited{packer, p.flags, p.recursive, p.from}); err != nil {
+		return errors.Join(err, p.close())
+	}
+	return nil
+}
+
+// local says of a file that is not there, and whose name looks like one in an image, that it would have to be here.
+func (p *putting) local(err error) error {
+	if left, _, colon := strings.Cut(p.from, ":"); colon && errors.Is(err, fs.ErrNotExist) {
+		if _, serr := os.Stat(left); serr == nil {
+			return fmt.Errorf("%w: FROM is a file of this machine; pmemfs get copies out of an image", err)
+		}
+	}
+	return err
+}
+
+// spool takes all of standard input, if that is to be copied.
+func (p *putting) spool(ctx context.Context, cmd *cobra.Command) error {
+	if p.from != "-" {
+		return nil
 	}
 	s, err := spool(ctx, cmd.InOrStdin())
 	if err != nil {
 		if ctx.Err() != nil {
 			err = errors.New("interrupted")
 		}
-		return nil, nil, fmt.Errorf("standard input: %w", err)
+		return fmt.Errorf("standard input: %w", err)
 	}
-	return s, s.f.Close, nil
+	p.source, p.close = &edited{s, p.flags, p.recursive, p.from}, s.f.Close
+	return nil
 }
 
 // putTarget is where a file comes to be: in a directory that is there, or under the name that is given.

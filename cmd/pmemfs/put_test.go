@@ -177,6 +177,73 @@ func TestPutReplaces(t *testing.T) {
 	}
 }
 
+// TestPutLocal has faults of the files that are to be copied: they are found before anything is sent, with and without a server.
+func TestPutLocal(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	image, none := filepath.Join(dir, "fs.img"), filepath.Join(dir, "none")
+	want(t, 0, "mkfs", image, "--size", "16MiB")
+	check := func(cause string, args ...string) {
+		t.Helper()
+		if _, said := want(t, 1, args...); said != "pmemfs: "+cause+"\n" {
+			t.Errorf("%q: %s", args, said)
+		}
+	}
+	for _, online := range []bool{false, true} {
+		if online {
+			defer serve(t, image).stop()
+		}
+		check(dir+" is a directory: --recursive copies it with all that is in it", "put", dir, image+":/d")
+		check("lstat "+none+": no such file or directory", "put", none, image+":/d")
+		check("lstat "+image+":/a: no such file or directory: FROM is a file of this machine; pmemfs get copies out of an image", "put", image+":/a", image+":/d")
+		if online {
+			if out, _ := want(t, 0, "jobs", "list", image, "--json"); strings.Contains(out, "files-write") {
+				t.Errorf("the server was asked: %s", out)
+			}
+		}
+	}
+	if _, err := begin(unreadable{}); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("a file that cannot be read: %v", err)
+	}
+}
+
+// unreadable is a source of a file that its user may not read, as root may all.
+type unreadable struct{}
+
+func (unreadable) Next() (*tarball.Entry, error) {
+	return &tarball.Entry{Name: ".", Type: tarball.Regular, Size: 1}, nil
+}
+func (unreadable) Read([]byte) (int, error) { return 0, os.ErrPermission }
+
+// TestPutQuota names the file in the image that a quota has no room for, with and without a server, and of a real archive the entry.
+func TestPutQuota(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	image, src := filepath.Join(dir, "fs.img"), filepath.Join(dir, "src")
+	big := filepath.Join(src, "big")
+	if err := errors.Join(os.Mkdir(src, 0o755), os.WriteFile(big, make([]byte, 8<<20), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	want(t, 0, "mkfs", image, "--size", "32MiB")
+	want(t, 0, "put", "-r", filepath.Join(src, "."), image+":/d", "--owner", "5:5")
+	want(t, 0, "rm", image+":/d/big")
+	want(t, 0, "quota", "set", image, "--path", "/d", "--bytes", "1MiB")
+	for _, online := range []bool{false, true} {
+		if online {
+			defer serve(t, image).stop()
+		}
+		for _, args := range [][]string{{"put", big, image + ":/d/big"}, {"put", big, image + ":/d"}, {"put", "-r", src + "/.", image + ":/d"}} {
+			if _, said := want(t, 1, args...); !strings.HasPrefix(said, "pmemfs: "+image+`: "/d/big": `) || !strings.Contains(said, "quota exceeded") {
+				t.Errorf("%q: %s", args, said)
+			}
+		}
+	}
+	tool(t, nil, "tar", "-cf", filepath.Join(dir, "a.tar"), "-C", src, "./big")
+	if _, said := want(t, 1, "mkfs", image+"2", "--size", "4MiB", "--from", filepath.Join(dir, "a.tar")); !strings.Contains(said, `archive entry "./big", offset 0: `) {
+		t.Error(said)
+	}
+}
+
 // TestGetStays has images that would have files written elsewhere.
 func TestGetStays(t *testing.T) {
 	dir := t.TempDir()
