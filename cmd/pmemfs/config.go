@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -117,8 +119,16 @@ func plural(n int, word string) string {
 //
 // Errors: config.Mistakes, and what the server would refuse.
 func checked(path string) (*config.InForce, error) {
-	from := sources{file: path}
-	_, f, err := from.load()
+	file, err := config.Read(path, os.LookupEnv)
+	var mistakes config.Mistakes
+	if err != nil && !errors.As(err, &mistakes) {
+		return nil, err
+	}
+	if mistakes = append(mistakes, file.Strangers(isKnown)...); len(mistakes) > 0 {
+		slices.SortStableFunc(mistakes, func(a, b *config.Mistake) int { return a.Line - b.Line })
+		return nil, mistakes
+	}
+	f, err := config.Resolve(file, nil, nil, "")
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +140,12 @@ func checked(path string) (*config.InForce, error) {
 		return nil, config.Mistakes{{File: path, Text: strings.ReplaceAll(err.Error(), "\n", "; ")}}
 	}
 	return f, nil
+}
+
+// isKnown is an error if this machine has no number for whose quota it is.
+func isKnown(q *config.Quota) error {
+	_, err := quotaOf(q)
+	return err
 }
 
 // reportedMistake is a mistake as JSON has it.

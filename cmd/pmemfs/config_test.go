@@ -46,6 +46,18 @@ func TestConfigCheck(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &report); err != nil || len(report.Mistakes) != 2 || report.Mistakes[0] != (reportedMistake{"bad.toml", 2, "log_levle", "unknown key; did you mean log_level?"}) {
 		t.Errorf("%v: %s", err, stdout)
 	}
+	write(t, "strangers.toml", "[[quota]]\nuser = 'no-such-a'\nfiles = 1\n[[quota]]\ngroup = 'no-such-b'\nfiles = 1\n")
+	const strangers = "strangers.toml:2: quota.user: user: unknown user no-such-a\nstrangers.toml:5: quota.group: group: unknown group no-such-b\n"
+	if stdout, stderr := want(t, 1, "config", "check", "strangers.toml"); stdout != strangers || stderr != "pmemfs: strangers.toml: 2 mistakes\n" {
+		t.Errorf("%s%s", stdout, stderr)
+	}
+	if _, stderr := want(t, 1, "serve", "none/x.img", "--config", "strangers.toml", "--nfs", "127.0.0.1:0", "--admin", "off"); !strings.Contains(stderr, "no-such-a") || !strings.Contains(stderr, "no-such-b") {
+		t.Errorf("serve: %s", stderr)
+	}
+	write(t, "strangers.toml", "[[quota]]\nuser = 'no-such-a'\nfiles = 1\n[[quota]]\ngroup = 'no-such-b'\nfiles = 1\n[[export]]\n[[export]]\n")
+	if stdout, _ := want(t, 1, "config", "check", "strangers.toml"); stdout != strangers+"strangers.toml:8: export: two exports are named \"/\": the other one is on line 7\n" {
+		t.Errorf("%s", stdout)
+	}
 	write(t, "users.toml", "9p_users = 'nobody'\n")
 	if stdout, stderr := want(t, 1, "config", "check", "users.toml"); !strings.Contains(stdout, "nobody/passwd") || stderr != "pmemfs: users.toml: 1 mistake\n" {
 		t.Errorf("%s%s", stdout, stderr)

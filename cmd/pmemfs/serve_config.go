@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 
 // serverConfig makes a server's configuration of what is in force. tell makes what is told of progress.
 //
-// Errors: a name of a user that this machine does not have.
+// Errors: those of adminConfig, and each name of a user or a group that this machine does not have, joined.
 func serverConfig(f *config.InForce, tell progressOf) (server.Config, error) {
 	s, made := f.Server, readBuild()
 	c := server.Config{
@@ -31,17 +32,13 @@ func serverConfig(f *config.InForce, tell progressOf) (server.Config, error) {
 		},
 	}
 	var err error
-	if c.Admin, err = adminConfig(s); err != nil {
-		return c, err
-	}
+	c.Admin, err = adminConfig(s)
 	for n := range f.Images {
-		i, err := imageConfig(&f.Images[n], tell)
-		if err != nil {
-			return c, err
-		}
+		i, ierr := imageConfig(&f.Images[n], tell)
+		err = errors.Join(err, ierr)
 		c.Images = append(c.Images, i)
 	}
-	return c, nil
+	return c, err
 }
 
 // adminConfig is the admin port as a server needs it.
@@ -82,13 +79,13 @@ func imageConfig(i *config.Image, tell progressOf) (c server.ImageConfig, err er
 		c.Snapshots = append(c.Snapshots, i.Snapshots[n].Schedule)
 	}
 	for n := range i.Quotas {
-		q, err := quotaOf(&i.Quotas[n])
-		if err != nil {
-			return c, fmt.Errorf("%v: quota of %s: %w", i.Quotas[n].At, i.Quotas[n].Whose(), err)
+		q, qerr := quotaOf(&i.Quotas[n])
+		if qerr != nil {
+			err = errors.Join(err, fmt.Errorf("%v: quota of %s: %w", i.Quotas[n].At, i.Quotas[n].Whose(), qerr))
 		}
 		c.Quotas = append(c.Quotas, q)
 	}
-	return c, nil
+	return c, err
 }
 
 // quotaOf is a quota as a server needs it, with the number that a name has on this machine.

@@ -13,6 +13,9 @@ func (r *reader) exports(t *node, i *Image) {
 	for _, one := range r.tables(t, i.prefix, "export") {
 		s := r.settings(one, prefix, []string{TableExport})
 		e := Export{Export: exportOf(s), Settings: s, At: r.at(one.line)}
+		if one.find("name") != nil && s["name"] == nil { // so the default is not its name
+			continue
+		}
 		if before, there := lines[e.Name]; there {
 			r.wrong(one.line, prefix, "two exports are named %q: the other one is on line %d", e.Name, before)
 			continue

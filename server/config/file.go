@@ -66,7 +66,7 @@ func sprintf(format string, args ...any) string { return fmt.Sprintf(format, arg
 
 // Read reads a file.
 //
-// Errors: those of the file, and Mistakes.
+// Errors: those of the file, and Mistakes; then the file is what could be read of it, to look for more.
 func Read(path string, lookup Lookup) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -81,7 +81,7 @@ func Read(path string, lookup Lookup) (*File, error) {
 
 // Parse is Read of a text, of which name is what messages call it. Paths stay as they are.
 //
-// Errors: Mistakes.
+// Errors: Mistakes, as Read.
 func Parse(name string, text []byte, lookup Lookup) (*File, error) {
 	return parse(&reader{name: name, lookup: lookup}, text)
 }
@@ -89,7 +89,7 @@ func Parse(name string, text []byte, lookup Lookup) (*File, error) {
 func parse(r *reader, text []byte) (*File, error) {
 	if len(text) > fileBytesMax {
 		r.wrong(0, "", "larger than %d bytes", fileBytesMax)
-		return nil, r.mistakes.err()
+		return &File{Path: r.name}, r.mistakes.err()
 	}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // which some editors begin a file with
 	root := r.tree(text)
@@ -97,10 +97,7 @@ func parse(r *reader, text []byte) (*File, error) {
 	if len(r.mistakes) == 0 {
 		r.vetTOML(text)
 	}
-	if err := r.mistakes.err(); err != nil {
-		return nil, err
-	}
-	return f, nil
+	return f, r.mistakes.err()
 }
 
 // ofOneImage are the tables that an image has.

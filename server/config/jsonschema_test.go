@@ -67,7 +67,8 @@ var beyondSchema = map[string]bool{
 	"[[snapshots]]\nprefix = 'a b'\nevery = '1h'\nkeep = {last = 1}":                                                  true,
 	"[[snapshots]]\nevery = '15m'\nkeep = {hourly = 24}\n\n[[ snapshots ]] # again\nevery = '1h'\nkeep = {daily = 1}": true,
 	"[[quota]]\nuser = '4294967295'\nfiles = 1":                                                                       true, "[[quota]]\nuser = 'a'\nbytes = '1GiB'\nsoft_bytes = '2GiB'": true, "[[quota]]\nuser = 'a'\nfiles = 1\nsoft_files = 2": true,
-	"[[image]]\npath = 'a'\n[[image.export]]\nname = '/x'\n[[image]]\npath = 'b'\n[[image.export]]\nname = '/x'": true,
+	"[[quota]]\nuser = 'a'\nbytes = '1GiB'\nsoft_bytes = '2GiB'\nfiles = 1\nsoft_files = 2\n[[quota]]\nuser = 'a'\nfiles = 1": true,
+	"[[image]]\npath = 'a'\n[[image.export]]\nname = '/x'\n[[image]]\npath = 'b'\n[[image.export]]\nname = '/x'":              true,
 }
 
 // asJSON is a file as JSON has it.

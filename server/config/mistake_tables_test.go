@@ -6,6 +6,7 @@ var syntaxMistakes = []mistake{
 	{"[[export]]\nname = '/'\nname = '/b'", "f:3: export.name: the key is there already, on line 2"},
 	{"[limits]\n[limits]", "f:2: limits: the table is there already, on line 1"},
 	{"image = 'a'\n[[image]]\npath = 'b'", "f:2: image: it is text in quotes already, on line 1"},
+	{"[[export]]\nname = 'a'\n[[export]]", "f:2: export.name: \"a\" is not an absolute, cleaned path of at most 1024 bytes; did you mean \"/a\"?"},
 	{"[[export]]\n[export]", "f:2: export: it is a list of tables already, on line 1"},
 	{"image = 'a", "f:1: image: unterminated literal string"},
 	{"\n\n=", "f:3: syntax: invalid character at start of key: U+003D '='"},
@@ -67,6 +68,12 @@ var schedulesMistakes = []mistake{
 		"f:2: snapshots.prefix: a name of a snapshot begins neither with - nor with ., and has no spaces, control characters, /, @ and :, and up to 255 bytes with its time"},
 	{"[[snapshots]]\nevery = '15m'\nkeep = {hourly = 24}\n\n[[ snapshots ]] # again\nevery = '1h'\nkeep = {daily = 1}",
 		"f:5: snapshots.prefix: two schedules have the same prefix: \"auto-\""},
+	{"[[snapshots]]\nevery = '1d'\nkeep = {}",
+		"f:2: snapshots.every: \"1d\" is no time: it is such as \"45s\"; did you mean \"24h\"?\nf:3: snapshots.keep: nothing is kept: give last, hourly, daily, weekly, monthly or yearly"},
+	{"[[snapshots]]\nevery = '0s'\nkeep = {lst = 2}",
+		"f:2: snapshots.every: the time between two snapshots is given in whole seconds, at least 1s\nf:3: snapshots.keep.lst: unknown key; did you mean last?"},
+	{"[[snapshots]]\nevery = 1\nkeep = {last = 1}\n[[snapshots]]\nevery = '1s'\nprefix = 'a b'\nkeep = {last = 1}\n[[snapshots]]\nevery = '0s'\nkeep = {}",
+		"f:2: snapshots.every: text in quotes is wanted, not a whole number\nf:6: snapshots.prefix: a name of a snapshot begins neither with - nor with ., and has no spaces, control characters, /, @ and :, and up to 255 bytes with its time\nf:8: snapshots.prefix: two schedules have the same prefix: \"auto-\"\nf:9: snapshots.every: the time between two snapshots is given in whole seconds, at least 1s\nf:10: snapshots.keep: nothing is kept: give last, hourly, daily, weekly, monthly or yearly"},
 	{"[snapshots]\nevery = '1h'", "f:1: snapshots: each begins with [[snapshots]], in two brackets"},
 }
 
@@ -74,12 +81,17 @@ var schedulesMistakes = []mistake{
 var quotasMistakes = []mistake{
 	{"[[quota]]\nbytes = '1GiB'", "f:1: quota: say whose it is: one of user, group and path"},
 	{"[[quota]]\nuser = 'a'\ngroup = 'b'\nfiles = 1", "f:1: quota: say whose it is: one of user, group and path"},
-	{"[[quota]]\nuser = 1000", "f:2: quota.user: text in quotes is wanted, not a whole number"},
+	{"[[quota]]\nuser = 1000", "f:1: quota: it limits nothing: say bytes, soft_bytes, files or soft_files\nf:2: quota.user: text in quotes is wanted, not a whole number"},
 	{"[[quota]]\nuser = 'a b'\nfiles = 1", "f:2: quota.user: \"a b\" is neither the name nor the number of a user"},
 	{"[[quota]]\nuser = '4294967295'\nfiles = 1", "f:2: quota.user: 4294967295 is no number of a user"},
 	{"[[quota]]\nuser = 'a'", "f:1: quota: it limits nothing: say bytes, soft_bytes, files or soft_files"},
 	{"[[quota]]\nuser = 'a'\nbytes = '1GiB'\nsoft_bytes = '2GiB'", "f:4: quota.soft_bytes: a soft limit above the hard one, 1GiB"},
 	{"[[quota]]\nuser = 'a'\nfiles = 1\nsoft_files = 2", "f:4: quota.soft_files: a soft limit above the hard one, 1"},
+	{"[[quota]]\npath = '/a'\nuser = 'a'\nsoft_bytes = 'zz'",
+		"f:1: quota: say whose it is: one of user, group and path\nf:4: quota.soft_bytes: \"zz\" is not a size: give a number of bytes, such as 64GiB, 512MiB or 4096"},
+	{"[[quota]]\nusr = 'a'\nfiles = 1", "f:2: quota.usr: unknown key; did you mean user?"},
+	{"[[quota]]\nuser = 'a'\nbytes = '1GiB'\nsoft_bytes = '2GiB'\nfiles = 1\nsoft_files = 2\n[[quota]]\nuser = 'a'\nfiles = 1",
+		"f:4: quota.soft_bytes: a soft limit above the hard one, 1GiB\nf:6: quota.soft_files: a soft limit above the hard one, 1\nf:7: quota: user a has a quota already, on line 1"},
 	{"[[quota]]\nuser = 'a'\nfiles = -1", "f:3: quota.files: a number of files is at least 0, not -1"},
 }
 

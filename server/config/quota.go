@@ -33,26 +33,13 @@ func (r *reader) quotas(t *node, prefix string) (all []Quota) {
 	name := dotted(prefix, "quota")
 	lines := map[string]int{}
 	for _, one := range r.tables(t, prefix, "quota") {
-		before := len(r.mistakes)
 		s := r.settings(one, name, []string{TableQuota})
-		if len(r.mistakes) > before {
-			continue
-		}
 		q := Quota{Path: Get[string](s, "path"), Settings: s, At: r.at(one.line)}
-		whose := 0
 		for key, to := range map[string]**Account{"user": &q.User, "group": &q.Group} {
 			if s[key] != nil {
 				a := Get[Account](s, key)
 				*to = &a
-				whose++
 			}
-		}
-		if q.Path != "" {
-			whose++
-		}
-		if whose != 1 {
-			r.wrong(one.line, name, "say whose it is: one of user, group and path")
-			continue
 		}
 		for key, to := range map[string]**uint64{"bytes": &q.Bytes, "soft_bytes": &q.SoftBytes, "files": &q.Files, "soft_files": &q.SoftFiles} {
 			if s[key] != nil {
@@ -60,7 +47,10 @@ func (r *reader) quotas(t *node, prefix string) (all []Quota) {
 				*to = &limit
 			}
 		}
-		r.vetQuota(&q, s, name)
+		r.vetQuota(&q, one, s, name)
+		if q.User == nil && q.Group == nil && q.Path == "" { // which has been told
+			continue
+		}
 		if at, there := lines[q.Whose()]; there {
 			r.wrong(one.line, name, "%s has a quota already, on line %d", q.Whose(), at)
 			continue
@@ -71,16 +61,51 @@ func (r *reader) quotas(t *node, prefix string) (all []Quota) {
 	return all
 }
 
-// vetQuota refuses limits that make no sense.
-func (r *reader) vetQuota(q *Quota, s Settings, name string) {
-	switch {
-	case above(q.SoftBytes, q.Bytes):
-		r.wrong(s["soft_bytes"].From.line, name+".soft_bytes", "a soft limit above the hard one, %s", s["bytes"].Texts[0])
-	case above(q.SoftFiles, q.Files):
-		r.wrong(s["soft_files"].From.line, name+".soft_files", "a soft limit above the hard one, %d", *q.Files)
-	case q.Bytes == nil && q.SoftBytes == nil && q.Files == nil && q.SoftFiles == nil:
+// vetQuota refuses what makes no sense. A key counts that has a wrong value; one that there is not may have been meant for what is missing.
+func (r *reader) vetQuota(q *Quota, t *node, s Settings, name string) {
+	said := func(keys ...string) (n int) {
+		for _, k := range keys {
+			if t.find(k) != nil {
+				n++
+			}
+		}
+		return n
+	}
+	limits := []string{"bytes", "soft_bytes", "files", "soft_files"}
+	whose, limited := said("user", "group", "path"), said(limits...)
+	known := whose+limited == len(t.entries)
+	if whose > 1 || whose == 0 && known {
+		r.wrong(q.At.line, name, "say whose it is: one of user, group and path")
+	}
+	if limited == 0 && known {
 		r.wrong(q.At.line, name, "it limits nothing: say bytes, soft_bytes, files or soft_files")
 	}
+	if above(q.SoftBytes, q.Bytes) {
+		r.wrong(s["soft_bytes"].From.line, name+".soft_bytes", "a soft limit above the hard one, %s", s["bytes"].Texts[0])
+	}
+	if above(q.SoftFiles, q.Files) {
+		r.wrong(s["soft_files"].From.line, name+".soft_files", "a soft limit above the hard one, %d", *q.Files)
+	}
+}
+
+// Strangers are the mistakes of quotas that are for users and groups whose names known does not know.
+func (f *File) Strangers(known func(q *Quota) error) (all Mistakes) {
+	for n := range f.Images {
+		i := &f.Images[n]
+		for x := range i.Quotas {
+			q := &i.Quotas[x]
+			err := known(q)
+			if err == nil {
+				continue
+			}
+			key := "user"
+			if q.User == nil {
+				key = "group"
+			}
+			all = append(all, &Mistake{File: f.Path, Line: q.Settings[key].From.line, Key: dotted(dotted(i.prefix, "quota"), key), Text: err.Error()})
+		}
+	}
+	return all
 }
 
 // above reports whether a soft limit is above the hard one that is said with it.
