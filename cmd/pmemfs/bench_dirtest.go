@@ -26,7 +26,7 @@ own ratios.`,
   pmemfs bench dirtest --parallel 2,4
   pmemfs bench dirtest --dirs 1 --parallel 2     all goroutines in one directory
   pmemfs bench dirtest --image-dir /mnt/pmem     in the domain of that filesystem`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return output.run(cmd, func(ctx context.Context) (bench.Report, error) { return bench.DirTest(ctx, o) })
 		},

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -24,15 +22,7 @@ O_DSYNC. The engine's small changes stand beside writes of 4 KiB. "engine to it"
 median of the rounds' own ratios: below 1 the engine is faster.`,
 		Example: `  pmemfs bench durable .
   pmemfs bench durable /mnt/disk --large 256`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return errors.New("name the folder to measure in")
-			}
-			if len(args) > 1 {
-				return fmt.Errorf("bench durable takes one folder, not %d", len(args))
-			}
-			return nil
-		},
+		Args: takes(1, 1, "one folder"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Dir = args[0]
 			return output.run(cmd, func(ctx context.Context) (bench.Report, error) { return bench.Durable(ctx, o) })

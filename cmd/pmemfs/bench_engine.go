@@ -40,7 +40,7 @@ time divided by the folder's, the median of the rounds' own ratios: below 1 the 
   pmemfs bench engine --compare /dev/shm         the same by system calls, here in a tmpfs
   pmemfs bench engine --parallel 1,2,4           what several goroutines gain
   pmemfs bench engine --image-dir /mnt/pmem      in the domain of that filesystem`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			several := cmd.Flags().Changed("parallel")
 			if several && !cmd.Flags().Changed("count") {

@@ -26,7 +26,7 @@ at once counts twice. This is a computation, not a measurement. It knows nothing
 readers of one lock, nor that a commit waits until the record in front of its own is durable.`,
 		Example: `  go run -tags locktimes ./cmd/pmemfs bench locks
   go run -tags locktimes ./cmd/pmemfs bench locks --image-dir /mnt/pmem`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return output.run(cmd, func(ctx context.Context) (bench.Report, error) { return bench.Locks(ctx, o) })
 		},

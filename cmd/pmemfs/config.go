@@ -41,7 +41,7 @@ func newConfigInit() *cobra.Command {
 		Short:   "Print an example that explains every key",
 		Long:    `Print a configuration file that explains every key. All keys are commented out, so it says nothing until that is changed.`,
 		Example: `  pmemfs config init >pmemfs.toml`,
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := io.WriteString(cmd.OutOrStdout(), config.Example(several))
 			return err
@@ -58,7 +58,7 @@ func newConfigSchema() *cobra.Command {
 		Long: `Print a JSON Schema (draft 2020-12) of the configuration file. Editors that know TOML and schemas complete keys with it, and mark
 mistakes: put "#:schema ./pmemfs.schema.json" into the first line of the file.`,
 		Example: `  pmemfs config schema >pmemfs.schema.json`,
-		Args:    cobra.NoArgs,
+		Args:    takes(0, 0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			text, err := config.JSONSchema()
 			if err == nil {
@@ -77,7 +77,7 @@ func newConfigCheck() *cobra.Command {
 		Long: `Look for mistakes in a configuration file, and print all of them; or what the file would serve, if it has none. No image is touched, and
 variables of the environment count only where the file names them.`,
 		Example: `  pmemfs config check pmemfs.toml`,
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(1, 1, "one file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := checked(args[0])
 			var mistakes config.Mistakes
@@ -196,7 +196,7 @@ from: the default, a line of the file, a variable, or an option.
 With an IMAGE it is the configuration of the server that serves it, which is reached as --control says. Secrets are not shown.`,
 		Example: `  pmemfs config show --config pmemfs.toml
   pmemfs config show fs.img --json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1, "at most one image"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			reply, err := shown(cmd, f, args)
 			if err != nil {

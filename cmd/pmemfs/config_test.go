@@ -148,6 +148,11 @@ func TestReload(t *testing.T) {
 	if _, stderr := want(t, 1, "reload", "fs.img"); !strings.Contains(stderr, "f.toml:3: export.squash: squash is root, all or none") {
 		t.Errorf("%s", stderr)
 	}
+	write(t, "f.toml", file+"squash = 'nobody'\n\nclients = ['x']\n")
+	const mistakes = "f.toml:3: export.squash: squash is root, all or none, not \"nobody\"\nf.toml:5: export.clients: \"x\" is no network: give one such as 10.0.0.0/8, or an address\n"
+	if stdout, stderr := want(t, 1, "reload", "fs.img"); stdout != mistakes || stderr != "pmemfs: not reloaded, everything stays as it was: 2 mistakes\n" {
+		t.Errorf("%s%s", stdout, stderr)
+	}
 	if again, _ := want(t, 0, "config", "show", "fs.img", "--json"); again != stdout {
 		t.Errorf("a mistake has changed something:\n%s", again)
 	}

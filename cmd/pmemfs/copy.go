@@ -158,7 +158,7 @@ func newCat() *cobra.Command {
 		Short:   "Write the content of files in an image to standard output",
 		Long:    `Write the content of files in an image to standard output, one after another. Where it cannot be read, zeros are written, and the exit status is 4.`,
 		Example: "  pmemfs cat fs.img:/etc/hosts\n  pmemfs cat fs.img@monday:/var/log/messages | less",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    takes(1, -1, "one or more files in images"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd)
 			defer stop()
@@ -196,7 +196,7 @@ func newRm() *cobra.Command {
 		Long: `Remove files in an image. Each argument names the image. A symbolic link is removed itself. What was removed before an error or an
 interruption is gone.`,
 		Example: "  pmemfs rm fs.img:/tmp/old\n  pmemfs rm -r fs.img:/tmp/build",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    takes(1, -1, "one or more files in images"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd)
 			defer stop()

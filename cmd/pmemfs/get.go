@@ -47,7 +47,7 @@ zeros are in its place, the file is named, and the exit status is 4: so all that
 		Example: `  pmemfs get fs.img:/etc/hosts
   pmemfs get -r fs.img@monday:/projects/ship restored
   pmemfs get -r fs.img:/ everything`,
-		Args: cobra.MinimumNArgs(1),
+		Args: takes(1, -1, "files in images, and where to copy them"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd)
 			defer stop()

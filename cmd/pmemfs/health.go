@@ -37,7 +37,7 @@ Exit status: 0 yes, 1 no, or no answer in time.`,
   pmemfs health 10.0.0.5:9049 --timeout 2s
   pmemfs health --admin https://10.0.0.5:9049 --insecure
   pmemfs health --ready --json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1, "at most one address"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case cmd.Flags().Changed("admin") && address == "":

@@ -56,7 +56,7 @@ func newJobsCancel() *cobra.Command {
 		Short:   "End a job",
 		Long:    `End a job of the server of an image. What it has found until then stays; a scrub can go on later.`,
 		Example: "  pmemfs jobs cancel fs.img 3\n  pmemfs jobs cancel --admin 127.0.0.1:9049 --admin-token token 3",
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    takes(1, 2, "an image and the number of a job"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.form.vet(); err != nil {
 				return err

@@ -49,11 +49,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return status
 }
 
-// withHelp adds to an error about an option or a command that there is not, or the number of arguments, where those that there are can be read.
+// withHelp adds to an error about an option or a command that there is not, where those that there are can be read.
 func withHelp(cmd *cobra.Command, err error) error {
 	var option *pflag.NotExistError
 	says := err.Error()
-	if !errors.As(err, &option) && !strings.HasPrefix(says, "unknown command") && !strings.HasPrefix(says, "accepts ") {
+	if !errors.As(err, &option) && !strings.HasPrefix(says, "unknown command") {
 		return err
 	}
 	return fmt.Errorf("%w: %s --help shows what there is", err, cmd.CommandPath())

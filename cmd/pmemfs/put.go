@@ -168,7 +168,7 @@ count, permissions do not: who may open the image, or reach its server, may writ
 		Example: `  pmemfs put hosts fs.img:/etc/hosts
   pmemfs put -r site fs.img:/srv --owner 33:33
   date | pmemfs put - fs.img:/build-date --mode 0444`,
-		Args: cobra.MinimumNArgs(2),
+		Args: takes(2, -1, "what to copy, and where in an image"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd)
 			defer stop()

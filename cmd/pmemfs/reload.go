@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +23,7 @@ Clients stay connected. What counts at the next start only is named.`,
   pmemfs reload --admin 127.0.0.1:9049 --admin-token token`,
 	}
 	var f watchFlags
-	cmd.Args = cobra.MaximumNArgs(1)
+	cmd.Args = takes(0, 1, "at most one image")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := f.form.vet(); err != nil {
 			return err
@@ -33,7 +34,7 @@ Clients stay connected. What counts at the next start only is named.`,
 		}
 		reply, err := control.Reload.Call(cmd.Context(), client, control.None{})
 		if err != nil {
-			return err
+			return f.refused(cmd.OutOrStdout(), err)
 		}
 		return f.form.print(cmd.OutOrStdout(), reply, func(w io.Writer) error {
 			printReload(w, reply)
@@ -42,6 +43,21 @@ Clients stay connected. What counts at the next start only is named.`,
 	}
 	f.add(cmd.Flags())
 	return cmd
+}
+
+// refused prints why nothing was reloaded, each mistake on a line as config check does it, and returns an error that counts them. One alone is the
+// error, and so are all for a program.
+func (f *watchFlags) refused(w io.Writer, err error) error {
+	lines := strings.Split(err.Error(), "\n")
+	if f.form.form != "table" || len(lines) == 1 {
+		return err
+	}
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(w, printable(line)); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("not reloaded, everything stays as it was: %d mistakes", len(lines))
 }
 
 // printReload says what has come of a reload, without what a terminal would take for a command.

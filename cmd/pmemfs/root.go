@@ -50,13 +50,21 @@ func newHelp() *cobra.Command {
 	}
 }
 
+// takes demands so many arguments; most is -1 for any number. what says which.
+func takes(least, most int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || most >= 0 && len(args) > most {
+			name := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+			return fmt.Errorf("%s takes %s, not %d %s: %s", name, what, len(args), plural(len(args), "argument"), cmd.UseLine())
+		}
+		return nil
+	}
+}
+
 // oneImage demands exactly one argument.
 func oneImage(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 && args[0] == "" {
 		return errors.New("no image is named")
 	}
-	if len(args) != 1 {
-		return fmt.Errorf("%s takes one image, not %d: %s", cmd.Name(), len(args), cmd.UseLine())
-	}
-	return nil
+	return takes(1, 1, "one image")(cmd, args)
 }

@@ -31,6 +31,34 @@ func TestForms(t *testing.T) {
 	walk(newRoot())
 }
 
+// TestArguments has every command say what it takes, to those who give it too few arguments, or too many.
+func TestArguments(t *testing.T) {
+	refused := 0
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for _, c := range cmd.Commands() {
+			walk(c)
+		}
+		if cmd.HasSubCommands() || cmd.Name() == "help" {
+			return
+		}
+		for n := range 4 {
+			err := cmd.ValidateArgs(slices.Repeat([]string{"x"}, n))
+			if err == nil {
+				continue
+			}
+			refused++
+			if !strings.Contains(err.Error(), " takes ") || !strings.HasSuffix(err.Error(), cmd.UseLine()) {
+				t.Errorf("%s with %d arguments: %v", cmd.CommandPath(), n, err)
+			}
+		}
+	}
+	walk(newRoot())
+	if refused < 90 {
+		t.Errorf("%d wrong numbers of arguments", refused)
+	}
+}
+
 // TestEcho has commands that print nothing say in JSON what they did.
 func TestEcho(t *testing.T) {
 	image := filepath.Join(t.TempDir(), "fs.img")

@@ -53,7 +53,7 @@ are about the one export, /, that there is when neither the file nor --export na
   pmemfs serve fs.img --nfs 10.0.0.5:2049 --portmap :111
   pmemfs serve fs.img --9p :564 --9p unix:/run/pmemfs.sock
   pmemfs serve --config pmemfs.toml`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1, "at most one image"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	f.add(cmd.Flags())

@@ -38,9 +38,13 @@ find it in .snapshots/NAME below what they have mounted. Older programs refuse a
 
 // imageAnd vets the arguments IMAGE and others.
 func imageAnd(least, most int, what string) cobra.PositionalArgs {
+	all := most
+	if most >= 0 {
+		all = 1 + most
+	}
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) < 1+least || most >= 0 && len(args) > 1+most {
-			return fmt.Errorf("%s takes an image and %s: %s", cmd.CommandPath(), what, cmd.UseLine())
+		if err := takes(1+least, all, "an image and "+what)(cmd, args); err != nil {
+			return err
 		}
 		for _, name := range args[1:] {
 			if !utf8.ValidString(name) { // which JSON would replace by another name

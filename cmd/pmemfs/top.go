@@ -31,7 +31,7 @@ prints what happened meanwhile.`,
 		Example: `  pmemfs top
   pmemfs top --admin 127.0.0.1:9049
   pmemfs top fs.img --once --json`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1, "at most one image"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.form.vet(); err != nil {
 				return err

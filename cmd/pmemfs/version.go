@@ -95,7 +95,7 @@ func newVersion() *cobra.Command {
 format and features of images it knows. An image with a feature that is not listed is refused, or can be read only: docs/upgrade.md.`,
 		Example: `  pmemfs version
   pmemfs version --json`,
-		Args: cobra.NoArgs,
+		Args: takes(0, 0, "no argument"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := form.vet(); err != nil {
 				return err

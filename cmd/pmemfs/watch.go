@@ -117,7 +117,7 @@ func readToken(path string) (string, error) {
 // newWatch makes a command that asks a server one thing and shows it.
 func newWatch[Req, Resp any](cmd *cobra.Command, op control.Operation[Req, Resp], request func() Req, table func(t *tabular, r *Resp)) *cobra.Command {
 	var f watchFlags
-	cmd.Args = cobra.MaximumNArgs(1)
+	cmd.Args = takes(0, 1, "at most one image")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := f.form.vet(); err != nil {
 			return err
