@@ -13,6 +13,7 @@ package archive
 import (
 	"errors"
 	"fmt"
+	pathpkg "path"
 	"strings"
 
 	"pmemfs/archive/tarball"
@@ -54,17 +55,35 @@ func top(fs *pmemfs.FS, snapshot string) (pmemfs.Handle, error) {
 		return fs.Root(), nil
 	}
 	s, err := fs.SnapshotNamed(snapshot)
+	if errors.Is(err, pmemfs.ErrNotExist) {
+		return pmemfs.Handle{}, missingSnapshot(snapshot)
+	}
 	if err != nil {
 		return pmemfs.Handle{}, fmt.Errorf("snapshot %q: %w", tarball.Short(snapshot), err)
 	}
 	return fs.Root().In(s.Epoch), nil
 }
 
+// missingSnapshot is the name of a snapshot that is not there.
+type missingSnapshot string
+
+// Error names it.
+func (m missingSnapshot) Error() string {
+	return fmt.Sprintf("no snapshot has the name %q", tarball.Short(string(m)))
+}
+
+// Unwrap returns pmemfs.ErrNotExist.
+func (m missingSnapshot) Unwrap() error { return pmemfs.ErrNotExist }
+
 // locate finds a file by its path. A symbolic link at its end is followed if asked for; those before it are. What is missing at the end is
 // no error.
+//
+// Errors: a *PathError of the path, or of the first part of it that is missing or no directory.
 func locate(fs *pmemfs.FS, root pmemfs.Handle, path string, follow bool) (p place, err error) {
+	at := "" // path of p, symbolic links resolved
 	defer func() {
-		if err != nil {
+		var part *PathError
+		if err != nil && !errors.As(err, &part) {
 			err = &PathError{path, err}
 		}
 	}()
@@ -84,10 +103,10 @@ func locate(fs *pmemfs.FS, root pmemfs.Handle, path string, follow bool) (p plac
 		name, tail, _ := strings.Cut(rest, "/")
 		rest = tail
 		if !p.exists {
-			return p, pmemfs.ErrNotExist
+			return p, &PathError{at, pmemfs.ErrNotExist}
 		}
 		if p.attr.Type != pmemfs.TypeDir {
-			return p, pmemfs.ErrNotDir
+			return p, &PathError{at, pmemfs.ErrNotDir}
 		}
 		dir := p.attr.Handle
 		if name == ".." && dir == root {
@@ -95,7 +114,7 @@ func locate(fs *pmemfs.FS, root pmemfs.Handle, path string, follow bool) (p plac
 		}
 		a, err := fs.Lookup(&superuser, nil, dir, []byte(name))
 		if errors.Is(err, pmemfs.ErrNotExist) {
-			p = place{dir: dir, name: name}
+			p, at = place{dir: dir, name: name}, pathpkg.Join("/", at, name)
 			continue
 		}
 		if err != nil {
@@ -103,7 +122,7 @@ func locate(fs *pmemfs.FS, root pmemfs.Handle, path string, follow bool) (p plac
 		}
 		last := strings.Trim(rest, "/") == ""
 		if a.Type != pmemfs.TypeSymlink || last && !follow && !directory {
-			p = place{a, dir, name, true}
+			p, at = place{a, dir, name, true}, pathpkg.Join("/", at, name)
 			if name == "." || name == ".." {
 				p.name = "" // it has another name where it is
 			}
@@ -118,7 +137,7 @@ func locate(fs *pmemfs.FS, root pmemfs.Handle, path string, follow bool) (p plac
 		}
 		rest = string(target) + "/" + rest
 		if target[0] == '/' {
-			dir = root
+			dir, at = root, ""
 		}
 		if p.attr, err = fs.Getattr(nil, dir); err != nil {
 			return p, err

@@ -37,4 +37,15 @@ func TestLocate(t *testing.T) {
 			t.Errorf("%q in %q: %q %v, want %q %v", c.path, c.snapshot, l.File.Type, err, c.kind, c.err)
 		}
 	}
+	for path, says := range map[string]string{
+		"/no/such/way": `"/no": no such file or directory`, "/d/no/way": `"/d/no": no such file or directory`, "/abs/../d/no/way": `"/d/no": no such file or directory`,
+		"/gone/a": `"/nowhere": no such file or directory`, "/no": `"/no": no such file or directory`, "/abs/f/g/h": `"/d/f": not a directory`,
+	} {
+		if _, err := List(fs, ListRequest{Path: path, Snapshot: map[bool]string{true: "s"}[path[1] == 'a']}); err == nil || err.Error() != says {
+			t.Errorf("%q: %v, want %s", path, err, says)
+		}
+	}
+	if _, err := List(fs, ListRequest{Path: "/d", Snapshot: "none"}); err == nil || err.Error() != `no snapshot has the name "none"` {
+		t.Errorf("a snapshot that is not there: %v", err)
+	}
 }
