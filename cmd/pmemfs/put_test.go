@@ -181,7 +181,8 @@ func TestPutReplaces(t *testing.T) {
 func TestPutLocal(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	image, none := filepath.Join(dir, "fs.img"), filepath.Join(dir, "none")
+	image, none, file := filepath.Join(dir, "fs.img"), filepath.Join(dir, "none"), filepath.Join(dir, "file")
+	write(t, file, "x")
 	want(t, 0, "mkfs", image, "--size", "16MiB")
 	check := func(cause string, args ...string) {
 		t.Helper()
@@ -194,10 +195,14 @@ func TestPutLocal(t *testing.T) {
 			defer serve(t, image).stop()
 		}
 		check(dir+" is a directory: --recursive copies it with all that is in it", "put", dir, image+":/d")
+		check(image+`: "/no": no such file or directory`, "put", file, image+":/no/such/dir")
+		check("stat "+image+"/srv: not a directory: a path in an image stands behind a colon: "+image+":/srv", "ls", image+"/srv")
+		check(none+"/x: no such file or directory", "tar", image, "-o", none+"/x")
+		check(image+`: no snapshot has the name "s2"`, "cat", image+"@s2:/h")
 		check("lstat "+none+": no such file or directory", "put", none, image+":/d")
 		check("lstat "+image+":/a: no such file or directory: FROM is a file of this machine; pmemfs get copies out of an image", "put", image+":/a", image+":/d")
 		if online {
-			if out, _ := want(t, 0, "jobs", "list", image, "--json"); strings.Contains(out, "files-write") {
+			if out, _ := want(t, 0, "jobs", "list", image, "--json"); strings.Count(out, "files-write") != 1 { // of /no/such/dir
 				t.Errorf("the server was asked: %s", out)
 			}
 		}

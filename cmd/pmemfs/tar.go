@@ -92,7 +92,11 @@ func openOutput(cmd *cobra.Command, path string) (*outputFile, error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return nil, err
+		var hidden *os.PathError // of which nobody has heard
+		if errors.As(err, &hidden) {
+			err = hidden.Err
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return &outputFile{f, f, path}, nil
 }

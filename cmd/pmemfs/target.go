@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"pmemfs/pmemfs"
@@ -72,9 +73,22 @@ func parseTarget(arg string) (target, error) {
 		}
 	}
 	if _, err := os.Stat(best.image); err != nil {
-		return best, err
+		return best, withColon(arg, err)
 	}
 	return best, fmt.Errorf("%s is a directory, and no image", best.image)
+}
+
+// withColon says of an argument that goes on behind a file as if that were a folder how a path in an image is named.
+func withColon(arg string, err error) error {
+	for i := len(arg) - 1; i > 0 && errors.Is(err, syscall.ENOTDIR); i-- {
+		if arg[i] != '/' {
+			continue
+		}
+		if st, serr := os.Stat(arg[:i]); serr == nil && !st.IsDir() {
+			return fmt.Errorf("%w: a path in an image stands behind a colon: %s:%s", err, arg[:i], arg[i:])
+		}
+	}
+	return err
 }
 
 // fileTarget is parseTarget of an argument that has to name a path.
