@@ -121,12 +121,12 @@ func vetTarget(path string, o *FormatOptions) (device bool, err error) {
 	if errors.Is(err, pmem.ErrLocked) {
 		return device, mapOpenErr(path, err)
 	}
-	what := "holds other data"
+	taken := fmt.Errorf("%s holds other data: %w", path, ErrExist)
 	if err == nil {
 		if layout.HasMagic(region.Bytes()) {
-			what = "is already a pmemfs image"
+			taken = fmt.Errorf("%s is already a pmemfs image: %w", path, ErrExist)
 		} else if device && allZero(region.Bytes()[:layout.BlockSize]) {
-			what = ""
+			taken = nil
 		}
 		if err := region.Close(); err != nil {
 			return device, err
@@ -134,8 +134,8 @@ func vetTarget(path string, o *FormatOptions) (device bool, err error) {
 	} else if device {
 		return device, mapOpenErr(path, err)
 	}
-	if what != "" && !o.Force {
-		return device, fmt.Errorf("%s %s: %w", path, what, ErrExist)
+	if taken != nil && !o.Force {
+		return device, taken
 	}
 	return device, nil
 }

@@ -197,6 +197,7 @@ func TestPutLocal(t *testing.T) {
 		check(dir+" is a directory: --recursive copies it with all that is in it", "put", dir, image+":/d")
 		check(image+`: "/no": no such file or directory`, "put", file, image+":/no/such/dir")
 		check("stat "+image+"/srv: not a directory: a path in an image stands behind a colon: "+image+":/srv", "ls", image+"/srv")
+		check("stat "+image+"@s/srv: no such file or directory: a path in an image stands behind a colon: "+image+"@s:/srv", "ls", image+"@s/srv")
 		check(none+"/x: no such file or directory", "tar", image, "-o", none+"/x")
 		check(image+`: no snapshot has the name "s2"`, "cat", image+"@s2:/h")
 		check("lstat "+none+": no such file or directory", "put", none, image+":/d")

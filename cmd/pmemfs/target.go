@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"pmemfs/pmemfs"
@@ -80,12 +79,14 @@ func parseTarget(arg string) (target, error) {
 
 // withColon says of an argument that goes on behind a file as if that were a folder how a path in an image is named.
 func withColon(arg string, err error) error {
-	for i := len(arg) - 1; i > 0 && errors.Is(err, syscall.ENOTDIR); i-- {
+	for i := len(arg) - 1; i > 0; i-- {
 		if arg[i] != '/' {
 			continue
 		}
-		if st, serr := os.Stat(arg[:i]); serr == nil && !st.IsDir() {
-			return fmt.Errorf("%w: a path in an image stands behind a colon: %s:%s", err, arg[:i], arg[i:])
+		for _, t := range readings(arg[:i]) {
+			if st, serr := os.Stat(t.image); serr == nil && !st.IsDir() && !t.named {
+				return fmt.Errorf("%w: a path in an image stands behind a colon: %s:%s", err, arg[:i], arg[i:])
+			}
 		}
 	}
 	return err
