@@ -106,13 +106,15 @@ func (c *Config) vet() ([]*export.Set, error) {
 	if c.Memory != 0 && c.Memory < rpc.BudgetMin {
 		return nil, fmt.Errorf("requests cannot do with %d bytes of memory: they take %d MiB at least", c.Memory, rpc.BudgetMin>>20)
 	}
-	if err := errors.Join(c.Finding.vet(), c.Locking.vet(), c.vetNineP(), c.Admin.vet(), c.Watching.vet()); err != nil {
+	err := errors.Join(c.Finding.vet(), c.Locking.vet(), c.vetNineP(), c.Admin.vet(), c.Watching.vet())
+	if c.NFSStack == StackGoNFS && len(c.Images) > 1 {
+		err = errors.Join(err, fmt.Errorf("the NFS stack %s serves one image: for several choose %s", StackGoNFS, StackNative))
+	}
+	sets, ierr := vetImages(c.Images)
+	if err = errors.Join(err, ierr); err != nil {
 		return nil, err
 	}
-	if c.NFSStack == StackGoNFS && len(c.Images) > 1 {
-		return nil, fmt.Errorf("the NFS stack %s serves one image: for several choose %s", StackGoNFS, StackNative)
-	}
-	return vetImages(c.Images)
+	return sets, nil
 }
 
 // vet refuses what could not work of one image.

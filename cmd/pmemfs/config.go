@@ -133,11 +133,11 @@ func checked(path string) (*config.InForce, error) {
 		return nil, err
 	}
 	c, err := serverConfig(f, silent)
-	if err == nil {
-		err = c.Vet()
-	}
-	if err != nil {
-		return nil, config.Mistakes{{File: path, Text: strings.ReplaceAll(err.Error(), "\n", "; ")}}
+	if err = errors.Join(err, c.Vet()); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") { // errors that are joined have one each
+			mistakes = append(mistakes, &config.Mistake{File: path, Text: line})
+		}
+		return nil, mistakes
 	}
 	return f, nil
 }

@@ -62,6 +62,10 @@ func TestConfigCheck(t *testing.T) {
 	if stdout, stderr := want(t, 1, "config", "check", "users.toml"); !strings.Contains(stdout, "nobody/passwd") || stderr != "pmemfs: users.toml: 1 mistake\n" {
 		t.Errorf("%s%s", stdout, stderr)
 	}
+	write(t, "users.toml", "9p_users = 'nobody'\nadmin_token = 'none'\nadmin_cert = 'c'\nadmin_key = 'k'\n")
+	if stdout, stderr := want(t, 1, "config", "check", "users.toml"); strings.Count(stdout, "users.toml: ") != 3 || stderr != "pmemfs: users.toml: 3 mistakes\n" {
+		t.Errorf("%s%s", stdout, stderr)
+	}
 	write(t, "good.toml", "image = 'x.img'\n[[export]]\nname = '/d'\nread_only = true\n[[snapshots]]\nevery = '1h'\nkeep = {last = 1}\n[[quota]]\nuser = '7'\nfiles = 1\n")
 	if stdout, _ := want(t, 0, "config", "check", "good.toml"); stdout != "good.toml: no mistakes; it would serve on 127.0.0.1:2049\n  image x.img\n    export /d,ro\n    snapshots auto- every 1h0m0s\n    quota of user 7\n" {
 		t.Errorf("%s", stdout)
