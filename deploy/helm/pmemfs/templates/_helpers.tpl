@@ -14,8 +14,8 @@
 {{- end }}
 
 {{- define "pmemfs.selector" -}}
-app.kubernetes.io/name: {{ include "pmemfs.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "pmemfs.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "pmemfs.labels" -}}
@@ -56,31 +56,31 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- end }}
 
 {{- define "pmemfs.environment" -}}
-PMEMFS_CONFIG: /etc/pmemfs/pmemfs.toml
-PMEMFS_IMAGE: {{ include "pmemfs.imagePath" . }}
+- {name: PMEMFS_CONFIG, value: /etc/pmemfs/pmemfs.toml}
+- {name: PMEMFS_IMAGE, value: {{ include "pmemfs.imagePath" . | quote }}}
 {{- if eq .Values.medium.type "pvc" }}
-PMEMFS_SIZE: {{ .Values.medium.size }}
+- {name: PMEMFS_SIZE, value: {{ .Values.medium.size | quote }}}
 {{- end }}
-PMEMFS_NFS: 0.0.0.0:2049
-PMEMFS_ROOT_MODE: "1777"
-PMEMFS_ADMIN: {{ if .Values.admin.expose }}0.0.0.0{{ else }}127.0.0.1{{ end }}:9049
+- {name: PMEMFS_NFS, value: "0.0.0.0:2049"}
+- {name: PMEMFS_ROOT_MODE, value: "1777"}
+- {name: PMEMFS_ADMIN, value: "{{ if .Values.admin.expose }}0.0.0.0{{ else }}127.0.0.1{{ end }}:9049"}
 {{- if .Values.clients }}
-PMEMFS_CLIENTS: {{ join " " .Values.clients }}
+- {name: PMEMFS_CLIENTS, value: {{ join " " .Values.clients | quote }}}
 {{- end }}
 {{- if ne .Values.squash "root" }}
-PMEMFS_SQUASH: {{ .Values.squash }}
+- {name: PMEMFS_SQUASH, value: {{ .Values.squash | quote }}}
 {{- end }}
 {{- if .Values.nineP.enabled }}
-PMEMFS_9P: 0.0.0.0:{{ .Values.nineP.port }}
+- {name: PMEMFS_9P, value: "0.0.0.0:{{ .Values.nineP.port }}"}
 {{- end }}
 {{- if .Values.admin.tlsSecret }}
-PMEMFS_ADMIN_CERT: /run/secrets/pmemfs-tls/tls.crt
-PMEMFS_ADMIN_KEY: /run/secrets/pmemfs-tls/tls.key
+- {name: PMEMFS_ADMIN_CERT, value: /run/secrets/pmemfs-tls/tls.crt}
+- {name: PMEMFS_ADMIN_KEY, value: /run/secrets/pmemfs-tls/tls.key}
 {{- end }}
 {{- if .Values.admin.tokenSecret }}
-PMEMFS_ADMIN_TOKEN: /run/secrets/pmemfs-token/token
+- {name: PMEMFS_ADMIN_TOKEN, value: /run/secrets/pmemfs-token/token}
 {{- end }}
 {{- if eq .Values.medium.type "devdax" }}
-PMEMFS_CONTROL: /run/pmemfs/control.sock
+- {name: PMEMFS_CONTROL, value: /run/pmemfs/control.sock}
 {{- end }}
 {{- end }}
