@@ -49,7 +49,7 @@ func TestChart(t *testing.T) {
 	t.Parallel()
 	helm := buildHelm(t)
 	variants, err := filepath.Glob(filepath.Join(harness.Root(t), "integration/chart/values/*.yaml"))
-	if err != nil || len(variants) < 6 {
+	if err != nil || len(variants) < 7 {
 		t.Fatalf("%d sets of values, %v", len(variants), err)
 	}
 	rendered := make(map[string]string)
@@ -105,22 +105,52 @@ func documented(t *testing.T, file string) {
 // refusedValues are those that would make no server, and what is said of them.
 func refusedValues(t *testing.T, helm string) {
 	for values, text := range map[string]string{
-		"squash=rot":                                "at '/squash': value must be one of 'none', 'root', 'all'",
-		"nfs.port=2050":                             "additional properties 'nfs' not allowed",
-		"medium.size=64Gi":                          "at '/medium/size': '64Gi' does not match pattern",
-		"medium.pvc.size=64GiB":                     "at '/medium/pvc/size': '64GiB' does not match pattern",
-		"medium.type=disk":                          "at '/medium/type': value must be one of 'pvc', 'devdax'",
-		"nineP.port=564":                            "at '/nineP/port': minimum: got 564, want 1,024",
-		"clients={example.com}":                     "at '/clients/0': 'example.com' does not match pattern",
-		"medium.type=devdax":                        "devdax needs nodeSelector, or medium.devdax.resource",
-		"serviceMonitor.enabled=true":               "serviceMonitor.enabled needs admin.expose",
-		"terminationGracePeriodSeconds=5":           "at '/terminationGracePeriodSeconds': minimum: got 5, want 15",
-		"admin.expose=true,admin.tokenSecret=token": "needs admin.tlsSecret",
+		"squash=rot":                                    "at '/squash': value must be one of 'none', 'root', 'all'",
+		"nfs.port=2050":                                 "additional properties 'nfs' not allowed",
+		"medium.size=64Gi":                              "at '/medium/size': '64Gi' does not match pattern",
+		"medium.pvc.size=64GiB":                         "at '/medium/pvc/size': '64GiB' does not match pattern",
+		"medium.size=64GiB":                             "medium.pvc.size: an image of 64GiB needs a claim that is a little larger than that, and not 2Gi",
+		"medium.size=2048MiB":                           "medium.pvc.size: an image of 2048MiB needs",
+		"medium.type=disk":                              "at '/medium/type': value must be one of 'pvc', 'devdax'",
+		"nineP.port=564":                                "at '/nineP/port': minimum: got 564, want 1,024",
+		"nineP.enabled=true,nineP.port=2049":            "nineP.port: NFS has port 2049",
+		"nineP.enabled=true,nineP.port=9049":            "nineP.port: the admin port has port 9049",
+		"clients={example.com}":                         "at '/clients/0': 'example.com' does not match pattern",
+		"clients={10}":                                  "at '/clients/0': got number, want string",
+		"clients={10.0.0.300}":                          "clients: 10.0.0.300 is no network",
+		"clients={10.0.0.0/33}":                         "clients: 10.0.0.0/33 is no network",
+		"clients={10.0.0.1/8}":                          "clients: 10.0.0.1/8 is an address in a network",
+		"clients={fd00::1::2}":                          "clients: fd00::1::2 is no network",
+		"clients={fd00::/129}":                          "clients: fd00::/129 is no network",
+		"config=[[export]],clients={10.0.0.0/8}":        "clients is for the one export that there is when config has no [[export]]",
+		`config= [["export"]] ,squash=all`:              "squash is for the one export that there is when config has no [[export]]",
+		"config=[[image]]":                              "config: [[image]] is not possible here",
+		`config=admin_cert = "/data/cert"`:              "config: say admin.tlsSecret",
+		"service.clusterIP=None":                        "at '/service/clusterIP': 'None' does not match pattern",
+		"service.loadBalancerIP=192.0.2.256":            "service.loadBalancerIP: 192.0.2.256 is no address",
+		"service.loadBalancerSourceRanges={10.0.0.1}":   "at '/service/loadBalancerSourceRanges/0': '10.0.0.1' does not match pattern",
+		"fullnameOverride=My_App":                       "at '/fullnameOverride': 'My_App' does not match pattern",
+		"nameOverride=my.app":                           "at '/nameOverride': 'my.app' does not match pattern",
+		"admin.tlsSecret=My_Secret":                     "at '/admin/tlsSecret': 'My_Secret' does not match pattern",
+		"podLabels.team=a b":                            "at '/podLabels/team': 'a b' does not match pattern",
+		`podLabels.app\.kubernetes\.io/name=mine`:       "podLabels: the chart itself sets app.kubernetes.io/name",
+		"podAnnotations.checksum/config=mine":           "podAnnotations: restartOnConfig sets checksum/config",
+		"medium.type=devdax":                            "devdax needs nodeSelector, or medium.devdax.resource",
+		"serviceMonitor.enabled=true":                   "serviceMonitor.enabled needs admin.expose",
+		"admin.expose=true,serviceMonitor.enabled=true": "serviceMonitor.enabled needs networkPolicy.monitoring",
+		`prometheusRule.enabled=true,prometheusRule.labels.helm\.sh/chart=mine`: "prometheusRule.labels: the chart itself sets helm.sh/chart",
+		"terminationGracePeriodSeconds=5":                                       "at '/terminationGracePeriodSeconds': minimum: got 5, want 15",
+		"admin.expose=true,admin.tokenSecret=token":                             "needs admin.tlsSecret",
 	} {
 		out, err := chartTool(t, helm, "template", "demo", "deploy/helm/pmemfs", "--kube-version", kubeVersion, "--set", values)
 		if err == nil || !strings.Contains(out, text) {
 			t.Errorf("%s: %v, want %q in\n%s", values, err, text, out)
 		}
+	}
+	// Helm takes the name of this release, and Kubernetes would take no Service that is named after it.
+	out, err := chartTool(t, helm, "template", "1.demo", "deploy/helm/pmemfs", "--kube-version", kubeVersion)
+	if err == nil || !strings.Contains(out, `"1.demo-pmemfs" is no name of a Service`) {
+		t.Errorf("a release 1.demo: %v\n%s", err, out)
 	}
 }
 

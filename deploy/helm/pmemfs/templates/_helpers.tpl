@@ -4,13 +4,18 @@
 
 {{- /* 52 characters leave room for what Kubernetes appends to a StatefulSet's name. */}}
 {{- define "pmemfs.fullname" -}}
+{{- $name := printf "%s-%s" .Release.Name (include "pmemfs.name" .) }}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- $name = .Values.fullnameOverride }}
 {{- else if contains (include "pmemfs.name" .) .Release.Name }}
-{{- .Release.Name | trunc 52 | trimSuffix "-" }}
-{{- else }}
-{{- printf "%s-%s" .Release.Name (include "pmemfs.name" .) | trunc 52 | trimSuffix "-" }}
+{{- $name = .Release.Name }}
 {{- end }}
+{{- $name = $name | trunc 52 | trimSuffix "-" }}
+{{- /* Releases may have names that Services may not. */}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) }}
+{{- fail (printf "%q is no name of a Service: it begins with a letter and has small letters, digits and hyphens. Set fullnameOverride" $name) }}
+{{- end }}
+{{- $name }}
 {{- end }}
 
 {{- define "pmemfs.selector" -}}
@@ -23,6 +28,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{ include "pmemfs.selector" . }}
+{{- end }}
+
+{{- /* Labels that the values add to one object: the root, the name of the value, and the labels. A key that comes twice is no YAML. */}}
+{{- define "pmemfs.moreLabels" -}}
+{{- $own := include "pmemfs.labels" (index . 0) | fromYaml }}
+{{- $value := index . 1 }}
+{{- range $key, $_ := index . 2 }}
+{{- if hasKey $own $key }}
+{{- fail (printf "%s: the chart itself sets %s" $value $key) }}
+{{- end }}
+{{- end }}
+{{- toYaml (index . 2) }}
 {{- end }}
 
 {{- define "pmemfs.image" -}}
@@ -53,6 +70,15 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 
 {{- define "pmemfs.hostDevice" -}}
 {{- if and (eq .Values.medium.type "devdax") (not .Values.medium.devdax.resource) }}true{{ end }}
+{{- end }}
+
+{{- /* What begins an array of the tables that are named so, in TOML. */}}
+{{- define "pmemfs.tableArray" -}}
+{{- printf "(?m)^\\s*(\\[\\[\\s*[\"']?%s[\"']?\\s*\\]\\]|[\"']?%s[\"']?\\s*=\\s*\\[)" . . }}
+{{- end }}
+
+{{- define "pmemfs.namesExports" -}}
+{{- if regexMatch (include "pmemfs.tableArray" "export") .Values.config }}true{{ end }}
 {{- end }}
 
 {{- define "pmemfs.environment" -}}
