@@ -68,7 +68,7 @@ func TestChart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	documented(t, filepath.Join(dir, "documented.yaml"))
+	documented(t, helm, filepath.Join(dir, "documented.yaml"))
 	if out, err := chartTool(t, "go", "run", kubeconformModule, "-strict", "-schema-location", "integration/chart/schemas/{{.ResourceKind}}.json", dir); err != nil {
 		t.Errorf("kubeconform: %v\n%s", err, out)
 	}
@@ -78,18 +78,35 @@ func TestChart(t *testing.T) {
 	}
 }
 
-// documented writes the manifests of docs/kubernetes.md to a file, for the same schemas.
-func documented(t *testing.T, file string) {
+// documented writes the manifests of docs/kubernetes.md to a file, for the same schemas, and has helm render the values that it has.
+func documented(t *testing.T, helm, file string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(harness.Root(t), "docs/kubernetes.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var found []string
+	values := 0
 	for i, block := range strings.Split(string(text), "\n```") {
-		if block, isYAML := strings.CutPrefix(block, "yaml\n"); isYAML && i%2 == 1 && strings.HasPrefix(block, "apiVersion: ") {
-			found = append(found, block)
+		block, isYAML := strings.CutPrefix(block, "yaml\n")
+		if !isYAML || i%2 == 0 {
+			continue
 		}
+		if strings.HasPrefix(block, "apiVersion: ") {
+			found = append(found, block)
+			continue
+		}
+		values++
+		path := filepath.Join(t.TempDir(), "values.yaml")
+		if err := os.WriteFile(path, []byte(block), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := chartTool(t, helm, "template", "demo", "deploy/helm/pmemfs", "--kube-version", kubeVersion, "--values", path); err != nil {
+			t.Errorf("docs/kubernetes.md: %v\n%s\n%s", err, block, out)
+		}
+	}
+	if values < 2 {
+		t.Errorf("docs/kubernetes.md has %d examples of values", values)
 	}
 	all := strings.Join(found, "\n---\n")
 	for _, kind := range []string{"PersistentVolume", "PersistentVolumeClaim"} {
