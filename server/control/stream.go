@@ -83,6 +83,9 @@ func (o stream[Req]) serve(s *Server, w http.ResponseWriter, r *http.Request) {
 		defer safego.OnEnd(ctx, "end of a stream", p.interrupt)()
 		var err error
 		report, err = o.do(ctx, s.image, req, bufio.NewReaderSize(p, streamBuffer), out, progress)
+		if err == nil && p.begun { // while the job can be cancelled; what is small goes with the last words
+			err = out.Flush()
+		}
 		return report, err
 	}
 	if s.image.Running == nil {
