@@ -103,7 +103,7 @@ func (s *steering) reload() (control.ReloadReply, error) {
 		return control.ReloadReply{}, errStarting
 	}
 	s.manager.Reloading()
-	defer func() { s.manager.Ready(servingLine(s.server)) }()
+	defer func() { s.manager.Reloaded(servingLine(s.server)) }()
 	reopened := s.reopened()
 	reply, err := s.apply()
 	if errors.Is(err, errNoFile) && reopened {

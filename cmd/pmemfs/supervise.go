@@ -56,12 +56,13 @@ func (v *supervision) serving(ctx context.Context, s *server.Server) {
 	}
 	defer v.notifier.Stopping()
 	every := v.notifier.Watchdog() / 4
-	for ready := false; ctx.Err() == nil; {
+	for ready, said := false, false; ctx.Err() == nil; {
 		wait := every
 		switch r := s.Health(ctx); {
 		case !alive(&r):
 			wait = againAfter
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !said {
+				said = true // once, until it has answered again
 				v.log.Error("the server does not answer itself: the manager of services gets no sign of life", "error", whatFails(&r))
 			}
 		case !ready:
@@ -69,6 +70,7 @@ func (v *supervision) serving(ctx context.Context, s *server.Server) {
 			v.notifier.Ready(servingLine(s))
 			fallthrough
 		default:
+			said = false
 			v.notifier.Alive()
 		}
 		if ready && every == 0 {

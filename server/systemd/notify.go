@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,6 +14,7 @@ import (
 type Notifier struct {
 	at       *net.UnixAddr
 	watchdog time.Duration
+	ready    atomic.Bool // it was said
 }
 
 // NewNotifier returns what tells the manager that started this process; nil if none wants to be told.
@@ -59,12 +61,27 @@ func (n *Notifier) Starting(more time.Duration, text string) {
 	n.send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", more.Microseconds()), status(text))
 }
 
-// Ready says that clients are served, after a start or a reload.
-func (n *Notifier) Ready(text string) { n.send("READY=1", status(text)) }
+// Ready says that clients are served.
+func (n *Notifier) Ready(text string) {
+	if n != nil {
+		n.ready.Store(true)
+		n.send("READY=1", status(text))
+	}
+}
 
-// Reloading says that a reload has begun. Ready ends it.
+// Reloading says that a reload has begun, and Reloaded that it has ended. One during a start is a part of that.
 func (n *Notifier) Reloading() {
+	if n == nil || !n.ready.Load() {
+		return
+	}
 	n.send("RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", monotonic().Microseconds()), status("reloading"))
+}
+
+// Reloaded ends what Reloading began.
+func (n *Notifier) Reloaded(text string) {
+	if n != nil && n.ready.Load() {
+		n.Ready(text)
+	}
 }
 
 // Stopping says that the service has begun to stop.

@@ -29,8 +29,9 @@ func TestNotifier(t *testing.T) {
 		want string
 	}{
 		{func() { n.Starting(time.Second, "a\nb") }, "EXTEND_TIMEOUT_USEC=1000000\nSTATUS=a b"},
-		{func() { n.Ready("x") }, "READY=1\nSTATUS=x"},
+		{func() { n.Reloading(); n.Reloaded("early"); n.Ready("x") }, "READY=1\nSTATUS=x"},
 		{n.Reloading, "RELOADING=1\nMONOTONIC_USEC="},
+		{func() { n.Reloaded("y") }, "READY=1\nSTATUS=y"},
 		{n.Alive, "WATCHDOG=1"},
 		{n.Stopping, "STOPPING=1\nSTATUS=stopping"},
 	} {
