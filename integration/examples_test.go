@@ -112,24 +112,28 @@ func backupExample(t *testing.T, folder, dir string) {
 	if err := os.MkdirAll(filepath.Join(dir, "backups"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	backup := func() string {
-		t.Helper()
+	backup := func() (name string, err error) {
 		cmd := exec.Command(filepath.Join(folder, "backup.sh"), image, filepath.Join(dir, "backups"), "1")
 		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(harness.Binary(t))+":"+os.Getenv("PATH"))
 		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v\n%s", err, out)
+		if words := strings.Fields(string(out)); len(words) > 0 {
+			name = words[len(words)-1]
 		}
-		lines := strings.Fields(strings.TrimSpace(string(out)))
-		return lines[len(lines)-1]
+		return name, err
 	}
 	harness.MustRun(t, dir, "put", "-r", folder, image+":/examples")
-	first := backup()
+	first, err := backup()
+	if err != nil {
+		t.Fatal(first, err)
+	}
 	harness.MustRun(t, dir, "rm", "-r", image+":/examples/engine")
 	for strings.HasSuffix(first, time.Now().UTC().Format("20060102T150405Z")) { // a backup has its second for a name
 		time.Sleep(10 * time.Millisecond)
 	}
-	second := backup()
+	second, err := backup()
+	if err != nil {
+		t.Fatal(second, err)
+	}
 	list, err := os.ReadDir(filepath.Join(dir, "backups"))
 	if err != nil || len(list) != 1 || list[0].Name() != second+".tar.gz" {
 		t.Errorf("backups %v, %v, expected %s alone", list, err, second)
@@ -141,6 +145,7 @@ func backupExample(t *testing.T, folder, dir string) {
 	if err == nil || strings.TrimSpace(string(out)) != "Only in "+folder+": engine" {
 		t.Errorf("what is restored differs: %v\n%s", err, out)
 	}
+	heldBackup(t, dir, image, second, backup)
 }
 
 // failedBackup backs up while archives cannot be written whole: what was there stays, and nothing is new.
@@ -167,6 +172,27 @@ func failedBackup(t *testing.T, folder, dir, image, kept string) {
 	if after := snapshotNames(t, dir, image); !slices.Equal(after, before) {
 		t.Errorf("snapshots %q, expected %q", after, before)
 	}
+}
+
+// heldBackup backs up while the oldest snapshot is held: it stays, and is said to, and archives are pruned all the same.
+func heldBackup(t *testing.T, dir, image, held string, backup func() (string, error)) {
+	t.Helper()
+	harness.MustRun(t, dir, "snapshot", "hold", image, held)
+	for held == "backup-"+time.Now().UTC().Format("20060102T150405Z") { // a backup has its second for a name
+		time.Sleep(10 * time.Millisecond)
+	}
+	name, err := backup()
+	if err == nil {
+		t.Error("nothing is said of a snapshot that could not be deleted")
+	}
+	list, err := os.ReadDir(filepath.Join(dir, "backups"))
+	if err != nil || len(list) != 1 || list[0].Name() != name+".tar.gz" {
+		t.Errorf("backups %v, %v, expected %s alone", list, err, name)
+	}
+	if names := snapshotNames(t, dir, image); !slices.Equal(names, []string{held, name}) {
+		t.Errorf("snapshots %q, expected %s and %s", names, held, name)
+	}
+	harness.MustRun(t, dir, "snapshot", "release", image, held)
 }
 
 // snapshotNames are the names of an image's snapshots.

@@ -21,7 +21,7 @@ import (
 
 func main() {
 	if len(os.Args) != 3 {
-		log.Fatal("name the image and the address")
+		log.Fatal("usage: webserver IMAGE ADDRESS")
 	}
 	if err := run(os.Args[1], os.Args[2]); err != nil {
 		log.Fatal(err)
