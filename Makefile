@@ -116,9 +116,10 @@ soak-wild:
 	TEST_PMEMFS_SOAK=$(WILDTIME) go test -race ./server/ninep -count=1 -timeout=0 -run '^TestSoak$$' -v
 	TEST_PMEMFS_SNAPSHOT_COUNT=60 go test ./integration -count=1 -timeout=0 -run '^TestSnapshotSQLite$$' -v
 
-# The archives, packages, SBOMs and checksums of a release, in dist: make release VERSION=0.1.0
+# The archives, packages, SBOMs and checksums of a release, in OUT, which must not be there yet: make release VERSION=0.1.0
+OUT ?= dist
 release:
-	scripts/release.sh "$(VERSION)"
+	scripts/release.sh "$(VERSION)" "$(OUT)"
 
 # The same made twice from two checkouts, which must be equal; and the ten minutes of a stranger with each.
 release-check:

@@ -34,10 +34,10 @@ func packageService(t *testing.T, deb string) {
 	dpkg("-i /pmemfs.deb")
 	c.want(t, "disabled\ndisabled", enabled)
 	c.want(t, "inactive", state)
-	c.sh(t, `printf 'image = "/var/lib/pmemfs/files.img"\nsize = "64MiB"\n[[export]]\nname = "/"\nsquash = "none"\n' >/etc/pmemfs/pmemfs.toml`)
+	c.sh(t, `sed -i 's/^#size = .*/size = "64MiB"/' /etc/pmemfs/pmemfs.toml`)
 	systemctl("enable --now pmemfs.service")
 	c.mount(t, 2049, "/mnt", "hard")
-	c.want(t, "kept", "echo kept >/mnt/file; cat /mnt/file")
+	c.want(t, "kept", "/usr/bin/setpriv --reuid 1000 --regid 1000 --clear-groups /bin/sh -c 'echo kept >/mnt/file'; cat /mnt/file")
 
 	// An upgrade restarts what runs, and leaves the configuration.
 	before := pid()
@@ -72,6 +72,6 @@ func packageService(t *testing.T, deb string) {
 	dpkg("-P pmemfs")
 	dpkg("-i /pmemfs.deb")
 	c.want(t, "disabled\ndisabled", enabled)
-	c.sh(t, "/usr/bin/pmemfs cat /var/lib/pmemfs/files.img:/file")
+	c.sh(t, "/usr/bin/pmemfs cat /var/lib/pmemfs/pmemfs.img:/file")
 	dpkg("-P pmemfs")
 }

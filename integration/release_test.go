@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,6 +53,11 @@ func TestRelease(t *testing.T) {
 	t.Run("bill of materials", func(t *testing.T) { billOfMaterials(t, name+".cdx.json", version) })
 	t.Run("archive", func(t *testing.T) {
 		tenMinutes(t, "archive.sh", command(t, dir, filepath.Join(root, "scripts/tenminutes/archive.sh"), name+".tar.gz", filepath.Join(first+".dist", "SHA256SUMS")))
+	})
+	t.Run("documents", func(t *testing.T) {
+		folder := t.TempDir()
+		command(t, folder, "tar", "-xzf", name+".tar.gz", "--strip-components=1")
+		linksLead(t, folder)
 	})
 	deb := filepath.Join(first+".dist", "pmemfs_"+version+"_"+runtime.GOARCH+".deb")
 	t.Run("package", func(t *testing.T) {
@@ -128,6 +134,30 @@ func billOfMaterials(t *testing.T, file, version string) {
 		if !strings.Contains(list, want) {
 			t.Errorf("no %s in %s", want, list)
 		}
+	}
+}
+
+// documentLink is a link in a document to a file beside it.
+var documentLink = regexp.MustCompile(`\]\(([^)#\s:]+)(?:#[^)\s]*)?\)`)
+
+// linksLead looks for the files that documents link to.
+func linksLead(t *testing.T, folder string) {
+	links := 0
+	err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".md" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range documentLink.FindAllSubmatch(text, -1) {
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), string(m[1]))); err != nil {
+				t.Errorf("%s: %v", d.Name(), err)
+			}
+		}
+		return err
+	})
+	if err != nil || links < 100 {
+		t.Errorf("%d links, %v", links, err)
 	}
 }
 

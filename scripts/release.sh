@@ -25,7 +25,7 @@ out=${2:-dist}
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="*"
 changes=$(git status --porcelain)
 [ -z "$changes" ] || die "there are changes that are not committed, or new files: git status"
-grep -q "^## $version\b" CHANGELOG.md || die "CHANGELOG.md has no section '## $version'"
+grep -q "^## $version (" CHANGELOG.md || die "CHANGELOG.md has no section '## $version'"
 [ ! -e "$out" ] || die "$out exists: remove it, or name another folder"
 
 export SOURCE_DATE_EPOCH TZ=UTC LC_ALL=C GOFLAGS=-mod=readonly GOTOOLCHAIN=local CGO_ENABLED=0
@@ -43,8 +43,10 @@ build() {
 licences() {
 	GOOS=$1 GOARCH=$2 go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' ./cmd/pmemfs | sort -u |
 		while read -r path module folder; do
+			mapfile -t files < <(find "$folder" -maxdepth 1 -type f \( -iname 'licen[cs]e*' -o -iname 'copying*' -o -iname 'notice*' \) | sort)
+			[ ${#files[@]} -gt 0 ] || die "$path has no licence in $folder"
 			echo "=== $path $module"
-			find "$folder" -maxdepth 1 -type f \( -iname 'licen[cs]e*' -o -iname 'copying*' -o -iname 'notice*' \) | sort | xargs -r -d '\n' cat
+			cat "${files[@]}"
 			echo
 		done
 	echo "=== Go's standard library"
@@ -61,9 +63,17 @@ made=$stage/made
 mkdir "$made"
 # To Debian, 1.0~rc comes before 1.0, and 1.0-rc after it.
 debian=${version/-/\~}
-gzip -9n <CHANGELOG.md >"$stage/CHANGELOG.md.gz"
+# What documents link to is beside them as in the checkout.
+doc=$stage/doc
+mkdir -p "$doc/docs" "$doc/deploy" "$doc/server/gonfs" "$doc/server/control"
+cp ./*.md "$doc/"
+cp docs/*.md docs/*.svg docs/*.png "$doc/docs/"
+cp -r examples "$doc/"
+cp -r deploy/prometheus "$doc/deploy/"
+cp server/gonfs/LIMITS.md "$doc/server/gonfs/"
+cp server/control/schema.json "$doc/server/control/"
 # Debian's own form of a changelog, and of a copyright.
-printf 'pmemfs (%s) stable; urgency=medium\n\n  * CHANGELOG.md.gz says what changed.\n\n -- %s  %s\n' \
+printf 'pmemfs (%s) stable; urgency=medium\n\n  * CHANGELOG.md says what changed.\n\n -- %s  %s\n' \
 	"$debian" "$maintainer" "$(date -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$stage/changelog.gz"
 cat >"$stage/copyright" <<-END
 	Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
@@ -83,25 +93,29 @@ for target in linux/amd64 linux/arm64 darwin/arm64; do
 	os=${target%/*} arch=${target#*/}
 	build "$os" "$arch"
 	name=pmemfs-$version-$os-$arch
-	mkdir -p "$stage/$name/docs"
-	cp "$stage/bin-$os-$arch/pmemfs" *.md LICENSE "$stage/$name/"
+	cp -r "$doc" "$stage/$name"
+	cp "$stage/bin-$os-$arch/pmemfs" LICENSE "$stage/$name/"
 	licences "$os" "$arch" >"$stage/$name/THIRD-PARTY-LICENSES"
-	cp docs/*.md docs/*.svg docs/*.png "$stage/$name/docs/"
 	cp -r deploy/man deploy/completions "$stage/$name/"
 	[ "$os" != linux ] || cp -r deploy/systemd "$stage/$name/"
 	dated "$stage/$name"
 	tar -C "$stage" --sort=name --owner=0 --group=0 --numeric-owner --mode=go-w --mtime="@$SOURCE_DATE_EPOCH" \
 		--format=ustar -cf - "$name" | gzip -9n >"$made/$name.tar.gz"
-	go run "$sbom" bin -json -noserial -std -version "$version" -output "$made/$name.cdx.json" "$stage/bin-$os-$arch/pmemfs" 2>/dev/null
+	go run "$sbom" bin -json -noserial -std -version "$version" -output "$made/$name.cdx.json" "$stage/bin-$os-$arch/pmemfs" 2>"$stage/sbom.log" ||
+		die "no bill of materials: $(cat "$stage/sbom.log")"
 	sed -i "s/^\( *\"timestamp\": \)\"[^\"]*\"/\1\"$(date -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%dT%H:%M:%SZ)\"/" "$made/$name.cdx.json"
 done
 
 for arch in amd64 arm64; do
 	cp "$stage/pmemfs-$version-linux-$arch/THIRD-PARTY-LICENSES" "$stage/bin-linux-$arch/"
-	# The example, but for where a service has its image.
-	"$stage/bin-linux-$(go env GOHOSTARCH)/pmemfs" config init | sed 's#^\#image = "pmemfs.img"$#image = "/var/lib/pmemfs/pmemfs.img"#' \
-		>"$stage/bin-linux-$arch/pmemfs.toml"
-	grep -q '^image = "/var/lib' "$stage/bin-linux-$arch/pmemfs.toml" || die "the example of a configuration names its image otherwise"
+	# The example, but for where a service has its image; and whoever it serves is another user than the service, to whom a new root directory
+	# belongs.
+	"$stage/bin-linux-$(go env GOHOSTARCH)/pmemfs" config init |
+		sed -e 's#^\#image = "pmemfs.img"$#image = "/var/lib/pmemfs/pmemfs.img"#' -e 's/^#root_mode = "0755"$/root_mode = "1777"/' \
+			>"$stage/bin-linux-$arch/pmemfs.toml"
+	for line in 'image = "/var/lib/pmemfs/pmemfs.img"' 'root_mode = "1777"'; do
+		grep -qxF "$line" "$stage/bin-linux-$arch/pmemfs.toml" || die "the example of a configuration has no line to become $line"
+	done
 	dated "$stage"
 	STAGE=$stage VERSION=$version ARCH=$arch MAINTAINER=$maintainer go run "$nfpm" package --config deploy/package/nfpm.yaml --packager deb \
 		--target "$made/pmemfs_${debian}_$arch.deb" >/dev/null

@@ -5,7 +5,7 @@ here=$(dirname "$(realpath "$0")")
 archive=$(realpath "$1") sums=$(realpath "$2")
 folder=$(mktemp -d)
 server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$folder"' EXIT
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 
 check() {

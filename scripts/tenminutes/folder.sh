@@ -5,7 +5,7 @@ here=$(dirname "$(realpath "$0")")
 checkout=$(realpath "$1")
 folder=$(mktemp -d)
 server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$folder"' EXIT
+trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 
 clone() { git -c safe.directory="*" clone -q --depth 1 "file://$checkout" pmemfs; }
@@ -15,6 +15,7 @@ serve() {
 	port=$(free_port)
 	(cd pmemfs && GOFLAGS=-buildvcs=false exec go run ./cmd/pmemfs serve --size 64MiB --nfs "127.0.0.1:$port" --admin off --squash none) >log 2>&1 &
 	runner=$!
+	trap 'pkill -TERM -P "$runner" -x pmemfs 2>/dev/null || true; rm -rf "$folder"' EXIT
 	answers "$port" log "$runner"
 	server=$(pgrep -P "$runner" -x pmemfs)
 }

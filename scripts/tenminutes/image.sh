@@ -37,7 +37,12 @@ stop_busy() {
 		write_until_it_stops "$writer" &
 		writers+=($!)
 	done
-	until [ -s "$folder/acknowledged" ]; do sleep 0.05; done
+	local try
+	for try in $(seq 1200); do
+		[ -s "$folder/acknowledged" ] && break
+		sleep 0.05
+	done
+	[ -s "$folder/acknowledged" ]
 	"${podman[@]}" stop -t 30 "$name" >/dev/null
 	kill "${writers[@]}" 2>/dev/null || true # libnfs would go on until the server is there again
 	[ "$("${podman[@]}" inspect -f '{{.State.ExitCode}}' "$name")" = 0 ]

@@ -28,11 +28,13 @@ if [ "${2:-}" != inside ]; then
 fi
 
 cd /tmp/ten
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true' EXIT
 export DEBIAN_FRONTEND=noninteractive
 image=/var/lib/pmemfs/files.img
 configure() {
 	port=$(free_port)
-	printf 'image = "%s"\nsize = "64MiB"\nnfs = "127.0.0.1:%s"\nadmin = "off"\n' "$image" "$port" >/etc/pmemfs/pmemfs.toml
+	printf 'image = "%s"\nsize = "64MiB"\nroot_mode = "1777"\nnfs = "127.0.0.1:%s"\nadmin = "off"\n' "$image" "$port" >/etc/pmemfs/pmemfs.toml
 	pmemfs config check /etc/pmemfs/pmemfs.toml
 }
 installed() {
@@ -47,7 +49,7 @@ installed() {
 example() { pmemfs config check /etc/pmemfs/pmemfs.toml; }
 # As the unit does it; systemd itself is tried elsewhere.
 serve() {
-	setpriv --reuid=pmemfs --regid=pmemfs --clear-groups pmemfs serve --config /etc/pmemfs/pmemfs.toml --root-mode 1777 >log 2>&1 &
+	setpriv --reuid=pmemfs --regid=pmemfs --clear-groups pmemfs serve --config /etc/pmemfs/pmemfs.toml >log 2>&1 &
 	server=$!
 	answers "$port" log "$server"
 }
