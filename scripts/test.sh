@@ -130,29 +130,37 @@ run() {
 	echo "$passed $failed" >"$results/$part.counts"
 }
 
-# Integration waits for guests and timers half of its time. What only computes, and what has time, runs beside it, at a low priority, and is
-# shown when it ends.
-beside=() alone=()
+# beside NAME PARTS...: runs parts one after the other in the background, at a low priority. They are shown when all is done.
+beside() {
+	local name=$1 other
+	shift
+	(
+		renice -n 10 $BASHPID >/dev/null
+		for other in "$@"; do run "$other"; done
+	) >"$results/$name.out" 2>&1 &
+}
+
+# Integration waits for guests and timers half of its time. Beside it run what waits too, and what only computes.
+waits=() computes=() alone=()
 for part in "${parts[@]}"; do
 	case $part in
-	release | chart | soak | crash | mutation | crashrace) beside+=("$part") ;;
+	release | chart | soak) waits+=("$part") ;;
+	crash | mutation | crashrace) computes+=("$part") ;;
 	*) alone+=("$part") ;;
 	esac
 done
 if ! [[ " ${alone[*]} " == *" integration "* ]]; then
-	alone+=("${beside[@]}") beside=()
+	alone+=("${waits[@]}" "${computes[@]}") waits=() computes=()
 fi
 for part in "${alone[@]}"; do
-	if [ "$part" = integration ] && [ ${#beside[@]} -gt 0 ]; then
-		(
-			renice -n 10 $BASHPID >/dev/null
-			for other in "${beside[@]}"; do run "$other"; done
-		) >"$results/beside.out" 2>&1 &
+	if [ "$part" = integration ]; then
+		beside waits "${waits[@]}"
+		beside computes "${computes[@]}"
 	fi
 	run "$part"
 done
 wait
-[ ! -f "$results/beside.out" ] || cat "$results/beside.out"
+cat "$results"/{waits,computes}.out 2>/dev/null || true
 
 passed_all=0 failed_all=0 summary=()
 for part in "${parts[@]}"; do
