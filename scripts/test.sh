@@ -97,7 +97,7 @@ part_release() { go_test release -count=1 -run='^TestRelease$' ./integration; }
 count() { grep -c "$2" "$results/$1.json" 2>/dev/null || true; }
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(packages build cross style unit invariants locktimes race integration release chart soak crash mutation crashrace)
+[ ${#parts[@]} -gt 0 ] || parts=(packages build cross style unit invariants locktimes race integration soak release chart crash mutation crashrace)
 
 # run PART: runs it, and leaves its line of the summary and its counts in $results.
 run() {
@@ -144,7 +144,7 @@ beside() {
 waits=() computes=() alone=()
 for part in "${parts[@]}"; do
 	case $part in
-	release | chart | soak) waits+=("$part") ;;
+	soak | release | chart) waits+=("$part") ;;
 	crash | mutation | crashrace) computes+=("$part") ;;
 	*) alone+=("$part") ;;
 	esac
